@@ -1,0 +1,53 @@
+# `make run` and `make test` set up everything they need; both are quick the second time.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: run test check bench fuzz soak setup setup-test clean
+
+run: $(STAMPS)/python $(STAMPS)/players
+	exec $(BIN)/headwater serve
+
+test: setup-test
+	$(BIN)/pytest
+
+check: $(STAMPS)/python-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_layering.py
+
+setup: $(STAMPS)/python $(STAMPS)/players
+setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players
+
+clean:
+	rm -rf $(VENV) $(STAMPS) build dist static/vendor static/node_modules
+
+# -- what the machine needs --------------------------------------------------------------------
+# deploy/setup.sh installs Debian packages only where something is missing.
+
+$(STAMPS)/system: deploy/setup.sh
+	@mkdir -p $(STAMPS)
+	SUDO="$(SUDO)" PYTHON="$(PYTHON)" deploy/setup.sh run
+	@touch $@
+
+$(STAMPS)/system-test: deploy/setup.sh
+	@mkdir -p $(STAMPS)
+	SUDO="$(SUDO)" PYTHON="$(PYTHON)" deploy/setup.sh test
+	@touch $@
+
+$(STAMPS)/python: pyproject.toml setup.py | $(STAMPS)/system
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(STAMPS)/python-dev: $(STAMPS)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(STAMPS)/players: static/package-lock.json static/package.json | $(STAMPS)/system
+	cd static && npm ci --no-audit --no-fund --silent && npm run --silent vendor
+	@touch $@

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs the Debian/Ubuntu packages that `make run` (argument: run) or `make test` (test) need,
+# and only those whose command is missing. SUDO names the command that makes us root, if any.
+set -euo pipefail
+what=${1:-run}
+PYTHON=${PYTHON:-python3.11}
+packages=()
+
+need() { # need COMMAND PACKAGE...
+  command -v "$1" >/dev/null 2>&1 || packages+=("${@:2}")
+}
+
+need "$PYTHON" python3.11 python3.11-venv
+if command -v "$PYTHON" >/dev/null 2>&1 && ! "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
+  packages+=("python3.11-venv")
+fi
+need npm npm
+if [ "$what" = test ]; then
+  need ffmpeg ffmpeg
+  need chromium chromium
+  need gst-launch-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+    gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+fi
+
+if [ ${#packages[@]} -gt 0 ]; then
+  echo "installing Debian packages: ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  ${SUDO:-} apt-get update -qq
+  ${SUDO:-} apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi

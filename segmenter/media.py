@@ -1,0 +1,102 @@
+"""The words of media that every package shares, and THE table of units.
+
+| quantity            | type    | unit                                                          |
+|---------------------|---------|---------------------------------------------------------------|
+| dts, pts, duration  | int     | ticks of the track's ``timescale``; never a float             |
+| media time          | int     | the same ticks, counted from 1970-01-01T00:00:00Z (UTC)       |
+| ``*_s``             | float   | seconds                                                       |
+| ``*_utc``           | float   | seconds since 1970-01-01T00:00:00Z, wall clock                |
+| ``*_bytes``         | int     | bytes                                                         |
+| ``bitrate``         | int     | bits per second                                               |
+
+Video always has the timescale 90,000 (RTMP milliseconds and MPEG-TS and RTP ticks are all whole
+numbers of it); audio has its sampling rate. At the epoch's size both stay far below 2**53, which
+JavaScript players need.
+
+Access units have one canonical form: H.264 and H.265 as NAL units prefixed by a 4-byte length,
+parameter sets on the track and not in the samples; AV1 as low-overhead OBUs without temporal
+delimiters; VP9 as frames or superframes; AAC as raw data blocks without ADTS; Opus as packets.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from fractions import Fraction
+
+VIDEO_TIMESCALE = 90_000
+
+
+class MediaType(enum.Enum):
+    """What a track carries."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+
+
+class Codec(enum.Enum):
+    """A codec we can package; the value is the word used in config, logs and the API."""
+
+    H264 = "h264"
+    H265 = "h265"
+    AV1 = "av1"
+    VP9 = "vp9"
+    AAC = "aac"
+    OPUS = "opus"
+
+    @property
+    def media_type(self) -> MediaType:
+        """Video or audio."""
+        return MediaType.AUDIO if self in (Codec.AAC, Codec.OPUS) else MediaType.VIDEO
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One elementary stream of a path; packaged, it becomes one rendition of the same name.
+
+    ``codec_config`` is the content (without box header) of avcC, hvcC, av1C or vpcC; for AAC the
+    AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1); for Opus the content of dOps.
+    A change of anything that an init section says makes a new Track of the same name.
+    """
+
+    name: str
+    codec: Codec
+    timescale: int
+    codec_config: bytes
+    width: int = 0
+    height: int = 0
+    frame_rate: Fraction = Fraction(0)
+    """Frames per second; 0 when unknown or variable."""
+    sample_rate: int = 0
+    channels: int = 0
+    bitrate: int = 0
+    """Nominal bits per second as announced or configured; 0 when unknown."""
+    language: str = ""
+    """BCP 47; empty when unknown."""
+
+    @property
+    def media_type(self) -> MediaType:
+        """Video or audio."""
+        return self.codec.media_type
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One access unit of one track.
+
+    Between an ingest and the timeline dts and pts are ticks of the publisher's own clock, after
+    it media time. ``duration`` 0 means unknown: until the next sample's dts. After the timeline
+    the dts of a sync sample that starts a track equals its pts, so ``pts - dts`` may be negative
+    (signed composition offsets, no edit list).
+    """
+
+    track: str
+    dts: int
+    pts: int
+    data: bytes
+    is_sync: bool
+    duration: int = 0
+    discontinuity: bool = False
+    """Set by the timeline: time, format or publisher broke before this sample."""
+    captured_utc: float = 0.0
+    """When this sample was captured, as near as we know it (its arrival); 0 when unknown."""

@@ -1,0 +1,170 @@
+"""Configuration: one TOML file, every key also from the environment, unknown keys refused.
+
+The structs below are the documentation: `headwater.example.toml` lists every key with these
+docstrings, and a test keeps the two in step.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
+
+
+class HttpConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """Delivery of playlists, manifests, media and the player page."""
+
+    listen: Listen = "127.0.0.1:8080"
+    """Address and port; 0.0.0.0:8080 or [::]:8080 opens it to the network."""
+    processes: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Delivery processes sharing the port; each holds the live window in memory."""
+    allow_origins: tuple[str, ...] = ("*",)
+    """Web origins that may read media and the API (CORS); "*" is everyone."""
+    max_connections: Annotated[int, Meta(ge=1)] = 20_000
+    """Open connections of one delivery process; further ones wait in the listen queue."""
+    drain_s: NotNegative = 5.0
+    """How long a shutdown waits for running responses, seconds."""
+
+
+class RtmpConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """RTMP ingest."""
+
+    enabled: bool = True
+    """Whether to listen for RTMP publishers at all."""
+    listen: Listen = "127.0.0.1:1935"
+    """Address and port; 0.0.0.0:1935 or [::]:1935 opens it to the network."""
+    idle_timeout_s: Positive = 15.0
+    """A publisher that sends nothing for so long is closed, seconds."""
+    max_connections: Annotated[int, Meta(ge=1)] = 1_000
+    """Open RTMP connections, publishing or not."""
+    max_bitrate_kbps: Annotated[int, Meta(ge=1)] = 100_000
+    """A publisher above this (kbit/s over 10 s) is closed."""
+
+
+class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """One rung of a written ladder."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+    """The rendition's name in URLs and logs, such as "720p"."""
+    copy: bool = False
+    """True: the publisher's video as it is; nothing below applies."""
+    codec: Literal["h264", "hevc", "av1", "vp9"] = "h264"
+    """What to encode."""
+    width: Annotated[int, Meta(ge=0, le=16384)] = 0
+    """Pixels; 0 follows from height and the source's aspect ratio."""
+    height: Annotated[int, Meta(ge=0, le=16384)] = 0
+    """Pixels; 0 is the source's height."""
+    fps_divisor: Annotated[int, Meta(ge=1, le=16)] = 1
+    """2 keeps every second frame."""
+    bitrate_kbps: Annotated[int, Meta(ge=0)] = 0
+    """Average, kbit/s; 0 is chosen from pixels and frame rate."""
+    maxrate_kbps: Annotated[int, Meta(ge=0)] = 0
+    """Peak, kbit/s; 0 is 1.1 times bitrate_kbps."""
+    bufsize_kbits: Annotated[int, Meta(ge=0)] = 0
+    """Rate control buffer, kbit; 0 is one second of maxrate."""
+    preset: str = ""
+    """The encoder's own preset; "" is veryfast or its like."""
+    profile: str = ""
+    """The codec's profile; "" is the encoder's choice."""
+    b_frames: Annotated[int, Meta(ge=0, le=16)] = 0
+    """B-frames between others; more than 0 costs latency."""
+    lookahead: Annotated[int, Meta(ge=0, le=250)] = 0
+    """Frames the encoder may look ahead; more than 0 costs latency."""
+
+
+class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """Settings of every path that matches the table's name: [paths."live/*"]."""
+
+    source: str = ""
+    """What to pull: "test:", a file, rtsp://, http(s)://, an HLS playlist; "" waits for a push."""
+    source_loop: bool = True
+    """Begin a file again when it ends."""
+    source_on_demand: bool = False
+    """Pull only while someone watches."""
+    source_idle_s: Positive = 30.0
+    """An on-demand source is closed after so long without a viewer, seconds."""
+    publish_key: str = ""
+    """The key a publisher must give (rtmp://host/app/name?key=...); "" accepts everyone."""
+    republish: Literal["takeover", "reject"] = "takeover"
+    """A second publisher replaces the first, or is refused."""
+    linger_s: NotNegative = 60.0
+    """How long playlists stay open for a publisher that vanished, seconds."""
+    segment_duration_s: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
+    """Length of a segment, seconds; with copied video the publisher's key frames decide."""
+    part_duration_s: Annotated[float, Meta(ge=0, le=5)] = 0.2
+    """Length of a part, seconds; 0 makes no parts."""
+    window_s: Annotated[float, Meta(ge=6, le=86_400)] = 30.0
+    """Length of the live window, seconds."""
+    window_bytes: Annotated[int, Meta(ge=1_000_000)] = 512_000_000
+    """The live window of one path never holds more, bytes."""
+    ladder: Literal["auto", "copy", "none"] | tuple[RungConfig, ...] = "auto"
+    """"auto": the source and as many lower rungs as cpu_budget allows; "copy": the source alone;
+    "none": audio only; or written rungs."""
+    audio: Literal["auto", "copy", "encode", "none"] = "auto"
+    """"auto" copies AAC and encodes everything else to AAC."""
+    audio_bitrate_kbps: Annotated[int, Meta(ge=16, le=512)] = 128
+    """Of encoded audio, kbit/s."""
+    encoder: Literal["auto", "software", "nvenc", "qsv", "vaapi"] = "auto"
+    """Which encoder to use; "auto" takes hardware that truly opens, else software."""
+    cpu_budget: NotNegative = 0.0
+    """Cores the automatic ladder may use; 0 is 60 % of the machine, shared by running ladders."""
+    max_height: Annotated[int, Meta(ge=0)] = 0
+    """The automatic ladder encodes nothing higher; 0 is no limit."""
+    frame_hook: str = ""
+    """"module:function", called with every decoded frame; see docs/frame-hooks.md."""
+    frame_hook_budget_ms: Positive = 10.0
+    """A hook whose calls take longer on average is bypassed, milliseconds."""
+    on_worker_crash: Literal["copy", "wait"] = "copy"
+    """While the encoder restarts: go on with the copied rung, or hold the path."""
+
+
+class Config(Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole configuration."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """How much to log."""
+    name: str = "headwater"
+    """The server's name in logs and the API."""
+    max_paths: Annotated[int, Meta(ge=1)] = 1_000
+    """Live paths at once; further publishers are refused."""
+    http: HttpConfig = field(default_factory=HttpConfig)
+    rtmp: RtmpConfig = field(default_factory=RtmpConfig)
+    paths: dict[str, PathConfig] = field(default_factory=dict)
+    """Patterns and their settings; the most specific one that matches a path is used."""
+
+
+DEMO_PATHS: Mapping[str, PathConfig] = {"demo": PathConfig(source="test:")}
+"""What is live when no configuration file says anything else."""
+
+
+def path_config(config: Config, name: str) -> PathConfig:
+    """Settings for the path `name`: the exact table, else the pattern with most literal text."""
+    exact = config.paths.get(name)
+    if exact is not None:
+        return exact
+    matching = [p for p in config.paths if fnmatch.fnmatchcase(name, p)]
+    if not matching:
+        return PathConfig()
+    return config.paths[max(matching, key=_literal_length)]
+
+
+def _literal_length(pattern: str) -> tuple[int, str]:
+    return sum(c not in "*?[]" for c in pattern), pattern
+
+
+__all__ = [
+    "DEMO_PATHS",
+    "Config",
+    "HttpConfig",
+    "PathConfig",
+    "RtmpConfig",
+    "RungConfig",
+    "path_config",
+]

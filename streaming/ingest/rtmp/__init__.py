@@ -1,0 +1,1 @@
+"""RTMP: sans-IO core and a thin server."""

@@ -1,0 +1,1 @@
+"""HTTP delivery: one file per protocol spoken."""

@@ -1,0 +1,1 @@
+"""Decode once, scale, encode a ladder; all in worker processes."""

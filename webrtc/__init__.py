@@ -1,0 +1,1 @@
+"""RTP, SDP, peers and fan-out: no HTTP, no paths."""
