@@ -10,7 +10,6 @@ import fnmatch
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 Positive = Annotated[float, Meta(gt=0)]

@@ -1,0 +1,75 @@
+"""Renders `headwater.example.toml` from the configuration's own structs and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+import msgspec
+
+from streaming import config
+
+HEADER = """\
+# Every key of Headwater's configuration with its default.
+# Start with: headwater serve --config headwater.toml
+# Each key can come from the environment as well: HEADWATER_HTTP__LISTEN=0.0.0.0:8080,
+# HEADWATER_LOG_LEVEL=debug, HEADWATER_PATHS__demo__LADDER=copy
+"""
+
+_PATH_HEADER = """\
+# Settings of every path that matches the pattern in the table's name; an exact name wins over
+# a pattern, and among patterns the one with most literal text wins. A path needs no table to
+# exist: whatever is pushed is live under its own name, with the defaults below.
+"""
+
+_RUNG_HEADER = """\
+# A written ladder is a list of rungs in place of the word; the keys of a rung:
+# ladder = [{ name = "source", copy = true }, { name = "720p", height = 720 }]
+"""
+
+
+def render_example() -> str:
+    """The commented example with all defaults, as TOML."""
+    sections = [HEADER, _section(config.Config, "")]
+    sections += ["[http]\n" + _section(config.HttpConfig, "")]
+    sections += ["[rtmp]\n" + _section(config.RtmpConfig, "")]
+    sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
+    sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
+    return "\n".join(sections)
+
+
+def _section(struct: type[msgspec.Struct], prefix: str) -> str:
+    comments = field_docstrings(struct)
+    lines = []
+    for key in msgspec.structs.fields(struct):
+        if key.default is msgspec.NODEFAULT and key.default_factory is not msgspec.NODEFAULT:
+            continue
+        lines += [f"# {line.strip()}" for line in comments[key.name].splitlines()]
+        default = '"720p"' if key.default is msgspec.NODEFAULT else toml_value(key.default)
+        lines.append(f"{prefix}{key.encode_name} = {default}")
+    return "\n".join(lines) + "\n"
+
+
+def toml_value(value: Any) -> str:
+    """A default of ours as TOML."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(toml_value(v) for v in value) + "]"
+    return str(value)
+
+
+def field_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """The string that stands under each field of `struct` in its source."""
+    tree = ast.parse(inspect.getsource(struct))
+    (body,) = (node.body for node in tree.body if isinstance(node, ast.ClassDef))
+    found: dict[str, str] = {}
+    for field, below in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = below.value if isinstance(below, ast.Expr) else None
+            if isinstance(text, ast.Constant):
+                found[field.target.id] = str(text.value)
+    return found

@@ -1,0 +1,133 @@
+"""Reads the configuration: a TOML file, then the environment over it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from streaming.config import DEMO_PATHS, Config, PathConfig
+from streaming.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "HEADWATER_"
+
+
+def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
+    """The configuration from `file` (None: defaults and the demo path) and the environment.
+
+    Raises ConfigError, whose message names the file or variable, the key, and the nearest known
+    key or what would be right.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        values = _read_toml(file)
+        _refuse_unknown(values, Config, (), str(file))
+    _overlay_environment(values, environment)
+    config = _convert(values, "the environment" if file is None else str(file))
+    if file is None and not config.paths:
+        config = msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
+    return config
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from error
+
+
+def _convert(values: dict[str, Any], where: str) -> Config:
+    try:
+        return msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_readable(str(error))}") from error
+
+
+def _readable(message: str) -> str:
+    text, separator, path = message.partition(" - at `$")
+    return f"{path.rstrip('`').lstrip('.')}: {text}" if separator else text
+
+
+def _refuse_unknown(values: Any, kind: Any, at: tuple[str, ...], where: str) -> None:
+    if isinstance(values, Mapping) and _is_struct(kind):
+        types = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
+        for key, value in values.items():
+            if key not in types:
+                raise ConfigError(f"{where}: {unknown_key(key, types, at)}")
+            _refuse_unknown(value, types[key], (*at, key), where)
+    elif isinstance(values, Mapping) and kind == dict[str, PathConfig]:
+        for key, value in values.items():
+            _refuse_unknown(value, PathConfig, (*at, f'"{key}"'), where)
+    elif isinstance(values, list):
+        for element in (s for s in _nested_types(kind) if _is_struct(s)):
+            for index, value in enumerate(values):
+                _refuse_unknown(value, element, (*at, f"[{index}]"), where)
+
+
+def unknown_key(key: str, known: Mapping[str, Any], at: tuple[str, ...]) -> str:
+    """The sentence that refuses `key` and names the nearest of the `known` keys."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(sorted(known))}"
+    place = f" in [{'.'.join(at)}]" if at else ""
+    return f'unknown key "{key}"{place}; {hint}'
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _nested_types(kind: Any) -> list[Any]:
+    arguments = get_args(kind)
+    return [kind] if not arguments else [n for a in arguments for n in _nested_types(a)]
+
+
+def _overlay_environment(values: dict[str, Any], environment: Mapping[str, str]) -> None:
+    """HEADWATER_HTTP__LISTEN sets http.listen; HEADWATER_PATHS__<pattern>__<KEY> a path's key.
+
+    Values are TOML where the key is not text: true, 12, ["a"], {...}.
+    """
+    for variable in sorted(environment):
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            keys = variable.removeprefix(ENVIRONMENT_PREFIX).split("__")
+            _set_from_environment(values, keys, variable, environment[variable])
+
+
+def _set_from_environment(
+    values: dict[str, Any], keys: list[str], variable: str, text: str
+) -> None:
+    kind: Any = Config
+    at: tuple[str, ...] = ()
+    table = values
+    for position, raw in enumerate(keys):
+        if _is_struct(kind):
+            key = raw.lower()
+            types = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}
+            if key not in types:
+                raise ConfigError(f"{variable}: {unknown_key(key, types, at)}")
+            kind = types[key]
+        elif kind == dict[str, PathConfig]:
+            key, kind = raw, PathConfig
+        else:
+            raise ConfigError(f"{variable}: {'.'.join(at)} has no keys of its own")
+        at = (*at, key)
+        if position == len(keys) - 1:
+            table[key] = _environment_value(kind, text)
+            _refuse_unknown(table[key], kind, at, variable)
+        else:
+            table = table.setdefault(key, {})
+
+
+def _environment_value(kind: Any, text: str) -> Any:
+    """`text` as the key's type wants it; a bare word stays text for msgspec to judge."""
+    if kind is str or get_args(kind)[:1] == (str,):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

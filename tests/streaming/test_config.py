@@ -1,0 +1,150 @@
+"""The configuration: defaults, files, the environment, and what it refuses."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from streaming.config import Config, PathConfig, RungConfig, path_config
+from streaming.config_example import render_example
+from streaming.config_file import load_config
+from streaming.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(tmp_path: Path, text: str, **environment: str) -> Config:
+    file = tmp_path / "headwater.toml"
+    file.write_text(text)
+    return load_config(file, environment)
+
+
+def test_without_a_file_the_demo_path_is_pulled_from_the_test_source() -> None:
+    assert load_config(None, {}).paths["demo"].source == "test:"
+
+
+def test_nothing_listens_beyond_loopback_by_default() -> None:
+    config = load_config(None, {})
+    assert config.http.listen == "127.0.0.1:8080"
+    assert config.rtmp.listen == "127.0.0.1:1935"
+
+
+def test_an_unknown_key_is_refused_with_file_key_and_nearest_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load(tmp_path, "[http]\nlisten_adress = 'x'\n")
+    message = str(refusal.value)
+    assert "headwater.toml" in message
+    assert '"listen_adress" in [http]' in message
+    assert 'did you mean "listen"?' in message
+
+
+def test_an_unknown_key_of_a_path_names_the_pattern(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'"windows_s" in \[paths\."live/\*"\].*"window_s"'):
+        load(tmp_path, '[paths."live/*"]\nwindows_s = 10\n')
+
+
+def test_an_unknown_key_of_a_rung_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'"hight".*"height"'):
+        load(tmp_path, '[paths.a]\nladder = [{ name = "720p", hight = 720 }]\n')
+
+
+def test_a_value_of_the_wrong_type_names_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"http\.processes: Expected `int`"):
+        load(tmp_path, "[http]\nprocesses = 'two'\n")
+
+
+def test_text_that_is_no_toml_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"headwater\.toml: not TOML"):
+        load(tmp_path, "[http\n")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: No such file"):
+        load_config(Path("nowhere.toml"), {})
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    config = load(
+        tmp_path, "[http]\nlisten = '127.0.0.1:1'\n", HEADWATER_HTTP__LISTEN="0.0.0.0:9090"
+    )
+    assert config.http.listen == "0.0.0.0:9090"
+
+
+def test_the_environment_reaches_numbers_words_lists_and_paths(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        "",
+        HEADWATER_HTTP__PROCESSES="2",
+        HEADWATER_LOG_LEVEL="debug",
+        HEADWATER_HTTP__ALLOW_ORIGINS='["https://example.org"]',
+        HEADWATER_PATHS__demo__PUBLISH_KEY="123",
+        HEADWATER_PATHS__demo__LADDER='[{name = "480p", height = 480}]',
+        UNRELATED="1",
+    )
+    assert config.http.processes == 2
+    assert config.log_level == "debug"
+    assert config.http.allow_origins == ("https://example.org",)
+    assert config.paths["demo"].publish_key == "123"
+    assert config.paths["demo"].ladder == (RungConfig(name="480p", height=480),)
+
+
+def test_an_unknown_environment_key_is_refused_by_the_variable_name() -> None:
+    with pytest.raises(ConfigError, match=r'HEADWATER_HTTP__LISTE: unknown key "liste".*"listen"'):
+        load_config(None, {"HEADWATER_HTTP__LISTE": "x"})
+
+
+def test_every_key_can_come_from_the_environment(tmp_path: Path) -> None:
+    """Feeds each default of the example back through the environment."""
+    example = tomllib.loads(render_example())
+    environment = {}
+    for key, value in _leaves(example):
+        environment["HEADWATER_" + "__".join(key)] = _environment_text(value)
+    config = load_config(None, environment)
+    assert config.paths == {"live/*": PathConfig()}
+    assert config.http == Config().http
+    assert config.rtmp == Config().rtmp
+
+
+def _leaves(table: dict[str, object], at: tuple[str, ...] = ()) -> list[tuple[list[str], object]]:
+    found: list[tuple[list[str], object]] = []
+    for key, value in table.items():
+        name = key if at == ("PATHS",) else key.upper()
+        if isinstance(value, dict):
+            found += _leaves(value, (*at, name))
+        else:
+            found.append(([*at, name], value))
+    return found
+
+
+def _environment_text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ", ".join(f'"{v}"' for v in value) + "]"
+    return str(value)
+
+
+def test_the_example_file_is_in_step_with_the_code() -> None:
+    assert (ROOT / "headwater.example.toml").read_text() == render_example()
+
+
+def test_the_example_decodes_to_the_defaults(tmp_path: Path) -> None:
+    assert load(tmp_path, render_example()).paths == {"live/*": PathConfig()}
+
+
+def test_the_exact_path_wins_over_patterns_and_the_longest_pattern_over_others() -> None:
+    tables = {
+        "*": PathConfig(window_s=10),
+        "live/*": PathConfig(window_s=20),
+        "live/a": PathConfig(window_s=40),
+    }
+    config = Config(paths=tables)
+    assert path_config(config, "live/a").window_s == 40
+    assert path_config(config, "live/b").window_s == 20
+    assert path_config(config, "other").window_s == 10
+
+
+def test_a_path_needs_no_configuration_to_exist() -> None:
+    assert path_config(Config(), "live/foo") == PathConfig()
