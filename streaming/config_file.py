@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -125,7 +125,7 @@ def _set_from_environment(
 
 def _environment_value(kind: Any, text: str) -> Any:
     """`text` as the key's type wants it; a bare word stays text for msgspec to judge."""
-    if kind is str or get_args(kind)[:1] == (str,):
+    if kind is str or (get_origin(kind) is Annotated and get_args(kind)[0] is str):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
