@@ -1,0 +1,29 @@
+"""The first lines of every worker process: find the link, and never outlive the parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from streaming.link import BlockingLink
+
+_PR_SET_PDEATHSIG = 1
+
+
+def enter_worker(argv: Sequence[str], message_type: Any) -> BlockingLink[Any]:
+    """Makes this process a worker and returns its link; `argv` is `[fd, ...]` without the program.
+
+    Ctrl-C reaches the whole process group: it is the parent's business, which closes the link.
+    The kernel kills us with the parent, so that a worker stuck inside FFmpeg cannot stay behind.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+    return BlockingLink.from_fd(int(argv[0]), message_type)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, redact
+
+Make = Callable[..., "Watched"]
+
+
+class Watched:
+    """A WorkerProcess of the echo worker, and all it said."""
+
+    def __init__(self, **options: float) -> None:
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+        self.exits: asyncio.Queue[WorkerExit] = asyncio.Queue()
+        self.process: WorkerProcess[str] = WorkerProcess(
+            "tests.streaming.echo_worker",
+            ["you"],
+            str,
+            self.said.put_nowait,
+            self.exits.put_nowait,
+            backoff=RestartBackoff(first_s=0.01),
+            **options,  # type: ignore[arg-type]
+        )
+        self.process.start()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    made: list[Watched] = []
+
+    def build(**options: float) -> Watched:
+        made.append(Watched(**options))
+        return made[-1]
+
+    yield build
+    for watched in made:
+        await watched.process.close()
+
+
+async def test_a_worker_hears_and_answers(make: Make) -> None:
+    watched = make()
+    assert await watched.said.get() == "hello you"
+    assert watched.process.send("marco")
+    assert await watched.said.get() == "marco"
+
+
+async def test_a_killed_worker_is_started_again_and_its_signal_reported(make: Make) -> None:
+    watched = make()
+    await watched.said.get()
+    watched.process.send("die")
+    ended = await watched.exits.get()
+    assert (ended.returncode, ended.reason) == (-signal.SIGKILL, "signal 9")
+    assert await watched.said.get() == "hello you"
+    assert watched.process.statistics().starts == 2
+
+
+async def test_a_silent_worker_is_killed(make: Make) -> None:
+    watched = make(silence_s=0.05)
+    await watched.said.get()
+    watched.process.send("hang")
+    ended = await watched.exits.get()
+    assert ended.reason == "silent for 0.05 s"
+    assert watched.process.statistics().kills == 1
+
+
+async def test_a_worker_that_sends_nonsense_loses_its_link(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.worker_process.CLOSE_GRACE_S", 0.01)
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    watched = make()
+    await watched.said.get()
+    watched.process.send("nonsense")
+    assert (await watched.exits.get()).restart_in_s == 0.01
+
+
+async def test_closing_leaves_no_process_and_restarts_none(make: Make) -> None:
+    watched = make()
+    await watched.said.get()
+    pid = watched.process.statistics().pid
+    await watched.process.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert watched.process.statistics().pid == 0
+    assert not watched.process.send("anyone?")
+
+
+async def test_a_worker_that_ignores_its_closed_link_is_killed(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.worker_process.CLOSE_GRACE_S", 0.01)
+    watched = make()
+    await watched.said.get()
+    watched.process.send("hang")
+    await asyncio.wait_for(watched.process.close(), 5)
+    last = watched.process.statistics()
+    assert last.pid == 0
+
+
+async def test_what_a_worker_complains_of_is_logged_without_secrets(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = make()
+    await watched.said.get()
+    watched.process.send("complain")
+    watched.process.send("die")
+    await watched.exits.get()
+    assert "worker says: rtmp://***@host/app?key=***" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+def test_the_delay_doubles_with_each_short_run_up_to_its_bound() -> None:
+    backoff = RestartBackoff(first_s=1, most_s=5, calm_s=60)
+    assert [backoff.delay_s(2) for _ in range(4)] == [1, 2, 4, 5]
+
+
+def test_a_long_run_forgives_the_short_ones_before_it() -> None:
+    backoff = RestartBackoff(first_s=1, most_s=5, calm_s=60)
+    backoff.delay_s(2)
+    backoff.delay_s(2)
+    assert backoff.delay_s(60) == 1
+
+
+@pytest.mark.parametrize("word", ["key", "token", "passphrase", "PASSWORD"])
+def test_secrets_in_a_query_are_not_shown(word: str) -> None:
+    assert redact(f"srt://h:1?{word}=abc&mode=caller") == f"srt://h:1?{word}=***&mode=caller"
