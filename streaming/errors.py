@@ -1,23 +1,38 @@
 """The error tree of the server.
 
-HeadwaterError
-├── LocalError              our side's mistake
-│   ├── ConfigError         the configuration says something impossible
-│   └── LinkBrokenError     another process of ours has gone or speaks nonsense
-└── RemoteError             the peer's mistake: it costs the peer its connection, nothing else
+StreamingError
+├── LocalError             our own side's mistake: a call out of order, an impossible argument
+│   ├── ConfigError        the configuration says something impossible
+│   └── LinkBrokenError    another process of ours has gone or speaks nonsense
+└── RemoteError            the peer's mistake: bytes, requests or credentials that we refuse
+    ├── RtmpError          the bytes of an RTMP connection break the protocol or a limit
+    ├── UnsupportedMedia   sound bytes in a codec or form that we do not package
+    └── PublishRejected    a publish request that its path does not accept
+
+Raise deep, translate once at the edge: a RemoteError costs the peer its connection, never the
+path, never the process. ``http_status`` is what an HTTP edge answers with.
 """
 
 from __future__ import annotations
 
 
-class HeadwaterError(Exception):
-    """Base of all errors of the server; `http_status` is what an HTTP edge answers."""
+class StreamingError(Exception):
+    """Base of all errors raised by this package.
 
-    http_status = 500
+    ``value`` is the offending value where one can be named, ``http_status`` the answer of an
+    HTTP edge where one makes sense.
+    """
+
+    def __init__(
+        self, message: str, *, value: object = None, http_status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.value = value
+        self.http_status = http_status
 
 
-class LocalError(HeadwaterError):
-    """Our own side is at fault."""
+class LocalError(StreamingError):
+    """The caller broke the contract of a class in this package."""
 
 
 class ConfigError(LocalError):
@@ -28,7 +43,26 @@ class LinkBrokenError(LocalError):
     """Another process of ours has gone, or sent what is not a message."""
 
 
-class RemoteError(HeadwaterError):
-    """The peer sent something it may not; the message names the offending value."""
+class RemoteError(StreamingError):
+    """The peer sent something that we refuse; the message says what."""
 
-    http_status = 400
+
+class RtmpError(RemoteError):
+    """An RTMP peer broke the protocol or one of our limits."""
+
+
+class UnsupportedMedia(RemoteError):
+    """Media that we do not package; the message is fit to be shown to whoever publishes."""
+
+
+class PublishRejected(RemoteError):
+    """A publish request was turned down.
+
+    ``code`` is the RTMP reason code (``NetStream.Publish.BadName``), the message is fit to be
+    shown to whoever publishes.
+    """
+
+    def __init__(self, code: str, description: str, *, http_status: int = 403) -> None:
+        super().__init__(description, value=code, http_status=http_status)
+        self.code = code
+        self.description = description
