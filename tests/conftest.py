@@ -1,0 +1,40 @@
+"""What every test may ask for: golden files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+Golden = Callable[[str, bytes | str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden`` writes what the code makes now; look at the diff before committing."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from the code's output"
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """``golden(name, content)``: content equals tests/golden/<name>, byte for byte."""
+    update: bool = request.config.getoption("--update-golden")
+
+    def compare(name: str, content: bytes | str) -> None:
+        path = GOLDEN / name
+        actual = content.encode() if isinstance(content, str) else bytes(content)
+        if update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(actual)
+        elif not path.exists():
+            pytest.fail(f"no golden file {name}: make it with --update-golden")
+        expected = path.read_bytes()
+        if isinstance(content, str):
+            assert content == expected.decode()
+        assert actual == expected, f"{name} differs; --update-golden accepts the change"
+
+    return compare
