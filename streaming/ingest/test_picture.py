@@ -1,6 +1,6 @@
 """The picture of the built-in test source: what stands still is painted once, the rest per frame.
 
-From top to bottom, in parts of the height: the time code's cells (see time_code.py), colour bars
+From top to bottom, in parts of the height: the time code's cells (see test_time_code.py), colour bars
 with a box for the clock that people read, a lane in which a square swings once in four seconds,
 a texture that scrolls. The flash is a patch at the lower right of the bars, FLASH_BOX in parts
 of width and height: white while the tone of each UTC second sounds, else black.
@@ -14,8 +14,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.ingest.bitmap_font import GLYPH_COLUMNS, GLYPH_ROWS, glyph, text_width
-from streaming.ingest.time_code import LUMA_BLACK, LUMA_WHITE, TimeCodeRow
+from streaming.ingest.test_font import GLYPH_COLUMNS, GLYPH_ROWS, glyph, text_width
+from streaming.ingest.test_time_code import LUMA_BLACK, LUMA_WHITE, TimeCodeRow
 
 FLASH_S = Fraction(1, 10)
 """The flash and the tone last so long from the start of each UTC second."""

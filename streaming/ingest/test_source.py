@@ -2,7 +2,7 @@
 
 Written `test:?width=1280&height=720&fps=30&gop_s=2&bitrate_kbps=2500&audio=1&text=hello`; every
 option may be left out. The picture is in test_picture.py, its machine-readable time code in
-time_code.py. A 1 kHz tone sounds for the first 100 ms of each UTC second, while the picture's
+test_time_code.py. A 1 kHz tone sounds for the first 100 ms of each UTC second, while the picture's
 flash is lit. Frames, key frames and tone lie on the grid of the epoch: two test sources with the
 same options make the same pictures at the same timestamps.
 """

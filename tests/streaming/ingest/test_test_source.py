@@ -15,7 +15,7 @@ from segmenter.media import Sample, Track
 from streaming.errors import ConfigError
 from streaming.ingest.test_picture import FLASH_BOX
 from streaming.ingest.test_source import TestSource, parse_test_url
-from streaming.ingest.time_code import TimeCodeRow, read_time_code
+from streaming.ingest.test_time_code import TimeCodeRow, read_time_code
 
 START_UTC = 1_763_900_000.37
 SMALL = "test:?width=320&height=180&fps=30&bitrate_kbps=400"
