@@ -1,9 +1,9 @@
 """The picture of the built-in test source: what stands still is painted once, the rest per frame.
 
-From top to bottom, in parts of the height: the time code's cells (see test_time_code.py), colour bars
-with a box for the clock that people read, a lane in which a square swings once in four seconds,
-a texture that scrolls. The flash is a patch at the lower right of the bars, FLASH_BOX in parts
-of width and height: white while the tone of each UTC second sounds, else black.
+From top to bottom, in parts of the height: the cells of the time code (test_time_code.py), colour
+bars with a box for the clock that people read, a lane in which a square swings once in four
+seconds, a texture that scrolls. The flash is a patch at the lower right of the bars, FLASH_BOX in
+parts of width and height: white while the tone of each UTC second sounds, else black.
 """
 
 from __future__ import annotations

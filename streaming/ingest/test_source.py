@@ -38,7 +38,6 @@ _AUDIO_BITRATE = 128_000
 _TONE_HZ = 1_000
 _TONE_LEVEL = 0.25
 """-12 dBFS: clearly audible, never painful."""
-_AUDIO_TICKS = FRAME_SAMPLES * VIDEO_TIMESCALE // SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +91,13 @@ _OPTIONS: Mapping[str, Callable[[str], object]] = {
 }
 
 
-def parse_test_url(url: str) -> TestSourceSettings:
-    """Settings from `test:` or `test:?option=value&…`.
+def parse_test_url(url: str, text: str = "HEADWATER") -> TestSourceSettings:
+    """Settings from `test:` or `test:?option=value&…`; `text` is shown unless the URL says else.
 
     Raises ConfigError that names an option that is unknown or impossible.
     """
     query = url.removeprefix(SCHEME).removeprefix("?")
-    given: dict[str, object] = {}
+    given: dict[str, object] = {"text": text}
     for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
         if name not in _OPTIONS:
             raise ConfigError(f"test source: unknown option {name!r}; known: {', '.join(_OPTIONS)}")
@@ -112,7 +111,8 @@ def parse_test_url(url: str) -> TestSourceSettings:
 class TestSource:
     """Owns the encoders of one test source; a loop calls `produce` at `next_utc`, and again.
 
-    Samples carry ticks of 90 kHz since the epoch, audio and video alike.
+    Samples carry dts and pts in ticks of 90 kHz since the epoch, audio and video alike, and
+    durations in ticks of their track.
     """
 
     __test__ = False
@@ -266,7 +266,7 @@ class _AudioClock:
             pts=ticks,
             data=bytes(packet),
             is_sync=True,
-            duration=_AUDIO_TICKS,
+            duration=FRAME_SAMPLES,
             captured_utc=packet.pts / SAMPLE_RATE,
         )
 
