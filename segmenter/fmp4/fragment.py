@@ -15,6 +15,7 @@ from typing import Final
 
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Sample, Track
+
 from .boxes import TRACK_ID, write_prft, write_styp
 
 SYNC_FLAGS: Final = 0x0200_0000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Track
+
 from .boxes import (
     TRACK_ID,
     write_box,

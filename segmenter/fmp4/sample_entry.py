@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segmenter.errors import UsageError
 from segmenter.media import Codec, MediaType, Track
+
 from .boxes import pack, write_box, write_btrt, write_colr, write_full_box
 
 VIDEO_ENTRIES = {

@@ -6,9 +6,11 @@ ours in between.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -34,18 +36,44 @@ _VP9_RECORD = bytes.fromhex("000a82010101 0000".replace(" ", ""))
 @functools.cache
 def encode(codec: Codec) -> tuple[Track, tuple[Sample, ...]]:
     """A track and its samples in media time; the first sample's pts equals its dts."""
-    mp4 = io.BytesIO()
-    with av.open(mp4, "w", format="mp4", options={"video_track_timescale": "90000"}) as output:
-        if codec in _VIDEO_ENCODERS:
-            _encode_video(output, codec)
-        else:
-            _encode_audio(output, codec)
-    mp4.seek(0)
-    with av.open(mp4) as source:
+    with av.open(io.BytesIO(encode_mp4(codec))) as source:
         stream = source.streams[0]
         track = _track(codec, stream)
         packets = [packet for packet in source.demux(stream) if packet.dts is not None]
         return track, _samples(track, packets)
+
+
+@functools.cache
+def encode_mp4(codec: Codec) -> bytes:
+    """The same encode as a plain MP4 file."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4", options={"video_track_timescale": "90000"}) as output:
+        if codec in _VIDEO_ENCODERS:
+            _encode_video(output, codec)
+        else:
+            _encode_audio(output, codec)
+    return file.getvalue()
+
+
+def mux(codecs: Sequence[Codec], movflags: str) -> bytes:
+    """The encodes interleaved in one fragmented file by FFmpeg's muxer."""
+    file = io.BytesIO()
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(
+            av.open(file, "w", format="mp4", options={"movflags": movflags})
+        )
+        packets = []
+        for codec in codecs:
+            source = stack.enter_context(av.open(io.BytesIO(encode_mp4(codec))))
+            stream = output.add_stream_from_template(source.streams[0])
+            for packet in source.demux(source.streams[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    packets.append(packet)
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            output.mux(packet)
+        output.close()
+    return file.getvalue()
 
 
 def _encode_video(output: av.container.OutputContainer, codec: Codec) -> None:
