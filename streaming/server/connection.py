@@ -1,0 +1,111 @@
+"""One HTTP connection: aiohttp's, with time limits that aiohttp does not have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
+
+from streaming.server.answers import text_response
+from streaming.server.middleware import SERVER
+
+KEEPALIVE_S: Final = 75.0
+"""An idle connection is closed after so long; players ask every 2 s to 10 s (nginx: 75 s)."""
+
+REQUEST_S: Final = 10.0
+"""A request's head must be complete so long after its first byte (nginx: 60 s, Apache: 20 s);
+a browser sends it in one packet."""
+
+WRITE_STALL_S: Final = 20.0
+"""A client that takes not one byte of its response for so long is cut (nginx: 60 s); a live
+player has long given up by then."""
+
+LINGER_S: Final = 2.0
+"""How long an unwanted request body is read and thrown away, for the answer to arrive."""
+
+MAX_LINE_BYTES: Final = 8_190
+MAX_HEADER_FIELDS: Final = 64
+"""Browsers send under 30."""
+
+READ_BYTES: Final = 16_384
+"""We take no bodies worth reading ahead."""
+
+
+class Connection(RequestHandler):
+    """One client; the sweeper of the Listener asks `is_dawdling` now and then."""
+
+    __slots__ = ("_head_since", "_unsent_bytes", "_unsent_since")
+
+    def __init__(self, server: Server, **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._head_since: float | None = None
+        self._unsent_bytes = 0
+        self._unsent_since: float | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages:
+            self._head_since = None
+        elif self._head_since is None:
+            # Still waiting for a request after bytes came: its head is not complete.
+            self._head_since = self._loop.time()
+
+    def is_dawdling(self, now: float) -> bool:
+        """Whether the client has used up its time for sending a request or taking a response."""
+        if self._head_since is not None and now - self._head_since > REQUEST_S:
+            return True
+        transport = self.transport
+        unsent = 0 if transport is None else transport.get_write_buffer_size()
+        if unsent == 0 or unsent != self._unsent_bytes or self._unsent_since is None:
+            self._unsent_bytes = unsent
+            self._unsent_since = now if unsent else None
+            return False
+        return now - self._unsent_since > WRITE_STALL_S
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Response bytes the client has not taken yet."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Cuts the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> StreamResponse:
+        """A request that could not be parsed: one line, no stack, no echo of what was sent."""
+        text = "Bad request.\n" if status == 400 else "Something went wrong here.\n"
+        response = text_response(
+            status, text, {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+        )
+        response.force_close()
+        return response
+
+
+class DeliveryServer(Server):
+    """Makes a Connection for each client."""
+
+    def __init__(self, handler: Callable[[BaseRequest], Awaitable[StreamResponse]]) -> None:
+        super().__init__(handler)
+
+    def __call__(self) -> Connection:
+        return Connection(
+            self,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=KEEPALIVE_S,
+            access_log=None,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADER_FIELDS,
+            lingering_time=LINGER_S,
+            read_bufsize=READ_BYTES,
+        )

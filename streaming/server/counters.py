@@ -1,0 +1,36 @@
+"""What one delivery process counts."""
+
+from __future__ import annotations
+
+from streaming.shelf_messages import DeliveryStatistics
+
+
+class Counters:
+    """Plain numbers, changed by requests and read once a second."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, int] = {}
+        self.sent_bytes = 0
+        self.fast_requests = 0
+        self.refused_connections = 0
+        self.loop_lag_s = 0.0
+
+    def count(self, kind: str, status: int, sent_bytes: int) -> None:
+        """One answer of `kind` ("media", "playlist", "page", "api", "other")."""
+        key = f"{kind} {status // 100}xx"
+        self.requests[key] = self.requests.get(key, 0) + 1
+        self.sent_bytes += sent_bytes
+
+    def take(self, open_connections: int, resources: int, held_bytes: int) -> DeliveryStatistics:
+        """A snapshot; the loop's worst lag starts again from zero."""
+        lag, self.loop_lag_s = self.loop_lag_s, 0.0
+        return DeliveryStatistics(
+            requests=dict(self.requests),
+            sent_bytes=self.sent_bytes,
+            open_connections=open_connections,
+            fast_requests=self.fast_requests,
+            refused_connections=self.refused_connections,
+            loop_lag_s=lag,
+            resources=resources,
+            resource_bytes=held_bytes,
+        )

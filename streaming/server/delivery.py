@@ -1,0 +1,175 @@
+"""The delivery process: `python -m streaming.server.delivery <link fd> <listening socket fd>`.
+
+Holds a shelf that the origin fills over the link and serves it over HTTP. It starts to accept when
+the origin has replayed the shelf, and ends by draining on SIGTERM or when the origin has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from typing import Any, Final
+
+import uvloop
+
+from streaming.link import Link
+from streaming.server.connection import DeliveryServer
+from streaming.server.listener import Listener
+from streaming.server.loop_link import LoopLink
+from streaming.server.player import Pages
+from streaming.server.site import Site
+from streaming.shelf import Shelf
+from streaming.shelf_messages import (
+    DeliveryConfig,
+    Drop,
+    GoneSnapshot,
+    Listening,
+    PathGone,
+    PathState,
+    PathWanted,
+    Put,
+    Replayed,
+    ToDelivery,
+    Totals,
+    Viewers,
+)
+
+logger = logging.getLogger(__name__)
+
+REPORT_S: Final = 1.0
+"""How often statistics and viewers are reported; the origin's watchdog listens for it."""
+
+VIEWER_TURN_S: Final = 5
+"""Reports in one turn of the viewer counter: a viewer counts for 5 s to 10 s."""
+
+WANTED_MAX: Final = 256
+"""Paths asked for within one report; further ones wait for the next request."""
+
+ORPHAN_DRAIN_S: Final = 0.5
+"""Without an origin nothing new can be served, and its successor wants the port."""
+
+
+class Delivery:
+    """Wires the link to the shelf and the shelf to HTTP; owns everything in this process."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._shelf = Shelf()
+        self._site: Site | None = None
+        self._listener: Listener | None = None
+        self._link: Link[Any] | None = None
+        self._config = DeliveryConfig()
+        self._wanted: set[str] = set()
+        self._replayed = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    async def run(self, end: socket.socket) -> None:
+        """Serves until told to stop or the origin has gone."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        self._link = await LoopLink.open(end, ToDelivery, self._on_message, self._stop.set)
+        starting = asyncio.create_task(self._serve(), name="serve")
+        await self._stop.wait()
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await self._drain()
+
+    async def _serve(self) -> None:
+        await self._replayed.wait()
+        site = self._new_site()
+        server = DeliveryServer(site.answer)
+        self._listener = Listener(
+            server, self._listening, self._config.max_connections, site.counters
+        )
+        # What is on the shelf and imported by now lives long: do not scan it at each collection.
+        gc.collect()
+        gc.freeze()
+        await self._listener.start()
+        self._send(Listening())
+        await self._report()
+
+    def _new_site(self) -> Site:
+        logging.getLogger().setLevel(self._config.log_level.upper())
+        self._site = Site(self._config, self._shelf, Pages(), self._on_wanted)
+        return self._site
+
+    async def _report(self) -> None:
+        assert self._site is not None
+        assert self._listener is not None
+        reports = 0
+        while True:
+            await asyncio.sleep(REPORT_S)
+            reports += 1
+            if reports % VIEWER_TURN_S == 0:
+                self._site.viewers.turn()
+            self._wanted.clear()
+            self._send(Viewers(self._site.viewers.counts()))
+            self._send(
+                self._site.counters.take(
+                    self._listener.open_connections, len(self._shelf), self._shelf.bytes_held
+                )
+            )
+
+    async def _drain(self) -> None:
+        assert self._link is not None
+        orphan = self._link.closed
+        if self._site is not None:
+            self._site.draining = True
+        if self._listener is not None:
+            drain_s = self._config.drain_s
+            await self._listener.drain(min(drain_s, ORPHAN_DRAIN_S) if orphan else drain_s)
+        self._link.close()
+
+    def _send(self, message: object) -> None:
+        assert self._link is not None
+        self._link.send(message)
+
+    def _on_wanted(self, path: str) -> None:
+        if path not in self._wanted and len(self._wanted) < WANTED_MAX:
+            self._wanted.add(path)
+            self._send(PathWanted(path))
+
+    def _on_message(self, message: Any) -> None:
+        shelf = self._shelf
+        match message:
+            case Put():
+                shelf.put(message)
+            case Drop():
+                shelf.drop(message)
+            case PathState():
+                shelf.path_state(message)
+            case PathGone():
+                shelf.path_gone(message)
+            case Totals():
+                if self._site is not None:
+                    self._site.totals = message
+            case GoneSnapshot():
+                shelf.restore_gone(message)
+            case DeliveryConfig():
+                self._config = message
+            case Replayed():
+                self._replayed.set()
+
+
+async def _run(link_fd: int, listen_fd: int) -> None:
+    listening = socket.socket(fileno=listen_fd)
+    listening.setblocking(False)
+    await Delivery(listening).run(socket.socket(fileno=link_fd))
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the process; `arguments` are the two file descriptors."""
+    # Ctrl-C reaches the whole process group; the origin decides when we stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(format="%(asctime)s %(levelname)s delivery: %(message)s")
+    link_fd, listen_fd = map(int, arguments)
+    uvloop.run(_run(link_fd, listen_fd))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,269 @@
+"""The origin's side of its delivery processes: spawn, feed, watch, restart, drain.
+
+Imports no aiohttp: the main process stays light.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streaming.link import Link, encode_frame
+from streaming.server.loop_link import LoopLink
+from streaming.shelf_feed import ShelfFeed
+from streaming.shelf_messages import (
+    DeliveryConfig,
+    DeliveryStatistics,
+    FromDelivery,
+    Listening,
+    Metric,
+    PathWanted,
+    Totals,
+    Viewers,
+)
+
+logger = logging.getLogger(__name__)
+
+SILENCE_S: Final = 10.0
+"""A process that reported nothing for so long (it reports each second) hangs and is killed."""
+
+START_S: Final = 60.0
+"""The same before its first report: it imports, and takes over up to gigabytes of live window."""
+
+PUMP_S: Final = 0.01
+"""How often links that are behind are looked at."""
+
+IDLE_PUMP_S: Final = 0.05
+"""The same while none is."""
+
+BACK_OFF_S: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Waits before the first, second, ... restart in a row; the last one repeats."""
+
+SETTLED_S: Final = 30.0
+"""A process that ran so long starts the row again."""
+
+
+class DeliveryProcesses:
+    """Owns N delivery processes that share one listening socket, and their links.
+
+    `feed` holds what they serve. `on_path_wanted` is called with the path of a viewer who asks
+    for what is not live; `on_viewers` with path -> viewers, each second. `metrics` is asked each
+    second for what else shall be on /metrics.
+    """
+
+    def __init__(
+        self,
+        config: DeliveryConfig,
+        listening: socket.socket,
+        feed: ShelfFeed,
+        *,
+        processes: int = 1,
+        on_path_wanted: Callable[[str], None] = lambda path: None,
+        on_viewers: Callable[[dict[str, int]], None] = lambda counts: None,
+        metrics: Callable[[], Sequence[Metric]] = lambda: (),
+    ) -> None:
+        self._config = config
+        self._listening = listening
+        self._feed = feed
+        self._on_path_wanted = on_path_wanted
+        self._on_viewers = on_viewers
+        self._metrics = metrics
+        self._slots = [_Slot(self, number) for number in range(processes)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Spawns them and returns when the first one listens."""
+        self._tasks = [
+            asyncio.create_task(s.run(), name=f"delivery {s.number}") for s in self._slots
+        ]
+        self._tasks.append(asyncio.create_task(self._pump(), name="shelf pump"))
+        self._tasks.append(asyncio.create_task(self._report(), name="delivery report"))
+        await asyncio.wait(
+            [asyncio.create_task(s.listens.wait()) for s in self._slots],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+
+    async def close(self) -> None:
+        """Lets each drain (`drain_s` of the config), then they have gone."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(slot.close() for slot in self._slots))
+
+    def statistics(self) -> Totals:
+        """The figures of all processes together."""
+        viewers: dict[str, int] = {}
+        for slot in self._slots:
+            for path, count in slot.viewers.items():
+                viewers[path] = viewers.get(path, 0) + count
+        return Totals(
+            delivery=tuple(slot.statistics() for slot in self._slots),
+            restarts=sum(slot.restarts for slot in self._slots),
+            viewers=viewers,
+            metrics=tuple(self._metrics()),
+        )
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            totals = self.statistics()
+            self._feed.totals(totals)
+            self._on_viewers(totals.viewers)
+
+    async def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            pending = self._feed.pump(now)
+            await asyncio.sleep(PUMP_S if pending else IDLE_PUMP_S)
+            for sink in self._feed.sinks_behind(now):
+                for slot in self._slots:
+                    if slot.link is sink:
+                        slot.kill("it is too far behind")
+
+    # -- for the slots ------------------------------------------------------------------------
+
+    async def spawn(self, link_end: socket.socket) -> asyncio.subprocess.Process:
+        """One new delivery process that talks over `link_end`."""
+        descriptors = (link_end.fileno(), self._listening.fileno())
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "streaming.server.delivery",
+            *map(str, descriptors),
+            pass_fds=descriptors,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+
+    def attach(self, link: Link[Any]) -> None:
+        """A new process's link is open."""
+        link.send_frame(encode_frame(self._config))
+        self._feed.attach(link)
+
+    def detach(self, link: Link[Any]) -> None:
+        """A process has gone."""
+        self._feed.detach(link)
+
+    def path_wanted(self, path: str) -> None:
+        """A viewer of some process asked for `path`."""
+        self._on_path_wanted(path)
+
+    @property
+    def drain_s(self) -> float:
+        """How long a process may take to end."""
+        return self._config.drain_s
+
+
+class _Slot:
+    """One place for a delivery process, which is filled again when its process dies."""
+
+    def __init__(self, owner: DeliveryProcesses, number: int) -> None:
+        self.number = number
+        self.link: Link[Any] | None = None
+        self.listens = asyncio.Event()
+        self.restarts = 0
+        self.viewers: dict[str, int] = {}
+        self._owner = owner
+        self._process: asyncio.subprocess.Process | None = None
+        self._heard_at = 0.0
+        self._lately = DeliveryStatistics()
+        self._before = DeliveryStatistics()
+
+    async def run(self) -> None:
+        """Keeps a process in this slot for ever."""
+        loop = asyncio.get_running_loop()
+        in_a_row = 0
+        while True:
+            started = loop.time()
+            await self._run_once()
+            in_a_row = 0 if loop.time() - started > SETTLED_S else in_a_row + 1
+            self.restarts += 1
+            wait_s = BACK_OFF_S[min(in_a_row, len(BACK_OFF_S)) - 1] if in_a_row else 0.0
+            await asyncio.sleep(wait_s)
+
+    async def close(self) -> None:
+        """Drains the process and waits until it has gone."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), self._owner.drain_s + 2.0)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if self.link is not None:
+            self.link.close()
+
+    def kill(self, why: str) -> None:
+        """Ends a process that is of no use any more; `run` starts the next one."""
+        logger.error("delivery process %d is killed: %s", self.number, why)
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    def statistics(self) -> DeliveryStatistics:
+        """This slot's figures, counters going on over restarts."""
+        return _sum_counters(self._before, self._lately)
+
+    async def _run_once(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await self._owner.spawn(theirs)
+        link: Link[Any] = await LoopLink.open(ours, FromDelivery, self._on_message, lambda: None)
+        self.link = link
+        loop = asyncio.get_running_loop()
+        self._heard_at = loop.time() + START_S - SILENCE_S
+        self._owner.attach(link)
+        watchdog = asyncio.create_task(self._watch(), name="delivery watchdog")
+        try:
+            code = await self._process.wait()
+            logger.error("delivery process %d ended with code %d", self.number, code)
+        finally:
+            watchdog.cancel()
+            self._owner.detach(link)
+            if self._process.returncode is not None:
+                link.close()
+            self.viewers = {}
+            self._before = self.statistics()
+            self._lately = DeliveryStatistics()
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1.0)
+            if loop.time() - self._heard_at > SILENCE_S:
+                self.kill("it has been silent for too long")
+                return
+
+    def _on_message(self, message: Any) -> None:
+        self._heard_at = max(self._heard_at, asyncio.get_running_loop().time())
+        match message:
+            case DeliveryStatistics():
+                self._lately = message
+            case Viewers():
+                self.viewers = message.counts
+            case PathWanted():
+                self._owner.path_wanted(message.path)
+            case Listening():
+                self.listens.set()
+
+
+def _sum_counters(before: DeliveryStatistics, now: DeliveryStatistics) -> DeliveryStatistics:
+    requests = dict(before.requests)
+    for key, count in now.requests.items():
+        requests[key] = requests.get(key, 0) + count
+    return msgspec.structs.replace(
+        now,
+        requests=requests,
+        sent_bytes=before.sent_bytes + now.sent_bytes,
+        fast_requests=before.fast_requests + now.fast_requests,
+        refused_connections=before.refused_connections + now.refused_connections,
+    )

@@ -1,0 +1,116 @@
+"""Which answer belongs to which URL: the one map of everything a delivery process serves."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp.web import BaseRequest, Response, StreamResponse
+
+from streaming.server.answers import absence_response, resource_response, text_response
+from streaming.server.api import api_response
+from streaming.server.counters import Counters
+from streaming.server.metrics import health_response, metrics_response, ready_response
+from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
+from streaming.server.player import Pages, is_path_name
+from streaming.server.utc_timing import time_response
+from streaming.server.viewers import ViewerCounter, viewer_key
+from streaming.shelf import Resource, Shelf
+from streaming.shelf_messages import DeliveryConfig, Totals
+
+logger = logging.getLogger(__name__)
+
+MAX_URL_CHARS: Final = 1_024
+"""Longer URLs are 404 without a look; ours have under 300."""
+
+
+class Site:
+    """Answers every request from the shelf and the pages; owned by the delivery process."""
+
+    def __init__(
+        self,
+        config: DeliveryConfig,
+        shelf: Shelf,
+        pages: Pages,
+        on_path_wanted: Callable[[str], None],
+    ) -> None:
+        self.shelf = shelf
+        self.viewers = ViewerCounter()
+        self.counters = Counters()
+        self.headers = Headers(config.allow_origins)
+        self.totals = Totals()
+        self.draining = False
+        self._pages = pages
+        self._on_path_wanted = on_path_wanted
+        self._server = {"name": config.name, "rtmp_listen": config.rtmp_listen}
+        self._exact: dict[str, Callable[[], Response]] = {
+            "/time": lambda: time_response(time.time()),
+            "/healthz": health_response,
+            "/readyz": lambda: ready_response(draining=self.draining),
+            "/metrics": lambda: metrics_response(self.totals, self.shelf.paths),
+        }
+
+    async def answer(self, request: BaseRequest) -> StreamResponse:
+        """The whole answer to one request."""
+        kind = "other"
+        try:
+            kind, response = self._route(request)
+        except Exception:
+            logger.exception("failed to answer %s", request.method)
+            response = text_response(500, "Something went wrong here.\n")
+        self.headers.complete(request, response)
+        if self.draining:
+            response.force_close()
+        sent = response.body if request.method != "HEAD" else None
+        self.counters.count(
+            kind, response.status, len(sent) if isinstance(sent, (bytes, bytearray)) else 0
+        )
+        return response
+
+    def _route(self, request: BaseRequest) -> tuple[str, Response]:
+        if request.method == "OPTIONS":
+            return "other", options_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return "other", _method_not_allowed(request.method)
+        url = request.path
+        exact = self._exact.get(url)
+        if exact is not None:
+            return "other", exact()
+        if url.startswith("/api/"):
+            return "api", api_response(url, self.shelf.paths, self.totals, self._server_record())
+        page = self._page(url)
+        if page is not None:
+            return "page", resource_response(request, page)
+        return self._media(request, url)
+
+    def _page(self, url: str) -> Resource | None:
+        if url == "/":
+            return self._pages.index
+        if url.endswith("/") and is_path_name(url[1:-1]):
+            return self._pages.player
+        return self._pages.file(url)
+
+    def _media(self, request: BaseRequest, url: str) -> tuple[str, Response]:
+        if len(url) > MAX_URL_CHARS:
+            return "media", text_response(404, "Not found.\n")
+        found = self.shelf.find(url)
+        if isinstance(found, Resource):
+            agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
+            self.viewers.saw(found.path, viewer_key(request.remote or "", agent))
+            return found.kind, resource_response(request, found)
+        if url[1:] in self.shelf.paths:
+            return "page", text_response(308, "", {"Location": request.rel_url.raw_path + "/"})
+        wanted = self.shelf.wanted_path(url)
+        if wanted is not None and is_path_name(wanted):
+            self._on_path_wanted(wanted)
+        return "media", absence_response(found)
+
+    def _server_record(self) -> dict[str, Any]:
+        return {**self._server, "viewers": sum(self.totals.viewers.values())}
+
+
+def _method_not_allowed(method: str) -> Response:
+    text = f"{method[:16]} is not possible here.\n"
+    return text_response(405, text, {"Allow": ALLOWED_METHODS})

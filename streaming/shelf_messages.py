@@ -1,0 +1,191 @@
+"""What the origin and its delivery processes say to each other over a Link.
+
+The origin speaks `ToDelivery`, a delivery process answers with `FromDelivery`. Media bodies travel
+as msgpack binary, so one encoded frame serves every delivery process.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+CacheRule: TypeAlias = Literal["immutable", "playlist"]
+PathPhase: TypeAlias = Literal["idle", "starting", "live", "away", "ended"]
+
+
+class DeliveryConfig(Struct, tag="config", frozen=True):
+    """The first message: what a delivery process must know before it listens."""
+
+    name: str = "headwater"
+    """The server's name on pages and in the API."""
+    rtmp_listen: str = "127.0.0.1:1935"
+    """Where publishers push; the index page tells newcomers. Empty: RTMP is off."""
+    allow_origins: tuple[str, ...] = ("*",)
+    """Web origins that may read across sites; "*" is everyone."""
+    max_connections: int = 20_000
+    """Open connections; further ones wait in the listen queue."""
+    drain_s: float = 5.0
+    """How long a shutdown waits for running responses, seconds."""
+    log_level: str = "info"
+
+
+class Put(Struct, tag="put", frozen=True):
+    """A resource appears, or is replaced, at `url`."""
+
+    path: str
+    """The path it belongs to, such as "live/foo"."""
+    url: str
+    """Absolute and decoded: "/live/foo/720p/812.m4s"."""
+    body: bytes
+    content_type: str
+    cache: CacheRule = "immutable"
+    """"immutable": the bytes at this URL never change; "playlist": they change while live."""
+    max_age_s: int = 3600
+    """How long caches may keep it, seconds; 0 with "playlist" is no-cache."""
+    etag: str = ""
+    """Without quotes; "" lets the shelf make one from the bytes."""
+    rendition: str = ""
+    """The rendition it belongs to; "" for what belongs to the whole path."""
+    msn: int | None = None
+    """Media sequence number of a segment or part, or of the newest segment in a playlist."""
+    part: int | None = None
+    """Index of a part in its segment, or of the newest part in a playlist."""
+
+
+class Drop(Struct, tag="drop", frozen=True):
+    """The resource at `url` is no longer served: 410 from now on."""
+
+    url: str
+
+
+class GoneSeries(Struct, frozen=True, array_like=True):
+    """Numbers `first` to `last` of the numbered URLs that share the form `series` have gone."""
+
+    series: str
+    first: int
+    last: int
+
+
+class GoneSnapshot(Struct, tag="gone", frozen=True):
+    """What had gone before this delivery process started."""
+
+    series: tuple[GoneSeries, ...] = ()
+    urls: tuple[str, ...] = ()
+
+
+class RenditionRecord(Struct, frozen=True, omit_defaults=True):
+    """One rendition as the API and the player page show it; 0 and "" are unknown."""
+
+    name: str
+    kind: Literal["video", "audio"] = "video"
+    codec: str = ""
+    """RFC 6381."""
+    width: int = 0
+    height: int = 0
+    frame_rate: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+    bitrate_bps: int = 0
+    copied: bool = False
+    """True: the publisher's own encoding."""
+
+
+class PathState(Struct, tag="path", frozen=True):
+    """A path's state and statistics, sent when they change and about once a second while live."""
+
+    path: str
+    state: PathPhase
+    """idle: an on-demand source that sleeps; starting: nothing playable yet; live; away: the
+    publisher vanished and may come back; ended: the last playlists stay for a while."""
+    reason: str = ""
+    """Why it is in this state, for people."""
+    since_utc: float = 0.0
+    """When it came into this state, seconds since 1970."""
+    publisher: str = ""
+    """How it is published, such as "rtmp" or "pull"; never an address or a key."""
+    ingest_bytes: int = 0
+    """Received since the path began."""
+    ingest_bps: int = 0
+    """Received lately, bits per second."""
+    window_bytes: int = 0
+    """Held in the live window."""
+    window_s: float = 0.0
+    """Length of the live window, seconds."""
+    renditions: tuple[RenditionRecord, ...] = ()
+    details: dict[str, Any] = {}
+    """Whatever else the API should show, JSON types only."""
+
+
+class PathGone(Struct, tag="path_gone", frozen=True):
+    """The path and everything on it has gone: its playlists are 404 again."""
+
+    path: str
+
+
+class Metric(Struct, frozen=True, array_like=True):
+    """One sample for /metrics; the origin keeps the cardinality of `labels` bounded."""
+
+    name: str
+    """With unit and suffix: "headwater_ingest_bytes_total"."""
+    help: str
+    value: float
+    labels: dict[str, str] = {}
+    kind: Literal["counter", "gauge"] = "gauge"
+
+
+class DeliveryStatistics(Struct, tag="statistics", frozen=True):
+    """What one delivery process counts; doubles as its heartbeat, once a second."""
+
+    requests: dict[str, int] = {}
+    """Answers since the start of the process by "<kind> <status class>", such as "media 2xx"."""
+    sent_bytes: int = 0
+    """Response bodies handed to the sockets."""
+    open_connections: int = 0
+    fast_requests: int = 0
+    """How many of the requests took the fast path."""
+    refused_connections: int = 0
+    """Connections cut for dawdling over a request or a response."""
+    loop_lag_s: float = 0.0
+    """The worst delay of the event loop since the last message, seconds."""
+    resources: int = 0
+    resource_bytes: int = 0
+
+
+class Totals(Struct, tag="totals", frozen=True):
+    """What only the origin sees as a whole, sent to every delivery process once a second."""
+
+    delivery: tuple[DeliveryStatistics, ...] = ()
+    """One record for each delivery process slot; counters go on over restarts."""
+    restarts: int = 0
+    """Delivery processes restarted so far."""
+    viewers: dict[str, int] = {}
+    """Path to viewers, over all delivery processes."""
+    metrics: tuple[Metric, ...] = ()
+    """Everything else the origin wants on /metrics."""
+
+
+class Replayed(Struct, tag="replayed", frozen=True):
+    """Everything that was on the shelf has been sent: listen now."""
+
+
+class PathWanted(Struct, tag="wanted", frozen=True):
+    """A viewer asks for the playlist of a path that is not live."""
+
+    path: str
+
+
+class Viewers(Struct, tag="viewers", frozen=True):
+    """Viewers of this delivery process by path, over the last seconds; absent is none."""
+
+    counts: dict[str, int]
+
+
+class Listening(Struct, tag="listening", frozen=True):
+    """The delivery process accepts connections."""
+
+
+ToDelivery: TypeAlias = (
+    DeliveryConfig | Put | Drop | GoneSnapshot | PathState | PathGone | Totals | Replayed
+)
+FromDelivery: TypeAlias = PathWanted | Viewers | DeliveryStatistics | Listening
