@@ -28,7 +28,7 @@ class Epoch:
         self, source: int, now_utc: float, not_before: int, counts: TimelineCounts
     ) -> None:
         self._source_anchor = source
-        self._anchor = max(round(now_utc * ANCHOR_TIMESCALE), not_before)
+        self._anchor = round(now_utc * ANCHOR_TIMESCALE)
         self._not_before = not_before
         self._anchored_utc = now_utc
         self._counts = counts

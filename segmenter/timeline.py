@@ -280,7 +280,7 @@ class Timeline:
     # -- epochs
 
     def _begin_epoch(self, source: int, now_utc: float) -> Epoch:
-        """Anchor ``source`` at its arrival, but not before the end of all media so far."""
+        """Anchor ``source`` at its arrival, but let no track start before the end of media."""
         self._end = self._end_ticks()
         if self._epoch is not None:
             self._epoch.forget_held()

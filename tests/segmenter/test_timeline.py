@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from segmenter.codecs.aac import write_audio_specific_config
@@ -386,7 +388,7 @@ def test_a_duration_given_with_the_sample_counts() -> None:
 def test_a_hole_in_audio_stays_a_hole() -> None:
     samples = [audio(n * 1024 // 48) for n in range(200) if not 50 <= n < 97]
     out = push_all(started(AUDIO), samples)
-    holes = [(n, b.dts - a.dts - 1_024) for n, (a, b) in enumerate(zip(out, out[1:], strict=False))]
+    holes = [(n, b.dts - a.dts - 1_024) for n, (a, b) in enumerate(itertools.pairwise(out))]
     assert [n for n, hole in holes if hole] == [49]
     assert out[-1].dts - A0 == pytest.approx(199 * 1_024, abs=48)
 
