@@ -1,0 +1,56 @@
+// What every engine looks like to the page, and how one is chosen.
+//
+// An engine plays one URL in one video element:
+//   start()            begins; reports through `on`
+//   stop()             lets go of the video element; the engine is not used again
+//   levels()           [{ id, height, fps, bitrate, label }], best first
+//   level()            id of the level on screen, or null
+//   selected()         id the viewer chose, or null for automatic
+//   select(id | null)  chooses
+//   latency(clock)     seconds behind the camera, or null while unknown
+//   target()           seconds it means to be behind, or null
+//   jumpToLive()       goes to where it would have started
+// and calls
+//   on.changed()       levels or level changed
+//   on.failed({ kind, status, detail })   it cannot go on: kind is "missing" (HTTP status says why),
+//                      "network", "media" (cannot be decoded) or "unsupported"
+//   on.error(text)     something went wrong that it is dealing with
+
+/** A level's name for people, such as "720p60". */
+export function levelLabel(height, fps, bitrate) {
+  if (!height) return bitrate ? `${Math.round(bitrate / 1000)} kbit/s` : "Audio";
+  return fps && fps > 31 ? `${height}p${Math.round(fps)}` : `${height}p`;
+}
+
+/** A bit rate for people. */
+export function bitrateLabel(bitrate) {
+  if (!bitrate) return "";
+  return bitrate >= 1e6 ? `${(bitrate / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bitrate / 1e3)} kbit/s`;
+}
+
+const APPLE = /^Apple/.test(navigator.vendor);
+const MSE = "ManagedMediaSource" in window || "MediaSource" in window;
+
+/** "hls", "dash" or "native" for this browser; null when it can play nothing of ours. */
+export function chooseEngine(wanted, video) {
+  const native = video.canPlayType("application/vnd.apple.mpegurl") !== "";
+  if (wanted === "dash" && MSE) return "dash";
+  if (wanted === "hls" && MSE) return "hls";
+  if (wanted === "native" && native) return "native";
+  // Safari's own player has the lower latency and spares the battery.
+  if (APPLE && native) return "native";
+  if (MSE) return "hls";
+  return native ? "native" : null;
+}
+
+/** The engine called `name`, its library loaded only now. */
+export async function createEngine(name, video, on) {
+  if (name === "dash") return new (await import("./engine_dash.js")).DashEngine(video, on);
+  if (name === "native") return new (await import("./engine_native.js")).NativeEngine(video, on);
+  return new (await import("./engine_hls.js")).HlsEngine(video, on);
+}
+
+/** The playlist or manifest an engine reads, relative to the page so that path prefixes stay. */
+export function sourceUrl(name) {
+  return new URL(name === "dash" ? "manifest.mpd" : "index.m3u8", location.href.split(/[?#]/)[0]).href;
+}

@@ -1,0 +1,272 @@
+// The player page: waits for the stream, plays it, says in plain words what is going on.
+import { ServerClock } from "./clock.js";
+import { Controls } from "./controls.js";
+import { chooseEngine, createEngine, sourceUrl } from "./engine.js";
+
+const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
+const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
+const STATE_POLL_MS = 3000;
+const MAX_ERRORS = 50;
+const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
+
+const path = decodeURIComponent(location.pathname).replace(/^\/+|\/+$/g, "");
+const parameters = new URLSearchParams(location.search);
+const video = document.getElementById("video");
+const clock = new ServerClock();
+
+/** What browser tests and curious people may read: `headwater` in the console. */
+const status = {
+  path,
+  engine: null,
+  state: "loading", // loading | waiting | playing | stalled | paused | ended | failed
+  latency: null, // seconds behind the camera
+  target: null,
+  level: null, // { id, height, fps, bitrate, label } on screen
+  levels: [],
+  selected: null,
+  switches: 0,
+  stalls: 0,
+  starts: 0,
+  frames: 0,
+  droppedFrames: 0,
+  errors: [],
+  message: "",
+  /** Chooses a level by its id; null is automatic. */
+  select: (id) => select(id),
+  jumpToLive: () => jumpToLive(),
+};
+window.headwater = status;
+
+let engine = null;
+let attempt = 0;
+let retryTimer = 0;
+let stallTimer = 0;
+let stateTimer = 0;
+let hasPlayed = false;
+
+const controls = new Controls(video, {
+  select: (id) => select(id),
+  jumpToLive: () => jumpToLive(),
+  play: () => play(),
+});
+
+// -- what the viewer is told ---------------------------------------------------------------------
+
+function setState(state, title = "", detail = "") {
+  status.state = state;
+  status.message = title;
+  controls.show(state, title, detail);
+}
+
+const WORDS = {
+  404: ["The stream has not started yet — waiting…", "It will begin here by itself."],
+  410: ["The stream is not running at the moment — waiting…", "It will begin here by itself."],
+  503: ["The stream is about to start…", "Just a moment."],
+  network: ["The server cannot be reached — trying again…", "Please check your connection if this takes long."],
+  away: ["The broadcaster's connection was lost — waiting…", "The stream goes on here as soon as they are back."],
+  ended: ["The stream has ended.", "Should it begin again, it will play here by itself."],
+  media: ["Your browser cannot play this picture — trying again…", ""],
+  unsupported: ["Your browser cannot play this stream.", "Please try a current Chrome, Firefox, Edge or Safari."],
+};
+
+function wordsFor(code) {
+  if (code === 401 || code === 403) return ["You may not watch this stream.", "Perhaps your link has expired."];
+  return WORDS[code] ?? (code >= 400 ? WORDS[503] : WORDS.network);
+}
+
+// -- waiting for the stream ----------------------------------------------------------------------
+
+async function begin() {
+  clearTimeout(retryTimer);
+  const name = chooseEngine(parameters.get("engine"), video);
+  if (!name) {
+    setState("failed", ...WORDS.unsupported);
+    return;
+  }
+  const answer = await ask(sourceUrl(name));
+  if (answer.playable) {
+    attempt = 0;
+    await startEngine(name);
+  } else {
+    setState(status.state === "ended" ? "ended" : "waiting", ...wordsFor(answer.code));
+    retry();
+  }
+}
+
+async function ask(url) {
+  try {
+    const response = await fetch(url, { cache: "no-store" });
+    return { playable: response.ok, code: response.status, text: await response.text() };
+  } catch {
+    return { playable: false, code: "network", text: "" };
+  }
+}
+
+function retry() {
+  clearTimeout(retryTimer);
+  const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
+  attempt += 1;
+  retryTimer = setTimeout(begin, wait * (0.8 + 0.4 * Math.random()));
+}
+
+// -- playing -------------------------------------------------------------------------------------
+
+async function startEngine(name) {
+  stopEngine();
+  status.engine = name;
+  status.starts += 1;
+  controls.setEngine(name);
+  engine = await createEngine(name, video, {
+    changed: () => readLevels(),
+    failed: (reason) => failed(reason),
+    error: (text) => remember(text),
+  });
+  engine.start();
+  play();
+}
+
+function stopEngine() {
+  clearTimeout(stallTimer);
+  clearTimeout(stateTimer);
+  engine?.stop();
+  engine = null;
+  status.level = null;
+  status.latency = null;
+}
+
+async function play() {
+  try {
+    await video.play();
+  } catch (error) {
+    if (error.name !== "NotAllowedError") return; // a new source came in between
+    video.muted = true;
+    try {
+      await video.play();
+      controls.offerSound();
+    } catch {
+      controls.offerStart();
+    }
+  }
+}
+
+function failed({ kind, status: code, detail }) {
+  remember(`${kind}: ${detail}`);
+  stopEngine();
+  if (kind === "unsupported") {
+    setState("failed", ...WORDS.unsupported);
+    return;
+  }
+  setState("waiting", ...wordsFor(kind === "missing" ? code : kind));
+  retry();
+}
+
+function remember(text) {
+  status.errors.push({ at: new Date().toISOString(), text });
+  if (status.errors.length > MAX_ERRORS) status.errors.shift();
+}
+
+// -- running dry ---------------------------------------------------------------------------------
+
+function stalled() {
+  if (!engine || video.paused || video.seeking || !hasPlayed || status.state === "stalled") return;
+  if (engine.ended()) return;
+  status.stalls += 1;
+  setState("stalled");
+  clearTimeout(stallTimer);
+  stallTimer = setTimeout(explainStall, STALL_EXPLAIN_MS);
+}
+
+async function explainStall() {
+  if (status.state !== "stalled") return;
+  const state = await pathState();
+  if (status.state !== "stalled") return;
+  const words = state === "away" ? WORDS.away : state === null ? WORDS.network : WORDS[503];
+  controls.show("stalled", ...words);
+  status.message = words[0];
+  // Whoever follows another protocol's gap may have to begin anew; a gone path always must.
+  if (state === "gone") return failed({ kind: "missing", status: 404, detail: "path has gone" });
+  stateTimer = setTimeout(explainStall, STATE_POLL_MS);
+}
+
+/** The path's state by the API: its name, "gone", or null when the server does not answer. */
+async function pathState() {
+  try {
+    const response = await fetch(`/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
+    if (response.status === 404) return "gone";
+    return response.ok ? (await response.json()).state : "unknown";
+  } catch {
+    return null;
+  }
+}
+
+function ended() {
+  setState("ended", ...WORDS.ended);
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(lookForNext, STATE_POLL_MS);
+}
+
+/** After the end: a playlist without an end, or none at all, means to start from the beginning. */
+async function lookForNext() {
+  if (status.state !== "ended") return;
+  const state = await pathState();
+  if (state === "gone" || state === "starting" || state === "live") {
+    stopEngine();
+    begin();
+  } else {
+    retryTimer = setTimeout(lookForNext, STATE_POLL_MS);
+  }
+}
+
+video.addEventListener("waiting", stalled);
+video.addEventListener("playing", () => {
+  hasPlayed = true;
+  clearTimeout(stallTimer);
+  clearTimeout(stateTimer);
+  setState("playing");
+});
+video.addEventListener("pause", () => {
+  if (engine && !video.ended && status.state !== "waiting") setState("paused");
+});
+video.addEventListener("ended", ended);
+
+// -- what is on screen ---------------------------------------------------------------------------
+
+function readLevels() {
+  if (!engine) return;
+  status.levels = engine.levels();
+  status.selected = engine.selected();
+  const id = engine.level();
+  const level = status.levels.find((one) => one.id === id) ?? null;
+  if (level && status.level && level.id !== status.level.id) status.switches += 1;
+  status.level = level;
+  controls.setLevels(status.levels, status.selected, level);
+}
+
+function select(id) {
+  engine?.select(id);
+  readLevels();
+}
+
+function jumpToLive() {
+  engine?.jumpToLive();
+  if (video.paused) play();
+}
+
+setInterval(() => {
+  if (!engine) return;
+  readLevels();
+  status.latency = engine.latency(clock);
+  status.target = engine.target();
+  const quality = video.getVideoPlaybackQuality?.();
+  status.frames = quality?.totalVideoFrames ?? 0;
+  status.droppedFrames = quality?.droppedVideoFrames ?? 0;
+  const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
+  controls.setLatency(status.latency, behind || video.paused);
+}, 500);
+
+document.title = `${path} — live`;
+controls.setTitle(path);
+setState("loading", "Connecting…");
+clock.synchronise();
+setInterval(() => clock.synchronise(), 300_000);
+begin();
