@@ -57,7 +57,8 @@ export class Controls {
   }
 
   setLatency(latency, behind) {
-    $("latency").value = latency === null ? "" : `${latency.toFixed(1)} s behind`;
+    $("latency").hidden = latency === null;
+    $("latency-seconds").textContent = latency === null ? "" : `${latency.toFixed(1)} s`;
     this.player.dataset.live = behind ? "behind" : "edge";
     $("live-label").textContent = behind ? "Jump to live" : "Live";
   }
