@@ -1,0 +1,118 @@
+"""The user's Python on raw frames; the only place where numpy meets video.
+
+The contract with hooks is docs/frame-hooks.md. A hook may be slow or broken: then it is bypassed
+and the stream goes on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from segmenter.media import VIDEO_TIMESCALE
+from streaming.errors import ConfigError
+
+Image = NDArray[np.uint8]
+Hook = Callable[[Image, float], Any]
+
+WINDOW = 60
+"""Calls whose mean duration is held against the budget: two seconds of most video."""
+MOST_ERRORS_IN_A_ROW = 10
+FORMATS = ("rgb24", "yuv420p")
+
+
+def load_hook(name: str) -> Hook:
+    """The function that "module:function" names. Raises ConfigError."""
+    module_name, colon, function_name = name.partition(":")
+    if not colon:
+        raise ConfigError(f'frame_hook "{name}" is not of the form "module:function"')
+    try:
+        hook: Any = getattr(importlib.import_module(module_name), function_name)
+    except Exception as error:  # whatever a user's module may raise
+        raise ConfigError(f'frame_hook "{name}": {type(error).__name__}: {error}') from error
+    if not callable(hook):
+        raise ConfigError(f'frame_hook "{name}" is not a function')
+    if getattr(hook, "frame_format", FORMATS[0]) not in FORMATS:
+        raise ConfigError(f'frame_hook "{name}": frame_format is none of {", ".join(FORMATS)}')
+    return hook  # type: ignore[no-any-return]
+
+
+class FrameHook:
+    """Owns one loaded hook, its clock and its errors; used by one thread.
+
+    `bypassed` is empty while the hook is called, and says why when it no longer is: its mean over
+    the last `WINDOW` calls exceeded the budget, or it failed `MOST_ERRORS_IN_A_ROW` times.
+    """
+
+    def __init__(
+        self,
+        hook: Hook,
+        budget_ms: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._hook = hook
+        self._format: str = getattr(hook, "frame_format", FORMATS[0])
+        self._budget_ms = budget_ms
+        self._clock = clock
+        self._took_ms: deque[float] = deque(maxlen=WINDOW)
+        self._errors_in_a_row = 0
+        self.errors = 0
+        self.bypassed = ""
+
+    def apply(self, frame: VideoFrame, pts: int) -> VideoFrame:
+        """The frame to encode: the hook's, or `frame` itself."""
+        if self.bypassed:
+            return frame
+        image: Any = frame.to_ndarray(format=self._format)
+        began = self._clock()
+        try:
+            made = self._hook(image, pts / VIDEO_TIMESCALE)
+            problem = _problem(made, image)
+        except Exception as error:  # whatever a user's function may raise
+            made, problem = None, f"{type(error).__name__}: {error}"
+        self._judge((self._clock() - began) * 1000, problem)
+        if made is None or problem:
+            return frame
+        return self._as_frame(made, frame)
+
+    def _judge(self, took_ms: float, problem: str) -> None:
+        self._took_ms.append(took_ms)
+        if problem:
+            self.errors += 1
+            self._errors_in_a_row += 1
+            if self._errors_in_a_row >= MOST_ERRORS_IN_A_ROW:
+                self.bypassed = f"{self._errors_in_a_row} errors in a row, the last: {problem}"
+            return
+        self._errors_in_a_row = 0
+        mean = sum(self._took_ms) / len(self._took_ms)
+        if len(self._took_ms) == WINDOW and mean > self._budget_ms:
+            self.bypassed = f"it takes {mean:.1f} ms per frame, the budget is {self._budget_ms:g}"
+
+    def _as_frame(self, image: Image, source: VideoFrame) -> VideoFrame:
+        made = VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
+        if self._format != source.format.name:
+            made = made.reformat(
+                format="yuv420p", dst_colorspace=source.colorspace, dst_color_range="MPEG"
+            )
+        made.pts, made.time_base = source.pts, source.time_base
+        made.colorspace, made.color_range = source.colorspace, source.color_range
+        made.color_primaries, made.color_trc = source.color_primaries, source.color_trc
+        return made
+
+
+def _problem(made: Any, image: Image) -> str:
+    """Why the hook's answer cannot be used; empty when it can."""
+    if made is None:
+        return ""
+    if not isinstance(made, np.ndarray):
+        return f"it returned {type(made).__name__}, not an array or None"
+    if made.shape != image.shape or made.dtype != image.dtype:
+        return f"it returned {made.shape} {made.dtype}, not {image.shape} {image.dtype}"
+    return ""
