@@ -30,6 +30,8 @@ class QueueStatistics:
     lag_s: float
     """Media time between the newest sample received and the one last taken."""
     dropped_samples: int
+    skipping: bool
+    """Dropping right now, until the next sync sample."""
 
 
 class GopQueue(Generic[C]):
@@ -85,7 +87,7 @@ class GopQueue(Generic[C]):
     def statistics(self) -> QueueStatistics:
         """The present state; any thread may ask."""
         with self._changed:
-            return QueueStatistics(self._samples, self._lag_s(), self._dropped)
+            return QueueStatistics(self._samples, self._lag_s(), self._dropped, self._skipping)
 
     def _append(self, sample: Sample) -> None:
         self._items.append(sample)

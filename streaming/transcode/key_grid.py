@@ -24,6 +24,9 @@ class KeyGrid(Protocol):
     def is_key(self, pts: int) -> bool:
         """Whether the frame with this pts, in presentation order, becomes a key frame."""
 
+    def restart(self) -> None:
+        """Time broke: the next frame becomes a key frame."""
+
 
 class SourceKeys:
     """On the source's own key frames; where one was lost, on the first frame after it."""
@@ -42,6 +45,10 @@ class SourceKeys:
             self._pending.popleft()
             due = True
         return due
+
+    def restart(self) -> None:
+        self._pending.clear()
+        self._first = True
 
 
 class EpochGrid:
@@ -62,6 +69,9 @@ class EpochGrid:
         due = line != self._last
         self._last = line
         return due
+
+    def restart(self) -> None:
+        self._last = None
 
 
 class FrameDivider:

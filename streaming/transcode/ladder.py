@@ -124,16 +124,16 @@ def plan_ladder(
 ) -> LadderPlan:
     """Decides the renditions of a source.
 
-    `gop_s` is the source's key frame distance where known. `cores` is what this ladder may use
-    when the configuration names no budget of its own. Raises ConfigError for an impossible
-    written ladder.
+    `gop_s` is the source's key frame distance where known. `cores` is what this ladder may use,
+    its share of the machine; a smaller `cpu_budget` bounds it further. Raises ConfigError for an
+    impossible written ladder.
     """
     reasons: list[str] = []
     copies_audio, encode_audio = _plan_audio(config, audio, reasons)
     rungs: list[PlannedRung] = []
     copies_video = False
     if video is not None and config.ladder != "none":
-        budget = config.cpu_budget or cores
+        budget = min(config.cpu_budget or cores, cores)
         copies_video, rungs = _plan_video(config, video, budget, reasons)
     if copies_video and gop_s is not None and gop_s > LONG_GOP_S:
         reasons.append(f"the source's key frames are {gop_s:.1f} s apart: so long are segments")
