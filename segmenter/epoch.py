@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from segmenter.media import Sample
+from segmenter.source_clock import SourceClock
 from segmenter.timeline_statistics import TimelineCounts
 from segmenter.track_clock import ANCHOR_TIMESCALE, TrackClock
 
@@ -25,8 +26,14 @@ class Epoch:
     """
 
     def __init__(
-        self, source: int, now_utc: float, not_before: int, counts: TimelineCounts
+        self,
+        clock: SourceClock,
+        source: int,
+        now_utc: float,
+        not_before: int,
+        counts: TimelineCounts,
     ) -> None:
+        self._clock = clock
         self._source_anchor = source
         self._anchor = round(now_utc * ANCHOR_TIMESCALE)
         self._not_before = not_before
@@ -40,9 +47,10 @@ class Epoch:
         """Has a track started?"""
         return self._start is not None
 
-    def media_time(self, source: int, timescale: int) -> int:
-        """Source ticks (``timescale`` of them per second) in ticks of ANCHOR_TIMESCALE."""
-        return self._anchor + (source - self._source_anchor) * ANCHOR_TIMESCALE // timescale
+    def media_time(self, source: int) -> int:
+        """Source ticks in ticks of ANCHOR_TIMESCALE."""
+        since = (source - self._source_anchor) * ANCHOR_TIMESCALE
+        return self._anchor + since // self._clock.timescale
 
     def anchor(self, line: TrackClock) -> None:
         """Anchor a track declared while the epoch is open."""
@@ -87,9 +95,9 @@ class Epoch:
     def _open(self, lines: Collection[TrackClock], start: int) -> None:
         """Fix the anchor: the earliest sample to be placed has the source time ``start``."""
         self._start = start
-        timescale = next(iter(lines)).source_timescale
-        # A sample of another track, older than the one that anchored, may be the earliest.
-        self._anchor += max(0, self._not_before - self.media_time(start, timescale))
+        # Media may end after the arrival, and an older sample of another track than the one that
+        # anchored may be the earliest.
+        self._anchor += max(0, self._not_before - self.media_time(start))
         for line in lines:
             self.anchor(line)
 

@@ -43,18 +43,6 @@ __all__ = [
     "TimelineStatistics",
 ]
 
-JUMP_AHEAD_MS = 3_000
-"""A stamp further ahead is a jump: more than the deepest interleaving, which muxers hold below
-a second or two, and less than viewers would wait for."""
-
-STEP_BACK_MS = 500
-"""A stamp further behind its own track is a jump; less is nudged. Publishers which confuse pts
-and dts step back by a few frames."""
-
-SILENCE_MS = 10_000
-"""A stamp ahead by up to this is a pause, not a jump, if as much time has really passed: still
-pictures from screen sharing come seconds apart."""
-
 _TRANSITIONS = {
     TimelineState.IDLE: {TimelineState.WAITING},
     TimelineState.WAITING: {TimelineState.WAITING, TimelineState.OPENING, TimelineState.IDLE},
@@ -84,7 +72,6 @@ class Timeline:
         self._break_due = False
         self._newest = 0
         self._last_arrival = 0.0
-        self._ahead = self._back = self._silence = 0
 
     @property
     def end_utc(self) -> float:
@@ -111,9 +98,6 @@ class Timeline:
             self._succeed(former, epoch)
             return
         self._clock = clock
-        self._ahead = clock.ticks(JUMP_AHEAD_MS)
-        self._back = clock.ticks(STEP_BACK_MS)
-        self._silence = clock.ticks(SILENCE_MS)
         self._break_due = False
         if epoch is not None:
             epoch.forget_held()
@@ -131,7 +115,7 @@ class Timeline:
         if self._jump is not None:
             return self._push_suspecting(line, sample, now_utc)
         source = sample.dts + line.offset
-        if not -self._back <= source - line.last_source <= self._ahead:
+        if not -line.back <= source - line.last_source <= line.ahead:
             located = self._locate(line, sample.dts, now_utc)
             if located is None:
                 self._jump = ClockJump(sample, now_utc)
@@ -155,7 +139,7 @@ class Timeline:
         """A snapshot."""
         ahead_s = 0.0
         if self._epoch is not None and self._epoch.is_open:
-            newest = self._epoch.media_time(self._newest, self._clock.timescale)
+            newest = self._epoch.media_time(self._newest)
             ahead_s = newest / ANCHOR_TIMESCALE - self._last_arrival
         return TimelineStatistics(
             state=self._state,
@@ -168,32 +152,11 @@ class Timeline:
     # -- stamps off the clock
 
     def _locate(self, line: TrackClock, stamp: int, now_utc: float) -> int | None:
-        """Source ticks of a stamp that does not simply follow its track's last; None if off.
-
-        It may have wrapped, be the track's first in this epoch, come after a pause of the track
-        while others went on, or after a pause of everything.
-        """
+        """Source ticks of a stamp that does not simply follow its track's last; None if off."""
         if self._epoch is None:
             return stamp
-        seen = line.last_source != UNSEEN
-        near = stamp + line.offset
-        source = None
-        if seen:
-            source = self._clock.unwrap(
-                near, line.last_source, behind=self._back, ahead=self._ahead
-            )
-        if source is None:
-            source = self._clock.unwrap(near, self._newest, behind=self._ahead, ahead=self._ahead)
-            if seen and source is not None and source < line.last_source - self._back:
-                source = None
-        if source is None and seen:
-            source = self._clock.unwrap(near, line.last_source, behind=0, ahead=self._silence)
-            elapsed = int((now_utc - self._last_arrival) * self._clock.timescale)
-            if source is not None and source - line.last_source > elapsed + self._ahead:
-                source = None
-        if source is not None:
-            line.offset = source - stamp
-        return source
+        elapsed = int((now_utc - self._last_arrival) * self._clock.timescale)
+        return line.locate(stamp, self._newest, elapsed)
 
     def _push_suspecting(self, line: TrackClock, sample: Sample, now_utc: float) -> list[Sample]:
         """A sample arrives while others are held because their stamps were off the clock."""
@@ -207,7 +170,7 @@ class Timeline:
             else:
                 jump.note_stayed()
             out += self._accept(line, sample, source, now_utc)
-        elif jump.agrees(sample, self._ahead):
+        elif jump.agrees(sample, line.ahead):
             jump.add(sample, now_utc)
         else:
             out = self._forgive()
@@ -284,7 +247,7 @@ class Timeline:
         self._end = self._end_ticks()
         if self._epoch is not None:
             self._epoch.forget_held()
-        self._epoch = epoch = Epoch(source, now_utc, self._end, self._counts)
+        self._epoch = epoch = Epoch(self._clock, source, now_utc, self._end, self._counts)
         self._counts.epochs += 1
         self._newest = source
         self._break_due = False

@@ -12,6 +12,18 @@ ANCHOR_TIMESCALE = 90_000
 """Ticks per second of anchors, which all tracks of a publisher share: video's, so that video is
 placed exactly; audio is at most half of its own ticks off."""
 
+JUMP_AHEAD_MS = 3_000
+"""A stamp further ahead is a jump: more than the deepest interleaving, which muxers hold below
+a second or two, and less than viewers would wait for."""
+
+STEP_BACK_MS = 500
+"""A stamp further behind its own track is a jump; less is nudged. Publishers which confuse pts
+and dts step back by a few frames."""
+
+SILENCE_MS = 10_000
+"""A stamp ahead by up to this is a pause, not a jump, if as much time has really passed: still
+pictures from screen sharing come seconds apart."""
+
 UNSEEN = -(1 << 96)
 """The ``last_source`` of a track without samples: further off than any bound."""
 
@@ -19,17 +31,22 @@ UNSEEN = -(1 << 96)
 class TrackClock(abc.ABC):
     """Where the samples of one track land; owned and called by one Timeline.
 
-    ``offset`` is what the track's stamps need to be source ticks of the epoch (its wraps),
+    ``offset`` is what the track's stamps need to be source ticks of the epoch (its wraps);
+    ``back`` and ``ahead`` bound the steps between them that need no further thought.
     ``last_source`` and ``last_arrival`` are of its latest sample, ``frontier`` is the earliest
     dts that its next sample may have, in ticks of the track like ``end``.
     """
 
     __slots__ = (
+        "_clock",
         "_denominator",
         "_half",
         "_numerator",
         "_origin",
+        "_silence",
         "_source_origin",
+        "ahead",
+        "back",
         "break_due",
         "counts",
         "frontier",
@@ -37,7 +54,6 @@ class TrackClock(abc.ABC):
         "last_arrival",
         "last_source",
         "offset",
-        "source_timescale",
         "track",
     )
 
@@ -46,7 +62,10 @@ class TrackClock(abc.ABC):
     def __init__(self, track: Track, clock: SourceClock, counts: TimelineCounts) -> None:
         self.track = track
         self.counts = counts
-        self.source_timescale = clock.timescale
+        self.ahead = clock.ticks(JUMP_AHEAD_MS)
+        self.back = clock.ticks(STEP_BACK_MS)
+        self._silence = clock.ticks(SILENCE_MS)
+        self._clock = clock
         self.offset = 0
         self.last_source = UNSEEN
         self.last_arrival = 0.0
@@ -62,6 +81,27 @@ class TrackClock(abc.ABC):
         """The source's clock was set: nothing is known about where the track is on it."""
         self.offset = 0
         self.last_source = UNSEEN
+
+    def locate(self, stamp: int, newest: int, elapsed: int) -> int | None:
+        """Source ticks of a stamp that does not simply follow the last one; None if it is off.
+
+        It may have wrapped, be the first of the track, come after a pause of the track while
+        others went on (``newest`` is the latest stamp of any), or after a pause of all of them
+        (``elapsed`` source ticks since then, by our clock).
+        """
+        near, last, unwrap = stamp + self.offset, self.last_source, self._clock.unwrap
+        seen = last != UNSEEN
+        source = unwrap(near, last, behind=self.back, ahead=self.ahead) if seen else None
+        if source is None:
+            source = unwrap(near, newest, behind=self.ahead, ahead=self.ahead)
+            if seen and source is not None and source < last - self.back:
+                source = None
+        if source is None and seen:
+            longest = min(self._silence, elapsed + self.ahead)
+            source = unwrap(near, last, behind=0, ahead=longest)
+        if source is not None:
+            self.offset = source - stamp
+        return source
 
     def anchor(self, source_origin: int, origin: int, not_before: int) -> None:
         """Let ``source_origin`` be at ``origin``, and nothing before ``not_before``.

@@ -48,8 +48,10 @@ class VideoClock(TrackClock):
 
     @property
     def end(self) -> int:
-        """The end of the sample shown last."""
-        return self._last_pts + self.last_duration if self._last_pts >= 0 else 0
+        """The end of the sample shown last; nudged samples may be shown before their dts."""
+        if self._last_pts < 0:
+            return 0
+        return max(self._last_pts + self.last_duration, self.frontier)
 
     @property
     def last_duration(self) -> int:
@@ -85,11 +87,11 @@ class VideoClock(TrackClock):
             composition = self.composition(sample)
         position = self.media_time(source)
         pts = self.media_time(source + composition) if composition else position
-        if pts < self._start_pts:
+        dts = position + self._shift
+        if pts < self._start_pts <= dts:
             # Leading pictures of an open GOP refer to pictures that nobody here has had.
             self.counts.dropped += 1
             return None
-        dts = position + self._shift
         frontier = self.frontier
         if dts < frontier:
             pts += frontier - dts

@@ -256,6 +256,11 @@ def test_repeated_and_slightly_falling_stamps_still_rise_by_a_tick() -> None:
     assert timeline.statistics().nudged == 2
 
 
+def test_a_step_back_behind_the_first_sample_loses_no_frame() -> None:
+    out = push_all(started(VIDEO), [video(100, key=True), video(95), video(140)])
+    assert [(s.dts - V0, s.pts - V0) for s in out] == [(0, 0), (1, 1), (3_600, 3_600)]
+
+
 # -- jumps
 
 
@@ -442,6 +447,16 @@ def test_an_older_sample_of_another_track_does_not_reach_back_before_the_end() -
     out = timeline.push(audio(46), NOW) + timeline.push(video(0, key=True), NOW)
     assert of("source", out)[0].dts == V0
     assert of("audio", out)[0].dts == A0 + 46 * 48
+
+
+def test_a_new_publisher_starts_after_nudged_frames_shown_before_their_dts() -> None:
+    timeline = started(VIDEO)
+    before = push_all(
+        timeline, [video(0, key=True, offset=80), video(20, offset=60), *[video(20)] * 9]
+    )
+    timeline.start([VIDEO], RTMP_CLOCK)
+    (first,) = timeline.push(video(0, key=True), NOW)
+    assert first.dts > before[-1].dts
 
 
 def test_new_tracks_of_the_same_publisher_keep_the_anchor_and_break() -> None:

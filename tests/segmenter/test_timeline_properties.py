@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +52,13 @@ class Publisher:
         video = Track("source", Codec.H264, 90_000, b"\x01")
         audio = Track("audio", Codec.AAC, self.sample_rate, config)
         return [video] * self.has_video + [audio] * self.has_audio
+
+
+def publisher_of_both() -> Publisher:
+    """An orderly one at 25 fps."""
+    return Publisher(
+        True, True, MPEG_TS_CLOCK, 33, 0, (40,), 25, False, 48_000, 1, 0, 0.0, False, False
+    )
 
 
 def true_samples(publisher: Publisher) -> list[tuple[Fraction, Fraction, str, bool]]:
@@ -280,11 +289,8 @@ def test_tracks_of_an_orderly_publisher_start_within_an_audio_frame(publisher: P
 def test_stamps_at_random_raise_nothing_and_still_rise(
     stamps: list[tuple[int, bool, bool]],
 ) -> None:
-    publisher = Publisher(
-        True, True, MPEG_TS_CLOCK, 33, 0, (40,), 25, False, 48_000, 1, 0, 0.0, False, False
-    )
     timeline = Timeline()
-    timeline.start(publisher.tracks, MPEG_TS_CLOCK)
+    timeline.start(publisher_of_both().tracks, MPEG_TS_CLOCK)
     placed: list[Sample] = []
     for i, (stamp, is_video, is_sync) in enumerate(stamps):
         sample = Sample("source" if is_video else "audio", stamp, stamp, b"", is_sync)
@@ -293,6 +299,32 @@ def test_stamps_at_random_raise_nothing_and_still_rise(
     for track in ("source", "audio"):
         dts = [s.dts for s in placed if s.track == track]
         assert all(a < b for a, b in itertools.pairwise(dts))
+
+
+@pytest.mark.parametrize("wildness", [0.02, 0.3, 1.0])
+def test_a_walk_along_the_bounds_with_publishers_that_come_and_go_still_rises(
+    wildness: float,
+) -> None:
+    """Steps next to every bound, wraps, pauses, a wall clock set back an hour: seeded."""
+    steps = (-(2**31), -4_000, -600, -501, 2_999, 3_100, 5_000_000)
+    tracks = publisher_of_both().tracks
+    for seed in range(14, 44):
+        random = Random(seed)
+        timeline, last = Timeline(), {"source": 0, "audio": 0}
+        timeline.start(tracks, RTMP_CLOCK)
+        stamp, now = random.choice([0, 2**31 - 5_000, 2**32 - 9_000]), NOW
+        for _ in range(600):
+            wild = random.random() < wildness
+            stamp += random.choice(steps) if wild else random.randint(0, 40)
+            now += random.choices([0.02, 3.0, -3_600.0], [1_000, 10, 1])[0]
+            if random.random() < 0.005:
+                timeline.start(tracks, RTMP_CLOCK, continues=random.random() < 0.5)
+            dts, track = stamp % 2**32, random.choice(["source", "audio"])
+            pts = dts + random.choice([0, 0, 40, 80])
+            sample = Sample(track, dts, pts, b"", track == "audio" or random.random() < 0.05)
+            for placed in timeline.push(sample, now):
+                assert placed.dts > last[placed.track]
+                last[placed.track] = placed.dts
 
 
 def test_a_day_with_a_drifting_clock_wraps_and_a_thousand_reconnects_only_rises() -> None:
