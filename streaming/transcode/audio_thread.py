@@ -8,6 +8,7 @@ from typing import Literal
 
 from segmenter.media import Sample, Track
 from streaming.transcode.audio_transcoder import AudioTranscoder
+from streaming.transcode.encoders import ENCODER_ERRORS
 from streaming.transcode.gop_queue import GopQueue, QueueStatistics
 from streaming.transcode.messages import StartMessage
 
@@ -15,7 +16,10 @@ Control = StartMessage | threading.Event | Literal["stop"]
 
 
 class AudioThread:
-    """Owns an `AudioTranscoder` for each source in turn; its creator puts and asks."""
+    """Owns an `AudioTranscoder` for each source in turn; its creator puts and asks.
+
+    `failures` says why the present source's audio is not encoded, if it is not.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class AudioThread:
         self._on_failure = on_failure
         self._queue: GopQueue[Control] = GopQueue()
         self._transcoder: AudioTranscoder | None = None
+        self.failures: tuple[str, ...] = ()
         self._thread = threading.Thread(target=self._run, name="transcode audio", daemon=True)
         self._thread.start()
 
@@ -80,11 +85,17 @@ class AudioThread:
         return item != "stop"
 
     def _begin(self, message: StartMessage) -> None:
+        self.failures = ()
         if message.audio is None or message.encode_audio is None:
             self._on_tracks(())
             return
-        self._transcoder = AudioTranscoder(message.audio.to_track(), message.encode_audio)
-        self._on_tracks((self._transcoder.track,))
+        try:
+            self._transcoder = AudioTranscoder(message.audio.to_track(), message.encode_audio)
+        except ENCODER_ERRORS as error:
+            self.failures = (f"{message.encode_audio.name} cannot be encoded ({error})",)
+            self._on_tracks(())
+        else:
+            self._on_tracks((self._transcoder.track,))
 
     def _end(self) -> None:
         if self._transcoder is not None:

@@ -21,6 +21,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
+from segmenter.errors import MediaError
 from segmenter.media import VIDEO_TIMESCALE, Codec
 from streaming.transcode.ladder import PlannedRung
 
@@ -31,6 +32,9 @@ MPIXELS_PER_THREAD = 65
 slow core (about 95). Each thread more adds a frame of delay."""
 NEVER = 1_000_000
 """Frames between key frames that nobody asked for: nine hours at 30 per second."""
+
+ENCODER_ERRORS = (FFmpegError, ValueError, MediaError)
+"""What opening an encoder with a user's settings, or reading its configuration, may raise."""
 
 _SOFTWARE = {
     Codec.H264: "libx264",
@@ -91,7 +95,7 @@ def _encode_one(name: str) -> str:
         frame = VideoFrame(rung.width, rung.height, "yuv420p")
         frame.pts, frame.time_base = 0, context.time_base
         packets = [*context.encode(frame), *context.encode(None)]
-    except (FFmpegError, ValueError) as error:
+    except ENCODER_ERRORS as error:
         return str(error).splitlines()[0]
     return "" if packets else "it made nothing of a frame"
 

@@ -21,6 +21,9 @@ MOST_QUEUED_S = 4.0
 MOST_QUEUED_BYTES = 64_000_000
 """4 s of 100 Mb/s, and some."""
 
+MOST_STEP_S = 1.0
+"""A publisher's pause is no lag: the time between two samples counts at most so much."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
@@ -40,23 +43,24 @@ class GopQueue(Generic[C]):
     def __init__(self, most_s: float = MOST_QUEUED_S, most_bytes: int = MOST_QUEUED_BYTES) -> None:
         self._most_s = most_s
         self._most_bytes = most_bytes
-        self._items: deque[Sample | C] = deque()
+        self._items: deque[tuple[Sample | C, float]] = deque()
         self._changed = threading.Condition()
         self._timescale = 1
         self._samples = 0
         self._bytes = 0
-        self._newest: int | None = None
-        self._taken: int | None = None
+        self._last_dts: int | None = None
+        self._newest_s = 0.0
+        self._taken_s = 0.0
         self._skipping = False
         self._dropped = 0
 
     def put_control(self, item: C, timescale: int = 0) -> None:
-        """Queues `item`; with `timescale`, samples behind it count in these ticks, from anew."""
+        """Queues `item`; with `timescale`, samples behind it count in these ticks."""
         with self._changed:
-            self._items.append(item)
+            self._items.append((item, self._newest_s))
             if timescale:
                 self._timescale = timescale
-                self._newest = self._taken = None
+                self._last_dts = None
                 self._skipping = False
             self._changed.notify()
 
@@ -68,7 +72,7 @@ class GopQueue(Generic[C]):
                 return
             self._skipping = False
             self._append(sample)
-            if self._lag_s() > self._most_s or self._bytes > self._most_bytes:
+            if self._is_full():
                 self._drop()
             self._changed.notify()
 
@@ -77,46 +81,56 @@ class GopQueue(Generic[C]):
         with self._changed:
             while not self._items:
                 self._changed.wait()
-            item = self._items.popleft()
+            item, self._taken_s = self._items.popleft()
             if isinstance(item, Sample):
                 self._samples -= 1
                 self._bytes -= len(item.data)
-                self._taken = item.dts
             return item
 
     def statistics(self) -> QueueStatistics:
         """The present state; any thread may ask."""
         with self._changed:
-            return QueueStatistics(self._samples, self._lag_s(), self._dropped, self._skipping)
+            lag_s = self._newest_s - self._taken_s
+            return QueueStatistics(self._samples, lag_s, self._dropped, self._skipping)
 
     def _append(self, sample: Sample) -> None:
-        self._items.append(sample)
+        if self._last_dts is not None and not sample.discontinuity:
+            step_s = (sample.dts - self._last_dts) / self._timescale
+            self._newest_s += min(max(step_s, 0.0), MOST_STEP_S)
+        self._last_dts = sample.dts
+        if not self._items:
+            self._taken_s = max(self._taken_s, self._newest_s - MOST_STEP_S)
+        self._items.append((sample, self._newest_s))
         self._samples += 1
         self._bytes += len(sample.data)
-        self._newest = sample.dts
-        if self._taken is None:
-            self._taken = sample.dts
 
-    def _lag_s(self) -> float:
-        if self._newest is None or self._taken is None:
-            return 0.0
-        return max(0.0, (self._newest - self._taken) / self._timescale)
+    def _is_full(self) -> bool:
+        return self._newest_s - self._taken_s > self._most_s or self._bytes > self._most_bytes
 
     def _drop(self) -> None:
-        sync = next((s for s in reversed(self._items) if isinstance(s, Sample) and s.is_sync), None)
-        kept: deque[Sample | C] = deque()
-        keep = False
-        for item in self._items:
-            keep = keep or item is sync
-            if keep or not isinstance(item, Sample):
-                kept.append(item)
-        self._dropped += len(self._items) - len(kept)
-        self._items = kept
-        samples = [item for item in kept if isinstance(item, Sample)]
+        """Keeps the control items, and the samples from the newest sync sample on."""
+        before = self._samples
+        self._items = self._kept()
+        samples = [(item, at_s) for item, at_s in self._items if isinstance(item, Sample)]
         self._samples = len(samples)
-        self._bytes = sum(len(sample.data) for sample in samples)
-        self._taken = samples[0].dts if samples else self._newest
-        self._skipping = sync is None or self._bytes > self._most_bytes or self._too_long(samples)
+        self._bytes = sum(len(sample.data) for sample, _ in samples)
+        self._taken_s = samples[0][1] if samples else self._newest_s
+        if samples and self._is_full():  # that one group alone is too much
+            self._items = deque(pair for pair in self._items if not isinstance(pair[0], Sample))
+            self._samples = self._bytes = 0
+            self._taken_s = self._newest_s
+        self._skipping = not self._samples
+        self._dropped += before - self._samples
 
-    def _too_long(self, samples: list[Sample]) -> bool:
-        return self._lag_s() > self._most_s and len(samples) > 1
+    def _kept(self) -> deque[tuple[Sample | C, float]]:
+        kept: deque[tuple[Sample | C, float]] = deque()
+        wanted = True
+        for item, at_s in reversed(self._items):
+            if not isinstance(item, Sample):
+                kept.appendleft((item, at_s))
+            elif wanted:
+                kept.appendleft((item, at_s))
+                wanted = not item.is_sync
+        if wanted:  # no sync sample at all: what is left is the tail of a group
+            kept = deque(pair for pair in kept if not isinstance(pair[0], Sample))
+        return kept

@@ -9,7 +9,7 @@ from fractions import Fraction
 from av.video.frame import PictureType, VideoFrame
 
 from segmenter.media import VIDEO_TIMESCALE, Sample, Track
-from streaming.transcode.encoders import choose_encoder
+from streaming.transcode.encoders import ENCODER_ERRORS, choose_encoder, software_encoder
 from streaming.transcode.frames import FrameHook
 from streaming.transcode.key_grid import FrameDivider, KeyGrid
 from streaming.transcode.ladder import PlannedRung
@@ -36,7 +36,8 @@ class LadderEncoder:
     """Owns the rungs of one source; the decoding thread alone may call it.
 
     Encoders are opened with the first frame, which tells colours and pixel shape; then
-    `on_tracks` is called once, before any sample is emitted.
+    `on_tracks` is called once, before any sample is emitted. A rung that no encoder takes is
+    left out, and `failures` says why.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class LadderEncoder:
         self._emit = emit
         self._on_tracks = on_tracks
         self._on_failure = on_failure
-        self._cascade = Cascade([(rung.width, rung.height) for rung in rungs])
+        self._opened = False
+        self._cascade = Cascade(())
         self._rungs: list[_Rung] = []
         self._tracks: dict[str, Track] = {}
+        self.failures: tuple[str, ...] = ()
 
     @property
     def threads(self) -> Sequence[RungThread]:
@@ -78,7 +81,7 @@ class LadderEncoder:
 
     def push(self, decoded: DecodedFrame, aspect_ratio: Fraction) -> None:
         """Scales one frame and hands it to the encoders; waits while one of them is behind."""
-        if not self._rungs:
+        if not self._opened:
             self._open(decoded.frame, aspect_ratio)
         frame = decoded.frame
         if self._hook is not None:
@@ -105,18 +108,30 @@ class LadderEncoder:
             rung.thread.stop()
 
     def _open(self, frame: VideoFrame, aspect_ratio: Fraction) -> None:
+        self._opened = True
         look = Look.of(frame, aspect_ratio)
-        encoders = []
-        for planned in self._planned:
-            choice = choose_encoder(planned.codec, self._encoder)
-            rate = self._source.frame_rate / planned.fps_divisor
-            encoders.append(RungEncoder(planned, choice, rate, look))
+        encoders = [e for planned in self._planned if (e := self._open_rung(planned, look))]
+        self._cascade = Cascade([(e.rung.width, e.rung.height) for e in encoders])
         self._tracks = {encoder.rung.name: encoder.track for encoder in encoders}
         self._on_tracks(tuple(self._tracks.values()))
         for encoder in encoders:
             thread = RungThread(encoder, self._emit, self._track_changed, self._on_failure)
             divider = FrameDivider(encoder.rung.fps_divisor, self._source.frame_rate)
             self._rungs.append(_Rung(thread, divider))
+
+    def _open_rung(self, planned: PlannedRung, look: Look) -> RungEncoder | None:
+        """Hardware may refuse what it did not refuse when tried: a size, one session more."""
+        rate = self._source.frame_rate / planned.fps_divisor
+        choice = choose_encoder(planned.codec, self._encoder)
+        try:
+            return RungEncoder(planned, choice, rate, look)
+        except ENCODER_ERRORS as error:
+            failure = f"{choice.name}: {error}"
+        try:
+            return RungEncoder(planned, software_encoder(planned.codec, failure), rate, look)
+        except ENCODER_ERRORS:
+            self.failures += (f"{planned.name} cannot be encoded ({failure})",)
+            return None
 
     def _track_changed(self, track: Track) -> None:
         self._tracks[track.name] = track

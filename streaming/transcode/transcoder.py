@@ -80,6 +80,11 @@ class Transcoder:
             self._video.shed(overload.shed)
         return overload.shed
 
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What cannot be encoded, and why."""
+        return (*self._video.statistics().failures, *self._audio.failures)
+
     def statistics(self) -> tuple[VideoStatistics, QueueStatistics]:
         """The present measurements of video, and of what waits of audio."""
         return self._video.statistics(), self._audio.statistics()

@@ -28,6 +28,8 @@ class VideoStatistics:
     queue: QueueStatistics
     threads: tuple[RungThread, ...]
     shed: tuple[str, ...]
+    failures: tuple[str, ...]
+    """Rungs that no encoder takes, and why."""
     decode_errors: int
     hook: str
     hook_errors: int
@@ -106,6 +108,7 @@ class VideoThread:
             queue=self._queue.statistics(),
             threads=threads,
             shed=self._applied_shed,
+            failures=source.ladder.failures if source is not None else (),
             decode_errors=source.decoder.errors if source is not None else 0,
             hook=hook.bypassed if hook is not None else self._hook_trouble,
             hook_errors=hook.errors if hook is not None else 0,

@@ -20,6 +20,7 @@ import av
 from segmenter.media import Sample, Track
 from streaming.errors import LinkBrokenError
 from streaming.link import BlockingLink
+from streaming.transcode.gop_queue import QueueStatistics
 from streaming.transcode.messages import (
     RungStatus,
     SampleMessage,
@@ -107,17 +108,17 @@ class Worker:
             cpu_s=round(time.process_time(), 3),
             hook=video.hook,
             hook_errors=video.hook_errors,
-            trouble=_trouble(shed, video.queue.skipping, video.queue.lag_s),
+            trouble="; ".join((*self._transcoder.failures, *_slowness(shed, video.queue))),
         )
 
 
-def _trouble(shed: tuple[str, ...], skipping: bool, lag_s: float) -> str:
+def _slowness(shed: tuple[str, ...], queue: QueueStatistics) -> list[str]:
     parts = []
     if shed:
         parts.append(f"the machine is too slow: {', '.join(shed)} stopped")
-    if skipping:
-        parts.append(f"whole groups of pictures are dropped, {lag_s:.1f} s behind")
-    return "; ".join(parts)
+    if queue.skipping:
+        parts.append("the machine is too slow: whole groups of pictures are dropped")
+    return parts
 
 
 def _rss_bytes() -> int:
