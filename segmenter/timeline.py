@@ -45,19 +45,19 @@ __all__ = [
 
 _TRANSITIONS = {
     TimelineState.IDLE: {TimelineState.WAITING},
-    TimelineState.WAITING: {TimelineState.WAITING, TimelineState.OPENING, TimelineState.IDLE},
-    TimelineState.OPENING: set(TimelineState),
-    TimelineState.RUNNING: {TimelineState.WAITING, TimelineState.OPENING, TimelineState.IDLE},
+    TimelineState.WAITING: {TimelineState.WAITING, TimelineState.OPENING},
+    TimelineState.OPENING: {TimelineState.WAITING, TimelineState.OPENING, TimelineState.RUNNING},
+    TimelineState.RUNNING: {TimelineState.WAITING, TimelineState.OPENING},
 }
 
 
 class Timeline:
     """Places the samples of a path's publishers, one after the other, on one media timeline.
 
-    Owned by the path's pipeline, the only caller. ``start`` announces a publisher, ``push`` takes
-    its samples in the order of their arrival, ``flush`` gives back what was still held and ends
-    it. Stamps of incoming samples are ticks of the publisher's clock; an incoming ``duration``,
-    if not 0, is in ticks of the track and counts for audio only.
+    Owned by the path, the only caller. ``start`` announces a publisher, ``push`` takes its samples
+    in the order of their arrival, ``flush`` gives back what was still held. Stamps of incoming
+    samples are ticks of the publisher's clock; an incoming ``duration``, if not 0, is in ticks of
+    the track and counts for audio only.
     """
 
     def __init__(self, floor_utc: float = 0.0) -> None:
@@ -124,15 +124,15 @@ class Timeline:
         return self._accept(line, sample, source, now_utc)
 
     def flush(self) -> list[Sample]:
-        """Give what is still held back and end the publisher; the next must be started."""
+        """Give what is still held back: the publisher has gone, or is about to change its tracks.
+
+        Held audio waits for video no longer, and stamps off the clock are not waited out.
+        """
+        if self._epoch is None:
+            return []
         out = self._forgive()
-        if self._epoch is not None:
-            out += self._epoch.start_without_video(self._lines.values())
-        self._end = self._end_ticks()
-        self._lines = {}
-        self._epoch = None
-        if self._state is not TimelineState.IDLE:
-            self._set_state(TimelineState.IDLE)
+        out += self._epoch.start_without_video(self._lines.values())
+        self._note_opened(self._epoch)
         return out
 
     def statistics(self) -> TimelineStatistics:
@@ -270,9 +270,12 @@ class Timeline:
             return [placed] if placed is not None else []
         epoch = self._epoch or self._begin_epoch(source, now_utc)
         out = epoch.admit(self._lines.values(), line, sample, source, now_utc)
+        self._note_opened(epoch)
+        return out
+
+    def _note_opened(self, epoch: Epoch) -> None:
         if self._state is TimelineState.OPENING and epoch.is_open:
             self._set_state(TimelineState.RUNNING)
-        return out
 
     def _succeed(self, former: dict[str, TrackClock], epoch: Epoch) -> None:
         """Let tracks declared anew go on in the epoch, unchanged ones without a pause."""

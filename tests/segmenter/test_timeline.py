@@ -147,7 +147,7 @@ def test_flush_gives_back_audio_that_was_still_waiting() -> None:
     timeline = started(VIDEO, AUDIO)
     assert push_all(timeline, [audio(0), audio(21)]) == []
     assert [s.dts for s in timeline.flush()] == [A0, A0 + 1024]
-    assert timeline.statistics().state is TimelineState.IDLE
+    assert timeline.statistics().state is TimelineState.RUNNING
 
 
 # -- B-frames
@@ -478,6 +478,23 @@ def test_a_changed_video_track_starts_at_a_sync_sample() -> None:
     timeline.start([larger], RTMP_CLOCK, continues=True)
     out = timeline.push(video(400), NOW) + timeline.push(video(440, key=True), NOW)
     assert [(s.dts - V0, s.discontinuity) for s in out] == [(440 * 90, True)]
+
+
+def test_a_publisher_flushed_before_it_changes_its_tracks_keeps_its_anchor() -> None:
+    timeline = started(VIDEO)
+    push_all(timeline, frames(0, 10))
+    assert timeline.push(video(900_000), NOW + 0.4) == []
+    assert [s.dts - V0 for s in timeline.flush()] == [9 * 3_600 + 1]
+    larger = Track("source", Codec.H264, 90_000, b"\x02", width=1280, height=720)
+    timeline.start([larger], RTMP_CLOCK, continues=True)
+    (first,) = timeline.push(video(440, key=True), NOW + 70)
+    assert first.dts == V0 + 440 * 90
+    assert timeline.statistics().epochs == 1
+
+
+def test_flush_without_a_publisher_or_a_sample_gives_nothing() -> None:
+    assert Timeline().flush() == []
+    assert started(VIDEO).flush() == []
 
 
 def test_a_changed_sampling_rate_goes_on_at_the_same_time() -> None:
