@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from segmenter.media import VIDEO_TIMESCALE
 from streaming.errors import ConfigError
+from streaming.transcode.rung_encoder import HD_LINES
 
 Image = NDArray[np.uint8]
 Hook = Callable[[Image, float], Any]
@@ -25,6 +27,7 @@ Hook = Callable[[Image, float], Any]
 WINDOW = 60
 """Calls whose mean duration is held against the budget: two seconds of most video."""
 MOST_ERRORS_IN_A_ROW = 10
+_UNSPECIFIED = 2
 FORMATS = ("rgb24", "yuv420p")
 
 
@@ -70,7 +73,7 @@ class FrameHook:
         """The frame to encode: the hook's, or `frame` itself."""
         if self.bypassed:
             return frame
-        image: Any = frame.to_ndarray(format=self._format)
+        image = self._as_image(frame)
         began = self._clock()
         try:
             made = self._hook(image, pts / VIDEO_TIMESCALE)
@@ -95,16 +98,38 @@ class FrameHook:
         if len(self._took_ms) == WINDOW and mean > self._budget_ms:
             self.bypassed = f"it takes {mean:.1f} ms per frame, the budget is {self._budget_ms:g}"
 
+    def _as_image(self, frame: VideoFrame) -> Image:
+        full = frame.color_range == ColorRange.JPEG
+        image: Any = frame.to_ndarray(
+            width=frame.width // 2 * 2,  # planes of half the size need it; a rung is even anyway
+            height=frame.height // 2 * 2,
+            format=self._format,
+            src_colorspace=_matrix(frame),
+            dst_colorspace=_matrix(frame),
+            src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG if self._format == "rgb24" else ColorRange.MPEG,
+        )
+        return image  # type: ignore[no-any-return]
+
     def _as_frame(self, image: Image, source: VideoFrame) -> VideoFrame:
         made = VideoFrame.from_ndarray(np.ascontiguousarray(image), format=self._format)
-        if self._format != source.format.name:
+        if self._format == "rgb24":
             made = made.reformat(
-                format="yuv420p", dst_colorspace=source.colorspace, dst_color_range="MPEG"
+                format="yuv420p",
+                src_color_range=ColorRange.JPEG,
+                dst_colorspace=_matrix(source),
+                dst_color_range=ColorRange.MPEG,
             )
-        made.pts, made.time_base = source.pts, source.time_base
-        made.colorspace, made.color_range = source.colorspace, source.color_range
+        made.colorspace, made.color_range = source.colorspace, ColorRange.MPEG
         made.color_primaries, made.color_trc = source.color_primaries, source.color_trc
         return made
+
+
+def _matrix(frame: VideoFrame) -> int:
+    """swscale's number of the frame's colour matrix: H.273's, and what untagged video means."""
+    if frame.colorspace != _UNSPECIFIED:
+        return frame.colorspace
+    return Colorspace.ITU709 if frame.height >= HD_LINES else Colorspace.ITU601
 
 
 def _problem(made: Any, image: Image) -> str:

@@ -40,12 +40,17 @@ class QueueStatistics:
 class GopQueue(Generic[C]):
     """Owned by one thread that takes; one other thread puts, and never waits."""
 
-    def __init__(self, most_s: float = MOST_QUEUED_S, most_bytes: int = MOST_QUEUED_BYTES) -> None:
+    def __init__(
+        self,
+        most_s: float = MOST_QUEUED_S,
+        most_bytes: int = MOST_QUEUED_BYTES,
+        timescale: int = 1,
+    ) -> None:
         self._most_s = most_s
         self._most_bytes = most_bytes
         self._items: deque[tuple[Sample | C, float]] = deque()
         self._changed = threading.Condition()
-        self._timescale = 1
+        self._timescale = timescale
         self._samples = 0
         self._bytes = 0
         self._last_dts: int | None = None
@@ -86,6 +91,15 @@ class GopQueue(Generic[C]):
                 self._samples -= 1
                 self._bytes -= len(item.data)
             return item
+
+    def take_all(self) -> list[Sample | C]:
+        """Everything that waits; for an owner that must not."""
+        with self._changed:
+            items = [item for item, _ in self._items]
+            self._items.clear()
+            self._samples = self._bytes = 0
+            self._taken_s = self._newest_s
+            return items
 
     def statistics(self) -> QueueStatistics:
         """The present state; any thread may ask."""

@@ -7,10 +7,12 @@ States, told by `on_state` at each change:
       └── nothing to do ─┼─────────────────────────── RESTARTING <┘       (any may close)
                          └──────── next worker up ────────┘
 
-The drop rule. Video samples are withheld from the worker, in whole groups of pictures, while it
-is not there, from a restart to the next key frame, and when more than `MOST_BUFFERED_BYTES` wait
-to be read by it: then until a key frame comes and less than half of that waits. Rungs then have a
-gap, not a discontinuity: media time goes on.
+The drop rule. While no worker is there, the video since the first key frame that came meanwhile
+is held for the next one, at most `MOST_HELD_S` and in whole groups of pictures (gop_queue.py), and
+audio likewise. What a lost worker had got is not sent again: rungs go on at the next key frame.
+When more than `MOST_BUFFERED_BYTES` wait to be read by a worker, video is withheld until a key
+frame comes and less than half of that waits. Rungs then have a gap, not a discontinuity: media
+time goes on.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import msgspec
 
 from segmenter.media import MediaType, Sample, Track
 from streaming.config import PathConfig
+from streaming.transcode.gop_queue import GopQueue
 from streaming.transcode.ladder import BUDGET_SHARE, LadderPlan, plan_ladder
 from streaming.transcode.messages import (
     FromTranscoder,
@@ -46,6 +49,8 @@ logger = logging.getLogger(__name__)
 MOST_BUFFERED_BYTES = 16_000_000
 """A worker reads at once whatever its codecs do, so anything that waits means that it hangs: this
 is 2.5 s of 50 Mb/s, below which a busy machine can fall without harm."""
+MOST_HELD_S = 3.0
+"""A worker is up within 0.5 s; longer than this, and viewers would rather have what is new."""
 MODULE = "streaming.transcode.worker"
 
 
@@ -132,7 +137,8 @@ class TranscodeLink:
         self._start: StartMessage | None = None
         self._encodes = False
         self._video = self._audio = ""
-        self._withholding = True
+        self._timescales: tuple[int, ...] = (1, 1)
+        self._hold_from_the_next_key_frame()
         self._answered = False
         self._software_only = False
         self._status = StatusMessage()
@@ -151,7 +157,8 @@ class TranscodeLink:
         self._video = video.name if video is not None and plan.rungs else ""
         self._audio = audio.name if audio is not None and plan.encode_audio is not None else ""
         self._start = self._start_message(video, audio, plan)
-        self._withholding = True
+        self._timescales = tuple(t.timescale if t is not None else 1 for t in (video, audio))
+        self._hold_from_the_next_key_frame()
         if not self._encodes:
             self._worker.send(self._start)
             self._set_state(TranscodePhase.IDLE, "nothing is to be encoded")
@@ -165,17 +172,21 @@ class TranscodeLink:
         return plan
 
     def write(self, sample: Sample) -> None:
-        """Passes a sample in media time on, or withholds it; never waits."""
+        """Passes a sample in media time on, holds or withholds it; never waits."""
+        if self._fed and not self._worker.running:
+            self._hold_from_the_next_key_frame()
         if sample.track == self._video:
             if not self._admits(sample):
                 self._withheld += 1
                 return
         elif sample.track != self._audio:
             return
-        if self._worker.send(SampleMessage.from_sample(sample)):
-            self._samples_in += 1
+        if self._worker.running:
+            self._send(sample)
+        elif sample.track == self._video:
+            self._held_video.put(sample)
         else:
-            self._withheld += 1
+            self._held_audio.put(sample)
 
     async def close(self) -> None:
         """Ends the worker; what it still holds is lost."""
@@ -200,11 +211,25 @@ class TranscodeLink:
 
     def _admits(self, sample: Sample) -> bool:
         waiting = self._worker.buffered_bytes
-        if not self._worker.running or waiting > MOST_BUFFERED_BYTES:
+        if waiting > MOST_BUFFERED_BYTES:
             self._withholding = True
         elif self._withholding and sample.is_sync and waiting < MOST_BUFFERED_BYTES / 2:
             self._withholding = False
         return not self._withholding
+
+    def _hold_from_the_next_key_frame(self) -> None:
+        """Nothing from before a new source or a lost worker may reach what comes after it."""
+        self._withholding = True
+        self._fed = False
+        self._held_video, self._held_audio = (
+            GopQueue[Sample](MOST_HELD_S, MOST_BUFFERED_BYTES, timescale)
+            for timescale in self._timescales
+        )
+
+    def _send(self, sample: Sample) -> None:
+        self._fed = True
+        self._samples_in += 1
+        self._worker.send(SampleMessage.from_sample(sample))
 
     def _start_message(
         self, video: Track | None, audio: Track | None, plan: LadderPlan
@@ -230,12 +255,14 @@ class TranscodeLink:
             self._send_start()
 
     def _send_start(self) -> None:
-        self._withholding = True
         self._answered = False
         start = self._start
         if start is not None and self._software_only:
             start = msgspec.structs.replace(start, encoder="software")
         self._worker.send(start)
+        for held in (self._held_video, self._held_audio):
+            for sample in held.take_all():
+                self._send(sample)
 
     def _worker_ended(self, ended: WorkerExit) -> None:
         if not self._encodes:
@@ -243,6 +270,8 @@ class TranscodeLink:
         if not self._answered and self._config.encoder != "software":
             self._software_only = True  # a driver may have taken the process with it
         self._status = StatusMessage()
+        if self._fed:
+            self._hold_from_the_next_key_frame()
         self._set_state(TranscodePhase.RESTARTING, ended.reason)
 
     def _receive(self, message: FromTranscoder) -> None:

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from segmenter.media import Sample, Track
+from streaming.config import PathConfig, RungConfig
+from streaming.transcode.ladder import plan_ladder
+from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeState
+from streaming.worker_process import RestartBackoff
+from tests.streaming.transcode.clips import (
+    EPOCH,
+    Clip,
+    decode,
+    opus_clip,
+    steady,
+    video_clip,
+)
+
+LADDER = (
+    RungConfig(name="source", copy=True),
+    RungConfig(name="mid", height=96, preset="ultrafast"),
+    RungConfig(name="low", height=64, preset="ultrafast"),
+)
+CONFIG = PathConfig(ladder=LADDER, encoder="software")
+MINUTE = 60 * 90_000
+
+
+class Path:
+    """Stands where the pipeline stands."""
+
+    def __init__(self, config: PathConfig = CONFIG) -> None:
+        self.tracks: list[tuple[Track, ...]] = []
+        self.samples: dict[str, list[Sample]] = {}
+        self.states: list[TranscodeState] = []
+        self._news = asyncio.Event()
+        self.link = TranscodeLink(
+            "live/test",
+            config,
+            on_tracks=self._on_tracks,
+            on_sample=self._on_sample,
+            on_state=self._on_state,
+            cores=8.0,
+            backoff=RestartBackoff(first_s=0.01),
+        )
+
+    def _on_tracks(self, tracks: Sequence[Track]) -> None:
+        self.tracks.append(tuple(tracks))
+        self._news.set()
+
+    def _on_sample(self, sample: Sample) -> None:
+        assert sample.track in {track.name for track in self.tracks[-1]}
+        self.samples.setdefault(sample.track, []).append(sample)
+        self._news.set()
+
+    def _on_state(self, state: TranscodeState) -> None:
+        self.states.append(state)
+        self._news.set()
+
+    async def wait_samples(self, **counts: int) -> None:
+        while any(len(self.samples.get(name, ())) < n for name, n in counts.items()):
+            await self._wait_news()
+
+    async def wait_phase(self, phase: TranscodePhase) -> None:
+        while self.link.state.phase is not phase:
+            await self._wait_news()
+
+    async def _wait_news(self) -> None:
+        self._news.clear()
+        await asyncio.wait_for(self._news.wait(), 30)
+
+    def write(self, clip: Clip, after: int = 0) -> None:
+        for sample in clip.samples:
+            self.link.write(replace(sample, dts=sample.dts + after, pts=sample.pts + after))
+
+
+@pytest.fixture
+async def path() -> AsyncIterator[Path]:
+    made = Path()
+    yield made
+    await made.link.close()
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return video_clip(steady(30, 30), gop=15, frame_rate=30)
+
+
+async def started(path: Path, clip: Clip) -> None:
+    path.link.start([clip.track])
+    path.write(clip)
+    await path.wait_samples(low=30)
+
+
+async def test_a_source_becomes_two_rungs_aligned_to_the_tick(path: Path, clip: Clip) -> None:
+    path.link.start([clip.track])
+    path.write(clip)
+    await path.wait_samples(mid=30, low=30)
+    for name in ("mid", "low"):
+        made = path.samples[name]
+        assert [s.pts for s in made] == [s.pts for s in clip.samples]
+        assert [s.pts for s in made if s.is_sync] == clip.key_pts
+        track = next(t for t in path.tracks[-1] if t.name == name)
+        assert len(decode(track, made)) == 30
+    assert len(path.tracks) == 1
+    assert path.states[0].phase is TranscodePhase.STARTING
+    assert path.link.state.phase is TranscodePhase.RUNNING
+
+
+async def test_a_killed_worker_is_replaced_and_goes_on_at_the_next_key_frame(
+    path: Path, clip: Clip
+) -> None:
+    await started(path, clip)
+    os.kill(path.link.statistics().worker.pid, signal.SIGKILL)
+    await path.wait_phase(TranscodePhase.RESTARTING)
+    assert path.link.state.reason == "signal 9"
+    path.write(replace(clip, samples=clip.samples[7:]), after=MINUTE)
+    await path.wait_samples(low=45)
+    assert path.samples["low"][30].pts == clip.samples[15].pts + MINUTE
+    assert path.samples["low"][30].is_sync
+    assert path.link.state.phase is TranscodePhase.RUNNING
+    statistics = path.link.statistics()
+    assert statistics.worker.starts == 2
+    assert statistics.withheld_samples == 8
+
+
+async def test_new_tracks_make_a_new_ladder_in_the_same_worker(path: Path, clip: Clip) -> None:
+    await started(path, clip)
+    wide = video_clip(steady(10, 30, EPOCH + MINUTE), gop=10, frame_rate=30, size=(256, 96))
+    path.link.start([wide.track])
+    path.write(wide)
+    await path.wait_samples(low=40)
+    assert [(t.name, t.width, t.height) for t in path.tracks[-1]] == [
+        ("mid", 256, 96),
+        ("low", 170, 64),
+    ]
+    assert path.samples["low"][30].pts == EPOCH + MINUTE
+    assert path.link.statistics().worker.starts == 1
+
+
+async def test_a_source_that_needs_nothing_starts_no_process() -> None:
+    copying = Path(PathConfig(ladder="copy"))
+    track = video_clip(steady(1, 30)).track
+    copying.link.start([track])
+    assert copying.link.statistics().worker.starts == 0
+    assert copying.link.state.phase is TranscodePhase.IDLE
+    await copying.link.close()
+
+
+async def test_opus_alone_is_encoded_to_aac() -> None:
+    path = Path()
+    clip = opus_clip(1.0)
+    path.link.start([clip.track])
+    path.write(clip)
+    await path.wait_samples(audio_aac=40)
+    assert [t.name for t in path.tracks[-1]] == ["audio_aac"]
+    await path.link.close()
+
+
+async def test_a_worker_that_does_not_read_is_sent_no_more_until_a_key_frame(
+    path: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.transcode.transcode_link.MOST_BUFFERED_BYTES", 2_000_000)
+    await started(path, clip)
+    pid = path.link.statistics().worker.pid
+    os.kill(pid, signal.SIGSTOP)
+    large = replace(clip.samples[1], data=bytes(1_000_000))
+    for _ in range(20):
+        path.link.write(large)
+    assert path.link.statistics().withheld_samples >= 15
+    os.kill(pid, signal.SIGCONT)
+    withheld = path.link.statistics().withheld_samples
+    path.link.write(clip.samples[2])
+    assert path.link.statistics().withheld_samples == withheld + 1
+
+
+async def test_a_plan_made_by_the_caller_is_followed(path: Path, clip: Clip) -> None:
+    plan = plan_ladder(replace_ladder(LADDER[2]), clip.track, None, None, 8.0)
+    path.link.start([clip.track], plan)
+    path.write(clip)
+    await path.wait_samples(low=30)
+    assert list(path.samples) == ["low"]
+
+
+def replace_ladder(*rungs: RungConfig) -> PathConfig:
+    return PathConfig(ladder=rungs, encoder="software")
+
+
+async def test_closing_ends_the_process_and_says_so(path: Path, clip: Clip) -> None:
+    await started(path, clip)
+    pid = path.link.statistics().worker.pid
+    await path.link.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert path.states[-1].phase is TranscodePhase.CLOSED
