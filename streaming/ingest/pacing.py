@@ -73,13 +73,20 @@ class LoopClock:
     """
 
     def __init__(self, tracks: Iterable[Track]) -> None:
-        self._timescales = {t.name: t.timescale for t in tracks}
-        self._video = {t.name for t in tracks if t.media_type is MediaType.VIDEO}
+        self._timescales: dict[str, int] = {}
+        self._video: frozenset[str] = frozenset()
         self._offset = 0
         self._first: dict[str, int] = {}
         self._end: dict[str, int] = {}
         self._last: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
+        self.set_tracks(tracks)
+
+    def set_tracks(self, tracks: Iterable[Track]) -> None:
+        """Other tracks from here on, in the same time."""
+        tracks = tuple(tracks)
+        self._timescales = {t.name: t.timescale for t in tracks}
+        self._video = frozenset(t.name for t in tracks if t.media_type is MediaType.VIDEO)
 
     def place(self, sample: Sample) -> Sample | None:
         """The sample in endless time; None when its place has been taken by the pass before."""
@@ -96,10 +103,10 @@ class LoopClock:
             replace(sample, dts=placed, pts=sample.pts + self._offset) if self._offset else sample
         )
 
-    def end_pass(self) -> None:
-        """The file has ended; what comes next is its beginning again."""
-        if not self._end:
-            return
+    def end_pass(self) -> bool:
+        """The file has ended; what comes next is its beginning again. False if it had no length."""
+        if not self._end or self._pass_ticks() <= 0:
+            return False
         for name, end in self._end.items():
             # Half a frame of grace: rounding to ticks must not cost an audio frame per pass.
             grace = (end - self._last[name]) // 2
@@ -108,6 +115,7 @@ class LoopClock:
         self._first.clear()
         self._end.clear()
         self._last.clear()
+        return True
 
     def _pass_ticks(self) -> int:
         longest = max(self._end.values()) - min(self._first.values())

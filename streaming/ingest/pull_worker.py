@@ -18,6 +18,7 @@ from segmenter.errors import SegmenterError
 from streaming.errors import LinkBrokenError, StreamingError
 from streaming.ingest.outlet import Outlet
 from streaming.ingest.pull_messages import PullEnded, PullFailure, PullNews, PullSetup
+from streaming.ingest.url_source import read_url
 from streaming.link import BlockingLink
 from streaming.worker_entry import enter_worker
 
@@ -57,6 +58,8 @@ def run_source(setup: PullSetup, outlet: Outlet) -> None:
     """Reads the source until it ends. Raises StreamingError or MediaError with one sentence."""
     if setup.url.startswith("test:"):
         run_test_source(setup, outlet)
+    else:
+        read_url(setup.url, outlet, loop=setup.loop)
 
 
 def run_test_source(setup: PullSetup, outlet: Outlet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,10 @@ from streaming.config import PathConfig
 from streaming.errors import LocalError
 from streaming.ingest.pull import PullSource, PullState
 from tests.streaming.ingest.pull_fakes import FakeDoor
+from tests.streaming.ingest.test_demux import make_clip
 
 TINY = "test:?width=160&height=90&fps=10&bitrate_kbps=100"
-Open = Callable[[str], PullSource]
+Open = Callable[..., PullSource]
 
 
 @pytest.fixture
@@ -110,3 +112,19 @@ async def test_the_secrets_of_a_source_stay_out_of_its_statistics(door: FakeDoor
     config = PathConfig(source="rtsp://admin:hunter2@camera/stream?token=abc")
     source = PullSource("cam", config, door)
     assert source.statistics().source == "rtsp://***@camera/stream?token=***"
+
+
+async def test_a_file_arrives_and_its_end_is_the_end_of_the_source(
+    door: FakeDoor, open_pull: Open, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "second.mp4", "", "aac", seconds=1)
+    source = open_pull(str(clip), source_loop=False)
+    await door.wait_until(lambda: source.state is PullState.ENDED)
+    assert len(door.samples()) == 48
+    assert "ended" in door.publications[0].closed
+
+
+async def test_a_missing_file_is_tried_again_and_named(door: FakeDoor, open_pull: Open) -> None:
+    source = open_pull("no/such/clip.mp4")
+    await door.wait_until(lambda: source.statistics().starts == 2)
+    assert "no/such/clip.mp4: No such file" in source.statistics().last_error

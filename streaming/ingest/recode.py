@@ -1,0 +1,199 @@
+"""Decodes and encodes anew what we cannot package: MP2, AC-3, MP3 to AAC, VP8, MPEG-2 to H.264."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.codec.context import Flags
+from av.packet import Packet
+from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+
+from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
+from streaming.errors import RemoteError
+
+MAX_DECODE_ERRORS = 100
+"""In a row: broken pictures happen after a loss, but 100 of them are a source that is not one."""
+_SAMPLE_RATE = 48_000
+_AUDIO_BITRATE = 128_000
+_FRAME_SAMPLES = 1_024
+_GOP_TICKS = 2 * VIDEO_TIMESCALE
+_BITS_PER_PIXEL = 0.1
+"""At 30 fps this gives 2.8 Mb/s for 720p, what a veryfast encoder needs to look like its source."""
+_ASSUMED_FPS = 30
+
+
+class AudioRecoder:
+    """Owns a decoder, a resampler and an AAC encoder for one stream; a demuxer calls it."""
+
+    def __init__(self, stream: AudioStream, name: str) -> None:
+        self._decoder = _Decoder(stream)
+        layout = "mono" if stream.codec_context.channels == 1 else "stereo"
+        self._resampler = AudioResampler("fltp", layout, _SAMPLE_RATE, _FRAME_SAMPLES)
+        self._encoder = _open_aac(layout)
+        self.track = Track(
+            name=name,
+            codec=Codec.AAC,
+            timescale=_SAMPLE_RATE,
+            codec_config=self._encoder.extradata or b"",
+            sample_rate=_SAMPLE_RATE,
+            channels=1 if layout == "mono" else 2,
+            bitrate=_AUDIO_BITRATE,
+            language=stream.language or "",
+        )
+
+    def read(self, packet: Packet[Stream]) -> list[Sample]:
+        """Samples in ticks of 90 kHz. Raises RemoteError when nothing can be decoded."""
+        samples: list[Sample] = []
+        for frame in self._decoder.decode(packet):
+            assert isinstance(frame, AudioFrame)
+            for resampled in self._resampler.resample(frame):
+                samples += self._samples(self._encoder.encode(resampled))
+        return samples
+
+    def flush(self) -> list[Sample]:
+        """What the encoder still holds; nothing may follow."""
+        samples: list[Sample] = []
+        for resampled in self._resampler.resample(None):
+            samples += self._samples(self._encoder.encode(resampled))
+        return samples + self._samples(self._encoder.encode(None))
+
+    def _samples(self, packets: Iterable[Packet[Stream]]) -> list[Sample]:
+        samples = []
+        for packet in packets:
+            if packet.pts is None:
+                continue
+            ticks = packet.pts * VIDEO_TIMESCALE // _SAMPLE_RATE
+            samples.append(
+                Sample(self.track.name, ticks, ticks, bytes(packet), True, _FRAME_SAMPLES)
+            )
+        return samples
+
+
+class VideoRecoder:
+    """Owns a decoder and an H.264 encoder for one stream; a demuxer calls it.
+
+    Key frames lie at least every two seconds of the source's own time.
+    """
+
+    def __init__(self, stream: VideoStream, name: str) -> None:
+        self._decoder = _Decoder(stream)
+        context = stream.codec_context
+        width, height = context.width // 2 * 2, context.height // 2 * 2
+        if not width or not height:
+            raise RemoteError(f"{context.name} video without a size")
+        rate = stream.average_rate or Fraction(0)
+        bitrate = int(width * height * float(rate or _ASSUMED_FPS) * _BITS_PER_PIXEL)
+        self._encoder = _open_h264(width, height, rate, bitrate)
+        # Not each frame's own, which PyAV leaves out of those that a flush gives.
+        self._time_base = stream.time_base or Fraction(1, VIDEO_TIMESCALE)
+        self._next_key = -(1 << 62)
+        self.track = Track(
+            name=name,
+            codec=Codec.H264,
+            timescale=VIDEO_TIMESCALE,
+            codec_config=self._encoder.extradata or b"",
+            width=width,
+            height=height,
+            frame_rate=rate,
+            bitrate=bitrate,
+            language=stream.language or "",
+        )
+
+    def read(self, packet: Packet[Stream]) -> list[Sample]:
+        """Samples in ticks of 90 kHz. Raises RemoteError when nothing can be decoded."""
+        samples: list[Sample] = []
+        for frame in self._decoder.decode(packet):
+            assert isinstance(frame, VideoFrame)
+            samples += self._encode(frame)
+        return samples
+
+    def flush(self) -> list[Sample]:
+        """What the decoder and the encoder still hold; nothing may follow."""
+        samples: list[Sample] = []
+        for frame in self._decoder.decode(None):
+            assert isinstance(frame, VideoFrame)
+            samples += self._encode(frame)
+        return samples + self._samples(self._encoder.encode(None))
+
+    def _encode(self, frame: VideoFrame) -> list[Sample]:
+        if frame.pts is None:
+            return []
+        ticks = round(frame.pts * self._time_base * VIDEO_TIMESCALE)
+        picture = frame.reformat(self.track.width, self.track.height, "yuv420p")
+        picture.pts, picture.time_base = ticks, Fraction(1, VIDEO_TIMESCALE)
+        # A step back is a source that began anew.
+        is_key = not self._next_key - _GOP_TICKS <= ticks < self._next_key
+        picture.pict_type = PictureType.I if is_key else PictureType.NONE
+        if is_key:
+            self._next_key = (ticks // _GOP_TICKS + 1) * _GOP_TICKS
+        return self._samples(self._encoder.encode(picture))
+
+    def _samples(self, packets: Iterable[Packet[Stream]]) -> list[Sample]:
+        return [
+            Sample(self.track.name, packet.dts, packet.pts, bytes(packet), packet.is_keyframe)
+            for packet in packets
+            if packet.dts is not None and packet.pts is not None
+        ]
+
+
+class _Decoder:
+    """A stream's decoder that bears a broken packet, but not a hundred in a row."""
+
+    def __init__(self, stream: VideoStream | AudioStream) -> None:
+        self._context = stream.codec_context
+        self._context.thread_count = 1
+        self._errors = 0
+
+    def decode(self, packet: Packet[Stream] | None) -> Iterable[AudioFrame | VideoFrame]:
+        try:
+            frames = self._context.decode(packet)
+        except av.FFmpegError as error:
+            self._errors += 1
+            if self._errors > MAX_DECODE_ERRORS:
+                raise RemoteError(
+                    f"{self._context.name} cannot be decoded: {error.strerror}"
+                ) from error
+            return []
+        self._errors = 0
+        return frames
+
+
+def _open_aac(layout: str) -> AudioCodecContext:
+    encoder = av.CodecContext.create("aac", "w")
+    assert isinstance(encoder, AudioCodecContext)
+    encoder.sample_rate, encoder.layout, encoder.format = _SAMPLE_RATE, layout, "fltp"
+    encoder.bit_rate = _AUDIO_BITRATE
+    encoder.time_base = Fraction(1, _SAMPLE_RATE)
+    encoder.open()
+    return encoder
+
+
+def _open_h264(width: int, height: int, rate: Fraction, bitrate: int) -> VideoCodecContext:
+    encoder = av.CodecContext.create("libx264", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base = Fraction(1, VIDEO_TIMESCALE)
+    encoder.framerate = rate or Fraction(_ASSUMED_FPS)
+    encoder.bit_rate = bitrate
+    encoder.thread_count = 1
+    encoder.flags |= Flags.global_header
+    encoder.options = {
+        "preset": "veryfast",
+        "tune": "zerolatency",
+        "forced-idr": "1",
+        "maxrate": str(bitrate * 3 // 2),
+        "bufsize": str(bitrate),
+        # annexb=0: x264 writes our canonical form (avcC, 4-byte lengths) itself.
+        "x264-params": "annexb=0:keyint=infinite:scenecut=0",
+    }
+    encoder.open()
+    return encoder
