@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from segmenter.media import Codec, Track
 from streaming.config import PathConfig, RungConfig
@@ -343,10 +344,10 @@ def _encode_cores(rung: PlannedRung, fps: Fraction) -> float:
 
 def _ladder_cores(video: Track, rungs: Sequence[PlannedRung]) -> float:
     fps = _frame_rate(video)
-    source_mpixels = float(video.width * video.height * fps) / 1e6
-    scaled = source_mpixels + sum(float(r.width * r.height * fps) / 1e6 for r in rungs[:-1])
-    scale_and_decode = source_mpixels * DECODE_MS_PER_MPIXEL + scaled * SCALE_MS_PER_MPIXEL
-    return scale_and_decode / 1000 + sum(rung.cores for rung in rungs)
+    areas = [video.width * video.height, *(rung.width * rung.height for rung in rungs)]
+    scaled = sum(area for area, smaller in pairwise(areas) if area != smaller)
+    mpixels_ms = areas[0] * DECODE_MS_PER_MPIXEL + scaled * SCALE_MS_PER_MPIXEL
+    return float(mpixels_ms * fps) / 1e9 + sum(rung.cores for rung in rungs)
 
 
 # -- audio -------------------------------------------------------------------------------------

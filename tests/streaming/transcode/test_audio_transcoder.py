@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.audio.frame import AudioFrame
+from av.codec.context import CodecContext, Flags
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from segmenter.codecs.aac import parse_audio_specific_config
+from segmenter.media import Codec, Sample, Track
+from streaming.transcode.audio_transcoder import FRAME_SAMPLES, AudioTranscoder
+from streaming.transcode.ladder import PlannedAudio
+from tests.streaming.transcode.clips import EPOCH_S, opus_clip
+
+Sound = NDArray[np.float64]
+STEREO = PlannedAudio("audio_aac", 48_000, 2, 128)
+
+
+def beep(rate: int, seconds: float) -> Sound:
+    """A 1 kHz tone that begins at exactly half a second and is loud for 0.1 s of each second."""
+    at = np.arange(round(rate * seconds)) / rate
+    return np.where((at % 1 >= 0.5) & (at % 1 < 0.6), 0.5 * np.sin(2 * math.pi * 1000 * at), 0.0)
+
+
+def aac_source(
+    sound: Sound, rate: int = 48_000, layout: str = "stereo"
+) -> tuple[Track, list[Sample]]:
+    """AAC as a publisher sends it: pts already say when the sound is to be heard."""
+    encoder = av.CodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = rate, layout, "fltp"
+    encoder.flags |= Flags.global_header
+    encoder.bit_rate = 256_000
+    encoder.open()
+    channels = encoder.layout.nb_channels
+    packets: list[Packet[Any]] = []
+    for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        piece = np.tile(sound[start : start + FRAME_SAMPLES].astype(np.float32), (channels, 1))
+        frame = AudioFrame.from_ndarray(piece, "fltp", layout)
+        frame.sample_rate, frame.pts = rate, start
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    track = Track(
+        "audio", Codec.AAC, rate, encoder.extradata or b"", sample_rate=rate, channels=channels
+    )
+    samples = []
+    for packet in packets:
+        assert packet.pts is not None
+        pts = EPOCH_S * rate + packet.pts
+        samples.append(Sample("audio", pts, pts, bytes(packet), True, FRAME_SAMPLES))
+    return track, samples
+
+
+def transcode(transcoder: AudioTranscoder, samples: Sequence[Sample]) -> list[Sample]:
+    made = [out for sample in samples for out in transcoder.push(sample)]
+    return made + transcoder.flush()
+
+
+def heard(track: Track, samples: Sequence[Sample], seconds: float) -> Sound:
+    """What a player plays on the media time line from EPOCH_S: each frame at its pts."""
+    decoder = CodecContext.create("aac", "r")
+    decoder.extradata = track.codec_config
+    line = np.zeros(round(track.sample_rate * seconds) + 4 * FRAME_SAMPLES)
+    for sample in samples:
+        packet: Packet[Any] = Packet(sample.data)
+        packet.pts, packet.time_base = sample.pts, Fraction(1, track.timescale)
+        for frame in decoder.decode(packet):
+            at = sample.pts - EPOCH_S * track.timescale
+            mono = frame.to_ndarray().mean(0)[max(0, -at) :]
+            line[max(0, at) : max(0, at) + len(mono)] = mono
+    return line[: round(track.sample_rate * seconds)]
+
+
+def shift(a: Sound, b: Sound, most: int = 200) -> int:
+    """By how many samples `b` is late against `a`."""
+    inner = slice(most, len(a) - most)
+    fits = [float(a[inner] @ np.roll(b, -by)[inner]) for by in range(-most, most + 1)]
+    return int(np.argmax(fits)) - most
+
+
+def contiguous(samples: Sequence[Sample]) -> bool:
+    return all(b.pts - a.pts == FRAME_SAMPLES for a, b in pairwise(samples))
+
+
+def test_sound_is_heard_at_the_sample_at_which_it_was() -> None:
+    sound = beep(48_000, 2.5)
+    track, samples = aac_source(sound)
+    transcoder = AudioTranscoder(track, STEREO)
+    made = transcode(transcoder, samples)
+    assert contiguous(made)
+    again = heard(transcoder.track, made, 2.5)
+    assert shift(sound, again) == 0
+    assert float(np.corrcoef(sound[4096:-4096], again[4096:-4096])[0, 1]) > 0.99
+
+
+def test_the_first_access_unit_begins_with_the_sources() -> None:
+    track, samples = aac_source(beep(48_000, 1.0))
+    made = transcode(AudioTranscoder(track, STEREO), samples)
+    assert made[0].pts == samples[0].pts
+    assert all(s.dts == s.pts and s.duration == FRAME_SAMPLES and s.is_sync for s in made)
+
+
+def test_opus_becomes_aac_of_the_same_time_and_length() -> None:
+    clip = opus_clip(1.0)
+    made = transcode(AudioTranscoder(clip.track, STEREO), clip.samples)
+    assert made[0].pts == clip.samples[0].pts
+    assert contiguous(made)
+    end = clip.samples[-1].pts + 960
+    assert abs(made[-1].pts + FRAME_SAMPLES - end) <= FRAME_SAMPLES
+
+
+@pytest.mark.parametrize("rate", [44_100, 22_050, 96_000])
+def test_another_sampling_rate_keeps_the_time(rate: int) -> None:
+    track, samples = aac_source(beep(rate, 2.5), rate)
+    transcoder = AudioTranscoder(track, STEREO)
+    made = transcode(transcoder, samples)
+    assert contiguous(made)
+    assert transcoder.track.timescale == transcoder.track.sample_rate == 48_000
+    assert abs(shift(beep(48_000, 2.5), heard(transcoder.track, made, 2.5))) <= 1
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("5.1", 2), ("mono", 1), ("stereo", 2)])
+def test_channels_are_mixed_down_to_two_or_one(layout: str, channels: int) -> None:
+    track, samples = aac_source(beep(48_000, 1.5), layout=layout)
+    transcoder = AudioTranscoder(track, replace(STEREO, channels=channels))
+    made = transcode(transcoder, samples)
+    config = parse_audio_specific_config(transcoder.track.codec_config)
+    assert (config.channels, config.sample_rate, config.object_type) == (channels, 48_000, 2)
+    assert shift(beep(48_000, 1.5), heard(transcoder.track, made, 1.5)) == 0
+
+
+def test_a_gap_is_filled_with_silence_to_the_sample() -> None:
+    sound = beep(48_000, 2.5)
+    track, samples = aac_source(sound)
+    kept = samples[:30] + samples[45:]
+    transcoder = AudioTranscoder(track, STEREO)
+    made = transcode(transcoder, kept)
+    assert contiguous(made)
+    again = heard(transcoder.track, made, 2.5)
+    late = slice(70_000, 110_000)
+    assert shift(sound[late], again[late]) == 0
+
+
+def test_repeated_time_is_left_out() -> None:
+    sound = beep(48_000, 2.5)
+    track, samples = aac_source(sound)
+    repeated = samples[:30] + samples[27:]
+    transcoder = AudioTranscoder(track, STEREO)
+    made = transcode(transcoder, repeated)
+    assert contiguous(made)
+    late = slice(70_000, 110_000)
+    assert shift(sound[late], heard(transcoder.track, made, 2.5)[late]) == 0
+
+
+def test_rounded_timestamps_make_no_holes() -> None:
+    clip = opus_clip(1.0)
+    rounded = [replace(s, pts=s.pts + (37 if n % 2 else -41)) for n, s in enumerate(clip.samples)]
+    made = transcode(AudioTranscoder(clip.track, STEREO), rounded)
+    assert contiguous(made)
+    assert len(made) == len(transcode(AudioTranscoder(clip.track, STEREO), clip.samples))
+
+
+def test_a_discontinuity_begins_anew_and_is_said_once() -> None:
+    track, samples = aac_source(beep(48_000, 1.0))
+    jump = 3600 * 48_000 + 123
+    later = [replace(s, pts=s.pts + jump, dts=s.dts + jump) for s in samples]
+    later[0] = replace(later[0], discontinuity=True)
+    made = transcode(AudioTranscoder(track, STEREO), [*samples, *later])
+    (broken,) = [n for n, s in enumerate(made) if s.discontinuity]
+    assert made[broken].pts == samples[0].pts + jump
+    assert made[broken - 1].pts < samples[-1].pts + FRAME_SAMPLES
+    assert contiguous(made[:broken])
+    assert contiguous(made[broken:])
+
+
+def test_a_gap_too_long_for_silence_begins_a_new_run() -> None:
+    track, samples = aac_source(beep(48_000, 1.0))
+    later = [replace(s, pts=s.pts + 480_000, dts=s.dts + 480_000) for s in samples]
+    made = transcode(AudioTranscoder(track, STEREO), [*samples, *later])
+    assert len(made) < 2 * len(samples) + 2
+    assert samples[0].pts + 480_000 in [s.pts for s in made]
+
+
+def test_broken_access_units_are_counted_and_bridged() -> None:
+    track, samples = aac_source(beep(48_000, 2.0))
+    samples[20] = replace(samples[20], data=b"\xff" * 40)
+    transcoder = AudioTranscoder(track, STEREO)
+    made = transcode(transcoder, samples)
+    assert transcoder.errors >= 1
+    assert contiguous(made)
+    assert made[-1].pts >= samples[-1].pts - 2 * FRAME_SAMPLES
+
+
+def test_capture_times_are_passed_on() -> None:
+    track, samples = aac_source(beep(48_000, 1.0))
+    stamped = [replace(s, captured_utc=s.pts / 48_000) for s in samples]
+    made = AudioTranscoder(track, STEREO)
+    for sample in stamped:
+        for out in made.push(sample):
+            assert abs(out.captured_utc - out.pts / 48_000) < 0.1

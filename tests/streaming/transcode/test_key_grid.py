@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmenter.media import VIDEO_TIMESCALE
+from streaming.transcode.key_grid import EpochGrid, FrameDivider, SourceKeys
+
+
+def test_the_first_frame_is_a_key_frame_wherever_it_is() -> None:
+    assert SourceKeys().is_key(777)
+    assert EpochGrid(2.0).is_key(777)
+
+
+def test_a_key_frame_that_was_lost_is_made_up_for_by_the_frame_after_it() -> None:
+    keys = SourceKeys()
+    for pts in (0, 9000):
+        keys.source_key(pts)
+    assert [pts for pts in (0, 3000, 6000, 12_000, 15_000) if keys.is_key(pts)] == [0, 12_000]
+
+
+def test_keys_decoded_ahead_of_their_presentation_wait_for_it() -> None:
+    keys = SourceKeys()
+    keys.source_key(0)
+    keys.source_key(9000)
+    assert [pts for pts in (0, 3000, 6000, 9000) if keys.is_key(pts)] == [0, 9000]
+
+
+def test_after_a_restart_old_keys_are_forgotten() -> None:
+    keys = SourceKeys()
+    keys.source_key(0)
+    keys.source_key(500_000)
+    keys.restart()
+    keys.source_key(900_000)
+    assert [pts for pts in (900_000, 903_000) if keys.is_key(pts)] == [900_000]
+
+
+@given(st.lists(st.integers(1, 400_000), min_size=1, max_size=50), st.integers(0, 2**47))
+def test_two_origins_that_join_at_different_times_cut_the_same_grid(
+    steps: list[int], start: int
+) -> None:
+    pts = [start]
+    for step in steps:
+        pts.append(pts[-1] + step)
+    first, late = EpochGrid(2.0), EpochGrid(2.0)
+    keys = [p for p in pts if first.is_key(p)]
+    joined, *rest = pts[len(pts) // 2 :]
+    late.is_key(joined)
+    assert [p for p in rest if late.is_key(p)] == [p for p in keys if p > joined]
+
+
+def test_a_divider_counts_frames_where_the_rate_is_unknown() -> None:
+    divider = FrameDivider(3, Fraction(0))
+    assert [n for n in range(9) if divider.keeps(n * n, n == 0)] == [0, 3, 6]
+
+
+def test_a_divider_keeps_time_where_frames_are_missing() -> None:
+    divider = FrameDivider(2, Fraction(30))
+    numbers = [0, 1, 3, 5, 6, 7, 8]  # 2 and 4 never came
+    assert [n for n in numbers if divider.keeps(n * 3000, n == 0)] == [0, 3, 5, 6, 8]
+
+
+def test_milliseconds_do_not_confuse_a_divider() -> None:
+    divider = FrameDivider(2, Fraction(60))
+    kept = [n for n in range(60) if divider.keeps(round(n * 1000 / 60) * 90, n == 0)]
+    assert kept == list(range(0, 60, 2))
+
+
+def test_every_key_frame_is_kept_and_begins_the_count_anew() -> None:
+    divider = FrameDivider(2, Fraction(60))
+    keys = {0, 7, 8}
+    kept = [n for n in range(12) if divider.keeps(n * 1500, n in keys)]
+    assert kept == [0, 2, 4, 6, 7, 8, 10]
+
+
+def test_a_divisor_of_one_keeps_all() -> None:
+    divider = FrameDivider(1, Fraction(30))
+    assert all(divider.keeps(n * VIDEO_TIMESCALE, n == 0) for n in range(5))
