@@ -30,6 +30,8 @@ SILENCE_S = 10.0
 """Workers report each second; ten missing reports are no mere scheduling delay."""
 START_S = 30.0
 """Interpreter, FFmpeg and a try of each hardware encoder took under 3 s; slow disks exist."""
+LOOP_STALL_S = 1.0
+"""A watchdog that is late by more blames the event loop, not the worker."""
 CLOSE_GRACE_S = 2.0
 """Between closing the link and SIGKILL; nothing a worker holds is worth more."""
 STDERR_LINES = 100
@@ -276,6 +278,9 @@ class WorkerProcess(Generic[M]):
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         due = self._alive_at + self._allowed_silence_s
+        if loop.time() > due + LOOP_STALL_S:  # we did not listen: what was said waits to be read
+            self._alive_at = loop.time() + LOOP_STALL_S - self._allowed_silence_s
+            due = loop.time() + LOOP_STALL_S
         if loop.time() < due:
             self._watchdog = loop.call_at(due, self._watch)
             return

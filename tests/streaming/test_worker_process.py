@@ -69,6 +69,20 @@ async def test_a_silent_worker_is_killed(make: Make) -> None:
     assert watched.process.statistics().kills == 1
 
 
+async def test_a_late_watchdog_listens_once_more_before_it_kills(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.worker_process.LOOP_STALL_S", 0.05)
+    watched = make(silence_s=0.05)
+    await watched.said.get()
+    watched.process.send("hang")
+    watched.process._alive_at -= 100  # as if the loop had stood still for so long
+    watched.process._watch()
+    assert watched.process.statistics().kills == 0
+    await watched.exits.get()
+    assert watched.process.statistics().kills == 1
+
+
 async def test_a_worker_that_sends_nonsense_loses_its_link(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
