@@ -77,7 +77,7 @@ async def test_a_late_watchdog_listens_once_more_before_it_kills(
     await watched.said.get()
     watched.process.send("hang")
     watched.process._alive_at -= 100  # as if the loop had stood still for so long
-    watched.process._watch()
+    watched.process._restart_watch()
     assert watched.process.statistics().kills == 0
     await watched.exits.get()
     assert watched.process.statistics().kills == 1
