@@ -2,14 +2,15 @@
 
 The rule. A sample that makes the queue longer than `most_s` or larger than `most_bytes` empties
 it up to the newest sync sample inside; when there is none, the queue drops everything, this
-sample and all that follow until the next sync sample. Control items are never dropped.
+sample and all that follow until the next sync sample. Control items are never dropped, and a
+discontinuity that was on a dropped sample is said by the next one kept.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from segmenter.media import Sample
@@ -57,6 +58,7 @@ class GopQueue(Generic[C]):
         self._newest_s = 0.0
         self._taken_s = 0.0
         self._skipping = False
+        self._owed = False
         self._dropped = 0
 
     def put_control(self, item: C, timescale: int = 0) -> None:
@@ -74,8 +76,11 @@ class GopQueue(Generic[C]):
         with self._changed:
             if self._skipping and not sample.is_sync:
                 self._dropped += 1
+                self._owed = self._owed or sample.discontinuity
                 return
             self._skipping = False
+            if self._owed:
+                sample, self._owed = replace(sample, discontinuity=True), False
             self._append(sample)
             if self._is_full():
                 self._drop()
@@ -124,6 +129,7 @@ class GopQueue(Generic[C]):
     def _drop(self) -> None:
         """Keeps the control items, and the samples from the newest sync sample on."""
         before = self._samples
+        broken = any(isinstance(i, Sample) and i.discontinuity for i, _ in self._items)
         self._items = self._kept()
         samples = [(item, at_s) for item, at_s in self._items if isinstance(item, Sample)]
         self._samples = len(samples)
@@ -135,6 +141,16 @@ class GopQueue(Generic[C]):
             self._taken_s = self._newest_s
         self._skipping = not self._samples
         self._dropped += before - self._samples
+        self._owe(broken)
+
+    def _owe(self, broken: bool) -> None:
+        """Time broke somewhere in what was there: the first sample that is left says so."""
+        for index, (item, at_s) in enumerate(self._items):
+            if isinstance(item, Sample):
+                if broken and not item.discontinuity:
+                    self._items[index] = replace(item, discontinuity=True), at_s
+                return
+        self._owed = self._owed or broken
 
     def _kept(self) -> deque[tuple[Sample | C, float]]:
         kept: deque[tuple[Sample | C, float]] = deque()

@@ -29,7 +29,7 @@ class _Rung:
     """False from being shed until the first key frame after its return."""
     wanted: bool = True
     discontinuity: bool = False
-    """To be said with the next frame: the frame that broke was not for this rung."""
+    """To be said with the next frame, whenever this rung gets one."""
 
 
 class LadderEncoder:
@@ -60,7 +60,7 @@ class LadderEncoder:
         self._emit = emit
         self._on_tracks = on_tracks
         self._on_failure = on_failure
-        self._opened = False
+        self._opened = self._broken = False
         self._cascade = Cascade(())
         self._rungs: list[_Rung] = []
         self._tracks: dict[str, Track] = {}
@@ -97,10 +97,12 @@ class LadderEncoder:
             if image is not None:
                 _hand_over(rung, image, decoded, is_key)
 
-    def flush(self) -> None:
-        """Lets all encoders finish what they have."""
+    def break_timeline(self) -> None:
+        """Lets all encoders finish what they have; each rung's next frame says discontinuity."""
         for rung in self._rungs:
             rung.thread.flush()
+            rung.discontinuity = True
+        self._broken = not self._opened
 
     def stop(self) -> None:
         """Flushes, and waits until everything has been emitted."""
@@ -117,7 +119,7 @@ class LadderEncoder:
         for encoder in encoders:
             thread = RungThread(encoder, self._emit, self._track_changed, self._on_failure)
             divider = FrameDivider(encoder.rung.fps_divisor, self._source.frame_rate)
-            self._rungs.append(_Rung(thread, divider))
+            self._rungs.append(_Rung(thread, divider, discontinuity=self._broken))
 
     def _open_rung(self, planned: PlannedRung, look: Look) -> RungEncoder | None:
         """Hardware may refuse what it did not refuse when tried: a size, one session more."""
@@ -138,7 +140,6 @@ class LadderEncoder:
         self._on_tracks(tuple(self._tracks.values()))
 
     def _takes(self, rung: _Rung, decoded: DecodedFrame, is_key: bool) -> bool:
-        rung.discontinuity = rung.discontinuity or decoded.discontinuity
         if not rung.running:
             rung.running = rung.wanted and is_key
         return rung.running and rung.divider.keeps(decoded.pts, is_key)

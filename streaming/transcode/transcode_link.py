@@ -21,7 +21,7 @@ import enum
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -138,6 +138,7 @@ class TranscodeLink:
         self._encodes = False
         self._video = self._audio = ""
         self._timescales: tuple[int, ...] = (1, 1)
+        self._owes_discontinuity = False
         self._hold_from_the_next_key_frame()
         self._answered = False
         self._software_only = False
@@ -178,7 +179,11 @@ class TranscodeLink:
         if sample.track == self._video:
             if not self._admits(sample):
                 self._withheld += 1
+                self._owes_discontinuity = self._owes_discontinuity or sample.discontinuity
                 return
+            if self._owes_discontinuity:
+                sample = replace(sample, discontinuity=True)
+                self._owes_discontinuity = False
         elif sample.track != self._audio:
             return
         if self._worker.running:

@@ -29,12 +29,11 @@ _WITH_EXTRADATA = frozenset({Codec.H264, Codec.H265, Codec.AV1})
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """A frame and what its sample said of it; `pts` is media time."""
+    """A frame and its sample's times; `pts` is media time."""
 
     frame: VideoFrame
     pts: int
     captured_utc: float
-    discontinuity: bool
 
 
 class VideoDecoder:
@@ -47,9 +46,8 @@ class VideoDecoder:
         self._track = track
         self.errors = 0
         self._context = self._open()
-        self._captured: dict[int, tuple[float, bool]] = {}
+        self._captured: dict[int, float] = {}
         self._last_pts: int | None = None
-        self._discontinuity = False
 
     @property
     def sample_aspect_ratio(self) -> Fraction:
@@ -60,7 +58,7 @@ class VideoDecoder:
         """Decodes one sample; with reordering the frames returned are earlier ones."""
         packet: Packet[Any] = Packet(sample.data)
         packet.pts, packet.dts, packet.time_base = sample.pts, sample.dts, _TIME_BASE
-        self._captured[sample.pts] = sample.captured_utc, sample.discontinuity
+        self._captured[sample.pts] = sample.captured_utc
         if len(self._captured) > MOST_PENDING:
             del self._captured[next(iter(self._captured))]
         return self._decode(packet)
@@ -101,8 +99,7 @@ class VideoDecoder:
 
     def _describe(self, frame: VideoFrame) -> DecodedFrame:
         assert frame.pts is not None
-        captured_utc, discontinuity = self._captured.pop(frame.pts, (0.0, False))
-        return DecodedFrame(frame, frame.pts, captured_utc, discontinuity)
+        return DecodedFrame(frame, frame.pts, self._captured.pop(frame.pts, 0.0))
 
 
 def decoder_threads(track: Track) -> int:

@@ -187,7 +187,7 @@ class VideoThread:
     def _flush(self, source: _Source) -> None:
         """Time or format broke: nothing after it may refer to anything before it."""
         self._encode(source, source.decoder.flush())
-        source.ladder.flush()
+        source.ladder.break_timeline()
         source.keys.restart()
 
     def _end(self) -> None:

@@ -70,6 +70,22 @@ def test_control_items_survive_a_drop(queue: GopQueue[str]) -> None:
     assert waiting(queue) == ["news"]
 
 
+def test_a_discontinuity_survives_the_loss_of_its_sample(queue: GopQueue[str]) -> None:
+    for dts in range(42):
+        queue.put(sample(dts, is_sync=dts % 20 == 0, discontinuity=dts == 20))
+    kept = queue.take_all()
+    assert [s.discontinuity for s in kept if isinstance(s, Sample)] == [True, False]
+
+
+def test_a_discontinuity_survives_skipping(queue: GopQueue[str]) -> None:
+    for dts in range(50):
+        queue.put(sample(dts, is_sync=dts == 0, discontinuity=dts == 10))
+    queue.put(sample(50, True))
+    queue.put(sample(51))
+    kept = queue.take_all()
+    assert [s.discontinuity for s in kept if isinstance(s, Sample)] == [True, False]
+
+
 def test_a_publishers_pause_is_no_lag(queue: GopQueue[str]) -> None:
     queue.put(sample(0, True))
     queue.take()

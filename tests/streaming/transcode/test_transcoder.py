@@ -256,3 +256,14 @@ def test_a_rung_that_no_encoder_takes_is_left_out_and_the_others_run() -> None:
     made.transcoder.close()
     assert list(made.samples) == ["low"]
     assert made.pts("low") == steady(10, 30)
+
+
+def test_a_discontinuity_on_a_sample_that_does_not_decode_is_said_by_the_next_that_does() -> None:
+    clip = video_clip(steady(30, 30), gop=10, frame_rate=30)
+    samples = list(clip.samples)
+    samples[12] = replace(samples[12], discontinuity=True)  # no key frame: nothing until 20
+    made = transcode(start_message(two_rungs(clip), clip.track), samples)
+    for name in ("mid", "low"):
+        (broken,) = [s for s in made.samples[name] if s.discontinuity]
+        assert broken.is_sync
+        assert broken.pts >= samples[12].pts
