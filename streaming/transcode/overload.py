@@ -1,8 +1,8 @@
 """When the machine is too slow: which rungs to stop, and when to try them again. Pure.
 
 The rule. Lag is media time received and not yet decoded. When it stays above `SHED_LAG_S` for
-`SHED_AFTER_S`, the largest encoded rung still running is shed; the next one not before the lag
-had `SHED_AFTER_S` more to fall. The smallest rung is never shed: when it alone is too much, the
+`SHED_AFTER_S`, the largest encoded rung still running is shed; the next one when after as long
+again the lag has not fallen. The smallest rung is never shed: when it alone is too much, the
 input queue drops whole groups of pictures. When lag stays below `CALM_LAG_S` for a calm time, the
 smallest shed rung comes back. The calm time is `CALM_S` at first, and doubles up to `MOST_CALM_S`
 each time a rung that came back must go again within `RELAPSE_S`.
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 SHED_LAG_S = 1.0
 """Several times any sane scheduling delay, and less than a segment."""
 SHED_AFTER_S = 2.0
+FALLING_S = 0.1
+"""Lag that is so much less than `SHED_AFTER_S` ago is on its way down: nothing more is shed."""
 CALM_LAG_S = 0.25
 CALM_S = 30.0
 MOST_CALM_S = 600.0
@@ -28,6 +30,7 @@ class Overload:
         self._rungs = tuple(rungs)
         self._running = len(self._rungs)
         self._slow_since: float | None = None
+        self._slow_lag_s = 0.0
         self._calm_since: float | None = None
         self._calm_s = CALM_S
         self._restored_at: float | None = None
@@ -41,19 +44,22 @@ class Overload:
         """Takes one measurement; True when `shed` has changed."""
         if lag_s > SHED_LAG_S:
             self._calm_since = None
-            return self._observe_slow(now)
+            return self._observe_slow(now, lag_s)
         self._slow_since = None
         if lag_s > CALM_LAG_S:
             self._calm_since = None
             return False
         return self._observe_calm(now)
 
-    def _observe_slow(self, now: float) -> bool:
+    def _observe_slow(self, now: float, lag_s: float) -> bool:
         if self._slow_since is None:
-            self._slow_since = now
-        if now - self._slow_since < SHED_AFTER_S or self._running <= 1:
+            self._slow_since, self._slow_lag_s = now, lag_s
+        if now - self._slow_since < SHED_AFTER_S:
             return False
-        self._slow_since = now
+        falling = lag_s < self._slow_lag_s - FALLING_S
+        self._slow_since, self._slow_lag_s = now, lag_s
+        if falling or self._running <= 1:
+            return False
         self._running -= 1
         if self._restored_at is not None and now - self._restored_at < RELAPSE_S:
             self._calm_s = min(self._calm_s * 2, MOST_CALM_S)

@@ -21,6 +21,11 @@ def test_lasting_lag_sheds_the_largest_rung_and_then_waits_for_the_effect() -> N
     assert seen == [(), (), ("720p",), ("720p",), ("720p", "480p")]
 
 
+def test_lag_on_its_way_down_sheds_no_more() -> None:
+    seen = run(Overload(["720p", "480p", "360p"]), [3.0, 3.2, 3.4, 3.0, 2.6, 2.2, 1.8, 1.4, 1.1])
+    assert seen[-1] == ("720p",)
+
+
 def test_the_smallest_rung_is_never_shed() -> None:
     assert run(Overload(["720p", "360p"]), [9.0] * 30)[-1] == ("720p",)
 
