@@ -14,7 +14,7 @@ from streaming.transcode.messages import SampleMessage, TrackMessage
 STUCK_S = 25.0
 """A source that neither gives a sample nor fails for so long is stuck inside FFmpeg: its own
 time-outs are shorter. The worker then stops reporting, and the watchdog ends it."""
-LATE_S = 10.0
+LATE_S = 5.0
 """Media so late would leave viewers this far behind for good: begin anew at the present."""
 _NAP_S = 1.0
 

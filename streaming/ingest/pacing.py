@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from segmenter.media import VIDEO_TIMESCALE, MediaType, Sample, Track
 
-JUMP_S = 3.0
-"""A dts further from the one before is a jump of the source's clock, not media to wait for; the
-timeline draws the same line."""
+JUMP_AHEAD_S = 10.0
+"""A dts further ahead is a jump of the source's clock, not a pause to wait for; the timeline draws
+the same line."""
+JUMP_BACK_S = 1.0
+"""Samples come in order but for frames of several tracks; further back is a jump."""
 SPREAD_S = 1.5
 """Tracks of a file are brought together within so much; muxers interleave by a second."""
 UNEVEN_END_S = 0.25
@@ -32,7 +34,8 @@ class Pacer:
 
     def due(self, dts: int, now: float) -> float:
         """When a sample of this dts is to be sent; the first one at once."""
-        is_jump = abs(dts - self._last_dts) > JUMP_S * VIDEO_TIMESCALE
+        step_s = (dts - self._last_dts) / VIDEO_TIMESCALE
+        is_jump = not -JUMP_BACK_S <= step_s <= JUMP_AHEAD_S
         if self._anchor is None or is_jump:
             self._anchor, self._anchor_dts = now, dts
         self._last_dts = dts

@@ -16,6 +16,7 @@ import av
 
 from segmenter.errors import SegmenterError
 from streaming.errors import LinkBrokenError, StreamingError
+from streaming.ingest.hls_source import is_hls, read_hls
 from streaming.ingest.outlet import Outlet
 from streaming.ingest.pull_messages import PullEnded, PullFailure, PullNews, PullSetup
 from streaming.ingest.url_source import read_url
@@ -58,6 +59,8 @@ def run_source(setup: PullSetup, outlet: Outlet) -> None:
     """Reads the source until it ends. Raises StreamingError or MediaError with one sentence."""
     if setup.url.startswith("test:"):
         run_test_source(setup, outlet)
+    elif is_hls(setup.url):
+        read_hls(setup.url, outlet, loop=setup.loop)
     else:
         read_url(setup.url, outlet, loop=setup.loop)
 
