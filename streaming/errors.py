@@ -6,7 +6,8 @@ StreamingError
 │   └── LinkBrokenError    another process of ours has gone or speaks nonsense
 └── RemoteError            the peer's mistake: bytes, requests or credentials that we refuse
     ├── RtmpError          the bytes of an RTMP connection break the protocol or a limit
-    ├── UnsupportedMedia   sound bytes in a codec or form that we do not package
+    ├── MalformedTag       an FLV tag that cannot be read; some are tolerated
+    ├── UnsupportedMedia   media in a codec or form that we do not package
     └── PublishRejected    a publish request that its path does not accept
 
 Raise deep, translate once at the edge: a RemoteError costs the peer its connection, never the
@@ -49,6 +50,10 @@ class RemoteError(StreamingError):
 
 class RtmpError(RemoteError):
     """An RTMP peer broke the protocol or one of our limits."""
+
+
+class MalformedTag(RemoteError):
+    """An FLV tag (the payload of an RTMP media message) that cannot be read."""
 
 
 class UnsupportedMedia(RemoteError):

@@ -23,6 +23,7 @@ from segmenter.errors import MediaError
 from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
 from streaming.errors import ConfigError, RemoteError
 from streaming.ingest.canonical import MAX_FRAME_RATE, StreamFacts, canonical_form
+from streaming.ingest.pacing import Item, Tracks
 from streaming.ingest.recode import AudioRecoder, VideoRecoder
 
 OPEN_TIMEOUT_S = 10.0
@@ -47,10 +48,6 @@ _CODECS = {
     "aac": Codec.AAC,
     "opus": Codec.OPUS,
 }
-
-Tracks = tuple[Track, ...]
-Item = Sample | Tracks
-"""Tracks are the complete list from there on."""
 
 
 def scheme_of(url: str) -> str:

@@ -16,7 +16,6 @@ from fractions import Fraction
 
 from segmenter.errors import SegmenterError
 from streaming.errors import RemoteError, StreamingError
-from streaming.ingest.demux import Item
 from streaming.ingest.hls_fetch import MAX_PLAYLIST_BYTES, MAX_SEGMENT_BYTES, Fetcher, FetchError
 from streaming.ingest.hls_pull import (
     MIN_STALE_S,
@@ -27,6 +26,7 @@ from streaming.ingest.hls_pull import (
     parse_playlist,
 )
 from streaming.ingest.hls_segment import SegmentReader
+from streaming.ingest.pacing import Item
 
 QUEUE_SEGMENTS = 2
 """Besides the one being sent; a live playlist is joined three target durations from its end."""

@@ -17,7 +17,8 @@ from segmenter.media import VIDEO_TIMESCALE, Codec, MediaType, Sample
 from segmenter.source_clock import MPEG_TS_CLOCK
 from streaming.errors import RemoteError
 from streaming.ingest.canonical import CanonicalForm, StreamFacts, canonical_form
-from streaming.ingest.demux import Demuxer, Item, Tracks, read_packets
+from streaming.ingest.demux import Demuxer, read_packets
+from streaming.ingest.pacing import Item, Tracks
 
 _TS_SYNC = 0x47
 _TS_PACKET_BYTES = 188

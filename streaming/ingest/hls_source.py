@@ -15,11 +15,11 @@ from fractions import Fraction
 
 from segmenter.media import VIDEO_TIMESCALE, Sample
 from streaming.errors import RemoteError
-from streaming.ingest.demux import Item, Tracks
 from streaming.ingest.hls_fetch import MAX_PLAYLIST_BYTES, Fetcher
 from streaming.ingest.hls_lane import Chunk, Lane
 from streaming.ingest.hls_pull import Variant, parse_playlist
 from streaming.ingest.outlet import Outlet
+from streaming.ingest.pacing import Item, Tracks
 from streaming.ingest.url_source import RecordingFeed
 
 SUFFIX = ".m3u8"

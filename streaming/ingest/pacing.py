@@ -21,6 +21,10 @@ SPREAD_S = 1.5
 """Tracks of a file are brought together within so much; muxers interleave by a second."""
 UNEVEN_END_S = 0.25
 """Tracks that end further apart than this are meant to; closer is a few frames of a codec."""
+
+Tracks = tuple[Track, ...]
+Item = Sample | Tracks
+"""What a source gives: samples, and before them and at each change the complete list of tracks."""
 _NO_TRACK = -(1 << 62)
 
 
@@ -127,3 +131,33 @@ class LoopClock:
             if longest - lasts <= UNEVEN_END_S * VIDEO_TIMESCALE:
                 return lasts
         return longest
+
+
+class Reel:
+    """Puts what a recording gives, pass after pass, in one order and one rising time."""
+
+    def __init__(self) -> None:
+        self._tracks: Tracks = ()
+        self._clock = LoopClock(())
+        self._order = Interleaver(())
+
+    def push(self, item: Item) -> list[Item]:
+        """Takes one; gives what can be sent now. The same tracks again are swallowed."""
+        if isinstance(item, Sample):
+            placed = self._clock.place(item)
+            return [] if placed is None else [*self._order.push(placed)]
+        if item == self._tracks:
+            return []
+        before = self._order.flush()
+        self._tracks = item
+        self._clock.set_tracks(item)
+        self._order = Interleaver(track.name for track in item)
+        return [*before, item]
+
+    def flush(self) -> list[Item]:
+        """What still waited for another track."""
+        return [*self._order.flush()]
+
+    def end_pass(self) -> bool:
+        """What comes next is the recording's beginning again. False if it had no length."""
+        return self._clock.end_pass()

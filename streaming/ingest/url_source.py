@@ -7,17 +7,9 @@ from av.container import InputContainer
 
 from segmenter.media import Sample
 from streaming.errors import RemoteError
-from streaming.ingest.demux import (
-    Demuxer,
-    Item,
-    Tracks,
-    is_recording,
-    open_input,
-    read_packets,
-    sentence,
-)
+from streaming.ingest.demux import Demuxer, is_recording, open_input, read_packets, sentence
 from streaming.ingest.outlet import Outlet
-from streaming.ingest.pacing import Interleaver, LoopClock
+from streaming.ingest.pacing import Item, Reel
 
 
 def read_url(url: str, outlet: Outlet, *, loop: bool) -> None:
@@ -73,30 +65,22 @@ class RecordingFeed:
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
-        self._tracks: Tracks = ()
-        self._clock = LoopClock(())
-        self._order = Interleaver(())
+        self._reel = Reel()
 
     def take(self, item: Item) -> None:
         """A sample, or the complete list of tracks from here on."""
-        if isinstance(item, Sample):
-            placed = self._clock.place(item)
-            if placed is not None:
-                self._send(self._order.push(placed))
-        elif item != self._tracks:
-            self._send(self._order.flush())
-            self._tracks = item
-            self._clock.set_tracks(item)
-            self._order = Interleaver(track.name for track in item)
-            self._outlet.set_tracks(item)
+        self._send(self._reel.push(item))
 
     def end_pass(self) -> None:
         """The recording has ended; what comes next is its beginning. Raises RemoteError when it
         has no length."""
-        self._send(self._order.flush())
-        if not self._clock.end_pass():
+        self._send(self._reel.flush())
+        if not self._reel.end_pass():
             raise RemoteError("the recording has no length")
 
-    def _send(self, samples: list[Sample]) -> None:
-        for sample in samples:
-            self._outlet.write_paced(sample)
+    def _send(self, items: list[Item]) -> None:
+        for item in items:
+            if isinstance(item, Sample):
+                self._outlet.write_paced(item)
+            else:
+                self._outlet.set_tracks(item)

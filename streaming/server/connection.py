@@ -66,6 +66,11 @@ class Connection(RequestHandler):
         return now - self._unsent_since > WRITE_STALL_S
 
     @property
+    def waits_for_head(self) -> bool:
+        """Whether part of a request's head has come and the rest has not."""
+        return self._head_since is not None
+
+    @property
     def unsent_bytes(self) -> int:
         """Response bytes the client has not taken yet."""
         return 0 if self.transport is None else self.transport.get_write_buffer_size()

@@ -110,7 +110,7 @@ class Delivery:
             self._send(Viewers(self._site.viewers.counts()))
             self._send(
                 self._site.counters.take(
-                    self._listener.open_connections, len(self._shelf), self._shelf.bytes_held
+                    len(self._listener.connections), len(self._shelf), self._shelf.bytes_held
                 )
             )
 

@@ -38,9 +38,14 @@ class Listener:
         self._closing = False
 
     @property
-    def open_connections(self) -> int:
-        """How many clients are connected."""
-        return len(self._server.connections)
+    def connections(self) -> list[Connection]:
+        """The clients that are connected."""
+        return [one for one in self._server.connections if isinstance(one, Connection)]
+
+    @property
+    def accepts(self) -> bool:
+        """Whether new connections are accepted, rather than left in the listen queue."""
+        return self._acceptor is not None
 
     async def start(self) -> None:
         """Accepts from now on."""
@@ -83,10 +88,9 @@ class Listener:
             await asyncio.sleep(tick_s)
             now = loop.time()
             self._counters.loop_lag_s = max(self._counters.loop_lag_s, now - expected)
-            connections = self._server.connections
+            connections = self.connections
             turn = (turn + 1) % _SLICES
             for connection in connections[turn::_SLICES]:
-                assert isinstance(connection, Connection)
                 if connection.is_dawdling(now):
                     self._counters.refused_connections += 1
                     connection.abort()
@@ -99,8 +103,4 @@ class Listener:
             await self._accept()
 
     def _unsent(self) -> bool:
-        return any(
-            connection.unsent_bytes
-            for connection in self._server.connections
-            if isinstance(connection, Connection)
-        )
+        return any(connection.unsent_bytes for connection in self.connections)

@@ -13,7 +13,8 @@ import pytest
 from segmenter.codecs import h264
 from segmenter.media import Codec, Sample
 from streaming.errors import ConfigError, RemoteError
-from streaming.ingest.demux import Demuxer, Tracks, open_input, read_packets, scheme_of
+from streaming.ingest.demux import Demuxer, open_input, read_packets, scheme_of
+from streaming.ingest.pacing import Tracks
 
 CLIPS = Path(__file__).parents[3] / "media-samples"
 

@@ -1,0 +1,166 @@
+"""Where segments begin: one rule on one track, whose boundaries all renditions of a path share.
+
+The grid is k * T since 1970 (T: the segment duration), so that two origins, or one before and
+after a restart, cut alike. On the track that leads a segment begins
+
+- at a sync sample when a line of the grid has been reached since the last boundary (DUE),
+- at a sync sample before that, when waiting for the next one would make the segment longer than
+  the target duration allows (EARLY): GOPs of 1.9 s, or a scene cut between key frames,
+- at any sample, when the segment would otherwise break the target duration (FORCED): a GOP that
+  is too long. It is the only way to keep RFC 8216bis 4.4.3.1; that segment is not independent.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+from segmenter.media import Sample
+
+FIRST_SEGMENT_LIMIT_S = 10
+"""Until the first segment is complete no target duration binds; ten seconds of waiting for a key
+frame is what encoders' defaults (x264: 250 frames) need, and more than viewers accept."""
+
+BOUNDARY_MARGIN_S = Fraction(3, 20)
+"""Other tracks begin at their first sample after the boundary, so their segments may be longer by
+one frame: 128 ms of AAC at 8 kHz, or video at 7 frames/s."""
+
+GOPS_REMEMBERED = 16
+"""The next GOP is taken to be as long as the longest of these: half a minute at the usual 2 s."""
+
+NUMBER_EPOCH_S = 1_577_836_800
+"""2020-01-01T00:00:00Z. Counted from 1970 numbers would not fit DASH's 32-bit @startNumber."""
+
+NUMBERS_PER_SECOND = 2
+"""Media sequence numbers start from the clock at this rate and then rise by one per segment. As
+segments last half a second or more, an origin that has lost its memory starts above everything
+that it ever served (RFC 8216bis 6.2.2), whatever its segment duration was or is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """The instant at which segment ``msn`` begins, in ticks of the track that leads."""
+
+    msn: int
+    time: int
+    timescale: int
+    discontinuity: int
+    """Discontinuity Sequence Number of the segment that begins here."""
+    is_break: bool
+    """A discontinuity begins here."""
+    previous_end: int
+    """Where the media before it ended: ``time``, unless time broke here."""
+
+    def ticks(self, timescale: int) -> int:
+        """The first tick of another track that is not before the boundary."""
+        return -(-self.time * timescale // self.timescale)
+
+    def previous_end_ticks(self, timescale: int) -> int:
+        """``previous_end`` in ticks of another track, rounded up."""
+        return -(-self.previous_end * timescale // self.timescale)
+
+
+class Cut(enum.Enum):
+    """What the rule says about a sample of the leading track."""
+
+    NO = "no"
+    DUE = "due"
+    EARLY = "early"
+    FORCED = "forced"
+
+
+class BoundaryRule:
+    """Decides for each sample of the leading track whether a segment begins with it.
+
+    Owned by the presentation. ``start`` tells it of every boundary made, ``judge`` is asked for
+    every sample in decode order. Times are ticks of the leading track.
+    """
+
+    def __init__(
+        self, segment_duration: Fraction, timescale: int, target_duration: int, *, counts_gops: bool
+    ) -> None:
+        """``target_duration`` 0: not decided yet. Audio need not count GOPs, all its samples
+        being sync samples."""
+        self._line_ticks = segment_duration * timescale
+        self._timescale = timescale
+        self._nominal_limit = longest_ticks(
+            target_duration_for(segment_duration, segment_duration), timescale
+        )
+        self._limit = FIRST_SEGMENT_LIMIT_S * timescale
+        self._counts_gops = counts_gops
+        self._gops: deque[int] = deque(maxlen=GOPS_REMEMBERED)
+        self._last_sync: int | None = None
+        self._last_dts: int | None = None
+        self._step = 0
+        self.start_time = 0
+        self.next_line = 0
+        self._last_moment = 0
+        if target_duration:
+            self.set_target_duration(target_duration)
+
+    def set_target_duration(self, target_duration: int) -> None:
+        """From now on no segment may be longer than this allows (seconds)."""
+        self._limit = self._nominal_limit = longest_ticks(target_duration, self._timescale)
+        self._last_moment = self.start_time + self._limit
+
+    def start(self, time: int) -> None:
+        """A segment begins at ``time``."""
+        self.start_time = time
+        self.next_line = math.ceil((time // self._line_ticks + 1) * self._line_ticks)
+        self._last_moment = time + self._limit
+
+    def forget_gops(self) -> None:
+        """Another publisher: nothing is known about its key frames."""
+        self._gops.clear()
+        self._last_sync = self._last_dts = None
+
+    @property
+    def last_moment(self) -> int:
+        """The latest time at which the segment in progress may end."""
+        return self._last_moment
+
+    def judge(self, sample: Sample) -> Cut:
+        """Whether a segment begins with ``sample``."""
+        dts = sample.dts
+        if self._last_dts is not None:
+            self._step = dts - self._last_dts
+        self._last_dts = dts
+        if sample.is_sync:
+            if self._counts_gops:
+                self._count_gop(dts)
+            if dts >= self.next_line:
+                return Cut.DUE
+            if self._gops and dts + max(self._gops) > self.start_time + self._nominal_limit:
+                return Cut.EARLY
+        if dts + (sample.duration or self._step) > self._last_moment:
+            return Cut.FORCED
+        return Cut.NO
+
+    def _count_gop(self, dts: int) -> None:
+        if self._last_sync is not None:
+            self._gops.append(dts - self._last_sync)
+        self._last_sync = dts
+
+
+def target_duration_for(segment_duration: Fraction, longest_s: Fraction) -> int:
+    """The target duration (whole seconds) that suits segments of up to ``longest_s``."""
+    longest = max(segment_duration, longest_s)
+    return max(1, math.ceil(longest + BOUNDARY_MARGIN_S - Fraction(1, 2)))
+
+
+def longest_ticks(target_duration: int, timescale: int) -> int:
+    """How long the leading track's segments may be, for all to round to the target duration."""
+    return math.floor((target_duration + Fraction(1, 2) - BOUNDARY_MARGIN_S) * timescale)
+
+
+def number_at(time: int, timescale: int) -> int:
+    """The media sequence number that the clock gives to media time ``time``."""
+    return max(0, NUMBERS_PER_SECOND * time // timescale - NUMBERS_PER_SECOND * NUMBER_EPOCH_S)
+
+
+def discontinuity_at(time: int, timescale: int) -> int:
+    """The discontinuity sequence number to start with, for the same reason: one per second."""
+    return max(0, time // timescale - NUMBER_EPOCH_S)

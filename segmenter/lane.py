@@ -1,0 +1,285 @@
+"""One track on its way into one rendition: in which segment each of its samples belongs."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+
+from segmenter.boundary import Boundary
+from segmenter.errors import UsageError
+from segmenter.media import MediaType, Sample, Track
+from segmenter.rendition import Rendition
+from segmenter.segment import (
+    Event,
+    InitReady,
+    InitSection,
+    PartReady,
+    Segment,
+    SegmentReady,
+)
+from segmenter.segmenter import TrackSegmenter
+
+VIDEO_JOIN_S = 0.1
+"""A video track may begin its segment by this much later than the track that leads: one frame
+where the frame rate is a fraction of the source's. More would not be aligned (DASH)."""
+
+AUDIO_JOIN_S = 0.5
+"""Audio that starts late within a segment is better than a gap as long as the segment."""
+
+_NEVER = 1 << 80
+"""Later than any media time."""
+
+
+class LaneState(enum.Enum):
+    """Whether samples are taken.
+
+    WAITING ──sample at a boundary──▶ OPEN ──break, hole, stall or end──▶ WAITING
+    """
+
+    WAITING = "waiting"
+    OPEN = "open"
+
+
+_TRANSITIONS = {
+    LaneState.WAITING: {LaneState.OPEN},
+    LaneState.OPEN: {LaneState.WAITING},
+}
+
+
+class Lane:
+    """Owns a rendition's segmenter and queue; only its presentation calls it.
+
+    Boundaries come through ``expect``, samples through ``take``, in decode order. A segment
+    without media between two boundaries becomes a gap once the rendition has begun, so that its
+    numbers stay those of the others.
+    """
+
+    def __init__(
+        self, track: Track, init: InitSection, rendition: Rendition, part_duration_s: float
+    ) -> None:
+        self.rendition = rendition
+        self.queue: deque[Sample] = deque()
+        self.queued_bytes = 0
+        self.last_push_utc = 0.0
+        self.dropped = 0
+        self.needs_break = False
+        """Its format changed: it may only go on after a discontinuity."""
+        self._part_duration_s = part_duration_s
+        self._pending: deque[tuple[int, Boundary]] = deque()
+        self._next_ticks = _NEVER
+        self._missed: Boundary | None = None
+        self._missed_start = 0
+        self._is_broken = True
+        self._state = LaneState.WAITING
+        self._segmenter_dropped = 0
+        self._set_track(track, init)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its segment is in progress."""
+        return self._state is LaneState.OPEN
+
+    @property
+    def end(self) -> int:
+        """Where the media taken so far ends, ticks; 0 before any."""
+        return max(self._segmenter.end, self._end)
+
+    @property
+    def queue_end(self) -> int:
+        """Where the media pushed so far ends, ticks; 0 before any."""
+        if self.queue:
+            return self.queue[-1].dts + max(self.queue[-1].duration, 1)
+        return self.end
+
+    @property
+    def _expects_break_next(self) -> bool:
+        return bool(self._pending) and self._pending[0][1].is_break
+
+    def needs_boundary(self, sample: Sample) -> bool:
+        """Whether a segment could begin with ``sample`` if only there were a boundary."""
+        if self._state is LaneState.OPEN or sample.dts >= self._next_ticks:
+            return False
+        return self.can_resume(sample)
+
+    def can_resume(self, sample: Sample) -> bool:
+        """Whether a segment may begin with ``sample``."""
+        return sample.is_sync or not self._is_broken
+
+    @property
+    def expects_break(self) -> bool:
+        """Whether a discontinuity is ahead of it."""
+        return any(boundary.is_break for _, boundary in self._pending)
+
+    @property
+    def samples_dropped(self) -> int:
+        """Samples that did not get into any segment."""
+        return self.dropped + self._segmenter_dropped + self._segmenter.dropped
+
+    def announce(self) -> list[Event]:
+        """The init section, to be served before the segments that need it."""
+        return [InitReady(self.rendition.name, self.init)]
+
+    def replace_track(self, track: Track, init: InitSection, now_utc: float) -> list[Event]:
+        """The samples to come are of another format; they wait for a discontinuity."""
+        events = self.interrupt(now_utc)
+        self._segmenter_dropped += self._segmenter.dropped
+        self._set_track(track, init)
+        self.needs_break = True
+        return [*events, *self.announce()]
+
+    def expect(self, boundary: Boundary) -> None:
+        """A boundary is ahead, after those expected before."""
+        ticks = boundary.ticks(self.timescale)
+        self._pending.append((ticks, boundary))
+        if len(self._pending) == 1:
+            self._next_ticks = ticks
+
+    def take(self, sample: Sample, now_utc: float) -> list[Event]:
+        """A sample of which all boundaries that concern it are known."""
+        events: list[Event] = []
+        if sample.discontinuity and not self._expects_break_next:
+            # It broke in this track alone, or the break is yet to come: no place until then.
+            events = self.interrupt(now_utc)
+        if sample.dts >= self._next_ticks:
+            events += self._cross(sample, now_utc)
+        if self._state is not LaneState.OPEN:
+            self.dropped += 1
+            self._is_broken = True
+            return events
+        media = self._segmenter.push(sample)
+        if media:
+            self._list(media, now_utc)
+            events += media
+        return events
+
+    def pass_over(self, now_utc: float) -> list[Event]:
+        """No media will come for the boundaries expected: close, and make gaps up to the last."""
+        if not self._pending:
+            return []
+        crossed = list(self._pending)
+        self._pending.clear()
+        self._next_ticks = _NEVER
+        events = self._finish(crossed[0], None, now_utc)
+        events += self._miss(crossed, now_utc)
+        return events
+
+    def interrupt(self, now_utc: float) -> list[Event]:
+        """Close the segment in progress where its media ends and wait for a boundary."""
+        if self._state is not LaneState.OPEN:
+            return []
+        events = self._close(None, now_utc)
+        self._set_state(LaneState.WAITING)
+        self._is_broken = True
+        return events
+
+    def _cross(self, sample: Sample, now_utc: float) -> list[Event]:
+        """The sample is at or after the next boundary, perhaps after several."""
+        crossed = []
+        while self._pending and sample.dts >= self._pending[0][0]:
+            crossed.append(self._pending.popleft())
+        self._next_ticks = self._pending[0][0] if self._pending else _NEVER
+        follows = self._continues(crossed, sample)
+        events = self._finish(crossed[0], sample.dts if follows else None, now_utc)
+        events += self._miss(crossed, now_utc)
+        ticks, boundary = crossed[-1]
+        if follows or self._may_join(sample, ticks, boundary):
+            self._missed = None
+            self.needs_break = self._is_broken = False
+            self._segmenter.open(boundary, follows=follows)
+            self._set_state(LaneState.OPEN)
+        return events
+
+    def _continues(self, crossed: list[tuple[int, Boundary]], sample: Sample) -> bool:
+        """Whether the sample goes on from the segment in progress without a hole to speak of."""
+        if self._state is not LaneState.OPEN or len(crossed) > 1 or crossed[0][1].is_break:
+            return False
+        longest = (2 * self.rendition.target_duration + 1) * self.timescale // 2 - 1
+        return sample.dts - self._segmenter.start <= longest
+
+    def _finish(
+        self, crossed: tuple[int, Boundary], end: int | None, now_utc: float
+    ) -> list[Event]:
+        """Close the segment in progress; after a hole it lasts up to the boundary."""
+        if self._state is not LaneState.OPEN:
+            return []
+        ticks, boundary = crossed
+        if end is None and not boundary.is_break:
+            end = ticks
+        events = self._close(end, now_utc)
+        self._set_state(LaneState.WAITING)
+        return events
+
+    def _miss(self, crossed: list[tuple[int, Boundary]], now_utc: float) -> list[Event]:
+        """Make gaps of the segments passed by; the last one may still be joined."""
+        events: list[Event] = []
+        for ticks, boundary in crossed:
+            if self._missed is not None:
+                end = boundary.previous_end_ticks(self.timescale)
+                events += self._make_gap(self._missed, self._missed_start, end, now_utc)
+            self._missed, self._missed_start = boundary, ticks
+        return events
+
+    def _may_join(self, sample: Sample, ticks: int, boundary: Boundary) -> bool:
+        """After a mere hole in time decoding goes on; after a loss only a sync sample will do."""
+        if self.needs_break and not boundary.is_break:
+            return False
+        if not sample.is_sync and (self._is_broken or boundary.is_break):
+            return False
+        return sample.dts - ticks <= self._join_ticks
+
+    def _close(self, end: int | None, now_utc: float) -> list[Event]:
+        events = self._segmenter.close(end)
+        self._end = self._segmenter.end
+        self._list(events, now_utc)
+        return events
+
+    def _make_gap(self, boundary: Boundary, start: int, end: int, now_utc: float) -> list[Event]:
+        if not self.rendition.segments:
+            return []
+        previous = self.rendition.segments[-1]
+        if previous.timescale == self.timescale:
+            start = max(start, previous.end)
+        gap = Segment(
+            msn=boundary.msn,
+            start=start,
+            duration=max(end - start, 1),
+            timescale=self.timescale,
+            size_bytes=0,
+            sample_count=0,
+            init=self.init,
+            discontinuity=boundary.discontinuity,
+            starts_discontinuity=boundary.is_break,
+            is_independent=True,
+            is_gap=True,
+        )
+        self.rendition.add(gap, now_utc)
+        return [SegmentReady(self.rendition.name, gap, b"")]
+
+    def _list(self, events: list[Event], now_utc: float) -> None:
+        for event in events:
+            if isinstance(event, PartReady):
+                self.rendition.part_target_s = self._segmenter.part_target_s
+                self.rendition.add_part(event.part)
+            elif isinstance(event, SegmentReady):
+                self.rendition.add(event.segment, now_utc)
+
+    def _set_track(self, track: Track, init: InitSection) -> None:
+        self.track = track
+        self.timescale = track.timescale
+        self.init = init
+        join_s = VIDEO_JOIN_S if track.media_type is MediaType.VIDEO else AUDIO_JOIN_S
+        self._join_ticks = round(join_s * track.timescale)
+        self._segmenter = TrackSegmenter(track, init, self._part_duration_s)
+        self._end = 0
+        self._pending = deque(
+            (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending
+        )
+        self._next_ticks = self._pending[0][0] if self._pending else _NEVER
+        if self._missed is not None:
+            self._missed_start = self._missed.ticks(track.timescale)
+        self.rendition.change_track(track, init.codecs)
+
+    def _set_state(self, state: LaneState) -> None:
+        if state not in _TRANSITIONS[self._state]:
+            raise UsageError(f"lane {self.rendition.name!r}: {self._state} to {state}")
+        self._state = state

@@ -1,0 +1,195 @@
+"""One rendition's live window: what its playlists list, and what must stay downloadable after.
+
+Only the edits of RFC 8216bis 6.2.1 are possible: segments are appended, leave at the head, and
+the end is marked. Nothing listed is ever changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segmenter.errors import UsageError
+from segmenter.media import Track
+from segmenter.segment import Part, Segment, SegmentExpired
+
+SHORTEST_WINDOW_TARGETS = 3
+"""A live playlist never gets shorter than this many target durations (RFC 8216bis 6.2.2)."""
+
+ROUNDING_S = 1e-6
+"""Sums of seconds are floats; a microsecond is no reason to keep a segment longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bitrates:
+    """Measured bits per second of the media listed; 0 while nothing is."""
+
+    peak: int
+    """RFC 8216bis 4.4.6.2: of any run of segments between 0.5 and 1.5 target durations long, the
+    highest since the track began."""
+    average: int
+    """Over the window."""
+
+
+class Rendition:
+    """Owns a rendition's window; changed by its lane and the presentation, read by renderers."""
+
+    def __init__(self, track: Track, position: int, window_s: float, window_bytes: int) -> None:
+        self.name = track.name
+        self.track = track
+        self.codecs = ""
+        """RFC 6381, of the latest init section."""
+        self.position = position
+        """Order of appearance in the path, never changed: stable ids are made from it."""
+        self.target_duration = 0
+        """Seconds; 0 until the first segment is complete, constant from then on."""
+        self.part_target_s = 0.0
+        self.open_parts: list[Part] = []
+        """Parts of the segment in progress."""
+        self.is_ended = False
+        self.is_independent = True
+        """Whether every segment so far began with a sync sample."""
+        self._segments: deque[Segment] = deque()
+        self._removed: deque[tuple[float, Segment]] = deque()
+        self._window_s = window_s
+        self._window_limit_bytes = window_bytes
+        self._window_bytes = 0
+        self._listed_s = 0.0
+        self._longest_s = 0.0
+        self._peak = 0
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """Those listed, in order, their numbers without a hole. Not to be changed."""
+        return self._segments
+
+    @property
+    def media_sequence(self) -> int:
+        """EXT-X-MEDIA-SEQUENCE: the number of the first segment listed."""
+        if not self._segments:
+            raise UsageError(f"rendition {self.name!r} has no segment yet")
+        return self._segments[0].msn
+
+    @property
+    def discontinuity_sequence(self) -> int:
+        """EXT-X-DISCONTINUITY-SEQUENCE: how many EXT-X-DISCONTINUITY tags have been removed.
+
+        A tag leaves together with its own segment, not with the one before it.
+        """
+        if not self._segments:
+            raise UsageError(f"rendition {self.name!r} has no segment yet")
+        first = self._segments[0]
+        return first.discontinuity - first.starts_discontinuity
+
+    @property
+    def has_media(self) -> bool:
+        """Whether anything but gaps is listed."""
+        return any(not segment.is_gap for segment in self._segments)
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of the segments listed."""
+        return self._window_bytes
+
+    @property
+    def window_duration_s(self) -> float:
+        """Duration of the playlist."""
+        return self._listed_s
+
+    def add_part(self, part: Part) -> None:
+        """A part of the segment in progress is complete."""
+        self.open_parts.append(part)
+
+    def add(self, segment: Segment, now_utc: float) -> None:
+        """List a finished segment, and remove from the head what the window no longer holds.
+
+        Raises UsageError if its number does not follow or the rendition has ended.
+        """
+        if self.is_ended:
+            raise UsageError(f"rendition {self.name!r} has ended")
+        if self._segments and segment.msn != self._segments[-1].msn + 1:
+            raise UsageError(f"segment {segment.msn} after {self._segments[-1].msn}")
+        self.open_parts.clear()
+        self._segments.append(segment)
+        self.is_independent &= segment.is_independent
+        self._window_bytes += segment.size_bytes
+        self._listed_s = sum(listed.duration_s for listed in self._segments)
+        self._longest_s = max(self._longest_s, self._listed_s)
+        self._peak = max(self._peak, self._latest_peak())
+        while self._can_remove():
+            self._remove_first(now_utc)
+
+    def end(self) -> None:
+        """Nothing will be added or removed any more (EXT-X-ENDLIST)."""
+        self.is_ended = True
+        self.open_parts.clear()
+
+    def withdraw(self, now_utc: float) -> None:
+        """The playlist is no longer served: everything listed may expire in its time."""
+        while self._segments:
+            self._remove_first(now_utc)
+
+    def expire(self, now_utc: float) -> list[SegmentExpired]:
+        """Segments which were removed long enough ago not to be served any more.
+
+        RFC 8216bis 6.2.2: its own duration plus that of the longest playlist that listed it.
+        """
+        expired = []
+        while self._removed and self._removed[0][0] <= now_utc:
+            expired.append(SegmentExpired(self.name, self._removed.popleft()[1]))
+        return expired
+
+    @property
+    def is_gone(self) -> bool:
+        """Neither listed nor waiting to expire."""
+        return not self._segments and not self._removed
+
+    def change_track(self, track: Track, codecs: str) -> None:
+        """The next segments carry ``track``; what was measured of the former is forgotten."""
+        self.track = track
+        self.codecs = codecs
+        self._peak = 0
+
+    def bitrates(self) -> Bitrates:
+        """What the segments listed measure."""
+        bits = 8 * self._window_bytes
+        media_s = sum(segment.duration_s for segment in self._segments if not segment.is_gap)
+        return Bitrates(self._peak, round(bits / media_s) if media_s else 0)
+
+    def frame_rate(self) -> float:
+        """Frames per second: as announced, else measured over the window; 0 when unknown."""
+        if self.track.frame_rate:
+            return float(self.track.frame_rate)
+        media = [segment for segment in self._segments if not segment.is_gap]
+        media_s = sum(segment.duration_s for segment in media)
+        return sum(segment.sample_count for segment in media) / media_s if media_s else 0.0
+
+    def _can_remove(self) -> bool:
+        rest_s = self._listed_s - self._segments[0].duration_s + ROUNDING_S
+        if rest_s < SHORTEST_WINDOW_TARGETS * self.target_duration:
+            return False
+        return rest_s >= self._window_s or self._window_bytes > self._window_limit_bytes
+
+    def _remove_first(self, now_utc: float) -> None:
+        segment = self._segments.popleft()
+        self._listed_s -= segment.duration_s
+        self._window_bytes -= segment.size_bytes
+        if not segment.is_gap:
+            served_until = now_utc + segment.duration_s + self._longest_s
+            self._removed.append((served_until, segment))
+
+    def _latest_peak(self) -> int:
+        """The highest bit rate of the runs that end with the newest segment."""
+        peak = bits = 0
+        run_s = 0.0
+        for segment in reversed(self._segments):
+            if segment.is_gap:
+                break
+            bits += 8 * segment.size_bytes
+            run_s += segment.duration_s
+            if run_s > 1.5 * self.target_duration:
+                break
+            if run_s >= 0.5 * self.target_duration:
+                peak = max(peak, round(bits / run_s))
+        return peak

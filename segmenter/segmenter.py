@@ -1,0 +1,281 @@
+"""Samples of one track in, finished parts and segments out.
+
+A part is one fragment. It is cut on dts, before the sample whose end would make it longer than
+the part target, as soon as that is certain: where samples know their duration a part goes out
+with its last sample, else with the first sample after it. A segment is the concatenation of its
+parts, so nothing is ever written twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segmenter.boundary import Boundary
+from segmenter.errors import UsageError
+from segmenter.fmp4.fragment import ProducerReference, write_fragment
+from segmenter.media import MediaType, Sample, Track
+from segmenter.segment import Event, InitSection, Part, PartReady, Segment, SegmentReady
+
+PART_SLACK_S = 0.004
+"""Parts of n frames may differ by this: RTMP's whole milliseconds move both ends by up to one
+each. Without it a part one millisecond too long would lose a frame and be under 85 %."""
+
+ASSUMED_RATE = 30
+"""Frames per second where nothing else tells how long a lone sample lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartTarget:
+    """How long parts may be, in ticks, and the shortest frame they are made of."""
+
+    ticks: int
+    frame: int
+
+
+def part_target(part_duration_s: float, frame: int, timescale: int) -> PartTarget:
+    """As many whole frames as fit into ``part_duration_s``, at least one, and the slack.
+
+    So that parts are near the target and none is under 85 % of it (RFC 8216bis 4.4.4.9); of
+    24 frames/s a 200 ms part holds 4, and the target is 171 ms.
+    """
+    slack = round(PART_SLACK_S * timescale)
+    frames = max(1, (round(part_duration_s * timescale) + slack) // frame)
+    return PartTarget(frames * frame + slack, frame)
+
+
+class TrackSegmenter:
+    """Owns the segment in progress of one rendition; called by its lane only.
+
+    ``open`` begins a segment, ``push`` adds samples to it in decode order, ``close`` ends it.
+    Ends and starts meet exactly: a sample lasts until the next one's dts, whatever it claimed; if
+    its part has gone out already, the next one's dts is moved to its end instead.
+    """
+
+    def __init__(self, track: Track, init: InitSection, part_duration_s: float) -> None:
+        self._track = track
+        self._init = init
+        self._part_duration_s = part_duration_s
+        self._target: PartTarget | None = None
+        self._frame = _announced_frame(track)
+        self._samples: list[Sample] = []
+        self._is_settled = False
+        self._boundary: Boundary | None = None
+        self._start: int | None = None
+        self._is_independent = False
+        self._parts: list[Part] = []
+        self._chunks: list[bytes] = []
+        self._size_bytes = 0
+        self._sample_count = 0
+        self._sequence_number = 0
+        self._end: int | None = None
+        self.dropped = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a segment is in progress."""
+        return self._boundary is not None
+
+    @property
+    def start(self) -> int:
+        """dts of the segment's first sample; UsageError when it has none yet."""
+        if self._start is None:
+            raise UsageError("no segment in progress")
+        return self._start
+
+    @property
+    def end(self) -> int:
+        """Where the media so far ends: the last sample's end, as far as it is known."""
+        if self._samples:
+            last = self._samples[-1]
+            return last.dts + (last.duration or self._assumed_duration())
+        return self._end if self._end is not None else 0
+
+    @property
+    def part_target_s(self) -> float:
+        """PART-TARGET in seconds; 0 until the first part, or without parts."""
+        return self._target.ticks / self._track.timescale if self._target else 0.0
+
+    def open(self, boundary: Boundary, *, follows: bool) -> None:
+        """Begin a segment. ``follows``: its first sample continues the segment before."""
+        if self._boundary is not None:
+            raise UsageError(f"segment {self._boundary.msn} is still open")
+        self._boundary = boundary
+        self._start = None
+        self._parts = []
+        self._chunks = []
+        self._size_bytes = self._sample_count = 0
+        if not follows:
+            self._end = None
+
+    def push(self, sample: Sample) -> list[Event]:
+        """Add the next sample; gives the part that it completes, if any.
+
+        A sample whose dts does not rise is left out and counted.
+        """
+        samples = self._samples
+        events: list[Event] = []
+        if samples:
+            last = samples[-1]
+            step = sample.dts - last.dts
+            if step <= 0:
+                self.dropped += 1
+                return events
+            if last.duration != step:
+                samples[-1] = last = _lasting(last, step)
+            if not self._is_settled:
+                events = self._settle(last.dts + step)
+        elif self._end is not None and sample.dts != self._end:
+            sample = self._joined(sample, self._end)
+        if self._start is None:
+            self._start = sample.dts
+            self._is_independent = sample.is_sync
+        self._samples.append(sample)
+        self._is_settled = sample.duration > 0
+        if self._is_settled:
+            events += self._settle(sample.dts + sample.duration)
+        return events
+
+    def close(self, end: int | None) -> list[Event]:
+        """End the segment at ``end`` (None: where its media ends) and give it, last part first.
+
+        The last sample is stretched or shortened to ``end``. Gives nothing if it has no sample.
+        """
+        boundary = self._boundary
+        self._boundary = None
+        if boundary is None or self._start is None:
+            return []
+        events: list[Event] = []
+        if self._samples:
+            last = self._samples[-1]
+            if end is None or end <= last.dts:
+                end = self.end
+            if last.duration != end - last.dts:
+                self._samples[-1] = _lasting(last, end - last.dts)
+            events = self._emit(boundary, self._samples)
+            self._samples = []
+        elif end is None or self._is_jitter(end - self.end):
+            end = self.end
+        segment = self._finish(boundary, self._start, max(end, self.end))
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks = []
+        self._start = None
+        return [*events, SegmentReady(self._track.name, segment, data)]
+
+    def _finish(self, boundary: Boundary, start: int, end: int) -> Segment:
+        return Segment(
+            msn=boundary.msn,
+            start=start,
+            duration=end - start,
+            timescale=self._track.timescale,
+            size_bytes=self._size_bytes,
+            sample_count=self._sample_count,
+            init=self._init,
+            discontinuity=boundary.discontinuity,
+            starts_discontinuity=boundary.is_break,
+            is_independent=self._is_independent,
+            is_gap=False,
+            parts=tuple(self._parts),
+        )
+
+    def _settle(self, end: int) -> list[Event]:
+        """The last sample is known to end at ``end``: cut what makes a part."""
+        if self._part_duration_s <= 0:
+            return []
+        samples = self._samples
+        boundary = self._boundary
+        assert boundary is not None
+        target = self._target or self._decide_target(end - samples[-1].dts)
+        events: list[Event] = []
+        if end - samples[0].dts > target.ticks and len(samples) > 1:
+            events = self._emit(boundary, samples[:-1])
+            samples = self._samples = samples[-1:]
+        if end - samples[0].dts + target.frame > target.ticks:
+            events += self._emit(boundary, samples)
+            self._samples = []
+        return events
+
+    def _decide_target(self, duration: int) -> PartTarget:
+        self._frame = self._frame or duration
+        self._target = part_target(self._part_duration_s, self._frame, self._track.timescale)
+        return self._target
+
+    def _emit(self, boundary: Boundary, samples: list[Sample]) -> list[Event]:
+        """Write a fragment of ``samples``, whose durations are settled."""
+        first, last = samples[0], samples[-1]
+        starts_segment = not self._chunks
+        self._sequence_number += 1
+        data = write_fragment(
+            self._track,
+            samples,
+            self._sequence_number,
+            styp=starts_segment,
+            producer_time=_producer_time(first) if starts_segment else None,
+        )
+        self._end = last.dts + last.duration
+        part = Part(
+            msn=boundary.msn,
+            index=len(self._chunks),
+            start=first.dts,
+            duration=self._end - first.dts,
+            timescale=self._track.timescale,
+            offset_bytes=self._size_bytes,
+            size_bytes=len(data),
+            sample_count=len(samples),
+            is_independent=first.is_sync,
+            captured_utc=last.captured_utc,
+        )
+        self._chunks.append(data)
+        self._size_bytes += len(data)
+        self._sample_count += len(samples)
+        if self._part_duration_s <= 0:
+            return []
+        self._parts.append(part)
+        return [PartReady(self._track.name, part, data)]
+
+    def _joined(self, sample: Sample, end: int) -> Sample:
+        """The sample after a part that has gone out: moved to its end unless a hole is between."""
+        if not self._is_jitter(sample.dts - end):
+            return sample
+        duration = sample.dts + sample.duration - end if sample.duration else 0
+        return Sample(
+            sample.track,
+            end,
+            sample.pts,
+            sample.data,
+            sample.is_sync,
+            max(duration, 0),
+            sample.discontinuity,
+            sample.captured_utc,
+        )
+
+    def _is_jitter(self, ticks: int) -> bool:
+        return ticks <= self._assumed_duration() // 2
+
+    def _assumed_duration(self) -> int:
+        return self._frame or self._track.timescale // ASSUMED_RATE
+
+
+def _announced_frame(track: Track) -> int:
+    """Ticks of a frame as the track announces it; 0 if it does not."""
+    if track.media_type is MediaType.VIDEO and track.frame_rate > 0:
+        return int(track.timescale / track.frame_rate)
+    return 0
+
+
+def _lasting(sample: Sample, duration: int) -> Sample:
+    return Sample(
+        sample.track,
+        sample.dts,
+        sample.pts,
+        sample.data,
+        sample.is_sync,
+        duration,
+        sample.discontinuity,
+        sample.captured_utc,
+    )
+
+
+def _producer_time(sample: Sample) -> ProducerReference | None:
+    if not sample.captured_utc:
+        return None
+    return ProducerReference(sample.captured_utc, sample.pts)

@@ -1,0 +1,150 @@
+"""The composition root: everything the main process consists of, started and stopped in order.
+
+The main process has ingest, timelines and packaging on one event loop and nothing else; HTTP is
+in delivery processes and FFmpeg in workers, so that neither viewers nor encoders are felt here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+import uvloop
+
+from streaming.config import Config
+from streaming.errors import ConfigError
+from streaming.ingest.rtmp.server import RtmpServer
+from streaming.path_registry import PathRegistry
+from streaming.server.processes import DeliveryProcesses
+from streaming.shelf_feed import ShelfFeed
+from streaming.shelf_messages import DeliveryConfig
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.1
+"""Timers of paths: a tenth of a second is finer than anything that waits for them."""
+REPORT_TICKS = 10
+"""States go to the delivery processes every so many ticks, once a second."""
+LISTEN_BACKLOG = 4096
+"""Viewers who come back together after a network fault; Linux cuts it to net.core.somaxconn."""
+
+
+class App:
+    """Owns every part of the main process; `run` is all that a command needs."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._feed = ShelfFeed()
+        self._registry = PathRegistry(config, self._feed)
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serves until SIGINT or SIGTERM; `ready` is called once both ports listen.
+
+        Raises ConfigError when an address cannot be listened on.
+        """
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            ready()
+            await stop.wait()
+            logger.info("stopping")
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
+        delivery = self._delivery(http)
+        stack.push_async_callback(delivery.close)
+        stack.push_async_callback(self._registry.close)
+        if self._config.rtmp.enabled:
+            rtmp = RtmpServer(self._config.rtmp, self._registry)
+            await start_listening(rtmp, self._config.rtmp.listen)
+            stack.push_async_callback(rtmp.close)
+        self._registry.start()
+        ticking = asyncio.create_task(self._tick(), name="ticks")
+        stack.push_async_callback(cancelled, ticking)
+        await delivery.start()
+
+    def _delivery(self, http: socket.socket) -> DeliveryProcesses:
+        config = self._config
+        return DeliveryProcesses(
+            DeliveryConfig(
+                name=config.name,
+                rtmp_listen=config.rtmp.listen if config.rtmp.enabled else "",
+                allow_origins=config.http.allow_origins,
+                max_connections=config.http.max_connections,
+                drain_s=config.http.drain_s,
+                log_level=config.log_level,
+            ),
+            http,
+            self._feed,
+            processes=config.http.processes,
+            on_path_wanted=self._registry.want,
+            on_viewers=self._registry.set_viewers,
+            metrics=self._registry.metrics,
+        )
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            ticks += 1
+            try:
+                await self._registry.handle_timer()
+                if ticks % REPORT_TICKS == 0:
+                    self._registry.publish_states()
+            except Exception:
+                logger.exception("a timer failed")
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancels `task` and waits until it has gone."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def listening_socket(listen: str, key: str) -> socket.socket:
+    """A listening TCP socket for "host:port" or "[v6]:port".
+
+    Raises ConfigError naming the configuration's `key` when that is impossible.
+    """
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server(
+            (host, int(port)),
+            family=family,
+            backlog=LISTEN_BACKLOG,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+        )
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"{key} = {listen!r}: {reason(error)}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def reason(error: Exception) -> str:
+    """Why listening failed, without Python's own words around it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+async def start_listening(server: RtmpServer, listen: str) -> None:
+    """Starts the RTMP server; raises ConfigError when it cannot listen."""
+    try:
+        await server.start()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"rtmp.listen = {listen!r}: {reason(error)}") from error
+
+
+def serve(config: Config, ready: Callable[[], None]) -> None:
+    """Runs the origin until it is told to stop."""
+    gc.freeze()
+    uvloop.run(App(config).run(ready))

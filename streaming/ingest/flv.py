@@ -1,0 +1,268 @@
+"""FLV tags, as RTMP carries them, to tracks and samples.
+
+A publisher's tracks are known when the kinds it announced (onMetaData) have sent their
+configuration and the first picture or sound has come: encoders send all configurations before
+that. Should one stay away, the rest starts without it after a second of media. From then on every
+change of configuration gives the complete list again, before the first sample it applies to.
+
+Times stay the publisher's: 32-bit milliseconds, pts being dts plus composition offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from segmenter.errors import MediaError
+from segmenter.media import Codec, MediaType, Sample, Track
+from streaming.errors import MalformedTag, RtmpError, UnsupportedMedia
+from streaming.ingest.elementary_stream import ElementaryStream, open_stream
+from streaming.ingest.flv_metadata import Metadata, read_metadata
+from streaming.ingest.flv_packet import FlvPacket, PacketKind
+from streaming.ingest.flv_tag import read_audio_tag, read_video_tag
+from streaming.ingest.rtmp import messages
+from streaming.ingest.rtmp.amf0 import read_values
+from streaming.ingest.rtmp.messages import Message
+
+TRACK_WAIT_MS = 1_000
+"""Media time to wait for an announced track. Encoders start both within 200 ms; what comes later
+joins then, at the price of one change of tracks."""
+
+MAX_HELD_SAMPLES = 256
+"""While waiting: two seconds of 60 fps video and audio, should timestamps stand still."""
+
+MAX_HELD_BYTES = 8 * 1024 * 1024
+"""While waiting: a second of 60 Mb/s."""
+
+MAX_BAD_TAGS = 100
+"""In a row that cannot be read: two seconds of a broken encoder. One good sample forgives."""
+
+MAX_TRACKS = 8
+"""Of one kind. Multitrack encoders send up to six qualities, broadcasters up to eight languages."""
+
+MAX_CHANGES = 60
+"""Changes of tracks within CHANGE_WINDOW_S: each makes init sections and a discontinuity."""
+
+CHANGE_WINDOW_S = 60.0
+
+_NAMES = {MediaType.VIDEO: "source", MediaType.AUDIO: "audio"}
+_BOTH = frozenset(MediaType)
+_HALF = 1 << 31
+_WRAP = 1 << 32
+_TAG_HEADER_BYTES = 11
+_BACK_POINTER_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TracksReady:
+    """The complete list of the publisher's tracks, video first; replaces every list before."""
+
+    tracks: tuple[Track, ...]
+
+
+Demuxed: TypeAlias = TracksReady | Sample
+
+
+@dataclass(frozen=True, slots=True)
+class DemuxerStatistics:
+    """Counters of one publication."""
+
+    samples: int
+    bad_tags: int
+    """Tags that could not be read and were left out."""
+    left_out: int
+    """Tags of further tracks over MAX_TRACKS."""
+    track_changes: int
+
+
+class FlvDemuxer:
+    """Turns the media messages of one publication into samples; its ingest is the only caller.
+
+    Track 0 is called ``source`` or ``audio``, track n ``source<n+1>`` or ``audio<n+1>``.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[MediaType, int], ElementaryStream] = {}
+        self._metadata = Metadata(frozenset())
+        self._tracks: tuple[Track, ...] = ()
+        self._is_ready = False
+        self._held: list[Demuxed] = []
+        self._held_bytes = 0
+        self._first_timestamp: int | None = None
+        self._samples = 0
+        self._bad_tags = 0
+        self._bad_in_a_row = 0
+        self._left_out = 0
+        self._changes = 0
+        self._changes_in_window = 0
+        self._window_start_utc = 0.0
+
+    def push(self, message: Message, now_utc: float = 0.0) -> list[Demuxed]:
+        """Tracks and samples of one audio, video, data or aggregate message, in order.
+
+        ``now_utc`` is stamped on the samples as their capture time. Raises UnsupportedMedia for
+        what we do not package and MalformedTag when there is nothing but garbage; both texts are
+        fit for whoever publishes, and the demuxer is then dead.
+        """
+        out: list[Demuxed] = []
+        try:
+            self._receive(message, now_utc, out)
+        except (MalformedTag, RtmpError, MediaError) as error:
+            self._bad_tags += 1
+            self._bad_in_a_row += 1
+            if self._bad_in_a_row > MAX_BAD_TAGS:
+                raise MalformedTag(f"{self._bad_in_a_row} unreadable tags: {error}") from error
+        return out
+
+    def statistics(self) -> DemuxerStatistics:
+        """Counters so far."""
+        return DemuxerStatistics(self._samples, self._bad_tags, self._left_out, self._changes)
+
+    def _receive(self, message: Message, now_utc: float, out: list[Demuxed]) -> None:
+        type_id = message.type_id
+        if type_id == messages.VIDEO:
+            packets = read_video_tag(message.payload)
+        elif type_id == messages.AUDIO:
+            packets = read_audio_tag(message.payload)
+        elif type_id == messages.AGGREGATE:
+            for part in _split_aggregate(message):
+                self._receive(part, now_utc, out)
+            return
+        else:
+            self._receive_data(message)
+            return
+        for packet in packets:
+            self._receive_packet(packet, message.timestamp, now_utc, out)
+
+    def _receive_data(self, message: Message) -> None:
+        payload = message.payload
+        if message.type_id == messages.DATA_AMF3 and payload[0] == 0:
+            payload = payload[1:]
+        metadata = read_metadata(read_values(payload))
+        if metadata is not None:
+            self._metadata = metadata
+
+    def _receive_packet(
+        self, packet: FlvPacket, timestamp: int, now_utc: float, out: list[Demuxed]
+    ) -> None:
+        slot = (packet.codec.media_type, packet.track_id)
+        if packet.kind is PacketKind.CONFIG:
+            self._configure(slot, packet, now_utc, out)
+            return
+        stream = self._streams.get(slot)
+        if stream is None or stream.track.codec is not packet.codec:
+            if packet.track_id and len(self._streams) >= MAX_TRACKS:
+                self._left_out += 1
+                return
+            raise MalformedTag(f"{packet.codec.value} frames before their configuration")
+        before = stream.track
+        data, is_sync = stream.read(packet.body, packet.is_key)
+        if stream.track is not before:
+            self._change(now_utc, out)
+        if not data:
+            return
+        self._bad_in_a_row = 0
+        self._samples += 1
+        pts = timestamp + packet.composition_offset
+        sample = Sample(before.name, timestamp, pts, data, is_sync, captured_utc=now_utc)
+        if self._is_ready:
+            out.append(sample)
+        else:
+            self._hold(sample, now_utc, out)
+
+    # -- tracks --------------------------------------------------------------------------------
+
+    def _configure(
+        self, slot: tuple[MediaType, int], packet: FlvPacket, now_utc: float, out: list[Demuxed]
+    ) -> None:
+        media, track_id = slot
+        if slot not in self._streams and sum(kind is media for kind, _ in self._streams) >= (
+            MAX_TRACKS
+        ):
+            self._left_out += 1
+            return
+        if not packet.body:
+            raise MalformedTag(f"empty {packet.codec.value} configuration")
+        name = _NAMES[media] + (str(track_id + 1) if track_id else "")
+        try:
+            self._streams[slot] = open_stream(name, packet.codec, bytes(packet.body))
+        except MediaError as error:
+            raise UnsupportedMedia(
+                f"the {_SPOKEN[packet.codec]} configuration cannot be read: {error}"
+            ) from error
+        self._change(now_utc, out)
+
+    def _change(self, now_utc: float, out: list[Demuxed]) -> None:
+        """Announce the tracks again when they differ; a repeated configuration does not."""
+        if not self._is_ready:
+            return
+        tracks = self._list_tracks()
+        if tracks == self._tracks:
+            return
+        if now_utc - self._window_start_utc > CHANGE_WINDOW_S:
+            self._window_start_utc = now_utc
+            self._changes_in_window = 0
+        self._changes += 1
+        self._changes_in_window += 1
+        if self._changes_in_window > MAX_CHANGES:
+            raise UnsupportedMedia(
+                f"the tracks changed {MAX_CHANGES} times within {CHANGE_WINDOW_S:g} s"
+            )
+        self._tracks = tracks
+        out.append(TracksReady(tracks))
+
+    def _list_tracks(self) -> tuple[Track, ...]:
+        order = sorted(self._streams, key=lambda slot: (slot[0] is MediaType.AUDIO, slot[1]))
+        return tuple(self._metadata.complete(self._streams[slot].track) for slot in order)
+
+    # -- the start -----------------------------------------------------------------------------
+
+    def _hold(self, sample: Sample, now_utc: float, out: list[Demuxed]) -> None:
+        self._held.append(sample)
+        self._held_bytes += len(sample.data)
+        if self._first_timestamp is None:
+            self._first_timestamp = sample.dts
+        waited_ms = (sample.dts - self._first_timestamp) % _WRAP
+        present = {media for media, _ in self._streams}
+        if (
+            present >= (self._metadata.announced or _BOTH)
+            or TRACK_WAIT_MS <= waited_ms < _HALF
+            or len(self._held) >= MAX_HELD_SAMPLES
+            or self._held_bytes >= MAX_HELD_BYTES
+        ):
+            self._is_ready = True
+            self._change(now_utc, out)
+            out += self._held
+            self._held.clear()
+
+
+_SPOKEN = {
+    Codec.H264: "H.264",
+    Codec.H265: "HEVC",
+    Codec.AV1: "AV1",
+    Codec.VP9: "VP9",
+    Codec.AAC: "AAC",
+    Codec.OPUS: "Opus",
+}
+
+
+def _split_aggregate(message: Message) -> list[Message]:
+    """The FLV tags within an aggregate message (RTMP 1.0, 7.1.6)."""
+    payload = message.payload
+    parts: list[Message] = []
+    position = 0
+    shift: int | None = None
+    while position < len(payload):
+        start = position + _TAG_HEADER_BYTES
+        header = payload[position:start]
+        size = int.from_bytes(header[1:4], "big")
+        if len(header) < _TAG_HEADER_BYTES or start + size > len(payload):
+            raise MalformedTag("aggregate message is cut off")
+        time = int.from_bytes(header[4:7], "big") | header[7] << 24
+        if shift is None:
+            shift = message.timestamp - time
+        if header[0] != messages.AGGREGATE and size:
+            part = payload[start : start + size]
+            parts.append(Message(header[0], (time + shift) % _WRAP, message.stream_id, part))
+        position = start + size + _BACK_POINTER_BYTES
+    return parts

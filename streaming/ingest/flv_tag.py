@@ -1,0 +1,89 @@
+"""Audio and video tags to packets (FLV 10.1, E.4.2 and E.4.3; Enhanced RTMP v2)."""
+
+from __future__ import annotations
+
+from segmenter.media import Codec
+from streaming.errors import MalformedTag, UnsupportedMedia
+from streaming.ingest.enhanced import read_enhanced_audio, read_enhanced_video
+from streaming.ingest.flv_packet import FlvPacket, PacketKind, read_int24
+
+_IS_ENHANCED_VIDEO = 0x80
+_ENHANCED_AUDIO = 9
+_AVC, _AAC = 7, 10
+_KEY_FRAME, _COMMAND_FRAME = 1, 5
+_SEQUENCE_HEADER, _CODED = 0, 1
+
+_OTHER_VIDEO = {
+    1: "JPEG",
+    2: "Sorenson H.263",
+    3: "Screen Video",
+    4: "VP6",
+    5: "VP6 with alpha",
+    6: "Screen Video 2",
+    12: "HEVC under the unofficial FLV codec id 12",
+}
+_OTHER_AUDIO = {
+    0: "PCM",
+    1: "ADPCM",
+    2: "MP3",
+    3: "PCM",
+    4: "Nellymoser",
+    5: "Nellymoser",
+    6: "Nellymoser",
+    7: "G.711 A-law",
+    8: "G.711 mu-law",
+    11: "Speex",
+    14: "MP3",
+    15: "device-specific",
+}
+
+
+def read_video_tag(payload: bytes | bytearray) -> list[FlvPacket]:
+    """Packets of one video message; none for commands, metadata and ends of sequence.
+
+    Raises MalformedTag, and UnsupportedMedia with a text for whoever publishes.
+    """
+    view = memoryview(payload)
+    if not payload:
+        raise MalformedTag("empty video tag")
+    first = payload[0]
+    if first & _IS_ENHANCED_VIDEO:
+        return read_enhanced_video(view)
+    codec_id, frame_type = first & 0x0F, first >> 4
+    if frame_type == _COMMAND_FRAME:
+        return []
+    if codec_id != _AVC:
+        raise _refusal(_OTHER_VIDEO.get(codec_id), "video", codec_id, "H.264, HEVC, AV1 or VP9")
+    offset = read_int24(view, 2)
+    packet_type = payload[1]
+    if packet_type > _CODED:  # 2 is the end of sequence
+        return []
+    kind = PacketKind.FRAMES if packet_type == _CODED else PacketKind.CONFIG
+    return [FlvPacket(kind, Codec.H264, 0, frame_type == _KEY_FRAME, offset, view[5:])]
+
+
+def read_audio_tag(payload: bytes | bytearray) -> list[FlvPacket]:
+    """Packets of one audio message.
+
+    Raises MalformedTag, and UnsupportedMedia with a text for whoever publishes.
+    """
+    view = memoryview(payload)
+    if len(payload) < 2:
+        raise MalformedTag(f"audio tag of {len(payload)} bytes")
+    sound_format = payload[0] >> 4
+    if sound_format == _ENHANCED_AUDIO:
+        return read_enhanced_audio(view)
+    if sound_format != _AAC:
+        raise _refusal(_OTHER_AUDIO.get(sound_format), "audio", sound_format, "AAC or Opus")
+    kind = PacketKind.FRAMES if payload[1] == _CODED else PacketKind.CONFIG
+    if payload[1] > _CODED:
+        raise MalformedTag(f"AAC packet type {payload[1]}", value=payload[1])
+    return [FlvPacket(kind, Codec.AAC, 0, True, 0, view[2:])]
+
+
+def _refusal(
+    name: str | None, media: str, code: int, instead: str
+) -> MalformedTag | UnsupportedMedia:
+    if name is None:
+        return MalformedTag(f"{media} codec id {code} does not exist", value=code)
+    return UnsupportedMedia(f"{name} {media} is not supported here; send {instead}", value=code)

@@ -1,0 +1,67 @@
+"""The command messages that a server answers with (RTMP 1.0, 7.2; Enhanced RTMP v2, connect)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streaming.ingest.rtmp.amf0 import AmfValue, Writable, write_values
+
+CONNECT_SUCCESS = "NetConnection.Connect.Success"
+CONNECT_REJECTED = "NetConnection.Connect.Rejected"
+CONNECT_CLOSED = "NetConnection.Connect.Closed"
+RECONNECT_REQUEST = "NetConnection.Connect.ReconnectRequest"
+CALL_FAILED = "NetConnection.Call.Failed"
+PUBLISH_START = "NetStream.Publish.Start"
+PUBLISH_BAD_NAME = "NetStream.Publish.BadName"
+PUBLISH_REJECTED = "NetStream.Publish.Rejected"
+UNPUBLISH_SUCCESS = "NetStream.Unpublish.Success"
+PLAY_FAILED = "NetStream.Play.Failed"
+
+VIDEO_FOURCCS = ("avc1", "hvc1", "av01", "vp09")
+AUDIO_FOURCCS = ("mp4a", "Opus")
+
+_CAN_DECODE, _CAN_FORWARD = 1, 4
+_CODEC_ABILITIES = _CAN_DECODE | _CAN_FORWARD
+
+_RECONNECT, _MULTITRACK, _MOD_EX = 1, 2, 4
+_CAPABILITIES = _RECONNECT | _MULTITRACK | _MOD_EX
+"""Not TimestampNanoOffset (8): offsets are parsed, but our timeline starts from milliseconds."""
+
+_ENHANCED_PROPERTIES = ("fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx")
+
+_FLASH_VERSION = "FMS/3,5,0,0"
+"""Old encoders read a Flash Media Server version here and fall back to odd modes below 3,5."""
+
+
+def write_result(transaction: float, *values: Writable) -> bytes:
+    """``_result`` of the call with this transaction id."""
+    return write_values("_result", transaction, *values)
+
+
+def write_error(transaction: float, description: str) -> bytes:
+    """``_error`` of a call that is unknown here."""
+    info = {"level": "error", "code": CALL_FAILED, "description": description}
+    return write_values("_error", transaction, None, info)
+
+
+def write_status(level: str, code: str, description: str, **more: Writable) -> bytes:
+    """``onStatus`` with ``level`` ``status`` or ``error``."""
+    info = {"level": level, "code": code, "description": description, **more}
+    return write_values("onStatus", 0, None, info)
+
+
+def write_connect_result(transaction: float, asked: Mapping[str, AmfValue]) -> bytes:
+    """The answer to ``connect``; codecs and capabilities for those who named theirs."""
+    properties: dict[str, Writable] = {"fmsVer": _FLASH_VERSION, "capabilities": 31, "mode": 1}
+    information: dict[str, Writable] = {
+        "level": "status",
+        "code": CONNECT_SUCCESS,
+        "description": "connected",
+        "objectEncoding": 0,
+    }
+    if any(name in asked for name in _ENHANCED_PROPERTIES):
+        information["fourCcList"] = VIDEO_FOURCCS + AUDIO_FOURCCS
+        information["videoFourCcInfoMap"] = dict.fromkeys(VIDEO_FOURCCS, _CODEC_ABILITIES)
+        information["audioFourCcInfoMap"] = dict.fromkeys(AUDIO_FOURCCS, _CODEC_ABILITIES)
+        information["capsEx"] = _CAPABILITIES
+    return write_result(transaction, properties, information)

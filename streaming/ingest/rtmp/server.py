@@ -1,0 +1,160 @@
+"""The RTMP port: accepts publishers and bounds how many there are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from dataclasses import dataclass
+
+from streaming.errors import LocalError
+from streaming.ingest.rtmp.commands import CONNECT_CLOSED
+from streaming.ingest.rtmp.limits import RtmpLimits
+from streaming.ingest.rtmp.read_pacer import ReadPacer
+from streaming.ingest.rtmp.session import RtmpSession, SessionStatistics
+from streaming.ingest.source import PublishDoor
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_PORT = 1935
+
+CLOSE_WAIT_S = 0.5
+"""For publishers to read why we close and to leave by themselves; then they are cut off."""
+
+_BACKLOG = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RtmpServerStatistics:
+    """The RTMP port, now and since it opened."""
+
+    connections: int
+    publishing: int
+    accepted: int
+    refused: int
+    """Turned away by a limit on connections."""
+    sessions: tuple[SessionStatistics, ...]
+
+
+class RtmpServer:
+    """Owns the listening socket and its sessions; the composition root starts and closes it.
+
+    ``listen`` is ``host:port``, ``[ipv6]:port`` or ``:port``; ``[::]`` and an empty host take
+    IPv4, too. Port 0 lets the system choose, ``port`` then says which.
+    """
+
+    def __init__(self, listen: str, door: PublishDoor, limits: RtmpLimits | None = None) -> None:
+        self._host, self._port = parse_listen(listen)
+        self._door = door
+        self._limits = limits or RtmpLimits()
+        self._server: asyncio.Server | None = None
+        self._pacer: ReadPacer | None = None
+        self._sessions: dict[RtmpSession, str] = {}
+        self._pending: dict[RtmpSession, str] = {}
+        self._accepted = 0
+        self._refused = 0
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address cannot be had."""
+        if self._server is not None:
+            raise LocalError("the RTMP server has been started already")
+        loop = asyncio.get_running_loop()
+        pacer = self._pacer = ReadPacer(loop)
+
+        def make_session() -> RtmpSession:
+            return RtmpSession(self, self._door, pacer, self._limits)
+
+        if self._host in ("", "::"):
+            dual = _open_all_addresses(self._port)
+            self._server = await loop.create_server(make_session, sock=dual, backlog=_BACKLOG)
+        else:
+            self._server = await loop.create_server(
+                make_session, self._host, self._port, backlog=_BACKLOG
+            )
+        logger.info("RTMP listens on port %d", self.port)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        if self._server is None or not self._server.sockets:
+            return self._port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self, description: str = "the server shuts down") -> None:
+        """Stop listening, tell every publisher, and be gone after CLOSE_WAIT_S at most."""
+        if self._server is None:
+            return
+        self._server.close()
+        for session in list(self._sessions):
+            session.shut_down(CONNECT_CLOSED, description)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CLOSE_WAIT_S
+        while self._sessions and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        for session in list(self._sessions):
+            session.abort()
+        if self._pacer is not None:
+            self._pacer.close()
+        self._server = None
+
+    def request_reconnect(self, description: str, tc_url: str = "") -> int:
+        """Ask all publishers that can to come back (to ``tc_url``); returns how many can."""
+        asked = [session.request_reconnect(description, tc_url) for session in self._sessions]
+        return sum(asked)
+
+    def statistics(self) -> RtmpServerStatistics:
+        """Counters so far."""
+        return RtmpServerStatistics(
+            connections=len(self._sessions),
+            publishing=sum(1 for session in self._sessions if session.path),
+            accepted=self._accepted,
+            refused=self._refused,
+            sessions=tuple(session.statistics() for session in self._sessions),
+        )
+
+    # -- called by sessions --------------------------------------------------------------------
+
+    def admit(self, session: RtmpSession, address: str) -> bool:
+        """Whether the new connection may stay."""
+        pending = sum(1 for other in self._pending.values() if other == address)
+        if (
+            len(self._sessions) >= self._limits.max_connections
+            or pending >= self._limits.max_pending_per_address
+        ):
+            self._refused += 1
+            return False
+        self._accepted += 1
+        self._sessions[session] = self._pending[session] = address
+        return True
+
+    def promote(self, session: RtmpSession) -> None:
+        """The connection publishes and is no longer pending."""
+        self._pending.pop(session, None)
+
+    def forget(self, session: RtmpSession) -> None:
+        """The connection is gone."""
+        self._sessions.pop(session, None)
+        self._pending.pop(session, None)
+
+
+def parse_listen(listen: str) -> tuple[str, int]:
+    """Host and port of a listen address; the host is empty for all addresses.
+
+    Raises LocalError when it is not one.
+    """
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
+        raise LocalError(f"{listen!r} is not an address like 0.0.0.0:1935 or [::]:1935")
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    if ":" in host:
+        raise LocalError(f"the IPv6 address in {listen!r} needs brackets, like [::]:1935")
+    return host, int(port)
+
+
+def _open_all_addresses(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
+        )
+    return socket.create_server(("", port), backlog=_BACKLOG)

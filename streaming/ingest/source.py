@@ -1,0 +1,65 @@
+"""The seam between those who bring samples and the paths that take them.
+
+An ingest asks the door to publish under a path name and gets a Publication to write to. The door
+decides about names, keys and take-over; the ingest decides nothing but how the peer is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from segmenter.media import Sample, Track
+from segmenter.timeline import SourceClock
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRequest:
+    """What a publisher asks for."""
+
+    path: str
+    """Name of the path without slashes at its ends: ``live/foo``."""
+    key: str = field(repr=False)
+    """The secret the publisher presents; empty when it presents none. Never logged."""
+    remote: str
+    """Address and port of the publisher, for logs and limits."""
+    protocol: str
+    """``rtmp``, ``srt``, ``whip``, ``pull``."""
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """All URL parameters, the key among them. Never logged."""
+
+
+class Publisher(Protocol):
+    """The ingest side of a live publication, as the door sees it."""
+
+    def close(self, code: str, description: str) -> None:
+        """End the publication from our side; the publisher is told ``code`` and ``description``.
+
+        ``code`` is an RTMP reason code. May be called at any time and more than once. The
+        publication's own ``close`` is not called back: whoever calls this knows.
+        """
+
+
+class Publication(Protocol):
+    """A path's publisher slot, held by one ingest until it is closed."""
+
+    def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
+        """The complete list of tracks; called before the first sample and at each change."""
+
+    def write(self, sample: Sample) -> None:
+        """Take one sample, its times in ticks of the clock given with the tracks. Never waits."""
+
+    def close(self, reason: str) -> None:
+        """The publisher has gone; ``reason`` is for logs and events. Called once at most."""
+
+
+class PublishDoor(Protocol):
+    """Whoever owns the paths."""
+
+    async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
+        """Claim the publisher slot of ``request.path``.
+
+        Raises PublishRejected with a reason that the publisher is shown. A later publisher may
+        take the slot over: the door then calls ``publisher.close``.
+        """

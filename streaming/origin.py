@@ -1,0 +1,203 @@
+"""The origin of one path: its presentation, and its playlists rendered once per change.
+
+Whatever the presentation reports goes to the shelf, from which delivery processes serve it.
+Nothing here is done per request or per viewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segmenter.dash.mpd import render_mpd
+from segmenter.hls.media_playlist import render_media_playlist
+from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+from segmenter.media import MediaType, Sample, Track
+from segmenter.presentation import Presentation, PresentationSettings
+from segmenter.segment import (
+    Event,
+    InitReady,
+    PresentationEnded,
+    Segment,
+    SegmentExpired,
+    SegmentReady,
+)
+from streaming.config import PathConfig
+from streaming.shelf_feed import ShelfFeed
+from streaming.shelf_messages import Put
+
+UTC_TIMING_URL = "/time"
+
+HLS_TYPE = "application/vnd.apple.mpegurl"
+DASH_TYPE = "application/dash+xml"
+
+PLAYLIST_MAX_AGE_S = 1
+"""Half of the shortest target duration: a cache may answer two viewers of the same second, and
+never hides a segment for longer than players wait between reloads."""
+
+JOIN_WAIT_S = 0.4
+"""How long after the first segment of any rendition the multivariant playlist waits for the
+others: players read it once, so a rung that is missing then is missing for them for good; but a
+viewer should not wait much longer than a segment for the first picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginStatistics:
+    """What has been packaged; counters only rise."""
+
+    segments: int
+    segment_bytes: int
+    playlist_renders: int
+    window_bytes: int
+    renditions: int
+
+
+class Origin:
+    """Owns a path's presentation and everything of the path that is on the shelf.
+
+    The pipeline calls it, in packet order; it never waits and never raises for media's sake.
+    """
+
+    def __init__(self, path: str, config: PathConfig, feed: ShelfFeed) -> None:
+        self._path = path
+        self._feed = feed
+        self._presentation = Presentation(
+            PresentationSettings(
+                segment_duration_s=config.segment_duration_s,
+                part_duration_s=config.part_duration_s,
+                window_s=config.window_s,
+                window_bytes=config.window_bytes,
+            )
+        )
+        self._expected: frozenset[str] = frozenset()
+        self._ready: set[str] = set()
+        self._changed: set[str] = set()
+        self._first_segment_utc = 0.0
+        self._listed = False
+        self._segments = 0
+        self._segment_bytes = 0
+        self._renders = 0
+
+    @property
+    def playable(self) -> bool:
+        """Whether the multivariant playlist is on the shelf."""
+        return self._listed
+
+    def set_tracks(self, tracks: Sequence[Track], expected: Sequence[str], now_utc: float) -> None:
+        """The renditions to package from now on; those of `expected` names follow soon."""
+        self._expected = frozenset(expected) | {track.name for track in tracks}
+        self._publish(self._presentation.start(tracks, expected=expected), now_utc)
+
+    def write(self, sample: Sample, now_utc: float) -> None:
+        """One sample of one of the tracks, in media time."""
+        events = self._presentation.push(sample, now_utc)
+        if events:
+            self._publish(events, now_utc)
+
+    def pause(self, now_utc: float) -> None:
+        """The publisher has gone; what is there becomes the last segment for now."""
+        self._publish(self._presentation.pause(now_utc), now_utc)
+
+    def handle_timer(self, now_utc: float) -> None:
+        """Lets segments expire, and late renditions no longer be waited for."""
+        self._publish(self._presentation.handle_timer(now_utc), now_utc)
+
+    def end(self, now_utc: float) -> None:
+        """Players are told that nothing follows."""
+        self._publish(self._presentation.end(now_utc), now_utc)
+
+    def close(self) -> None:
+        """Takes everything of this path from the shelf."""
+        self._feed.path_gone(self._path)
+
+    def statistics(self) -> OriginStatistics:
+        """What has been packaged until now."""
+        renditions = self._presentation.renditions.values()
+        return OriginStatistics(
+            segments=self._segments,
+            segment_bytes=self._segment_bytes,
+            playlist_renders=self._renders,
+            window_bytes=sum(rendition.window_bytes for rendition in renditions),
+            renditions=len(self._presentation.renditions),
+        )
+
+    # -- what happened goes to the shelf -----------------------------------------------------
+
+    def _publish(self, events: list[Event], now_utc: float) -> None:
+        for event in events:
+            self._shelve(event, now_utc)
+        if self._changed:
+            self._render(now_utc)
+        elif self._first_segment_utc and not self._listed:
+            self._render_indexes(now_utc)
+
+    def _shelve(self, event: Event, now_utc: float) -> None:
+        match event:
+            case InitReady(rendition, init):
+                self._put_media(rendition, init.name, init.data)
+            case SegmentReady(rendition, segment, data):
+                self._changed.add(rendition)
+                if not segment.is_gap:
+                    self._put_segment(rendition, segment, data, now_utc)
+            case SegmentExpired(rendition, segment):
+                if not segment.is_gap:
+                    self._feed.drop(self._url(rendition, segment.name))
+            case PresentationEnded():
+                self._changed.update(self._presentation.renditions)
+
+    def _put_segment(self, rendition: str, segment: Segment, data: bytes, now_utc: float) -> None:
+        self._put_media(rendition, segment.name, data, segment.msn)
+        self._ready.add(rendition)
+        self._first_segment_utc = self._first_segment_utc or now_utc
+        self._segments += 1
+        self._segment_bytes += len(data)
+
+    def _render(self, now_utc: float) -> None:
+        """Renders what changed: those renditions' playlists, and what lists all of them."""
+        for name in sorted(self._changed):
+            rendition = self._presentation.renditions[name]
+            self._put_text(
+                f"{name}/index.m3u8", render_media_playlist(rendition), HLS_TYPE, rendition=name
+            )
+        self._changed.clear()
+        self._render_indexes(now_utc)
+
+    def _render_indexes(self, now_utc: float) -> None:
+        if not self._listed:
+            waited = self._first_segment_utc and now_utc - self._first_segment_utc >= JOIN_WAIT_S
+            if not (waited or (self._ready and self._ready >= self._expected)):
+                return
+        self._listed = True
+        self._put_text("index.m3u8", render_multivariant_playlist(self._presentation), HLS_TYPE)
+        mpd = render_mpd(self._presentation, now_utc, UTC_TIMING_URL)
+        self._put_text("manifest.mpd", mpd, DASH_TYPE)
+
+    def _put_text(self, name: str, text: str, content_type: str, *, rendition: str = "") -> None:
+        self._renders += 1
+        self._feed.put(
+            Put(
+                path=self._path,
+                url=f"/{self._path}/{name}",
+                body=text.encode(),
+                content_type=content_type,
+                cache="playlist",
+                max_age_s=PLAYLIST_MAX_AGE_S,
+                rendition=rendition,
+            )
+        )
+
+    def _put_media(self, rendition: str, name: str, data: bytes, msn: int | None = None) -> None:
+        kind = self._presentation.renditions[rendition].track.media_type
+        self._feed.put(
+            Put(
+                path=self._path,
+                url=self._url(rendition, name),
+                body=data,
+                content_type="audio/mp4" if kind is MediaType.AUDIO else "video/mp4",
+                rendition=rendition,
+                msn=msn,
+            )
+        )
+
+    def _url(self, rendition: str, name: str) -> str:
+        return f"/{self._path}/{rendition}/{name}"

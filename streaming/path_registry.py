@@ -1,0 +1,231 @@
+"""Name → path and pipeline: who may publish where, what is pulled on demand, what is closed.
+
+Implements the door through which every ingest publishes.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from segmenter.errors import MediaError
+from segmenter.media import Sample, Track
+from segmenter.timeline import SourceClock
+from streaming.config import Config, PathConfig, path_config
+from streaming.errors import PublishRejected
+from streaming.ingest.pull import PullSource
+from streaming.ingest.source import Publication, Publisher, PublishRequest
+from streaming.path import Path, PathState, StateChange
+from streaming.pipeline import Pipeline
+from streaming.shelf_feed import ShelfFeed
+from streaming.status import path_state_message
+
+logger = logging.getLogger(__name__)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}")
+MAX_NAME_CHARS: Final = 200
+"""A URL of a segment then stays far below the 2,048 characters that every cache takes."""
+RESERVED_NAMES: Final = frozenset({"api", "healthz", "metrics", "readyz", "static", "time"})
+"""First words of URLs that are not paths."""
+
+CPU_SHARE: Final = 0.6
+"""Of the machine's cores for automatic ladders: ingest, packaging and delivery need the rest."""
+
+
+class _Entry:
+    """One path with what hangs off it."""
+
+    def __init__(self, path: Path, pipeline: Pipeline) -> None:
+        self.path = path
+        self.pipeline = pipeline
+        self.pull: PullSource | None = None
+        self.wanted_utc = 0.0
+
+
+class _Publication:
+    """A publisher's slot with the clock that the shell has not."""
+
+    def __init__(self, path: Path, slot: object, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._slot = slot
+        self._clock = clock
+
+    def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
+        self._path.set_tracks(self._slot, tracks, clock, self._clock())
+
+    def write(self, sample: Sample) -> None:
+        now = self._clock()
+        try:
+            self._path.write(self._slot, sample, now)
+        except MediaError as error:  # costs the publisher its place, never the path
+            self._path.kick(REJECTED, str(error), now)
+
+    def close(self, reason: str) -> None:
+        self._path.leave(self._slot, reason, self._clock())
+
+
+class PathRegistry:
+    """Owns every path; the composition root starts, ticks and closes it."""
+
+    def __init__(
+        self, config: Config, feed: ShelfFeed, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._config = config
+        self._feed = feed
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._on_demand: dict[str, PathConfig] = {}
+
+    def start(self) -> None:
+        """Starts the sources that are always pulled; needs a running loop."""
+        for name, settings in self._config.paths.items():
+            if not settings.source or set(name) & set("*?["):
+                continue
+            if settings.source_on_demand:
+                self._on_demand[name] = settings
+            else:
+                self._pull(name, settings)
+
+    async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
+        """See PublishDoor."""
+        settings = path_config(self._config, request.path)
+        self._check(request, settings)
+        entry = self._entry(request.path, settings)
+        slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock())
+        return _Publication(entry.path, slot, self._clock)
+
+    def _check(self, request: PublishRequest, settings: PathConfig) -> None:
+        reason = name_error(request.path)
+        if reason:
+            raise PublishRejected(BAD_NAME, reason, http_status=400)
+        if request.protocol == "pull":
+            return
+        expected, given = settings.publish_key.encode(), request.key.encode()
+        if expected and not hmac.compare_digest(expected, given):
+            logger.warning("%s: %s refused: wrong key", request.path, request.remote)
+            raise PublishRejected(BAD_NAME, f"wrong or missing publish key for {request.path}")
+        if settings.source:
+            raise PublishRejected(BAD_NAME, f"{request.path} pulls its own source", http_status=409)
+
+    def _entry(self, name: str, settings: PathConfig) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is not None:
+            return entry
+        if len(self._entries) >= self._config.max_paths:
+            raise PublishRejected(
+                BAD_NAME, f"the server has {self._config.max_paths} paths already", http_status=503
+            )
+        path = Path(name, settings, self._clock(), self._state_changed)
+        pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock)
+        entry = self._entries[name] = _Entry(path, pipeline)
+        return entry
+
+    def _ladder_cores(self, settings: PathConfig) -> float:
+        """Cores that one more automatic ladder may use beside those that run already."""
+        budget = settings.cpu_budget or CPU_SHARE * (os.cpu_count() or 1)
+        running = sum(entry.pipeline.encoding for entry in self._entries.values())
+        return budget / max(1, running + 1)
+
+    def _pull(self, name: str, settings: PathConfig) -> None:
+        entry = self._entry(name, settings)
+        if entry.pull is None:
+            entry.pull = PullSource(name, settings, self)
+            entry.pull.start()
+
+    def want(self, name: str) -> None:
+        """A viewer asks for a path that is not live: its source is pulled if it has one."""
+        settings = self._on_demand.get(name)
+        if settings is not None:
+            self._pull(name, settings)
+            self._entries[name].wanted_utc = self._clock()
+
+    def set_viewers(self, viewers: Mapping[str, int]) -> None:
+        """Viewers of each path right now; on-demand sources live as long as there are some."""
+        now = self._clock()
+        for name, count in viewers.items():
+            if count and name in self._entries:
+                self._entries[name].wanted_utc = now
+
+    async def handle_timer(self) -> None:
+        """What time alone brings about; called a few times a second."""
+        now = self._clock()
+        for name, entry in list(self._entries.items()):
+            entry.path.handle_timer(now)
+            entry.pipeline.handle_timer(now)
+            if name in self._on_demand and entry.pull is not None:
+                idle_s = now - entry.wanted_utc
+                if idle_s > entry.path.config.source_idle_s:
+                    logger.info("%s: nobody has watched for %.0f s", name, idle_s)
+                    await self._stop_pull(entry)
+            if self._is_over(entry, now):
+                await self._close_entry(name)
+
+    def publish_states(self) -> None:
+        """Tells the delivery processes how each path fares; called once a second."""
+        for entry in self._entries.values():
+            self._feed.path_state(path_state_message(entry.path, entry.pipeline, self._clock()))
+
+    def kick(self, name: str) -> bool:
+        """Closes the publisher of a path; False where there is none."""
+        entry = self._entries.get(name)
+        if entry is None or not entry.path.has_publisher:
+            return False
+        entry.path.kick(CLOSED, "closed by the operator", self._clock())
+        return True
+
+    async def close(self) -> None:
+        """Closes every source, publisher and worker."""
+        for name in list(self._entries):
+            self._entries[name].path.kick(CLOSED, "the server is shutting down", self._clock())
+            await self._close_entry(name)
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _is_over(self, entry: _Entry, now: float) -> bool:
+        """Ended for so long that no player can still be reading its last window."""
+        path = entry.path
+        if path.state is PathState.ENDED:
+            return entry.pull is None and now - path.state_since_utc > path.config.window_s
+        return path.state is PathState.IDLE and entry.pull is None
+
+    async def _stop_pull(self, entry: _Entry) -> None:
+        pull, entry.pull = entry.pull, None
+        if pull is not None:
+            await pull.close()
+
+    async def _close_entry(self, name: str) -> None:
+        entry = self._entries.pop(name)
+        await self._stop_pull(entry)
+        await entry.pipeline.close()
+        self._feed.path_gone(name)
+
+    def _state_changed(self, change: StateChange) -> None:
+        logger.info(
+            "%s: %s → %s (%s)", change.path, change.old.value, change.new.value, change.reason
+        )
+        entry = self._entries.get(change.path)
+        if entry is not None:
+            self._feed.path_state(path_state_message(entry.path, entry.pipeline, change.at_utc))
+
+
+BAD_NAME: Final = "NetStream.Publish.BadName"
+CLOSED: Final = "NetStream.Unpublish.Success"
+REJECTED: Final = "NetStream.Publish.Rejected"
+
+
+def name_error(name: str) -> str:
+    """Why `name` cannot be a path's name; "" when it can."""
+    if len(name) > MAX_NAME_CHARS:
+        return f"a path's name has at most {MAX_NAME_CHARS} characters"
+    if not _NAME.fullmatch(name):
+        return (
+            f"{name!r} cannot be a path: letters, digits, - _ ~ . and up to eight parts between /"
+        )
+    if name.split("/", 1)[0] in RESERVED_NAMES:
+        return f"{name!r} cannot be a path: {name.split('/', 1)[0]!r} is reserved"
+    return ""

@@ -1,0 +1,203 @@
+"""Everything that is not media: pages, API, health, metrics, CORS, security headers."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from streaming.server.player import Pages, find_folder, is_path_name
+from streaming.shelf_messages import (
+    DeliveryStatistics,
+    Metric,
+    PathState,
+    RenditionRecord,
+    Totals,
+)
+from tests.streaming.server.conftest import Serve, Served
+
+EVERYWHERE = ["/", "/live/a/", "/live/a/index.m3u8", "/live/a/720p/7.m4s", "/time", "/none"]
+
+
+@pytest.mark.parametrize("url", EVERYWHERE)
+async def test_every_answer_may_be_read_from_every_site(served: Served, url: str) -> None:
+    response, _ = await served.get(url, Origin="https://example.org")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    exposed = response.headers["Access-Control-Expose-Headers"]
+    assert {"Date", "ETag", "Content-Length"} <= set(exposed.split(", "))
+
+
+@pytest.mark.parametrize("url", EVERYWHERE)
+async def test_no_answer_is_sniffed_or_names_our_libraries(served: Served, url: str) -> None:
+    response, _ = await served.get(url)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Server"] == "headwater"
+
+
+async def test_preflight_is_204_and_allows_what_players_send(served: Served) -> None:
+    response, _ = await served.ask(
+        "OPTIONS",
+        "/live/a/index.m3u8",
+        Origin="https://example.org",
+        Access_Control_Request_Method="GET",
+        Access_Control_Request_Headers="range",
+    )
+    assert response.status == 204
+    assert "GET" in response.headers["Access-Control-Allow-Methods"]
+    assert "Range" in response.headers["Access-Control-Allow-Headers"]
+    assert int(response.headers["Access-Control-Max-Age"]) > 0
+
+
+@pytest.mark.parametrize("url", ["/", "/live/a/", "/not/there/yet/"])
+async def test_pages_forbid_inline_scripts_and_styles_and_foreign_frames(
+    served: Served, url: str
+) -> None:
+    response, _ = await served.get(url)
+    policy = response.headers["Content-Security-Policy"]
+    assert response.status == 200
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "Referrer-Policy" in response.headers
+
+
+async def test_a_live_path_without_its_slash_leads_to_the_player(served: Served) -> None:
+    response, _ = await served.get("/live/a")
+    assert response.status == 308
+    assert response.headers["Location"] == "/live/a/"
+
+
+async def test_an_unknown_path_without_its_slash_is_404(served: Served) -> None:
+    response, _ = await served.get("/live/b")
+    assert response.status == 404
+
+
+@pytest.mark.parametrize("url", ["//evil.example/", "/api/", "/static/", "/a//b/", "/a/../b/"])
+async def test_names_that_no_path_can_have_get_no_player(served: Served, url: str) -> None:
+    answer = await served.raw(
+        f"GET {url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert b"<title>player</title>" not in answer
+
+
+async def test_scripts_are_served_compressed_with_their_type(served: Served) -> None:
+    response, _ = await served.get("/static/player.js", Accept_Encoding="gzip")
+    assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert response.headers["Content-Encoding"] == "gzip"
+
+
+async def test_nothing_outside_the_static_files_is_served(served: Served) -> None:
+    answer = await served.raw(
+        b"GET /static/../conftest.py HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 404")
+
+
+async def test_the_time_is_the_servers_in_a_form_that_dash_players_parse(served: Served) -> None:
+    response, body = await served.get("/time")
+    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body)
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_health_is_200_and_readiness_ends_when_draining(served: Served) -> None:
+    health, _ = await served.get("/healthz")
+    ready, _ = await served.get("/readyz")
+    served.site.draining = True
+    draining, _ = await served.get("/readyz")
+    assert (health.status, ready.status, draining.status) == (200, 200, 503)
+    assert draining.headers["Connection"] == "close"
+
+
+async def test_the_api_lists_paths_with_their_viewers_and_urls(served: Served) -> None:
+    served.shelf.path_state(
+        PathState("live/a", "live", renditions=(RenditionRecord("720p", height=720),))
+    )
+    served.site.totals = Totals(viewers={"live/a": 3})
+    _, body = await served.get("/api/v1/paths")
+    (path,) = json.loads(body)["paths"]
+    assert path["path"] == "live/a"
+    assert path["viewers"] == 3
+    assert path["renditions"][0]["height"] == 720
+    assert path["urls"]["hls"] == "/live/a/index.m3u8"
+
+
+async def test_the_api_shows_one_path_whose_name_has_slashes(served: Served) -> None:
+    response, body = await served.get("/api/v1/paths/live/a")
+    assert response.headers["Content-Type"] == "application/json"
+    assert json.loads(body)["state"] == "live"
+
+
+@pytest.mark.parametrize("url", ["/api/v1/paths/none", "/api/v1/nonsense", "/api/v9/paths"])
+async def test_api_errors_are_problem_details(served: Served, url: str) -> None:
+    response, body = await served.get(url)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert json.loads(body)["status"] == response.status == 404
+
+
+async def test_the_api_tells_newcomers_where_to_push(serve: Serve) -> None:
+    served = await serve(name="studio", rtmp_listen="0.0.0.0:1936")
+    _, body = await served.get("/api/v1/server")
+    assert json.loads(body) == {"name": "studio", "rtmp_listen": "0.0.0.0:1936", "viewers": 0}
+
+
+async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Served) -> None:
+    served.site.totals = Totals(
+        delivery=(
+            DeliveryStatistics(requests={"media 2xx": 5}, sent_bytes=7),
+            DeliveryStatistics(requests={"media 2xx": 6}),
+        ),
+        restarts=2,
+        viewers={"live/a": 4},
+        metrics=(
+            Metric("headwater_rtmp_connections", "Open.", 3.0, {"app": 'q"uote'}),
+            Metric("headwater_parts_total", "Parts.", 9.0, {}, "counter"),
+        ),
+    )
+    response, body = await served.get("/metrics")
+    lines = body.decode().splitlines()
+    assert response.headers["Content-Type"].startswith("text/plain")
+    for line in (
+        'headwater_http_requests_total{kind="media",process="1",status="2xx"} 6.0',
+        'headwater_http_sent_bytes_total{process="0"} 7.0',
+        "headwater_http_process_restarts_total 2.0",
+        'headwater_path_viewers{path="live/a"} 4.0',
+        'headwater_path_state{path="live/a",state="live"} 1.0',
+        'headwater_rtmp_connections{app="q\\"uote"} 3.0',
+        "headwater_parts_total 9.0",
+    ):
+        assert line in lines
+
+
+async def test_a_bug_costs_one_answer(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(url: str) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(served.shelf, "find", broken)
+    response, body = await served.get("/live/a/index.m3u8")
+    assert response.status == 500
+    assert b"bug" not in body
+    health, _ = await served.get("/healthz")
+    assert health.status == 200
+
+
+@pytest.mark.parametrize("name", ["demo", "live/foo", "a b".replace(" ", "-"), "ä", "x.y_z"])
+def test_names_of_paths(name: str) -> None:
+    assert is_path_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "a//b", "/a", "a/", "api/x", "static", "a/../b", "a\nb"])
+def test_names_that_are_no_paths(name: str) -> None:
+    assert not is_path_name(name)
+
+
+def test_the_real_pages_are_found_and_have_nothing_inline() -> None:
+    folder = find_folder()
+    assert folder is not None
+    pages = Pages(folder)
+    for page in (pages.player, pages.index):
+        assert page is not None
+        text = page.body.decode()
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|<style", text)
+        for name in re.findall(r'(?:src|href)="(/static/[^"]+)"', text):
+            assert pages.file(name) is not None, name

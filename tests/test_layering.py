@@ -1,0 +1,153 @@
+"""The arrows of ARCHITECTURE.md, enforced from the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("segmenter", "webrtc", "streaming")
+
+MAY_IMPORT = {
+    "segmenter": {"segmenter"},
+    "webrtc": {"segmenter", "webrtc"},
+    "streaming": {"segmenter", "webrtc", "streaming"},
+}
+
+NOT_IN_SANS_IO = {
+    "asyncio", "socket", "ssl", "threading", "time", "random", "os", "io", "pathlib",
+    "subprocess", "logging",
+}  # fmt: skip
+
+SANS_IO = (
+    "segmenter",
+    "streaming/ingest/flv.py",
+    "streaming/ingest/rtmp/amf0.py",
+    "streaming/ingest/rtmp/chunk_stream.py",
+    "streaming/ingest/rtmp/connection.py",
+    "streaming/ingest/rtmp/handshake.py",
+    "streaming/transcode/ladder.py",
+    "streaming/path.py",
+    "streaming/shelf.py",
+)
+
+OWNERS = {
+    "av": ("streaming/transcode/", "streaming/ingest/", "streaming/push", "streaming/probe"),
+    "numpy": ("streaming/transcode/frames.py", "streaming/ingest/test_"),
+    "m3u8": ("streaming/ingest/hls_", "streaming/inspect"),
+    "aiohttp": ("streaming/server/",),
+    "uvloop": ("streaming/app.py", "streaming/server/delivery.py"),
+    "typer": ("streaming/cli",),
+    "rich": ("streaming/cli",),
+    "prometheus_client": ("streaming/server/",),
+}
+
+LOOP_PROCESS = ("streaming.app", "streaming.path_registry", "streaming.origin")
+"""What the event loop's process imports; FFmpeg and HTTP live in processes of their own."""
+
+
+def sources(*places: str) -> Iterator[Path]:
+    for place in places:
+        at = ROOT / place
+        yield from sorted(at.rglob("*.py")) if at.is_dir() else [at]
+
+
+def imported(file: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module, node.lineno
+
+
+def name(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_between_packages_point_down_only(package: str) -> None:
+    wrong = [
+        f"{name(file)}:{line} imports {module}"
+        for file in sources(package)
+        for module, line in imported(file)
+        if module.split(".")[0] in PACKAGES and module.split(".")[0] not in MAY_IMPORT[package]
+    ]
+    assert not wrong
+
+
+def test_the_segmenter_imports_the_standard_library_alone() -> None:
+    wrong = [
+        f"{name(file)}:{line} imports {module}"
+        for file in sources("segmenter")
+        for module, line in imported(file)
+        if module.split(".")[0] not in sys.stdlib_module_names | {"segmenter"}
+    ]
+    assert not wrong
+
+
+def test_sans_io_modules_touch_neither_the_world_nor_a_clock() -> None:
+    wrong = [
+        f"{name(file)}:{line} imports {module}"
+        for file in sources(*SANS_IO)
+        for module, line in imported(file)
+        if module.split(".")[0] in NOT_IN_SANS_IO
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("library", sorted(OWNERS))
+def test_a_library_stays_in_the_files_that_own_it(library: str) -> None:
+    wrong = [
+        f"{name(file)}:{line}"
+        for file in sources(*PACKAGES)
+        for module, line in imported(file)
+        if module.split(".")[0] == library and not name(file).startswith(OWNERS[library])
+    ]
+    assert not wrong
+
+
+def reachable(module: str) -> dict[str, str]:
+    """Modules of ours that importing `module` imports, each with the one that asked for it."""
+    found = {module: ""}
+    queue = [module]
+    while queue:
+        current = queue.pop()
+        file = ROOT / (current.replace(".", "/") + ".py")
+        if not file.exists():
+            file = ROOT / current.replace(".", "/") / "__init__.py"
+        for target, _ in top_level_imports(file):
+            if target not in found:
+                found[target] = current
+                if target.split(".")[0] in PACKAGES:
+                    queue.append(target)
+    return found
+
+
+def top_level_imports(file: Path) -> Iterator[tuple[str, int]]:
+    tree = ast.parse(file.read_text("utf-8"))
+    runtime = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    for node in runtime:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif node.module:
+            yield node.module, node.lineno
+            for alias in node.names:
+                child = ROOT / node.module.replace(".", "/") / f"{alias.name}.py"
+                if child.exists():
+                    yield f"{node.module}.{alias.name}", node.lineno
+
+
+@pytest.mark.parametrize("module", LOOP_PROCESS)
+def test_the_event_loops_process_imports_neither_ffmpeg_nor_http_nor_numpy(module: str) -> None:
+    modules = reachable(module)
+    wrong = {
+        target: by
+        for target, by in modules.items()
+        if target.split(".")[0] in {"av", "numpy", "aiohttp", "m3u8", "typer", "rich"}
+    }
+    assert not wrong
