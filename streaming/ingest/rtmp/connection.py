@@ -29,9 +29,10 @@ from streaming.ingest.rtmp.events import (
     ConnectionClosed,
     Event,
     PublishEnded,
+    PublishRequested,
 )
 from streaming.ingest.rtmp.handshake import Handshake
-from streaming.ingest.rtmp.limits import MAX_MESSAGE_STREAMS, RtmpLimits
+from streaming.ingest.rtmp.limits import BITRATE_WINDOW_S, MAX_MESSAGE_STREAMS, RtmpLimits
 from streaming.ingest.rtmp.messages import Message
 from streaming.ingest.rtmp.stream_name import MAX_NAME_CHARACTERS, read_stream_name
 
@@ -46,7 +47,7 @@ seconds of a usual stream, as other servers do."""
 _FLOW_MESSAGES = frozenset({messages.AUDIO, messages.VIDEO, messages.AGGREGATE,
                             messages.DATA_AMF0, messages.DATA_AMF3})  # fmt: skip
 _IDLE_CHECKS = 4
-"""Looks at a silent publisher per idle time-out, so it goes at most a quarter late."""
+"""Looks at a publisher per idle time-out, so a silent one goes at most a quarter late."""
 
 
 class State(enum.Enum):
@@ -114,9 +115,12 @@ class RtmpConnection:
         self._acknowledged = 0
         self._deadline: float | None = None
         self._timeout_s: float | None = self._limits.handshake_timeout_s
+        self._check_s = min(self._limits.idle_timeout_s / _IDLE_CHECKS, BITRATE_WINDOW_S / 2)
         self._quiet_since = 0.0
         self._silence_s = 0.0
         self._heard_media = False
+        self._rate_since = 0.0
+        self._rate_from_bytes = 0
 
     # -- the five calls of every connection ----------------------------------------------------
 
@@ -136,7 +140,8 @@ class RtmpConnection:
             return
         if self._deadline is None:
             self._deadline = now + self._timeout_s
-            self._quiet_since = now
+            self._quiet_since = self._rate_since = now
+            self._rate_from_bytes = self._received_bytes
         elif now >= self._deadline:
             self._time_out(now)
 
@@ -171,7 +176,7 @@ class RtmpConnection:
         self._set_state(State.PUBLISHING)
         self._heard_media = False
         self._silence_s = self._limits.first_media_timeout_s
-        self._set_timeout(self._limits.idle_timeout_s / _IDLE_CHECKS)
+        self._set_timeout(self._check_s)
         deferred, self._deferred = self._deferred, []
         with self._closing_on_error():
             self._receive_messages(deferred)
@@ -185,7 +190,9 @@ class RtmpConnection:
         """Tell the peer why, as far as it can be told, and close. Does nothing the second time."""
         if self.state in _ENDING:
             return
-        self._events.clear()
+        asked = any(isinstance(event, PublishRequested) for event in self._events)
+        if asked:  # nobody needs to decide about it any more
+            self._events = deque(e for e in self._events if not isinstance(e, PublishRequested))
         self._deferred.clear()
         if self.state in (State.HANDSHAKE, State.OPEN):
             self._finish(description)
@@ -241,15 +248,29 @@ class RtmpConnection:
         elif self.state is not State.PUBLISHING:
             limit_s = self._limits.handshake_timeout_s
             self.close(commands.CONNECT_CLOSED, f"nothing was published within {limit_s:g} s")
-        elif self._heard_media:
+        else:
+            self._deadline = now + self._check_s
+            self._check_silence(now)
+            self._check_bitrate(now)
+
+    def _check_silence(self, now: float) -> None:
+        if self._heard_media:
             self._heard_media = False
             self._silence_s = self._limits.idle_timeout_s
             self._quiet_since = now
-            self._deadline = now + self._limits.idle_timeout_s / _IDLE_CHECKS
         elif now - self._quiet_since >= self._silence_s:
             self.close(commands.CONNECT_CLOSED, f"no media for {self._silence_s:g} s")
-        else:
-            self._deadline = now + self._limits.idle_timeout_s / _IDLE_CHECKS
+
+    def _check_bitrate(self, now: float) -> None:
+        elapsed_s = now - self._rate_since
+        if elapsed_s < BITRATE_WINDOW_S:
+            return
+        bitrate = (self._received_bytes - self._rate_from_bytes) * 8 / elapsed_s
+        if bitrate > self._limits.max_bitrate:
+            limit = self._limits.max_bitrate / 1e6
+            text = f"{bitrate / 1e6:.1f} Mb/s is over the limit of {limit:g} Mb/s"
+            self.close(commands.PUBLISH_REJECTED, text)
+        self._rate_since, self._rate_from_bytes = now, self._received_bytes
 
     # -- receiving -----------------------------------------------------------------------------
 

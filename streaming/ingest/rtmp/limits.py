@@ -11,13 +11,20 @@ MediaMTX cuts at 10 s, nginx-rtmp at 60 s, which feeds slow-loris attacks."""
 FIRST_MEDIA_TIMEOUT_S = 20.0
 """From Publish.Start to the first media: cameras and hardware encoders start late (SRS: 20 s)."""
 
-IDLE_TIMEOUT_S = 10.0
+IDLE_TIMEOUT_S = 15.0
 """Between media messages of a live publisher. Shorter drops mobile publishers that change cells
-(5 s is SRS's default, users raise it); longer keeps the slot of a dead one (MediaMTX: 10 s)."""
+(5 s is SRS's default, users raise it; MediaMTX: 10 s); longer keeps the slot of a dead one."""
 
 LINGER_S = 2.0
 """After we said why we close: a socket closed over unread data resets the connection and the
 reason is lost with it, so keep discarding until the peer leaves or this time is over."""
+
+MAX_BITRATE = 100_000_000
+"""Bits per second of one publisher over BITRATE_WINDOW_S: twice what 4K at 60 fps is pushed with,
+a tenth of what a gigabit port carries."""
+
+BITRATE_WINDOW_S = 10.0
+"""Long enough for an encoder to send at once what it held back over a pause of its network."""
 
 MAX_MEDIA_BYTES = 8 * 1024 * 1024
 """One audio or video message. A lossless 1080p key frame has 3–4 MB, a 100 Mb/s 4K one 2 MB; the
@@ -64,6 +71,7 @@ class RtmpLimits:
     first_media_timeout_s: float = FIRST_MEDIA_TIMEOUT_S
     idle_timeout_s: float = IDLE_TIMEOUT_S
     linger_s: float = LINGER_S
+    max_bitrate: int = MAX_BITRATE
     max_media_bytes: int = MAX_MEDIA_BYTES
     max_bytes_before_publish: int = MAX_BYTES_BEFORE_PUBLISH
     max_pending_per_address: int = MAX_PENDING_PER_ADDRESS

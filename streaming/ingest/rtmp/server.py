@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from dataclasses import dataclass
 
+from streaming.config import RtmpConfig
 from streaming.errors import LocalError
 from streaming.ingest.rtmp.commands import CONNECT_CLOSED
 from streaming.ingest.rtmp.limits import RtmpLimits
@@ -15,8 +17,6 @@ from streaming.ingest.rtmp.session import RtmpSession, SessionStatistics
 from streaming.ingest.source import PublishDoor
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_PORT = 1935
 
 CLOSE_WAIT_S = 0.5
 """For publishers to read why we close and to leave by themselves; then they are cut off."""
@@ -39,20 +39,28 @@ class RtmpServerStatistics:
 class RtmpServer:
     """Owns the listening socket and its sessions; the composition root starts and closes it.
 
-    ``listen`` is ``host:port``, ``[ipv6]:port`` or ``:port``; ``[::]`` and an empty host take
-    IPv4, too. Port 0 lets the system choose, ``port`` then says which.
+    ``[::]`` as host takes IPv4, too. Port 0 lets the system choose, ``port`` then says which.
+    ``limits`` replaces what would follow from ``config``. Raises LocalError for an impossible
+    ``config.listen``.
     """
 
-    def __init__(self, listen: str, door: PublishDoor, limits: RtmpLimits | None = None) -> None:
-        self._host, self._port = parse_listen(listen)
+    def __init__(
+        self, config: RtmpConfig, door: PublishDoor, limits: RtmpLimits | None = None
+    ) -> None:
+        self._host, self._port = parse_listen(config.listen)
         self._door = door
-        self._limits = limits or RtmpLimits()
+        self._limits = limits or RtmpLimits(
+            idle_timeout_s=config.idle_timeout_s,
+            max_bitrate=config.max_bitrate_kbps * 1000,
+            max_connections=config.max_connections,
+        )
         self._server: asyncio.Server | None = None
         self._pacer: ReadPacer | None = None
         self._sessions: dict[RtmpSession, str] = {}
         self._pending: dict[RtmpSession, str] = {}
         self._accepted = 0
         self._refused = 0
+        self._all_gone: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Listen. Raises OSError when the address cannot be had."""
@@ -64,7 +72,7 @@ class RtmpServer:
         def make_session() -> RtmpSession:
             return RtmpSession(self, self._door, pacer, self._limits)
 
-        if self._host in ("", "::"):
+        if self._host == "::":
             dual = _open_all_addresses(self._port)
             self._server = await loop.create_server(make_session, sock=dual, backlog=_BACKLOG)
         else:
@@ -86,11 +94,11 @@ class RtmpServer:
             return
         self._server.close()
         for session in list(self._sessions):
-            session.shut_down(CONNECT_CLOSED, description)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + CLOSE_WAIT_S
-        while self._sessions and loop.time() < deadline:
-            await asyncio.sleep(0.01)
+            session.close(CONNECT_CLOSED, description)
+        self._all_gone = asyncio.Event()
+        if self._sessions:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), CLOSE_WAIT_S)
         for session in list(self._sessions):
             session.abort()
         if self._pacer is not None:
@@ -135,15 +143,14 @@ class RtmpServer:
         """The connection is gone."""
         self._sessions.pop(session, None)
         self._pending.pop(session, None)
+        if self._all_gone is not None and not self._sessions:
+            self._all_gone.set()
 
 
 def parse_listen(listen: str) -> tuple[str, int]:
-    """Host and port of a listen address; the host is empty for all addresses.
-
-    Raises LocalError when it is not one.
-    """
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
+    """Host and port of a listen address. Raises LocalError when it is not one."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 0xFFFF:
         raise LocalError(f"{listen!r} is not an address like 0.0.0.0:1935 or [::]:1935")
     if host.startswith("[") and host.endswith("]"):
         return host[1:-1], int(port)

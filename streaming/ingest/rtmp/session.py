@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from segmenter.errors import SegmenterError
+from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
 from streaming.errors import PublishRejected, StreamingError
 from streaming.ingest.flv import DemuxerStatistics, FlvDemuxer, TracksReady
@@ -171,7 +172,7 @@ class RtmpSession(asyncio.Protocol):
             app = event.app.partition("?")[0]
             logger.info("%s connected, app %r, client %.60r", self.remote, app, event.client)
         elif isinstance(event, PublishRequested):
-            self._asking = self._loop.create_task(self._ask(event))
+            self._asking = self._loop.create_task(self._ask(event), name="rtmp publish request")
         elif isinstance(event, PublishEnded):
             self._end_publication(event.reason)
         elif isinstance(event, ConnectionClosed):
@@ -184,16 +185,21 @@ class RtmpSession(asyncio.Protocol):
             return
         try:
             for item in demuxer.push(message, now_utc):
-                if type(item) is TracksReady:
+                if isinstance(item, Sample):
+                    publication.write(item)
+                else:
                     logger.info("%s %s: %s", self.remote, self.path, _describe(item))
                     publication.set_tracks(item.tracks, RTMP_CLOCK)
-                else:
-                    publication.write(item)  # type: ignore[arg-type]
         except (StreamingError, SegmenterError) as error:
-            self._connection.close(commands.PUBLISH_REJECTED, str(error))
+            self._refuse_media(str(error))
         except Exception:
             logger.exception("%s %s: media not taken", self.remote, self.path)
-            self._connection.close(commands.PUBLISH_REJECTED, _INTERNAL)
+            self._refuse_media(_INTERNAL)
+
+    def _refuse_media(self, reason: str) -> None:
+        """Close over media that cannot be taken; what follows of them is left unread."""
+        self._demuxer = None
+        self._connection.close(commands.PUBLISH_REJECTED, reason)
 
     async def _ask(self, event: PublishRequested) -> None:
         request = PublishRequest(event.path, event.key, self.remote, "rtmp", event.query)
