@@ -22,7 +22,8 @@ from streaming.ingest.rtmp.server import RtmpServer
 from streaming.path_registry import PathRegistry
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
-from streaming.shelf_messages import DeliveryConfig
+from streaming.shelf_messages import DeliveryConfig, Metric
+from streaming.status import rtmp_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class App:
         self._config = config
         self._feed = ShelfFeed()
         self._registry = PathRegistry(config, self._feed)
+        self._rtmp = RtmpServer(config.rtmp, self._registry)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serves until SIGINT or SIGTERM; `ready` is called once both ports listen.
@@ -63,9 +65,8 @@ class App:
         stack.push_async_callback(delivery.close)
         stack.push_async_callback(self._registry.close)
         if self._config.rtmp.enabled:
-            rtmp = RtmpServer(self._config.rtmp, self._registry)
-            await start_listening(rtmp, self._config.rtmp.listen)
-            stack.push_async_callback(rtmp.close)
+            stack.push_async_callback(self._rtmp.close)
+            await start_listening(self._rtmp, self._config.rtmp.listen)
         self._registry.start()
         ticking = asyncio.create_task(self._tick(), name="ticks")
         stack.push_async_callback(cancelled, ticking)
@@ -87,8 +88,11 @@ class App:
             processes=config.http.processes,
             on_path_wanted=self._registry.want,
             on_viewers=self._registry.set_viewers,
-            metrics=self._registry.metrics,
+            metrics=self._metrics,
         )
+
+    def _metrics(self) -> list[Metric]:
+        return [*rtmp_metrics(self._rtmp.statistics()), *self._registry.metrics()]
 
     async def _tick(self) -> None:
         ticks = 0

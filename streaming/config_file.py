@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,10 @@ import msgspec
 
 from streaming.config import DEMO_PATHS, Config, PathConfig
 from streaming.errors import ConfigError
+from streaming.transcode.ladder import validate_ladder
 
 ENVIRONMENT_PREFIX = "HEADWATER_"
+_HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
@@ -28,9 +31,25 @@ def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
         _refuse_unknown(values, Config, (), str(file))
     _overlay_environment(values, environment)
     config = _convert(values, "the environment" if file is None else str(file))
+    for name, path in config.paths.items():
+        _check_path(name, path, "the environment" if file is None else str(file))
     if file is None and not config.paths:
         config = msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
     return config
+
+
+def _check_path(name: str, path: PathConfig, where: str) -> None:
+    """What types alone cannot say."""
+    try:
+        validate_ladder(path.ladder)
+        if path.source and set(name) & set("*?["):
+            raise ConfigError("a source belongs to one path, so its table cannot be a pattern")
+        if path.source_on_demand and not path.source:
+            raise ConfigError("source_on_demand needs a source")
+        if path.frame_hook and not _HOOK.fullmatch(path.frame_hook):
+            raise ConfigError(f'frame_hook "{path.frame_hook}" is not "module:function"')
+    except ConfigError as error:
+        raise ConfigError(f'{where}: paths."{name}": {error}') from error
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from segmenter.dash.mpd import render_mpd
 from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+
 from segmenter.media import MediaType, Sample, Track
-from segmenter.presentation import Presentation, PresentationSettings
+from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
 from segmenter.segment import (
     Event,
     InitReady,
@@ -50,6 +51,7 @@ class OriginStatistics:
     playlist_renders: int
     window_bytes: int
     renditions: int
+    presentation: PresentationStatistics
 
 
 class Origin:
@@ -79,7 +81,7 @@ class Origin:
         self._renders = 0
 
     @property
-    def playable(self) -> bool:
+    def is_playable(self) -> bool:
         """Whether the multivariant playlist is on the shelf."""
         return self._listed
 
@@ -118,7 +120,8 @@ class Origin:
             segment_bytes=self._segment_bytes,
             playlist_renders=self._renders,
             window_bytes=sum(rendition.window_bytes for rendition in renditions),
-            renditions=len(self._presentation.renditions),
+            renditions=len(renditions),
+            presentation=self._presentation.statistics(),
         )
 
     # -- what happened goes to the shelf -----------------------------------------------------

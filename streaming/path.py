@@ -23,9 +23,14 @@ from typing import Protocol
 from segmenter.errors import UsageError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock, Timeline
+from segmenter.timeline_statistics import TimelineStatistics
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publisher
+
+BAD_NAME = "NetStream.Publish.BadName"
+TAKEN_OVER = "NetStream.Unpublish.Success"
+"""RTMP's reason codes, which every ingest translates for its own publishers."""
 
 
 class PathState(enum.Enum):
@@ -91,9 +96,11 @@ class PathStatistics:
     bytes_in: int
     samples_in: int
     bitrate: int
+    """Bits per second, lately."""
+    timeline: TimelineStatistics
 
 
-class _Slot:
+class Slot:
     """One publisher's hold on the path; stale once another took over."""
 
     __slots__ = ("protocol", "publisher", "remote")
@@ -126,7 +133,7 @@ class Path:
         self._state_version = 0
         self._on_change = on_change
         self._timeline = Timeline()
-        self._slot: _Slot | None = None
+        self._slot: Slot | None = None
         self._tracks: tuple[Track, ...] = ()
         self._publishers = 0
         self._samples_in = 0
@@ -135,24 +142,26 @@ class Path:
 
     # -- the publisher's side ----------------------------------------------------------------
 
-    def occupy(self, publisher: Publisher, remote: str, protocol: str, now_utc: float) -> _Slot:
+    def occupy(self, publisher: Publisher, remote: str, protocol: str, now_utc: float) -> Slot:
         """Takes the slot, by the path's `republish` policy.
 
         Raises PublishRejected where another publisher holds it and the policy is `reject`.
         """
         if self._slot is not None:
             if self.config.republish == "reject":
-                raise PublishRejected("already_publishing", f"{self.name} has a publisher already")
+                raise PublishRejected(
+                    BAD_NAME, f"{self.name} has a publisher already", http_status=409
+                )
             old = self._slot
             self.leave(old, "taken over", now_utc)
-            old.publisher.close("taken_over", f"another publisher took over {self.name}")
-        self._slot = _Slot(publisher, remote, protocol)
+            old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
+        self._slot = Slot(publisher, remote, protocol)
         self._publishers += 1
         self._set_state(PathState.STARTING, f"{protocol} publisher {remote}", now_utc)
         return self._slot
 
     def set_tracks(
-        self, slot: _Slot, tracks: Sequence[Track], clock: SourceClock, now_utc: float
+        self, slot: Slot, tracks: Sequence[Track], clock: SourceClock, now_utc: float
     ) -> None:
         """The publisher's complete list of tracks; again whenever one of them changes."""
         if slot is not self._slot:
@@ -165,7 +174,7 @@ class Path:
         for reader in self.readers:
             reader.set_tracks(self._tracks, now_utc)
 
-    def write(self, slot: _Slot, sample: Sample, now_utc: float) -> None:
+    def write(self, slot: Slot, sample: Sample, now_utc: float) -> None:
         """One sample in the publisher's own clock."""
         if slot is not self._slot:
             return
@@ -181,7 +190,7 @@ class Path:
             for reader in self.readers:
                 reader.write(sample, now_utc)
 
-    def leave(self, slot: _Slot, reason: str, now_utc: float) -> None:
+    def leave(self, slot: Slot, reason: str, now_utc: float) -> None:
         """The publisher has gone."""
         if slot is not self._slot:
             return
@@ -235,7 +244,8 @@ class Path:
             tracks=self._tracks,
             bytes_in=self._bytes_in,
             samples_in=self._samples_in,
-            bitrate=self._rate.bits_per_second(now_utc),
+            bitrate=self._rate.bits_per_second(now_utc) if slot else 0,
+            timeline=self._timeline.statistics(),
         )
 
     def _set_state(self, new: PathState, reason: str, now_utc: float) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from segmenter.errors import MediaError
@@ -20,10 +21,13 @@ from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
-from streaming.path import Path, PathState, StateChange
+from streaming.path import BAD_NAME, Path, PathState, Slot, StateChange
 from streaming.pipeline import Pipeline
 from streaming.shelf_feed import ShelfFeed
-from streaming.status import path_state_message
+from streaming.shelf_messages import Metric
+from streaming.shelf_messages import PathState as PathStateMessage
+from streaming.status import path_metrics, path_state_message
+from streaming.transcode.ladder import BUDGET_SHARE
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +37,13 @@ MAX_NAME_CHARS: Final = 200
 RESERVED_NAMES: Final = frozenset({"api", "healthz", "metrics", "readyz", "static", "time"})
 """First words of URLs that are not paths."""
 
-CPU_SHARE: Final = 0.6
-"""Of the machine's cores for automatic ladders: ingest, packaging and delivery need the rest."""
+
+@dataclass(frozen=True, slots=True)
+class RegistryStatistics:
+    """Paths that exist, and sources being pulled, now."""
+
+    paths: int
+    pulls: int
 
 
 class _Entry:
@@ -50,13 +59,17 @@ class _Entry:
 class _Publication:
     """A publisher's slot with the clock that the shell has not."""
 
-    def __init__(self, path: Path, slot: object, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, slot: Slot, clock: Callable[[], float]) -> None:
         self._path = path
         self._slot = slot
         self._clock = clock
 
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
-        self._path.set_tracks(self._slot, tracks, clock, self._clock())
+        now = self._clock()
+        try:
+            self._path.set_tracks(self._slot, tracks, clock, now)
+        except MediaError as error:
+            self._path.kick(REJECTED, str(error), now)
 
     def write(self, sample: Sample) -> None:
         now = self._clock()
@@ -84,11 +97,10 @@ class PathRegistry:
     def start(self) -> None:
         """Starts the sources that are always pulled; needs a running loop."""
         for name, settings in self._config.paths.items():
-            if not settings.source or set(name) & set("*?["):
-                continue
             if settings.source_on_demand:
                 self._on_demand[name] = settings
-            else:
+                self._announce_idle(name)
+            elif settings.source:
                 self._pull(name, settings)
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
@@ -125,11 +137,12 @@ class PathRegistry:
         entry = self._entries[name] = _Entry(path, pipeline)
         return entry
 
-    def _ladder_cores(self, settings: PathConfig) -> float:
-        """Cores that one more automatic ladder may use beside those that run already."""
-        budget = settings.cpu_budget or CPU_SHARE * (os.cpu_count() or 1)
-        running = sum(entry.pipeline.encoding for entry in self._entries.values())
-        return budget / max(1, running + 1)
+    def _ladder_cores(self, name: str) -> float:
+        """Cores that the automatic ladder of `name` may use beside those that run already."""
+        others = sum(
+            entry.pipeline.is_encoding for other, entry in self._entries.items() if other != name
+        )
+        return BUDGET_SHARE * (os.cpu_count() or 1) / (others + 1)
 
     def _pull(self, name: str, settings: PathConfig) -> None:
         entry = self._entry(name, settings)
@@ -150,6 +163,8 @@ class PathRegistry:
         for name, count in viewers.items():
             if count and name in self._entries:
                 self._entries[name].wanted_utc = now
+            elif count:
+                self.want(name)
 
     async def handle_timer(self) -> None:
         """What time alone brings about; called a few times a second."""
@@ -157,18 +172,33 @@ class PathRegistry:
         for name, entry in list(self._entries.items()):
             entry.path.handle_timer(now)
             entry.pipeline.handle_timer(now)
+            self._bound_bitrate(entry.path, now)
             if name in self._on_demand and entry.pull is not None:
                 idle_s = now - entry.wanted_utc
                 if idle_s > entry.path.config.source_idle_s:
                     logger.info("%s: nobody has watched for %.0f s", name, idle_s)
-                    await self._stop_pull(entry)
-            if self._is_over(entry, now):
+                    await self._close_entry(name)
+            elif self._is_over(entry, now):
                 await self._close_entry(name)
 
     def publish_states(self) -> None:
         """Tells the delivery processes how each path fares; called once a second."""
         for entry in self._entries.values():
             self._feed.path_state(path_state_message(entry.path, entry.pipeline, self._clock()))
+
+    def statistics(self) -> RegistryStatistics:
+        """How much there is."""
+        pulls = sum(entry.pull is not None for entry in self._entries.values())
+        return RegistryStatistics(len(self._entries), pulls)
+
+    def metrics(self) -> list[Metric]:
+        """What /metrics shows of paths beside their states."""
+        now = self._clock()
+        return [
+            metric
+            for entry in self._entries.values()
+            for metric in path_metrics(entry.path, entry.pipeline, now)
+        ]
 
     def kick(self, name: str) -> bool:
         """Closes the publisher of a path; False where there is none."""
@@ -185,6 +215,14 @@ class PathRegistry:
             await self._close_entry(name)
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _bound_bitrate(self, path: Path, now: float) -> None:
+        """A flood costs its publisher the slot."""
+        most_kbps = self._config.rtmp.max_bitrate_kbps
+        seen = path.statistics(now)
+        if seen.protocol == "rtmp" and seen.bitrate > most_kbps * 1000:
+            mbps = seen.bitrate / 1e6
+            path.kick(REJECTED, f"{mbps:.0f} Mb/s are more than {most_kbps / 1000:g}", now)
 
     def _is_over(self, entry: _Entry, now: float) -> bool:
         """Ended for so long that no player can still be reading its last window."""
@@ -203,6 +241,20 @@ class PathRegistry:
         await self._stop_pull(entry)
         await entry.pipeline.close()
         self._feed.path_gone(name)
+        if name in self._on_demand:
+            self._announce_idle(name)
+
+    def _announce_idle(self, name: str) -> None:
+        """Viewers of a source that sleeps are asked to wait, not told that there is nothing."""
+        self._feed.path_state(
+            PathStateMessage(
+                path=name,
+                state="idle",
+                reason="pulled while someone watches",
+                since_utc=self._clock(),
+                window_s=self._on_demand[name].window_s,
+            )
+        )
 
     def _state_changed(self, change: StateChange) -> None:
         logger.info(
@@ -213,7 +265,6 @@ class PathRegistry:
             self._feed.path_state(path_state_message(entry.path, entry.pipeline, change.at_utc))
 
 
-BAD_NAME: Final = "NetStream.Publish.BadName"
 CLOSED: Final = "NetStream.Unpublish.Success"
 REJECTED: Final = "NetStream.Publish.Rejected"
 

@@ -14,17 +14,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from segmenter.media import MediaType, Sample, Track
-from streaming.config import PathConfig
 from streaming.origin import Origin, OriginStatistics
 from streaming.path import Path
 from streaming.shelf_feed import ShelfFeed
 from streaming.transcode.ladder import LadderPlan, plan_ladder
-from streaming.transcode.transcode_link import TranscodeLink, TranscodeState
+from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeStatistics
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +35,8 @@ class PipelineStatistics:
     """Names of tracks packaged as the publisher sent them."""
     ladder_reasons: tuple[str, ...]
     """Why the ladder is as it is, for people."""
-    transcode: dict[str, Any]
-    """The worker's latest report; empty when nothing is encoded."""
+    transcode: TranscodeStatistics | None
+    """None while nothing was ever encoded."""
     origin: OriginStatistics
 
 
@@ -51,7 +47,7 @@ class Pipeline:
         self,
         path: Path,
         feed: ShelfFeed,
-        ladder_cores: Callable[[PathConfig], float],
+        ladder_cores: Callable[[str], float],
         clock: Callable[[], float],
     ) -> None:
         self._path = path
@@ -59,34 +55,44 @@ class Pipeline:
         self._ladder_cores = ladder_cores
         self._clock = clock
         self._origin = Origin(path.name, path.config, feed)
-        self._plan: LadderPlan | None = None
+        self._plan = NOTHING
         self._link: TranscodeLink | None = None
-        self._source: tuple[Track, ...] = ()
+        self._inputs: frozenset[str] = frozenset()
         self._copied: dict[str, Track] = {}
         self._encoded: dict[str, Track] = {}
-        self._inputs: frozenset[str] = frozenset()
         path.readers.append(self)
 
     # -- the path's side ---------------------------------------------------------------------
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
-        """See streaming.path.Reader."""
-        if tuple(tracks) != self._source:
-            self._source = tuple(tracks)
-            self._make_plan()
-        if self._link is not None:
-            self._link.start(self._source)
+        """See streaming.path.Reader. Raises MediaError when a track cannot be packaged."""
+        video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
+        audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
+        cores = self._ladder_cores(self._path.name)
+        plan = self._plan = plan_ladder(self._config, video, audio, None, cores)
+        self._log_plan(plan)
+        self._copied = {track.name: track for track in tracks if _is_copied(track, plan)}
+        self._encoded = {}
+        self._inputs = frozenset(track.name for track in (video, audio) if track is not None)
+        if plan.needs_worker and self._link is None:
+            self._link = self._open_link()
         self._announce(now_utc)
+        if self._link is not None:
+            self._link.start(tracks, plan)
 
     def write(self, sample: Sample, now_utc: float) -> None:
         """See streaming.path.Reader."""
-        if sample.track in self._inputs and self._link is not None:
-            self._link.write(sample)
-        if sample.track in self._copied and not self._holds:
+        link = self._link
+        if link is not None and sample.track in self._inputs:
+            link.write(sample)
+            if self._holds(link):
+                return
+        if sample.track in self._copied:
             self._origin.write(sample, now_utc)
 
     def pause(self, now_utc: float) -> None:
-        """See streaming.path.Reader: what is there stays as it is."""
+        """See streaming.path.Reader: what there is becomes the last segment for now."""
+        self._origin.pause(now_utc)
 
     def end(self, now_utc: float) -> None:
         """See streaming.path.Reader."""
@@ -95,21 +101,98 @@ class Pipeline:
     # -- the registry's side -----------------------------------------------------------------
 
     def handle_timer(self, now_utc: float) -> None:
-        """What time alone brings about."""
+        """What time alone brings about; also tells the path how its encoder fares."""
         self._origin.handle_timer(now_utc)
+        if self._link is not None:
+            state = self._link.state
+            self._path.set_degraded(state.phase in _TROUBLED, state.reason or "recovered", now_utc)
 
     async def close(self) -> None:
         """Stops the worker."""
-        if self._link is not None:
-            await self._link.close()
-            self._link = None
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
 
     @property
-    def playable(self) -> bool:
+    def is_playable(self) -> bool:
         """Whether players find a multivariant playlist."""
-        return self._origin.playable
+        return self._origin.is_playable
 
     @property
-    def encoding(self) -> bool:
+    def is_encoding(self) -> bool:
         """Whether a worker encodes for this path."""
-        return self._link is not None
+        return self._link is not None and self._plan.needs_worker
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the encoder right now, for people; "" when nothing is."""
+        if self._link is None or self._link.state.phase not in _TROUBLED:
+            return ""
+        return self._link.state.reason
+
+    def statistics(self) -> PipelineStatistics:
+        """What becomes of the path's samples."""
+        return PipelineStatistics(
+            tracks=(*self._copied.values(), *self._encoded.values()),
+            copied=frozenset(self._copied),
+            ladder_reasons=self._plan.reasons,
+            transcode=self._link.statistics() if self._link is not None else None,
+            origin=self._origin.statistics(),
+        )
+
+    # -- the worker's side -------------------------------------------------------------------
+
+    def _open_link(self) -> TranscodeLink:
+        return TranscodeLink(
+            self._path.name,
+            self._config,
+            on_tracks=self._set_encoded,
+            on_sample=self._write_encoded,
+            on_state=lambda _state: None,  # handle_timer asks, so that the path is LIVE by then
+        )
+
+    def _set_encoded(self, tracks: Sequence[Track]) -> None:
+        self._encoded = {track.name: track for track in tracks}
+        self._announce(self._clock())
+
+    def _write_encoded(self, sample: Sample) -> None:
+        if sample.track in self._encoded:
+            self._origin.write(sample, self._clock())
+
+    def _announce(self, now_utc: float) -> None:
+        """Tells the origin which tracks there are and which are still to come."""
+        known = (*self._copied.values(), *self._encoded.values())
+        self._origin.set_tracks(known, expected_names(self._plan), now_utc)
+
+    def _holds(self, link: TranscodeLink) -> bool:
+        """Whether everything waits for the worker, as `on_worker_crash = "wait"` demands."""
+        if self._config.on_worker_crash != "wait":
+            return False
+        return link.state.phase in _AWAY and link.statistics().worker.starts > 1
+
+    def _log_plan(self, plan: LadderPlan) -> None:
+        names = [rung.name for rung in plan.rungs]
+        if plan.copies_video:
+            names.insert(0, "source")
+        logger.info(
+            "path %s: ladder %s, about %.2f cores", self._path.name, " ".join(names), plan.cores
+        )
+        for reason in plan.reasons:
+            logger.info("path %s: %s", self._path.name, reason)
+
+
+NOTHING = LadderPlan((), False, False, None, 0.0, ())
+_TROUBLED = frozenset({TranscodePhase.DEGRADED, TranscodePhase.RESTARTING})
+_AWAY = frozenset({TranscodePhase.STARTING, TranscodePhase.RESTARTING})
+
+
+def expected_names(plan: LadderPlan) -> tuple[str, ...]:
+    """The renditions that a worker will bring."""
+    names = [rung.name for rung in plan.rungs]
+    if plan.encode_audio is not None:
+        names.append(plan.encode_audio.name)
+    return tuple(names)
+
+
+def _is_copied(track: Track, plan: LadderPlan) -> bool:
+    return plan.copies_video if track.media_type is MediaType.VIDEO else plan.copies_audio

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
+from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.path import Path, PathState
 from streaming.pipeline import Pipeline
-from streaming.shelf_messages import PathPhase, RenditionRecord
+from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
 from streaming.shelf_messages import PathState as PathStateMessage
+
+Kind: TypeAlias = Literal["counter", "gauge"]
 
 _PHASES: dict[PathState, PathPhase] = {
     PathState.IDLE: "idle",
@@ -27,12 +32,12 @@ def path_state_message(path: Path, pipeline: Pipeline, now_utc: float) -> PathSt
     seen = path.statistics(now_utc)
     made = pipeline.statistics()
     phase = _PHASES[seen.state]
-    if phase == "live" and not pipeline.playable:
+    if phase == "live" and not pipeline.is_playable:
         phase = "starting"
     return PathStateMessage(
         path=path.name,
         state=phase,
-        reason=pipeline.reason,
+        reason=pipeline.trouble,
         since_utc=seen.state_since_utc,
         publisher=seen.protocol,
         ingest_bytes=seen.bytes_in,
@@ -76,5 +81,64 @@ def _details(path: Path, pipeline: Pipeline, now_utc: float) -> dict[str, Any]:
         "segment_bytes": made.origin.segment_bytes,
         "playlist_renders": made.origin.playlist_renders,
         "ladder": list(made.ladder_reasons),
-        "transcode": made.transcode,
+        "timeline": _plain(seen.timeline),
+        "presentation": _plain(made.origin.presentation),
+        "transcode": _plain(made.transcode),
     }
+
+
+def _plain(record: object) -> Any:
+    return msgspec.to_builtins(record) if record is not None else {}
+
+
+def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]:
+    """What /metrics shows of a path beside what its state message carries."""
+    seen, made = path.statistics(now_utc), pipeline.statistics()
+    origin, timeline = made.origin, seen.timeline
+    figures: list[tuple[str, str, float, Kind]] = [
+        ("publishers", "Publishers that the path has had.", seen.publishers, "counter"),
+        ("segments", "Segments made, of all renditions.", origin.segments, "counter"),
+        ("segment_bytes", "Bytes of segments made.", origin.segment_bytes, "counter"),
+        ("playlist_renders", "Playlists and manifests.", origin.playlist_renders, "counter"),
+        ("timeline_ahead_seconds", "Media time minus arrival.", timeline.ahead_s, "gauge"),
+        ("timeline_jumps", "Jumps of publishers' clocks.", timeline.jumps, "counter"),
+        (
+            "samples_dropped",
+            "Left out by timeline and packaging.",
+            timeline.dropped + timeline.audio_dropped + origin.presentation.samples_dropped,
+            "counter",
+        ),
+        (
+            "forced_cuts",
+            "Segments begun without a key frame.",
+            origin.presentation.forced_cuts,
+            "counter",
+        ),
+        ("discontinuities", "Breaks of the presentation.", origin.presentation.breaks, "counter"),
+    ]
+    if made.transcode is not None:
+        worker, status = made.transcode.worker, made.transcode.status
+        figures += [
+            ("worker_starts", "Starts of the transcoding worker.", worker.starts, "counter"),
+            ("worker_rss_bytes", "Memory of the worker.", status.rss_bytes, "gauge"),
+            ("worker_cpu_seconds", "CPU of the running worker.", status.cpu_s, "gauge"),
+            ("worker_lag_seconds", "Media not yet decoded.", status.lag_s, "gauge"),
+            ("rungs_shed", "Rungs stopped for want of CPU.",
+             sum(rung.shed for rung in status.rungs), "gauge"),
+            ("hook_errors", "Failed calls of the frame hook.", status.hook_errors, "gauge"),
+        ]  # fmt: skip
+    labels = {"path": path.name}
+    return [
+        Metric(f"headwater_path_{name}", text, float(value), labels, kind)
+        for name, text, value, kind in figures
+    ]
+
+
+def rtmp_metrics(seen: RtmpServerStatistics) -> list[Metric]:
+    """What /metrics shows of the RTMP port."""
+    return [
+        Metric("headwater_rtmp_connections", "Open connections.", seen.connections),
+        Metric("headwater_rtmp_publishing", "Of these, publishing.", seen.publishing),
+        Metric("headwater_rtmp_accepted", "Ever accepted.", seen.accepted, kind="counter"),
+        Metric("headwater_rtmp_refused", "Refused by a limit.", seen.refused, kind="counter"),
+    ]

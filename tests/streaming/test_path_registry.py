@@ -1,0 +1,187 @@
+"""The door: names, keys, policies, sources on demand, and what a bad publisher costs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from segmenter.media import Codec, Sample, Track
+from segmenter.timeline import RTMP_CLOCK
+from streaming.config import Config, PathConfig, RtmpConfig
+from streaming.errors import PublishRejected
+from streaming.ingest.source import PublishRequest
+from streaming.path_registry import PathRegistry, name_error
+from streaming.shelf_feed import ShelfFeed
+from streaming.shelf_messages import PathState as PathStateMessage
+from tests.streaming.test_path import FakePublisher
+
+COPY = PathConfig(ladder="copy", audio="copy")
+AUDIO = Track("audio", Codec.AAC, 48_000, b"\x11\x90", sample_rate=48_000, channels=2)
+
+
+class RecordingFeed(ShelfFeed):
+    """A feed that also remembers which states it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[PathStateMessage] = []
+
+    def path_state(self, state: PathStateMessage) -> None:
+        self.told.append(state)
+        super().path_state(state)
+
+
+class Scene:
+    def __init__(self, **config: object) -> None:
+        self.now = 1_700_000_000.0
+        self.feed = RecordingFeed()
+        config.setdefault("paths", {"*": COPY})
+        self.registry = PathRegistry(Config(**config), self.feed, lambda: self.now)  # type: ignore[arg-type]
+
+    def told(self) -> list[tuple[str, str]]:
+        return [(state.path, state.state) for state in self.feed.told]
+
+
+def request(path: str = "live/a", key: str = "", protocol: str = "rtmp") -> PublishRequest:
+    return PublishRequest(path, key, "10.0.0.1:5", protocol)
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    scene = Scene()
+    yield scene
+    await scene.registry.close()
+
+
+async def refusal(scene: Scene, asked: PublishRequest) -> str:
+    with pytest.raises(PublishRejected) as refused:
+        await scene.registry.publish(asked, FakePublisher())
+    return refused.value.description
+
+
+async def test_a_path_needs_no_configuration_to_exist(scene: Scene) -> None:
+    await scene.registry.publish(request(), FakePublisher())
+    assert ("live/a", "starting") in scene.told()
+
+
+@pytest.mark.parametrize(
+    "name", ["live/foo", "a", "Cam_1.hd", "a/b/c/d/e/f/g/h", "~tom/show-1", "x" * 200]
+)
+def test_names_that_can_be_paths(name: str) -> None:
+    assert name_error(name) == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/a", "a/", "a//b", ".hidden", "a/../b", "a b", "a?b", "ü", "a/b/c/d/e/f/g/h/i",
+             "x" * 201, "api/v1", "metrics", "static/x", "time"],
+)  # fmt: skip
+async def test_names_that_cannot_be_paths_are_refused_with_a_reason(
+    scene: Scene, name: str
+) -> None:
+    assert name_error(name)
+    assert await refusal(scene, request(name)) == name_error(name)
+
+
+async def test_a_wrong_key_is_refused_and_the_right_one_taken() -> None:
+    scene = Scene(paths={"live/*": PathConfig(publish_key="s3cret", ladder="copy")})
+    for key in ("", "s3cre", "s3cret2"):
+        assert "wrong or missing publish key" in await refusal(scene, request(key=key))
+    await scene.registry.publish(request(key="s3cret"), FakePublisher())
+    await scene.registry.close()
+
+
+async def test_a_path_that_pulls_its_own_source_takes_no_publisher() -> None:
+    scene = Scene(paths={"live/a": PathConfig(source="x.mp4", source_on_demand=True)})
+    assert "pulls its own source" in await refusal(scene, request())
+
+
+async def test_the_number_of_paths_is_bounded() -> None:
+    scene = Scene(max_paths=1)
+    await scene.registry.publish(request("live/a"), FakePublisher())
+    assert "1 paths already" in await refusal(scene, request("live/b"))
+    await scene.registry.close()
+
+
+async def test_tracks_that_cannot_be_packaged_cost_the_publisher_its_place(scene: Scene) -> None:
+    publisher = FakePublisher()
+    publication = await scene.registry.publish(request(), publisher)
+    broken = Track("source", Codec.H264, 90_000, b"\xff\xff", width=16, height=16)
+    publication.set_tracks([broken], RTMP_CLOCK)
+    [(code, why)] = publisher.closed
+    assert code == "NetStream.Publish.Rejected"
+    assert why
+
+
+async def test_a_publisher_above_the_bitrate_limit_is_closed() -> None:
+    scene = Scene(rtmp=RtmpConfig(max_bitrate_kbps=100))
+    publisher = FakePublisher()
+    publication = await scene.registry.publish(request(), publisher)
+    publication.set_tracks([AUDIO], RTMP_CLOCK)
+    for i in range(300):
+        publication.write(Sample("audio", 21 * i, 21 * i, b"x" * 1000, is_sync=True))
+        scene.now += 0.021
+    await scene.registry.handle_timer()
+    [(_, why)] = publisher.closed
+    assert "Mb/s are more than 0.1" in why
+    await scene.registry.close()
+
+
+async def test_an_on_demand_source_is_announced_as_sleeping() -> None:
+    scene = Scene(paths={"cam": PathConfig(source="x.mp4", source_on_demand=True)})
+    scene.registry.start()
+    assert scene.told() == [("cam", "idle")]
+
+
+async def test_an_on_demand_source_starts_with_a_viewer_and_stops_without(tmp_path: Path) -> None:
+    settings = PathConfig(
+        source=str(tmp_path / "none.mp4"), source_on_demand=True, source_idle_s=30
+    )
+    scene = Scene(paths={"cam": settings})
+    scene.registry.start()
+    scene.registry.want("cam")
+    scene.now += 29
+    scene.registry.set_viewers({"cam": 1})
+    scene.now += 29
+    await scene.registry.handle_timer()
+    assert scene.registry.statistics().pulls == 1
+    scene.now += 2
+    await scene.registry.handle_timer()
+    assert scene.registry.statistics().pulls == 0
+    assert scene.told()[-1] == ("cam", "idle")
+
+
+async def test_a_path_that_ended_is_forgotten_after_its_window() -> None:
+    scene = Scene(paths={"*": PathConfig(ladder="copy", linger_s=5, window_s=10)})
+    publication = await scene.registry.publish(request(), FakePublisher())
+    publication.close("gone")
+    scene.now += 5
+    await scene.registry.handle_timer()
+    assert scene.told()[-1] == ("live/a", "ended")
+    assert scene.registry.statistics().paths == 1
+    scene.now += 11
+    await scene.registry.handle_timer()
+    assert scene.registry.statistics().paths == 0
+
+
+async def test_the_operator_can_close_a_publisher(scene: Scene) -> None:
+    publisher = FakePublisher()
+    await scene.registry.publish(request(), publisher)
+    assert scene.registry.kick("live/a")
+    assert publisher.closed == [("NetStream.Unpublish.Success", "closed by the operator")]
+    assert not scene.registry.kick("live/b")
+
+
+async def test_metrics_name_every_path(scene: Scene) -> None:
+    await scene.registry.publish(request(), FakePublisher())
+    metrics = scene.registry.metrics()
+    assert {metric.labels["path"] for metric in metrics} == {"live/a"}
+    assert "headwater_path_segments" in {metric.name for metric in metrics}
+
+
+async def test_closing_tells_publishers_that_the_server_goes(scene: Scene) -> None:
+    publisher = FakePublisher()
+    await scene.registry.publish(request(), publisher)
+    await scene.registry.close()
+    assert publisher.closed == [("NetStream.Unpublish.Success", "the server is shutting down")]
