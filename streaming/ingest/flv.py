@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from segmenter.errors import MediaError
-from segmenter.media import Codec, MediaType, Sample, Track
+from segmenter.media import MediaType, Sample, Track
 from streaming.errors import MalformedTag, RtmpError, UnsupportedMedia
-from streaming.ingest.elementary_stream import ElementaryStream, open_stream
+from streaming.ingest.flv_lane import FlvLane
 from streaming.ingest.flv_metadata import Metadata, read_metadata
 from streaming.ingest.flv_packet import FlvPacket, PacketKind
 from streaming.ingest.flv_tag import read_audio_tag, read_video_tag
@@ -82,7 +82,7 @@ class FlvDemuxer:
     """
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[MediaType, int], ElementaryStream] = {}
+        self._lanes: dict[tuple[MediaType, int], FlvLane] = {}
         self._metadata = Metadata(frozenset())
         self._tracks: tuple[Track, ...] = ()
         self._is_ready = False
@@ -149,22 +149,25 @@ class FlvDemuxer:
         if packet.kind is PacketKind.CONFIG:
             self._configure(slot, packet, now_utc, out)
             return
-        stream = self._streams.get(slot)
-        if stream is None or stream.track.codec is not packet.codec:
-            if packet.track_id and len(self._streams) >= MAX_TRACKS:
+        lane = self._lanes.get(slot)
+        if lane is None or lane.codec is not packet.codec:
+            if packet.track_id:
                 self._left_out += 1
                 return
             raise MalformedTag(f"{packet.codec.value} frames before their configuration")
-        before = stream.track
-        data, is_sync = stream.read(packet.body, packet.is_key)
-        if stream.track is not before:
+        before = lane.track
+        units = lane.read(packet)
+        if lane.track is not before:
             self._change(now_utc, out)
-        if not data:
-            return
+        for data, is_sync, _ in units:
+            if data:
+                pts = timestamp + packet.composition_offset
+                sample = Sample(lane.name, timestamp, pts, data, is_sync, captured_utc=now_utc)
+                self._deliver(sample, now_utc, out)
+
+    def _deliver(self, sample: Sample, now_utc: float, out: list[Demuxed]) -> None:
         self._bad_in_a_row = 0
         self._samples += 1
-        pts = timestamp + packet.composition_offset
-        sample = Sample(before.name, timestamp, pts, data, is_sync, captured_utc=now_utc)
         if self._is_ready:
             out.append(sample)
         else:
@@ -175,21 +178,21 @@ class FlvDemuxer:
     def _configure(
         self, slot: tuple[MediaType, int], packet: FlvPacket, now_utc: float, out: list[Demuxed]
     ) -> None:
-        media, track_id = slot
-        if slot not in self._streams and sum(kind is media for kind, _ in self._streams) >= (
-            MAX_TRACKS
-        ):
-            self._left_out += 1
-            return
         if not packet.body:
             raise MalformedTag(f"empty {packet.codec.value} configuration")
-        name = _NAMES[media] + (str(track_id + 1) if track_id else "")
-        try:
-            self._streams[slot] = open_stream(name, packet.codec, bytes(packet.body))
-        except MediaError as error:
-            raise UnsupportedMedia(
-                f"the {_SPOKEN[packet.codec]} configuration cannot be read: {error}"
-            ) from error
+        lane = self._lanes.get(slot)
+        if lane is None:
+            media, track_id = slot
+            if sum(kind is media for kind, _ in self._lanes) >= MAX_TRACKS:
+                self._left_out += 1
+                return
+            lane = FlvLane(_NAMES[media] + (str(track_id + 1) if track_id else ""))
+        elif not lane.is_news(packet):
+            return
+        elif self._held:  # they belong to the configuration that ends here
+            self._start(now_utc, out)
+        lane.configure(packet, self._metadata.frame_rate)
+        self._lanes[slot] = lane
         self._change(now_utc, out)
 
     def _change(self, now_utc: float, out: list[Demuxed]) -> None:
@@ -212,8 +215,9 @@ class FlvDemuxer:
         out.append(TracksReady(tracks))
 
     def _list_tracks(self) -> tuple[Track, ...]:
-        order = sorted(self._streams, key=lambda slot: (slot[0] is MediaType.AUDIO, slot[1]))
-        return tuple(self._metadata.complete(self._streams[slot].track) for slot in order)
+        order = sorted(self._lanes, key=lambda slot: (slot[0] is MediaType.AUDIO, slot[1]))
+        known = (self._lanes[slot].track for slot in order)
+        return tuple(self._metadata.complete(track) for track in known if track is not None)
 
     # -- the start -----------------------------------------------------------------------------
 
@@ -223,27 +227,20 @@ class FlvDemuxer:
         if self._first_timestamp is None:
             self._first_timestamp = sample.dts
         waited_ms = (sample.dts - self._first_timestamp) % _WRAP
-        present = {media for media, _ in self._streams}
+        present = {media for (media, _), lane in self._lanes.items() if lane.track is not None}
         if (
             present >= (self._metadata.announced or _BOTH)
             or TRACK_WAIT_MS <= waited_ms < _HALF
             or len(self._held) >= MAX_HELD_SAMPLES
             or self._held_bytes >= MAX_HELD_BYTES
         ):
-            self._is_ready = True
-            self._change(now_utc, out)
-            out += self._held
-            self._held.clear()
+            self._start(now_utc, out)
 
-
-_SPOKEN = {
-    Codec.H264: "H.264",
-    Codec.H265: "HEVC",
-    Codec.AV1: "AV1",
-    Codec.VP9: "VP9",
-    Codec.AAC: "AAC",
-    Codec.OPUS: "Opus",
-}
+    def _start(self, now_utc: float, out: list[Demuxed]) -> None:
+        self._is_ready = True
+        self._change(now_utc, out)
+        out += self._held
+        self._held.clear()
 
 
 def _split_aggregate(message: Message) -> list[Message]:

@@ -13,6 +13,9 @@ _AVC, _AAC = 7, 10
 _KEY_FRAME, _COMMAND_FRAME = 1, 5
 _SEQUENCE_HEADER, _CODED = 0, 1
 
+_VIDEO_INSTEAD = "H.264, or HEVC, AV1 or VP9 as Enhanced RTMP"
+_AUDIO_INSTEAD = "AAC, or Opus as Enhanced RTMP"
+
 _OTHER_VIDEO = {
     1: "JPEG",
     2: "Sorenson H.263",
@@ -20,7 +23,7 @@ _OTHER_VIDEO = {
     4: "VP6",
     5: "VP6 with alpha",
     6: "Screen Video 2",
-    12: "HEVC under the unofficial FLV codec id 12",
+    12: "HEVC under an unofficial codec id",
 }
 _OTHER_AUDIO = {
     0: "PCM",
@@ -53,11 +56,13 @@ def read_video_tag(payload: bytes | bytearray) -> list[FlvPacket]:
     if frame_type == _COMMAND_FRAME:
         return []
     if codec_id != _AVC:
-        raise _refusal(_OTHER_VIDEO.get(codec_id), "video", codec_id, "H.264, HEVC, AV1 or VP9")
-    offset = read_int24(view, 2)
+        raise _refusal(_OTHER_VIDEO.get(codec_id), "video", codec_id, _VIDEO_INSTEAD)
+    if len(payload) < 2:
+        raise MalformedTag("video tag of 1 byte")
     packet_type = payload[1]
     if packet_type > _CODED:  # 2 is the end of sequence
         return []
+    offset = read_int24(view, 2)
     kind = PacketKind.FRAMES if packet_type == _CODED else PacketKind.CONFIG
     return [FlvPacket(kind, Codec.H264, 0, frame_type == _KEY_FRAME, offset, view[5:])]
 
@@ -74,7 +79,7 @@ def read_audio_tag(payload: bytes | bytearray) -> list[FlvPacket]:
     if sound_format == _ENHANCED_AUDIO:
         return read_enhanced_audio(view)
     if sound_format != _AAC:
-        raise _refusal(_OTHER_AUDIO.get(sound_format), "audio", sound_format, "AAC or Opus")
+        raise _refusal(_OTHER_AUDIO.get(sound_format), "audio", sound_format, _AUDIO_INSTEAD)
     kind = PacketKind.FRAMES if payload[1] == _CODED else PacketKind.CONFIG
     if payload[1] > _CODED:
         raise MalformedTag(f"AAC packet type {payload[1]}", value=payload[1])

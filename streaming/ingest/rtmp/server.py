@@ -94,7 +94,7 @@ class RtmpServer:
             return
         self._server.close()
         for session in list(self._sessions):
-            session.close(CONNECT_CLOSED, description)
+            session.shut_down(CONNECT_CLOSED, description)
         self._all_gone = asyncio.Event()
         if self._sessions:
             with contextlib.suppress(TimeoutError):

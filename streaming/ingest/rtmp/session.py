@@ -134,6 +134,11 @@ class RtmpSession(asyncio.Protocol):
         self._connection.close(code, description)
         self._advance()
 
+    def shut_down(self, code: str, description: str) -> None:
+        """Like ``close``, but the publication is told, since this is not the door's wish."""
+        self._end_publication(description)
+        self.close(code, description)
+
     def abort(self) -> None:
         """Drop the socket at once."""
         if self._transport is not None:
