@@ -19,7 +19,6 @@ import uvloop
 from streaming.link import Link
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
-from streaming.server.loop_link import LoopLink
 from streaming.server.player import Pages
 from streaming.server.site import Site
 from streaming.shelf import Shelf
@@ -71,7 +70,7 @@ class Delivery:
         """Serves until told to stop or the origin has gone."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        self._link = await LoopLink.open(end, ToDelivery, self._on_message, self._stop.set)
+        self._link = await Link.open(end, ToDelivery, self._on_message, self._stop.set)
         starting = asyncio.create_task(self._serve(), name="serve")
         await self._stop.wait()
         starting.cancel()

@@ -16,7 +16,6 @@ from typing import Any, Final
 import msgspec
 
 from streaming.link import Link, encode_frame
-from streaming.server.loop_link import LoopLink
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import (
     DeliveryConfig,
@@ -217,7 +216,7 @@ class _Slot:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await self._owner.spawn(theirs)
-        link: Link[Any] = await LoopLink.open(ours, FromDelivery, self._on_message, lambda: None)
+        link: Link[Any] = await Link.open(ours, FromDelivery, self._on_message, lambda: None)
         self.link = link
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time() + START_S - SILENCE_S
