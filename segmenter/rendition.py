@@ -50,6 +50,8 @@ class Rendition:
         self.is_ended = False
         self.is_independent = True
         """Whether every segment so far began with a sync sample."""
+        self.is_shortened = False
+        """Whether the window holds less than its seconds for the sake of its bytes."""
         self._segments: deque[Segment] = deque()
         self._removed: deque[tuple[float, Segment]] = deque()
         self._window_s = window_s
@@ -58,6 +60,7 @@ class Rendition:
         self._listed_s = 0.0
         self._longest_s = 0.0
         self._peak = 0
+        self._measured_init = ""
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -111,6 +114,8 @@ class Rendition:
         if self._segments and segment.msn != self._segments[-1].msn + 1:
             raise UsageError(f"segment {segment.msn} after {self._segments[-1].msn}")
         self.open_parts.clear()
+        if not segment.is_gap and segment.init.name != self._measured_init:
+            self._measured_init, self._peak = segment.init.name, 0
         self._segments.append(segment)
         self.is_independent &= segment.is_independent
         self._window_bytes += segment.size_bytes
@@ -119,6 +124,7 @@ class Rendition:
         self._peak = max(self._peak, self._latest_peak())
         while self._can_remove():
             self._remove_first(now_utc)
+        self.is_shortened &= self._listed_s + ROUNDING_S < self._window_s
 
     def end(self) -> None:
         """Nothing will be added or removed any more (EXT-X-ENDLIST)."""
@@ -146,10 +152,9 @@ class Rendition:
         return not self._segments and not self._removed
 
     def change_track(self, track: Track, codecs: str) -> None:
-        """The next segments carry ``track``; what was measured of the former is forgotten."""
+        """The next segments carry ``track``."""
         self.track = track
         self.codecs = codecs
-        self._peak = 0
 
     def bitrates(self) -> Bitrates:
         """What the segments listed measure."""
@@ -169,7 +174,11 @@ class Rendition:
         rest_s = self._listed_s - self._segments[0].duration_s + ROUNDING_S
         if rest_s < SHORTEST_WINDOW_TARGETS * self.target_duration:
             return False
-        return rest_s >= self._window_s or self._window_bytes > self._window_limit_bytes
+        if rest_s >= self._window_s:
+            return True
+        is_heavy = self._window_bytes > self._window_limit_bytes
+        self.is_shortened |= is_heavy
+        return is_heavy
 
     def _remove_first(self, now_utc: float) -> None:
         segment = self._segments.popleft()

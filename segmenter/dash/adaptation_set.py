@@ -1,0 +1,143 @@
+"""Renditions of one period, grouped by what a player may switch between (ISO/IEC 23009-1 5.3.3).
+
+Video renditions of one codec are one set; each audio rendition is a set of its own. Ids depend
+on codec and position alone, and sets and representations stand in the order of their ids, so
+that nothing that a player knows is ever renamed or moved by an update.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from fractions import Fraction
+
+from segmenter.codecs import h264, h265
+from segmenter.dash.segment_timeline import Run, timeline_entries
+from segmenter.dash.xml_text import Attributes, element, empty_element
+from segmenter.media import Codec, MediaType
+from segmenter.presentation import PeriodStart
+
+ROLE_SCHEME = "urn:mpeg:dash:role:2011"
+CHANNELS_SCHEME = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+
+_VIDEO_SET_IDS = {Codec.H264: 1, Codec.H265: 2, Codec.AV1: 3, Codec.VP9: 4}
+_FIRST_AUDIO_SET_ID = 100
+
+_CHANNEL_CONFIGURATIONS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
+"""ISO/IEC 23091-3: the usual layout for each number of channels."""
+
+
+def adaptation_sets(runs: Sequence[Run], period_start: PeriodStart) -> list[str]:
+    """The AdaptationSet elements of one period as lines."""
+    sets: dict[int, list[Run]] = {}
+    for run in runs:
+        sets.setdefault(_set_id(run), []).append(run)
+    lines: list[str] = []
+    has_audio = False
+    for set_id, members in sorted(sets.items()):
+        if members[0].first.init.track.media_type is MediaType.VIDEO:
+            lines += _video_set(set_id, members, period_start)
+        else:
+            lines += _audio_set(set_id, members[0], period_start, is_main=not has_audio)
+            has_audio = True
+    return lines
+
+
+def _set_id(run: Run) -> int:
+    codec = run.first.init.track.codec
+    return _VIDEO_SET_IDS.get(codec) or _FIRST_AUDIO_SET_ID + run.rendition.position
+
+
+def _video_set(set_id: int, runs: Sequence[Run], period_start: PeriodStart) -> list[str]:
+    tracks = [run.first.init.track for run in runs]
+    rates = [track.frame_rate for track in tracks]
+    attributes: Attributes = {
+        "id": set_id,
+        "contentType": "video",
+        "mimeType": "video/mp4",
+        "maxWidth": max(track.width for track in tracks),
+        "maxHeight": max(track.height for track in tracks),
+        "maxFrameRate": _frame_rate(max(rates)) if all(rates) else None,
+        "segmentAlignment": "true",
+        "startWithSAP": 1 if all(run.is_independent for run in runs) else None,
+    }
+    content = [_role("main")]
+    for run in runs:
+        track = run.first.init.track
+        own: Attributes = {
+            "width": track.width,
+            "height": track.height,
+            "sar": _sample_aspect_ratio(track.codec, track.codec_config),
+            "frameRate": _frame_rate(track.frame_rate),
+        }
+        content += _representation(run, own, [], period_start)
+    return element("AdaptationSet", attributes, content)
+
+
+def _audio_set(set_id: int, run: Run, period_start: PeriodStart, *, is_main: bool) -> list[str]:
+    track = run.first.init.track
+    attributes: Attributes = {
+        "id": set_id,
+        "contentType": "audio",
+        "mimeType": "audio/mp4",
+        "lang": track.language or None,
+        "segmentAlignment": "true",
+        "startWithSAP": 1,
+    }
+    configuration = _CHANNEL_CONFIGURATIONS.get(track.channels)
+    inside = []
+    if configuration:
+        named: Attributes = {"schemeIdUri": CHANNELS_SCHEME, "value": configuration}
+        inside.append(empty_element("AudioChannelConfiguration", named))
+    own: Attributes = {"audioSamplingRate": track.sample_rate or None}
+    content = [
+        _role("main" if is_main else "alternate"),
+        *_representation(run, own, inside, period_start),
+    ]
+    return element("AdaptationSet", attributes, content)
+
+
+def _role(value: str) -> str:
+    return empty_element("Role", {"schemeIdUri": ROLE_SCHEME, "value": value})
+
+
+def _representation(
+    run: Run, own: Attributes, inside: list[str], period_start: PeriodStart
+) -> list[str]:
+    rendition, init = run.rendition, run.first.init
+    attributes: Attributes = {
+        "id": rendition.name,
+        "codecs": init.codecs,
+        "bandwidth": rendition.bitrates().peak,
+        **own,
+    }
+    timescale = run.first.timescale
+    template: Attributes = {
+        "timescale": timescale,
+        "presentationTimeOffset": period_start.media_time(timescale),
+        "initialization": f"{rendition.name}/{init.name}",
+        "media": f"{rendition.name}/$Number$.m4s",
+        "startNumber": run.first.msn,
+    }
+    timeline = element("SegmentTimeline", {}, timeline_entries(run))
+    content = [*inside, *element("SegmentTemplate", template, timeline)]
+    return element("Representation", attributes, content)
+
+
+def _frame_rate(rate: Fraction) -> str | None:
+    return str(rate) if rate else None
+
+
+@functools.lru_cache(maxsize=64)
+def _sample_aspect_ratio(codec: Codec, codec_config: bytes) -> str | None:
+    """Width to height of a sample as the codec configuration says it, if it does."""
+    ratio = Fraction(0)
+    if codec is Codec.H264:
+        ratio = h264.parse_sps(
+            h264.parse_decoder_configuration(codec_config).sps[0]
+        ).sample_aspect_ratio
+    elif codec is Codec.H265:
+        ratio = h265.parse_sps(
+            h265.parse_decoder_configuration(codec_config).sps[0]
+        ).sample_aspect_ratio
+    return f"{ratio.numerator}:{ratio.denominator}" if ratio else None

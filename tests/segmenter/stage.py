@@ -1,0 +1,201 @@
+"""A presentation on a stage: made-up publishers in front, everything it announced behind.
+
+Sample bytes mean nothing here, so segments of any length cost microseconds; codec configurations
+are of real encoders. Tests that decode use real encodes (tests/segmenter/fmp4/encodes.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from segmenter.media import Codec, Sample, Track
+from segmenter.presentation import Presentation, PresentationSettings
+from segmenter.segment import (
+    Event,
+    InitReady,
+    PartReady,
+    PresentationEnded,
+    Segment,
+    SegmentExpired,
+    SegmentReady,
+)
+
+START = 1_800_000_000
+"""Media time of the first sample, seconds since 1970; on the grid of every segment duration."""
+
+SOURCE = Track(
+    "source",
+    Codec.H264,
+    90_000,
+    bytes.fromhex("0142c01fffe100176742c01fda014016ec0440000003004000000f03c60ca801000468ce0fc8"),
+    width=1280,
+    height=720,
+    frame_rate=Fraction(30),
+)
+"""libx264, 1280x720, 30 frames/s, square samples."""
+
+SMALL = Track(
+    "360p",
+    Codec.H264,
+    90_000,
+    bytes.fromhex(
+        "0142c01effe100196742c01eda0280bfe5c044000003000400000300f03c58ba8001000468ce0fc8"
+    ),
+    width=640,
+    height=360,
+    frame_rate=Fraction(30),
+)
+"""libx264, 640x360, 30 frames/s, square samples."""
+
+AUDIO = Track("audio", Codec.AAC, 48_000, bytes.fromhex("1190"), sample_rate=48_000, channels=2)
+"""AAC-LC, stereo."""
+
+OPUS = Track(
+    "audio_opus",
+    Codec.OPUS,
+    48_000,
+    bytes.fromhex("000201380000bb80000000"),
+    sample_rate=48_000,
+    channels=2,
+)
+
+
+def renamed(track: Track, name: str) -> Track:
+    """The same track under another name."""
+    return dataclasses.replace(track, name=name)
+
+
+def video(
+    track: Track = SOURCE,
+    *,
+    at: float = 0.0,
+    seconds: float = 8.0,
+    gop: int = 60,
+    fps: Fraction | int = 30,
+    size: int = 1000,
+    breaks: bool = False,
+) -> list[Sample]:
+    """Frames from START + ``at``, a key frame every ``gop`` frames; ``breaks`` marks the first."""
+    begin = round((START + at) * track.timescale)
+    samples = []
+    for number in range(round(seconds * fps)):
+        dts, end = (begin + round(n * track.timescale / fps) for n in (number, number + 1))
+        is_sync = number % gop == 0
+        data = bytes(4 * size if is_sync else size)
+        mark = breaks and number == 0
+        samples.append(Sample(track.name, dts, dts, data, is_sync, end - dts, mark))
+    return samples
+
+
+def audio(
+    track: Track = AUDIO,
+    *,
+    at: float = 0.0,
+    seconds: float = 8.0,
+    size: int = 300,
+    breaks: bool = False,
+) -> list[Sample]:
+    """AAC frames of 1024 samples from START + ``at`` on."""
+    begin = round((START + at) * track.timescale)
+    count = int(seconds * track.timescale / 1024)
+    return [
+        Sample(
+            track.name,
+            begin + n * 1024,
+            begin + n * 1024,
+            bytes(size),
+            True,
+            1024,
+            breaks and not n,
+        )
+        for n in range(count)
+    ]
+
+
+def interleaved(*streams: Iterable[Sample], tracks: Sequence[Track] = ()) -> list[Sample]:
+    """In the order in which they would arrive: by dts in seconds."""
+    scales = {track.name: track.timescale for track in (SOURCE, SMALL, AUDIO, OPUS, *tracks)}
+    return sorted(
+        (sample for stream in streams for sample in stream),
+        key=lambda sample: Fraction(sample.dts, scales.get(sample.track, 90_000)),
+    )
+
+
+class Stage:
+    """Owns a presentation, its wall clock, and a record of all events by kind."""
+
+    def __init__(self, *tracks: Track, settings: PresentationSettings | None = None) -> None:
+        self.presentation = Presentation(settings or PresentationSettings())
+        self.now = float(START)
+        self.events: list[Event] = []
+        self.segments: dict[str, list[Segment]] = defaultdict(list)
+        self.data: dict[tuple[str, str], bytes] = {}
+        self.expired: dict[str, list[Segment]] = defaultdict(list)
+        self.scales: dict[str, int] = {}
+        if tracks:
+            self.start(*tracks)
+
+    def start(self, *tracks: Track, expected: Sequence[str] = ()) -> list[Event]:
+        """Announce tracks."""
+        self.scales.update({track.name: track.timescale for track in tracks})
+        return self._record(self.presentation.start(tracks, expected=expected))
+
+    def push(self, *streams: Iterable[Sample]) -> list[Event]:
+        """Samples in order of time, each at its own end by the wall clock."""
+        samples = [sample for stream in streams for sample in stream]
+        samples.sort(key=lambda sample: Fraction(sample.dts, self.scales[sample.track]))
+        events: list[Event] = []
+        for sample in samples:
+            end = (sample.dts + sample.duration) / self.scales[sample.track]
+            self.now = max(self.now, end)
+            events += self._record(self.presentation.push(sample, self.now))
+        return events
+
+    def wait(self, seconds: float) -> list[Event]:
+        """Let time pass in steps of the timer."""
+        events: list[Event] = []
+        for _ in range(round(seconds * 2)):
+            self.now += 0.5
+            events += self._record(self.presentation.handle_timer(self.now))
+        return events
+
+    def pause(self) -> list[Event]:
+        """The publisher has gone."""
+        return self._record(self.presentation.pause(self.now))
+
+    def end(self) -> list[Event]:
+        """Nothing follows."""
+        return self._record(self.presentation.end(self.now))
+
+    def numbers(self, name: str) -> list[int]:
+        """Media sequence numbers of all segments ever listed of a rendition."""
+        return [segment.msn for segment in self.segments[name]]
+
+    def parts_of(self, name: str, msn: int) -> list[bytes]:
+        """Bytes of the parts of one segment, as they were announced."""
+        return [
+            event.data
+            for event in self.events
+            if isinstance(event, PartReady) and event.rendition == name and event.part.msn == msn
+        ]
+
+    def _record(self, events: list[Event]) -> list[Event]:
+        self.events += events
+        for event in events:
+            match event:
+                case InitReady(rendition, init):
+                    self.data[rendition, init.name] = init.data
+                case PartReady(rendition, part, data):
+                    self.data[rendition, part.name] = data
+                case SegmentReady(rendition, segment, data):
+                    self.segments[rendition].append(segment)
+                    if not segment.is_gap:
+                        self.data[rendition, segment.name] = data
+                case SegmentExpired(rendition, segment):
+                    self.expired[rendition].append(segment)
+                case PresentationEnded():
+                    pass
+        return events
