@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from segmenter.dash.mpd import render_mpd
 from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
-
 from segmenter.media import MediaType, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
 from segmenter.segment import (
@@ -146,7 +145,8 @@ class Origin:
                 if not segment.is_gap:
                     self._feed.drop(self._url(rendition, segment.name))
             case PresentationEnded():
-                self._changed.update(self._presentation.renditions)
+                renditions = self._presentation.renditions
+                self._changed.update(name for name in renditions if renditions[name].segments)
 
     def _put_segment(self, rendition: str, segment: Segment, data: bytes, now_utc: float) -> None:
         self._put_media(rendition, segment.name, data, segment.msn)
