@@ -20,6 +20,10 @@ check: $(STAMPS)/python-dev
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_layering.py
 
+# FUZZ_SECONDS (for each target), FUZZ_TARGETS and more: tests/fuzz/runner.py
+fuzz: $(STAMPS)/python-dev
+	$(BIN)/python -m tests.fuzz.runner
+
 setup: $(STAMPS)/python $(STAMPS)/players
 setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players
 

@@ -1,0 +1,86 @@
+"""A second of `make fuzz` in every run: fixed dice, so that a failure can be repeated."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segmenter.errors import MediaError, UsageError
+from tests.fuzz import runner
+from tests.fuzz.mutation import MAX_BYTES, mutate
+from tests.fuzz.registry import HERE, Target, targets
+
+EXECUTIONS = 400
+"""Of each target; with some twenty targets about two seconds in all."""
+
+ALL = targets()
+NAMES = sorted(ALL)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_honest_inputs_and_what_once_broke_a_target_cost_nothing_but_its_errors(name: str) -> None:
+    for seed in ALL[name].seeds:
+        ALL[name].run(seed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damaged_inputs_cost_nothing_but_a_targets_own_errors(name: str) -> None:
+    dice = random.Random(name)
+    for _ in range(EXECUTIONS):
+        ALL[name].run(mutate(dice, ALL[name].seeds))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(NAMES), st.binary(max_size=120))
+def test_noise_costs_nothing_but_a_targets_own_errors(name: str, data: bytes) -> None:
+    ALL[name].run(data)
+
+
+def test_every_module_of_targets_is_found() -> None:
+    modules = {target.function.__module__.rpartition(".")[2] for target in ALL.values()}
+    assert modules == {file.stem for file in HERE.glob("targets_*.py")}
+
+
+def test_equal_dice_give_equal_bytes_and_never_too_many() -> None:
+    seeds = [bytes(MAX_BYTES - 1), b"abc"]
+    first, second = random.Random("x"), random.Random("x")
+    runs = [(mutate(first, seeds), mutate(second, seeds)) for _ in range(200)]
+    assert all(a == b and len(a) <= MAX_BYTES for a, b in runs)
+    assert len({a for a, _ in runs}) > 150
+
+
+def target_of(function: Callable[[bytes], None]) -> Target:
+    return Target("made_up", function, (b"\1\2\3",))
+
+
+def test_only_the_errors_that_a_peer_may_cause_are_allowed() -> None:
+    def media(_data: bytes) -> None:
+        raise MediaError("x")
+
+    def usage(_data: bytes) -> None:
+        raise UsageError("x")
+
+    target_of(media).run(b"")
+    with pytest.raises(UsageError):
+        target_of(usage).run(b"")
+
+
+def test_the_runner_finds_a_bug_and_keeps_its_input_by_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CORPUS", tmp_path)
+    monkeypatch.setattr(runner, "ROOT", str(tmp_path))
+
+    def fragile(data: bytes) -> None:
+        if len(data) > 5:
+            raise IndexError("boom")
+
+    outcome = runner.fuzz(target_of(fragile), 5.0, "seed", most=2000)
+    (file,) = (tmp_path / "made_up").iterdir()
+    assert len(file.read_bytes()) > 5
+    assert list(outcome.crashes.values()) == [str(file)]
