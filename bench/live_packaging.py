@@ -1,0 +1,94 @@
+"""(b) Fifteen RTMP publishers at 8 Mb/s, packaged live, beside nginx-rtmp with HLS.
+
+Both servers run at the same time on the same core and get the same pushes from one sender on
+another core; their CPU is read from the kernel's accounts over the same windows of time.
+nginx-rtmp writes MPEG-TS into memory, without parts; Headwater makes CMAF parts of 200 ms and
+segments of 2 s and has them in its delivery process.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+
+from bench.clips import BASE_S, ClipRequest, clip
+from bench.figures import Aim, Figure
+from bench.processes import BenchError, ProcessTree, pinned, python
+from bench.servers import Server, headwater, nginx_rtmp
+
+STREAMS = 15
+VIDEO_KBPS = 8000
+SERVERS_CORE, SENDER_CORE = 0, 1
+WARM_UP_S = 40
+"""Longer than the live window, so that memory has stopped growing."""
+QUICK_WARM_UP_S = 4
+QUICK_S = 5
+"""Runs shorter than this are for trying the benchmark: they do not wait for full windows."""
+MOST_LATE_S = 0.25
+"""A sender later than this was starved itself, and what it measured is void."""
+MEGA = 1e6
+PEER = "nginx-rtmp HLS"
+
+
+def measure(runs: int, seconds: int) -> list[Figure]:
+    """Share of a core for each stream, and memory."""
+    file = clip(ClipRequest(VIDEO_KBPS, BASE_S))
+    warm_up = WARM_UP_S if seconds >= QUICK_S else QUICK_WARM_UP_S
+    with headwater(SERVERS_CORE) as ours, nginx_rtmp(SERVERS_CORE) as theirs:
+        targets = [
+            f"127.0.0.1:{server.rtmp_port}/live/stream{n}"
+            for n in range(STREAMS)
+            for server in (ours, theirs)
+        ]
+        length = warm_up + runs * seconds + 1
+        command = python("bench.rtmp_sender", str(file), str(length), *targets)
+        sender = subprocess.Popen(pinned(command, SENDER_CORE), stdout=subprocess.PIPE)
+        try:
+            figures = _watch(ours, theirs, warm_up, runs, seconds)
+        except BaseException:
+            sender.kill()
+            raise
+        finally:
+            output = sender.communicate()[0]
+    if sender.returncode:
+        raise BenchError("the sender failed")
+    latest = json.loads(output.splitlines()[-1])["latest_s"]
+    if latest > MOST_LATE_S:
+        raise BenchError(f"the sender was {latest:.2f} s late: the machine is too busy for this")
+    return figures
+
+
+def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) -> list[Figure]:
+    time.sleep(warm_up)
+    trees = (ours.tree, theirs.tree)
+    shares: tuple[list[float], list[float]] = ([], [])
+    before, at = _cpu(trees), time.monotonic()
+    for _ in range(runs):
+        time.sleep(seconds)
+        after, now = _cpu(trees), time.monotonic()
+        for share, old, new in zip(shares, before, after, strict=True):
+            share.append(100 * (new - old) / (now - at) / STREAMS)
+        before, at = after, now
+    for server, playlist in (
+        (ours, "/live/stream0/source/index.m3u8"),
+        (theirs, "/live/stream0/index.m3u8"),
+    ):
+        if not server.get(playlist):
+            raise BenchError(f"nothing at {playlist}: what was measured is not packaging")
+    main, *others = (rss / MEGA for rss in ours.tree.rss_bytes())
+    peers = sum(theirs.tree.rss_bytes()) / MEGA
+    return [
+        Figure("b", f"{STREAMS} streams at 8 Mb/s", "% of a core / stream", tuple(shares[0]), PEER,
+               tuple(shares[1]), Aim(1.0)),
+        Figure("b", "… the aim for ours alone", "% of a core / stream", tuple(shares[0]),
+               aim=Aim(0.4, of_ratio=False)),
+        Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
+        Figure("b", "RSS, delivery process", "MB", (sum(others),)),
+    ]  # fmt: skip
+
+
+def _cpu(trees: tuple[ProcessTree, ...]) -> list[float]:
+    for tree in trees:
+        tree.check()
+    return [tree.cpu_s() for tree in trees]
