@@ -172,7 +172,6 @@ class PathRegistry:
         for name, entry in list(self._entries.items()):
             entry.path.handle_timer(now)
             entry.pipeline.handle_timer(now)
-            self._bound_bitrate(entry.path, now)
             if name in self._on_demand and entry.pull is not None:
                 idle_s = now - entry.wanted_utc
                 if idle_s > entry.path.config.source_idle_s:
@@ -215,14 +214,6 @@ class PathRegistry:
             await self._close_entry(name)
 
     # -- inside ------------------------------------------------------------------------------
-
-    def _bound_bitrate(self, path: Path, now: float) -> None:
-        """A flood costs its publisher the slot."""
-        most_kbps = self._config.rtmp.max_bitrate_kbps
-        seen = path.statistics(now)
-        if seen.protocol == "rtmp" and seen.bitrate > most_kbps * 1000:
-            mbps = seen.bitrate / 1e6
-            path.kick(REJECTED, f"{mbps:.0f} Mb/s are more than {most_kbps / 1000:g}", now)
 
     def _is_over(self, entry: _Entry, now: float) -> bool:
         """Ended for so long that no player can still be reading its last window."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from segmenter.media import Codec, Sample, Track
+from segmenter.media import Codec, Track
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import Config, PathConfig, RtmpConfig
+from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import PublishRequest
 from streaming.path_registry import PathRegistry, name_error
@@ -112,20 +112,6 @@ async def test_tracks_that_cannot_be_packaged_cost_the_publisher_its_place(scene
     [(code, why)] = publisher.closed
     assert code == "NetStream.Publish.Rejected"
     assert why
-
-
-async def test_a_publisher_above_the_bitrate_limit_is_closed() -> None:
-    scene = Scene(rtmp=RtmpConfig(max_bitrate_kbps=100))
-    publisher = FakePublisher()
-    publication = await scene.registry.publish(request(), publisher)
-    publication.set_tracks([AUDIO], RTMP_CLOCK)
-    for i in range(300):
-        publication.write(Sample("audio", 21 * i, 21 * i, b"x" * 1000, is_sync=True))
-        scene.now += 0.021
-    await scene.registry.handle_timer()
-    [(_, why)] = publisher.closed
-    assert "Mb/s are more than 0.1" in why
-    await scene.registry.close()
 
 
 async def test_an_on_demand_source_is_announced_as_sleeping() -> None:
