@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
 
@@ -36,13 +36,48 @@ READ_BYTES: Final = 16_384
 class Connection(RequestHandler):
     """One client; the sweeper of the Listener asks `is_dawdling` now and then."""
 
-    __slots__ = ("_head_since", "_unsent_bytes", "_unsent_since")
+    __slots__ = (
+        "_client_is_done",
+        "_head_since",
+        "_socket_transport",
+        "_unsent_bytes",
+        "_unsent_since",
+    )
 
     def __init__(self, server: Server, **settings: Any) -> None:
         super().__init__(server, **settings)
         self._head_since: float | None = None
         self._unsent_bytes = 0
         self._unsent_since: float | None = None
+        # aiohttp forgets its transport when it closes, though bytes may still wait in it.
+        self._socket_transport: asyncio.Transport | None = None
+        self._client_is_done = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no asyncio.Transport by type.
+        self._socket_transport = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._socket_transport = None
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client will ask nothing more; it still gets what it asked for (HTTP/1.0 tools)."""
+        if self._waiter is not None and not self._messages:
+            return None
+        self._client_is_done = True
+        if not self._messages:
+            self._close = True  # after the running response
+        return True
+
+    async def finish_response(
+        self, request: BaseRequest, resp: StreamResponse, start_time: float | None
+    ) -> tuple[StreamResponse, bool]:
+        """Sends `resp`; the last one that a client with nothing more to ask gets."""
+        if self._client_is_done and not self._messages:
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -57,8 +92,7 @@ class Connection(RequestHandler):
         """Whether the client has used up its time for sending a request or taking a response."""
         if self._head_since is not None and now - self._head_since > REQUEST_S:
             return True
-        transport = self.transport
-        unsent = 0 if transport is None else transport.get_write_buffer_size()
+        unsent = self.unsent_bytes
         if unsent == 0 or unsent != self._unsent_bytes or self._unsent_since is None:
             self._unsent_bytes = unsent
             self._unsent_since = now if unsent else None
@@ -73,12 +107,13 @@ class Connection(RequestHandler):
     @property
     def unsent_bytes(self) -> int:
         """Response bytes the client has not taken yet."""
-        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+        transport = self._socket_transport
+        return 0 if transport is None else transport.get_write_buffer_size()
 
     def abort(self) -> None:
         """Cuts the connection at once."""
-        if self.transport is not None:
-            self.transport.abort()
+        if self._socket_transport is not None:
+            self._socket_transport.abort()
 
     def handle_error(
         self,

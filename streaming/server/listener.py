@@ -64,8 +64,12 @@ class Listener:
         self._server.pre_shutdown()
         while self._unsent() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # transports have no event for "all sent"
-        left_s = max(0.0, deadline - asyncio.get_running_loop().time())
-        await self._server.shutdown(left_s)
+        left_s = deadline - asyncio.get_running_loop().time()
+        connections = self.connections
+        # aiohttp takes 0 for "wait without end".
+        await self._server.shutdown(max(0.01, left_s))
+        for connection in connections:
+            connection.abort()
 
     async def _accept(self) -> None:
         # A duplicate, since closing an acceptor closes its socket and we pause by closing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +14,8 @@ BAD = [
     b"NONSENSE\r\n\r\n",
     b"GET / HTTP/9.9\r\n\r\n",
     b"GET /live/a/720p/7.m4s HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -22,12 +24,16 @@ BAD = [
 ]
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the loop run until `condition` holds; sockets have no event for what we wait for."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
 async def connection_of(served: Served) -> Connection:
     """The server's side of the only open connection."""
-    while True:
-        for connection in served.listener.connections:
-            return connection
-        await asyncio.sleep(0)
+    await until(lambda: bool(served.listener.connections))
+    return served.listener.connections[0]
 
 
 @pytest.mark.parametrize("request_bytes", BAD, ids=range(len(BAD)))
@@ -35,7 +41,7 @@ async def test_nonsense_is_400_in_a_line_and_the_connection_ends(
     served: Served, request_bytes: bytes
 ) -> None:
     answer = await served.raw(request_bytes)
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert len(answer) < 1_000
     assert b"Traceback" not in answer
 
@@ -53,8 +59,7 @@ async def test_half_a_request_runs_out_of_time(served: Served) -> None:
     now = asyncio.get_running_loop().time()
     assert not connection.is_dawdling(now + REQUEST_S + 1)
     writer.write(b"GET / HTTP/1.1\r\nHost:")
-    while connection.waits_for_head is False:
-        await asyncio.sleep(0)
+    await until(lambda: connection.waits_for_head)
     assert not connection.is_dawdling(now + REQUEST_S - 1)
     assert connection.is_dawdling(now + REQUEST_S + 1)
     writer.close()
@@ -78,8 +83,7 @@ async def test_a_client_that_takes_nothing_is_cut_and_one_that_takes_something_i
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
     writer.write(b"GET /live/a/720p/8.m4s HTTP/1.1\r\nHost: x\r\n\r\n")
     connection = await connection_of(served)
-    while connection.unsent_bytes == 0:
-        await asyncio.sleep(0)
+    await until(lambda: connection.unsent_bytes > 0)
     while True:  # until the kernel's buffers are full and nothing moves any more
         before = connection.unsent_bytes
         await asyncio.sleep(0.05)
@@ -96,8 +100,7 @@ async def test_a_client_that_takes_nothing_is_cut_and_one_that_takes_something_i
 async def test_connections_above_the_limit_wait_and_are_served_later(serve: Serve) -> None:
     served = await serve(max_connections=2)
     first = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
-    while served.listener.accepts:
-        await asyncio.sleep(0.01)
+    await until(lambda: not served.listener.accepts)
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     for _, other in first:
