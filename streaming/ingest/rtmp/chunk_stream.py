@@ -146,10 +146,10 @@ class ChunkReader:
         """Type 3: the next chunk of a message, or a new message like the one before."""
         if stream.extended:
             # 5.3.1.3 wants the extended timestamp repeated; old encoders leave it out.
-            if after + 4 > end:
-                return -1
-            if data[after : after + 4] == stream.extended:
+            if stream.extended.startswith(data[after : after + 4]):
                 after += 4
+                if after > end:
+                    return -1
         if stream.body is None:
             stream.timestamp = (stream.timestamp + stream.delta) & _UINT32
         return after
