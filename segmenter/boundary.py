@@ -99,7 +99,7 @@ class BoundaryRule:
         self._nominal_limit = longest_ticks(
             target_duration_for(segment_duration, segment_duration), timescale
         )
-        self._limit = FIRST_SEGMENT_LIMIT_S * timescale
+        self._limit = max(FIRST_SEGMENT_LIMIT_S * timescale, self._nominal_limit)
         self._counts_gops = counts_gops
         self._gops: deque[int] = deque(maxlen=GOPS_REMEMBERED)
         self._last_sync: int | None = None

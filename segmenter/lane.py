@@ -33,16 +33,21 @@ _NEVER = 1 << 80
 class LaneState(enum.Enum):
     """Whether samples are taken.
 
-    WAITING ──sample at a boundary──▶ OPEN ──break, hole, stall or end──▶ WAITING
+    WAITING ──sample at a boundary──▶ OPEN ──hole, stall or end──▶ WAITING
+                                       └──it alone breaks──▶ BROKEN ──boundary──▶ WAITING
     """
 
     WAITING = "waiting"
+    """No segment is in progress."""
     OPEN = "open"
+    BROKEN = "broken"
+    """The segment in progress gets no more samples, and ends at the next boundary."""
 
 
 _TRANSITIONS = {
     LaneState.WAITING: {LaneState.OPEN},
-    LaneState.OPEN: {LaneState.WAITING},
+    LaneState.OPEN: {LaneState.WAITING, LaneState.BROKEN},
+    LaneState.BROKEN: {LaneState.WAITING},
 }
 
 
@@ -72,12 +77,15 @@ class Lane:
         self._is_broken = True
         self._state = LaneState.WAITING
         self._segmenter_dropped = 0
+        self._end = 0
+        self.timescale = track.timescale
         self._set_track(track, init)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether its segment is in progress."""
-        return self._state is LaneState.OPEN
+    def has_room(self, sample: Sample) -> bool:
+        """Whether the segment in progress, if any, may last until the end of ``sample``."""
+        if self._state is not LaneState.OPEN or sample.dts >= self._next_ticks:
+            return True
+        return sample.dts + sample.duration - self._segmenter.start <= self._longest_ticks
 
     @property
     def end(self) -> int:
@@ -137,11 +145,13 @@ class Lane:
     def take(self, sample: Sample, now_utc: float) -> list[Event]:
         """A sample of which all boundaries that concern it are known."""
         events: list[Event] = []
-        if sample.discontinuity and not self._expects_break_next:
-            # It broke in this track alone, or the break is yet to come: no place until then.
-            events = self.interrupt(now_utc)
+        if sample.discontinuity and self._state is LaneState.OPEN and not self._expects_break_next:
+            # What was lost lasts until the next boundary: without a discontinuity in all
+            # renditions there can be no hole in the times of this one (RFC 8216bis 4.4.4.3).
+            self._set_state(LaneState.BROKEN)
+            self._is_broken = True
         if sample.dts >= self._next_ticks:
-            events += self._cross(sample, now_utc)
+            events = self._cross(sample, now_utc)
         if self._state is not LaneState.OPEN:
             self.dropped += 1
             self._is_broken = True
@@ -165,7 +175,7 @@ class Lane:
 
     def interrupt(self, now_utc: float) -> list[Event]:
         """Close the segment in progress where its media ends and wait for a boundary."""
-        if self._state is not LaneState.OPEN:
+        if self._state is LaneState.WAITING:
             return []
         events = self._close(None, now_utc)
         self._set_state(LaneState.WAITING)
@@ -193,14 +203,18 @@ class Lane:
         """Whether the sample goes on from the segment in progress without a hole to speak of."""
         if self._state is not LaneState.OPEN or len(crossed) > 1 or crossed[0][1].is_break:
             return False
-        longest = (2 * self.rendition.target_duration + 1) * self.timescale // 2 - 1
-        return sample.dts - self._segmenter.start <= longest
+        return sample.dts - self._segmenter.start <= self._longest_ticks
+
+    @property
+    def _longest_ticks(self) -> int:
+        """The longest segment that rounds to the target duration."""
+        return (2 * self.rendition.target_duration + 1) * self.timescale // 2 - 1
 
     def _finish(
         self, crossed: tuple[int, Boundary], end: int | None, now_utc: float
     ) -> list[Event]:
         """Close the segment in progress; after a hole it lasts up to the boundary."""
-        if self._state is not LaneState.OPEN:
+        if self._state is LaneState.WAITING:
             return []
         ticks, boundary = crossed
         if end is None and not boundary.is_break:
@@ -264,13 +278,13 @@ class Lane:
                 self.rendition.add(event.segment, now_utc)
 
     def _set_track(self, track: Track, init: InitSection) -> None:
+        self._end = -(-self._end * track.timescale // self.timescale)
         self.track = track
         self.timescale = track.timescale
         self.init = init
         join_s = VIDEO_JOIN_S if track.media_type is MediaType.VIDEO else AUDIO_JOIN_S
         self._join_ticks = round(join_s * track.timescale)
         self._segmenter = TrackSegmenter(track, init, self._part_duration_s)
-        self._end = 0
         self._pending = deque(
             (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending
         )

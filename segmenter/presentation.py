@@ -284,6 +284,7 @@ class Presentation:
         return lane.announce()
 
     def _replace_track(self, lane: Lane, track: Track, init: InitSection) -> list[Event]:
+        self._settle_target_duration()
         events = self._flush(lane)
         events += lane.replace_track(track, init, self._now_utc)
         if lane is self._leader:
@@ -439,6 +440,13 @@ class Presentation:
         if self._rule is not None:
             self._rule.set_target_duration(self.target_duration)
 
+    def _settle_target_duration(self) -> None:
+        """Decide by what there is: the first segment is about to end without a boundary."""
+        boundary, leader = self._boundary, self._leader
+        if boundary is not None and leader is not None:
+            end = max(leader.end, boundary.ticks(leader.timescale) + 1)
+            self._decide_target_duration(boundary, end, leader)
+
     # -- the other tracks --------------------------------------------------------------------
 
     def _drain(self, lane: Lane) -> list[Event]:
@@ -457,10 +465,14 @@ class Presentation:
         return events
 
     def _flush(self, lane: Lane) -> list[Event]:
-        """Take all that waits, whatever the leading track does."""
+        """Take all that waits and has room before the next boundary, which will be a break."""
         events: list[Event] = []
-        while lane.queue:
-            events += lane.take(lane.queue.popleft(), self._now_utc)
+        for sample in lane.queue:
+            if lane.has_room(sample):
+                events += lane.take(sample, self._now_utc)
+            else:
+                lane.dropped += 1
+        lane.queue.clear()
         lane.queued_bytes = 0
         return events
 
@@ -536,9 +548,7 @@ class Presentation:
         return self._close_all(done)
 
     def _close_all(self, lanes: list[Lane]) -> list[Event]:
-        if self._boundary is not None and self._leader is not None:
-            end = max(self._leader.end, self._boundary.ticks(self._leader.timescale) + 1)
-            self._decide_target_duration(self._boundary, end, self._leader)
+        self._settle_target_duration()
         events: list[Event] = []
         for lane in lanes:
             events += self._flush(lane)

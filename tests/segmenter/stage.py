@@ -26,6 +26,8 @@ from segmenter.segment import (
 START = 1_800_000_000
 """Media time of the first sample, seconds since 1970; on the grid of every segment duration."""
 
+TIMER_S = 0.5
+
 SOURCE = Track(
     "source",
     Codec.H264,
@@ -130,6 +132,7 @@ class Stage:
     def __init__(self, *tracks: Track, settings: PresentationSettings | None = None) -> None:
         self.presentation = Presentation(settings or PresentationSettings())
         self.now = float(START)
+        self._timer_at = self.now + TIMER_S
         self.events: list[Event] = []
         self.segments: dict[str, list[Segment]] = defaultdict(list)
         self.data: dict[tuple[str, str], bytes] = {}
@@ -150,6 +153,8 @@ class Stage:
         events: list[Event] = []
         for sample in samples:
             end = (sample.dts + sample.duration) / self.scales[sample.track]
+            while self._timer_at <= end:
+                events += self._tick(self._timer_at)
             self.now = max(self.now, end)
             events += self._record(self.presentation.push(sample, self.now))
         return events
@@ -157,9 +162,10 @@ class Stage:
     def wait(self, seconds: float) -> list[Event]:
         """Let time pass in steps of the timer."""
         events: list[Event] = []
-        for _ in range(round(seconds * 2)):
-            self.now += 0.5
-            events += self._record(self.presentation.handle_timer(self.now))
+        until = self.now + seconds
+        while self._timer_at <= until:
+            events += self._tick(self._timer_at)
+        self.now = until
         return events
 
     def pause(self) -> list[Event]:
@@ -169,6 +175,18 @@ class Stage:
     def end(self) -> list[Event]:
         """Nothing follows."""
         return self._record(self.presentation.end(self.now))
+
+    def gaps(self, name: str) -> list[int]:
+        """Media sequence numbers of those which are gaps."""
+        return [segment.msn for segment in self.segments[name] if segment.is_gap]
+
+    def lengths(self, name: str) -> list[float]:
+        """Durations of all segments ever listed of a rendition, seconds."""
+        return [round(segment.duration_s, 3) for segment in self.segments[name]]
+
+    def starts(self, name: str) -> list[float]:
+        """Where they begin, seconds after START."""
+        return [round(s.start / s.timescale - START, 3) for s in self.segments[name]]
 
     def numbers(self, name: str) -> list[int]:
         """Media sequence numbers of all segments ever listed of a rendition."""
@@ -181,6 +199,11 @@ class Stage:
             for event in self.events
             if isinstance(event, PartReady) and event.rendition == name and event.part.msn == msn
         ]
+
+    def _tick(self, now: float) -> list[Event]:
+        self.now = max(self.now, now)
+        self._timer_at = now + TIMER_S
+        return self._record(self.presentation.handle_timer(self.now))
 
     def _record(self, events: list[Event]) -> list[Event]:
         self.events += events

@@ -1,0 +1,107 @@
+"""A stage whose every playlist and manifest is looked at, after every event."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from segmenter.dash.mpd import render_mpd
+from segmenter.hls.media_playlist import render_media_playlist
+from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+from segmenter.media import Track
+from segmenter.presentation import PresentationSettings
+from segmenter.segment import Event, PresentationEnded, SegmentExpired, SegmentReady
+from tests.segmenter.dash.watch import Manifest, ManifestWatch
+from tests.segmenter.hls.watch import Playlist, PlaylistWatch, check_together
+from tests.segmenter.stage import Stage
+
+
+class WatchedStage(Stage):
+    """Renders what changed as an origin would, and checks it against all rules.
+
+    ``apart_s``: how far segments of one number may begin apart; None does not compare.
+    """
+
+    def __init__(
+        self,
+        *tracks: Track,
+        settings: PresentationSettings | None = None,
+        apart_s: float | None = 0.1,
+    ) -> None:
+        self.watches: dict[str, PlaylistWatch] = {}
+        self.manifests = ManifestWatch()
+        self.playlists: dict[str, Playlist] = {}
+        self.multivariant = ""
+        self._apart_s = apart_s
+        self._unlisted_at: dict[tuple[str, int], float] = {}
+        self._longest: dict[tuple[str, int], Decimal] = {}
+        super().__init__(*tracks, settings=settings)
+
+    def new_life(self) -> None:
+        """The presentation begins anew: players of the former are gone."""
+        self.watches = {}
+        self.manifests = ManifestWatch()
+        self.playlists = {}
+
+    def _record(self, events: list[Event]) -> list[Event]:
+        super()._record(events)
+        changed = set()
+        for event in events:
+            if isinstance(event, SegmentReady):
+                changed.add(event.rendition)
+            elif isinstance(event, PresentationEnded):
+                renditions = self.presentation.renditions
+                changed.update(name for name in renditions if renditions[name].segments)
+            elif isinstance(event, SegmentExpired):
+                self._check_expiry(event)
+        if changed:
+            self._render(changed)
+        return events
+
+    def _render(self, changed: set[str]) -> None:
+        for name in sorted(changed):
+            before = self.playlists.get(name)
+            text = render_media_playlist(self.presentation.renditions[name])
+            after = self.watches.setdefault(name, PlaylistWatch()).see(text)
+            self.playlists[name] = after
+            self._check_served(name, after)
+            for entry in after.entries:
+                longest = self._longest.get((name, entry.msn), Decimal(0))
+                self._longest[name, entry.msn] = max(longest, after.duration)
+            for entry in before.entries if before else ():
+                if entry.msn < after.media_sequence:
+                    self._unlisted_at[name, entry.msn] = self.now
+        if self._apart_s is not None:
+            check_together(self.playlists, apart_s=self._apart_s)
+        self.multivariant = render_multivariant_playlist(self.presentation)
+        manifest = self.manifests.see(render_mpd(self.presentation, self.now, "/time"))
+        self._check_manifest(manifest)
+
+    def _check_served(self, name: str, playlist: Playlist) -> None:
+        expired = {segment.name for segment in self.expired[name]}
+        for entry in playlist.entries:
+            if not entry.is_gap:
+                assert (name, entry.uri) in self.data, f"H29: {name}/{entry.uri}"
+                assert (name, entry.init) in self.data, f"H29: {name}/{entry.init}"
+                assert entry.uri not in expired, f"H15: {name}/{entry.uri}"
+
+    def _check_manifest(self, manifest: Manifest) -> None:
+        for (_, representation), listed in manifest.segments.items():
+            name = representation.id
+            segments = {segment.msn: segment for segment in self.segments[name]}
+            for addressed in listed:
+                segment = segments[addressed.number]
+                assert addressed.url == f"{name}/{segment.name}"
+                assert not segment.is_gap
+                assert addressed.start * segment.timescale == segment.start, "D5: S@t"
+                assert addressed.duration * segment.timescale == segment.duration, "D5: S@d"
+                assert representation.init == f"{name}/{segment.init.name}"
+                assert representation.timescale == segment.init.track.timescale, "D12"
+                assert representation.codecs == segment.init.codecs, "D12"
+
+    def _check_expiry(self, event: SegmentExpired) -> None:
+        """H15: it stays for its own duration and that of the longest playlist with it."""
+        segment = event.segment
+        unlisted = self._unlisted_at.get((event.rendition, segment.msn))
+        assert unlisted is not None, f"H15: {segment.name} expired while listed"
+        longest = float(self._longest[event.rendition, segment.msn])
+        assert self.now - unlisted >= segment.duration_s + longest - 0.001, "H15"
