@@ -14,28 +14,40 @@ const parameters = new URLSearchParams(location.search);
 const video = document.getElementById("video");
 const clock = new ServerClock();
 
-/** What browser tests and curious people may read: `headwater` in the console. */
 const status = {
   path,
-  engine: null,
+  engine: null, // "hls" | "dash" | "native"
   state: "loading", // loading | waiting | playing | stalled | paused | ended | failed
   latency: null, // seconds behind the camera
-  target: null,
+  target: null, // seconds it means to be behind
   level: null, // { id, height, fps, bitrate, label } on screen
-  levels: [],
-  selected: null,
-  switches: 0,
-  stalls: 0,
-  starts: 0,
-  frames: 0,
+  levels: [], // all of them, best first
+  selected: null, // id the viewer chose; null is automatic
+  switches: 0, // times the level on screen changed
+  stalls: 0, // times the picture waited for data
+  starts: 0, // times an engine was started
+  frames: 0, // shown since the engine started
   droppedFrames: 0,
-  errors: [],
-  message: "",
+  errors: [], // { at, text }, the newest fifty
+  message: "", // what the viewer is told
+};
+
+/** What browser tests and curious people may use: `headwater` in the console. */
+window.headwater = Object.freeze({
+  /** A copy of the status above with `currentTime` and `buffered` (seconds ahead of it). */
+  statistics: () => {
+    const { currentTime, buffered } = video;
+    let ahead = 0;
+    for (let i = 0; i < buffered.length; i++) {
+      if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) ahead = buffered.end(i) - currentTime;
+    }
+    readFrames();
+    return structuredClone({ ...status, currentTime, buffered: ahead });
+  },
   /** Chooses a level by its id; null is automatic. */
   select: (id) => select(id),
   jumpToLive: () => jumpToLive(),
-};
-window.headwater = status;
+});
 
 let engine = null;
 let attempt = 0;
@@ -242,6 +254,12 @@ function readLevels() {
   controls.setLevels(status.levels, status.selected, level);
 }
 
+function readFrames() {
+  const quality = video.getVideoPlaybackQuality?.();
+  status.frames = quality?.totalVideoFrames ?? 0;
+  status.droppedFrames = quality?.droppedVideoFrames ?? 0;
+}
+
 function select(id) {
   engine?.select(id);
   readLevels();
@@ -257,9 +275,6 @@ setInterval(() => {
   readLevels();
   status.latency = engine.latency(clock);
   status.target = engine.target();
-  const quality = video.getVideoPlaybackQuality?.();
-  status.frames = quality?.totalVideoFrames ?? 0;
-  status.droppedFrames = quality?.droppedVideoFrames ?? 0;
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
   controls.setLatency(status.latency, behind || video.paused);
 }, 500);
