@@ -1,38 +1,32 @@
 """Pushes a file, a stream or the test source to an RTMP server: `headwater push`.
 
-Codecs that RTMP carries are copied (H.264 and AAC, and by enhanced RTMP H.265, AV1, VP9 and Opus);
+Codecs that RTMP carries are copied (H.264 and AAC, and by Enhanced RTMP HEVC, AV1, VP9 and Opus);
 the rest is encoded to H.264 and AAC. Runs in the command's own process and blocks.
 """
 
 from __future__ import annotations
 
-import io
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TypeVar
 
-import av
-from av.container import InputContainer, OutputContainer
-from av.packet import Packet
-from av.stream import Stream
-from av.video.stream import VideoStream
+from segmenter.media import VIDEO_TIMESCALE, Codec, MediaType, Sample, Track
+from streaming.errors import RemoteError
+from streaming.ingest.pacing import Item, Pacer, Tracks
+from streaming.ingest.rtmp import commands, messages
+from streaming.push_flv import TICKS_PER_MS, write_frame, write_metadata, write_sequence_start
+from streaming.push_rtmp import CLIENT, PushRefused, Target, parse_target
+from streaming.push_socket import PushSocket
+from streaming.push_source import ReadAhead, Timed, read_source
+from streaming.worker_process import RestartBackoff, redact
 
-from segmenter.fmp4.init_section import write_init_section
-from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
-from streaming.errors import ConfigError, RemoteError
-from streaming.ingest.demux import Demuxer, is_recording, open_input, read_packets, sentence
-from streaming.ingest.pacing import Item, Pacer, Reel, Tracks
-from streaming.worker_process import redact
-
-T = TypeVar("T")
-
-TIMEOUT_S = 10.0
-"""To connect, and for each write: a server that takes nothing for so long has gone."""
 PROGRESS_S = 0.25
 """Between two calls of `on_progress`: as often as a progress bar is looked at."""
+FIRST_RETRY_S = 1.0
+MOST_RETRY_S = 15.0
+"""A server that restarts is back within seconds; one that is down must not be hammered."""
+
+_CLASSIC = (Codec.H264, Codec.AAC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +35,27 @@ class PushProgress:
 
     media_s: float
     """Media sent, seconds of its own time."""
+    frames: int
+    """Video frames sent."""
     bytes_sent: int
     """Of media, without the protocol's own."""
     bitrate: int
     """Bits per second since the report before."""
+    lag_s: float
+    """How late the latest sample was sent; 0 where its moment is not known."""
+    reconnects: int
+
+
+@dataclass(frozen=True, slots=True)
+class PushListener:
+    """What whoever started a push wants to hear, on the thread that called `push`."""
+
+    progress: Callable[[PushProgress], None] = lambda progress: None
+    """Every PROGRESS_S."""
+    tracks: Callable[[Tracks], None] = lambda tracks: None
+    """What is sent from now on."""
+    note: Callable[[str], None] = lambda text: None
+    """A sentence that the user should read."""
 
 
 def push(
@@ -53,179 +64,210 @@ def push(
     *,
     loop: bool = False,
     realtime: bool = True,
-    on_progress: Callable[[PushProgress], None] = lambda progress: None,
+    reconnect: bool = False,
+    listener: PushListener | None = None,
 ) -> PushProgress:
     """Sends `url` (or `test:`) to `target` until it ends, which with `loop` it never does.
 
-    `realtime` paces recordings; live sources and the test source have a pace of their own.
-    Raises ConfigError for addresses that cannot be, RemoteError with one sentence when source or
-    target fail, and MediaError when the source's bytes are broken.
+    `realtime` paces recordings; live sources and the test source have a pace of their own. With
+    `reconnect` a lost connection is made again, for as long as it takes.
+    Raises ConfigError for addresses that cannot be, PushRefused when the server says no,
+    RemoteError with one sentence when source or target fail, and MediaError when the source's
+    bytes are broken.
     """
-    if urllib.parse.urlsplit(target).scheme not in ("rtmp", "rtmps"):
-        raise ConfigError(f"{redact(target)}: a push needs an rtmp:// or rtmps:// address")
-    sender = _Sender(target, on_progress)
+    listener = listener or PushListener()
+    sender = _Sender(parse_target(target), target, listener, reconnect)
+    items = ReadAhead(read_source(url, loop, listener.note))
     try:
-        for item, is_paced in _read_source(url, loop):
-            sender.take(item, is_paced and realtime)
-        sender.finish()
+        for timed in items:
+            sender.take(timed, realtime)
     except RemoteError as error:
-        raise RemoteError(redact(str(error))) from error
+        raise type(error)(_redact(str(error), target)) from error
     finally:
+        items.stop()
         sender.close()
     return sender.progress
 
 
-def _read_source(url: str, loop: bool) -> Iterator[tuple[Item, bool]]:
-    """Items in the order to be sent, each with whether it has to be paced."""
-    if url.startswith("test:"):
-        for item in _read_test_source(url):
-            yield item, False
-        return
-    reel = Reel()
-    while True:
-        with open_input(url) as container:
-            is_paced = is_recording(container, url)
-            for item in _read_pass(url, container, reel):
-                yield item, is_paced
-        for item in reel.flush():
-            yield item, is_paced
-        if not reel.end_pass():
-            raise RemoteError(f"{url}: the source has no length")
-        if not loop:
-            return
+def _redact(text: str, target: str) -> str:
+    """Most services' key is the last part of the path, which no general rule can know."""
+    return redact(text.replace(target, shown_target(target)))
 
 
-def _read_test_source(url: str) -> Iterator[Item]:
-    # Here, because numpy is needed for nothing else.
-    from streaming.ingest.test_source import TestSource, parse_test_url
-
-    source = TestSource(parse_test_url(url), time.time())
-    yield source.tracks
-    while True:
-        time.sleep(max(0.0, source.next_utc - time.time()))
-        yield from source.produce(time.time())
-
-
-def _read_pass(url: str, container: InputContainer, reel: Reel) -> Iterator[Item]:
-    demuxer = Demuxer(container)
-    try:
-        for packet in read_packets(container, demuxer.streams):
-            for item in demuxer.push(packet):
-                yield from reel.push(item)
-    except av.FFmpegError as error:
-        raise RemoteError(sentence(url, error)) from error
-    for item in demuxer.flush():
-        yield from reel.push(item)
+def shown_target(target: str) -> str:
+    """The target without its secrets, for eyes and logs."""
+    head, slash, stream = redact(target).rpartition("/")
+    name, question, query = stream.partition("?")
+    if len(name) > 12:  # a path's name is short, a service's key is not
+        name = f"{name[:3]}***"
+    return f"{head}{slash}{name}{question}{query}"
 
 
 class _Sender:
-    """Owns the connection to the target; `push` feeds it.
+    """Owns the connection to the target and what has been sent; `push` feeds it."""
 
-    Other tracks in mid-stream make a new connection: FLV's muxer cannot begin anew.
-    """
-
-    def __init__(self, target: str, on_progress: Callable[[PushProgress], None]) -> None:
+    def __init__(self, target: Target, name: str, listener: PushListener, reconnect: bool) -> None:
         self._target = target
-        self._on_progress = on_progress
-        self._tracks: Tracks = ()
-        self._container: OutputContainer | None = None
-        self._streams: dict[str, Stream] = {}
+        self._name = name
+        self._listener = listener
+        self._reconnect = reconnect
+        self._tracks: dict[str, Track] = {}
+        self._socket: PushSocket | None = None
+        self._counts = _Counts(listener.progress)
         self._pacer = Pacer()
-        self._first_dts: int | None = None
-        self._bytes = self._reported_bytes = 0
-        self._reported_at = time.monotonic()
-        self.progress = PushProgress(0.0, 0, 0)
+        self._backoff = RestartBackoff(FIRST_RETRY_S, MOST_RETRY_S)
+        self._has_published = False
+        self._zero_dts = 0
+        self._waits_for_key = False
 
-    def take(self, item: Item, is_paced: bool) -> None:
-        """Sends one sample, when it is due; or prepares for other tracks."""
-        if not isinstance(item, Sample):
-            if item != self._tracks:
-                self.finish()
-                self._tracks = item
+    @property
+    def progress(self) -> PushProgress:
+        """As it is now."""
+        return self._counts.progress()
+
+    def take(self, timed: Timed, realtime: bool) -> None:
+        """Sends one sample, when it is due; or tells the server of other tracks."""
+        item = timed.item
+        while True:
+            began = time.monotonic()
+            try:
+                self._take(item, timed.is_paced and realtime)
+            except RemoteError as error:
+                self._drop_connection()
+                if not self._may_retry(error):
+                    raise _named(self._name, error) from error
+                delay_s = self._backoff.delay_s(time.monotonic() - began)
+                text = _redact(str(error), self._name)
+                self._listener.note(f"{text}; connecting again in {delay_s:g} s")
+                time.sleep(delay_s)
+                continue
             return
-        if self._container is None:
-            self._open(item.dts)
-        if is_paced:
-            due = self._pacer.due(item.dts, time.monotonic())
-            time.sleep(max(0.0, due - time.monotonic()))
-        self._write(item)
-        self._report(item)
-
-    def finish(self) -> None:
-        """Sends what the muxer still holds and ends the connection politely."""
-        container, self._container = self._container, None
-        if container is not None:
-            self._attempt(container.close)
 
     def close(self) -> None:
-        """Ends the connection without a word if it is still there."""
-        container, self._container = self._container, None
-        if container is not None:
-            try:
-                container.close()
-            except av.FFmpegError:
-                return  # the error that led here is the one to be told
+        """Ends the connection politely; never raises."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
 
-    def _open(self, first_dts: int) -> None:
-        def connect() -> OutputContainer:
-            container = av.open(self._target, "w", format="flv", timeout=TIMEOUT_S)
-            self._streams = {t.name: _add_stream(container, t) for t in self._tracks}
-            container.start_encoding()
-            return container
+    def _take(self, item: Item, is_paced: bool) -> None:
+        if isinstance(item, Sample):
+            self._send_sample(item, is_paced)
+        else:
+            self._set_tracks(item)
 
-        self._container = self._attempt(connect)
-        self._first_dts = first_dts
+    def _set_tracks(self, tracks: Tracks) -> None:
+        changed = [track for track in tracks if self._tracks.get(track.name) != track]
+        self._tracks = {track.name: track for track in tracks}
+        self._listener.tracks(tracks)
+        if self._socket is not None:
+            self._send_headers(self._socket, changed, self._counts.last_ms)
 
-    def _write(self, sample: Sample) -> None:
-        assert self._container is not None
-        assert self._first_dts is not None
-        packet: Packet[Stream] = Packet(sample.data)
-        packet.stream = self._streams[sample.track]
-        packet.time_base = Fraction(1, VIDEO_TIMESCALE)
-        packet.dts, packet.pts = sample.dts - self._first_dts, sample.pts - self._first_dts
-        packet.is_keyframe = sample.is_sync
-        container = self._container
-        self._attempt(lambda: container.mux_one(packet))
+    def _send_sample(self, sample: Sample, is_paced: bool) -> None:
+        connection = self._socket or self._connect(sample)
+        if self._waits_for_key and not self._is_key(sample):
+            return
+        if self._waits_for_key:
+            self._waits_for_key, self._zero_dts = False, sample.dts
+        lag_s = self._lag_s(sample)
+        if is_paced:
+            due = self._pacer.due(sample.dts, time.monotonic())
+            connection.wait_until(due)
+            lag_s = max(0.0, time.monotonic() - due)
+        track = self._tracks[sample.track]
+        dts_ms = max(0, sample.dts - self._zero_dts) // TICKS_PER_MS
+        pts_ms = max(0, sample.pts - self._zero_dts) // TICKS_PER_MS
+        payload = write_frame(track.codec, sample, pts_ms - dts_ms)
+        is_video = track.media_type is MediaType.VIDEO
+        connection.send(messages.VIDEO if is_video else messages.AUDIO, dts_ms, payload)
+        self._counts.add(sample, is_video, dts_ms, lag_s)
+
+    def _lag_s(self, sample: Sample) -> float:
+        return max(0.0, time.time() - sample.captured_utc) if sample.captured_utc else 0.0
+
+    def _is_key(self, sample: Sample) -> bool:
+        has_video = any(t.media_type is MediaType.VIDEO for t in self._tracks.values())
+        is_video = self._tracks[sample.track].media_type is MediaType.VIDEO
+        return sample.is_sync and (is_video or not has_video)
+
+    # -- the connection ----------------------------------------------------------------------
+
+    def _connect(self, first: Sample) -> PushSocket:
+        connection = self._socket = PushSocket(self._target)
+        self._waits_for_key = self._has_published
+        if self._has_published:
+            self._counts.reconnects += 1
+            self._pacer = Pacer()
+        self._has_published = True
+        self._zero_dts = first.dts
+        tracks = list(self._tracks.values())
+        connection.send(messages.DATA_AMF0, 0, write_metadata(tracks, CLIENT))
+        self._send_headers(connection, tracks, 0)
+        enhanced = [t.codec.value for t in tracks if t.codec not in _CLASSIC]
+        if enhanced and not connection.speaks_enhanced:
+            codecs = " and ".join(enhanced)
+            self._listener.note(f"the server has not said that it reads {codecs}")
+        return connection
+
+    def _send_headers(self, connection: PushSocket, tracks: list[Track], timestamp_ms: int) -> None:
+        for track in tracks:
+            is_video = track.media_type is MediaType.VIDEO
+            type_id = messages.VIDEO if is_video else messages.AUDIO
+            connection.send(type_id, timestamp_ms, write_sequence_start(track))
+
+    def _drop_connection(self) -> None:
+        self.close()
+
+    def _may_retry(self, error: RemoteError) -> bool:
+        """A first refusal is final, and whoever took the path over is not fought."""
+        if not self._reconnect:
+            return False
+        if isinstance(error, PushRefused):
+            return self._has_published and error.code != commands.UNPUBLISH_SUCCESS
+        return True
+
+
+def _named(target: str, error: RemoteError) -> RemoteError:
+    if isinstance(error, PushRefused):
+        return PushRefused(f"{target}: the server refused: {error}", code=error.code)
+    return RemoteError(f"{target}: {error}")
+
+
+class _Counts:
+    """What a push has sent, over all of its connections."""
+
+    def __init__(self, report: Callable[[PushProgress], None]) -> None:
+        self._report = report
+        self._ticks = 0
+        self._last_dts: int | None = None
+        self._frames = 0
+        self._bytes = self._reported_bytes = 0
+        self._bitrate = 0
+        self._lag_s = 0.0
+        self._reported_at = time.monotonic()
+        self.reconnects = 0
+        self.last_ms = 0
+
+    def add(self, sample: Sample, is_video: bool, sent_ms: int, lag_s: float) -> None:
+        if self._last_dts is not None:
+            self._ticks += max(0, sample.dts - self._last_dts)
+        self._last_dts = sample.dts if self._last_dts is None else max(self._last_dts, sample.dts)
+        self._frames += is_video
         self._bytes += len(sample.data)
-
-    def _report(self, sample: Sample) -> None:
+        self._lag_s = lag_s
+        self.last_ms = sent_ms
         now = time.monotonic()
         elapsed = now - self._reported_at
-        if elapsed < PROGRESS_S or self._first_dts is None:
-            return
-        self.progress = PushProgress(
-            media_s=(sample.dts - self._first_dts) / VIDEO_TIMESCALE,
+        if elapsed >= PROGRESS_S:
+            self._bitrate = int((self._bytes - self._reported_bytes) * 8 / elapsed)
+            self._reported_at, self._reported_bytes = now, self._bytes
+            self._report(self.progress())
+
+    def progress(self) -> PushProgress:
+        return PushProgress(
+            media_s=self._ticks / VIDEO_TIMESCALE,
+            frames=self._frames,
             bytes_sent=self._bytes,
-            bitrate=int((self._bytes - self._reported_bytes) * 8 / elapsed),
+            bitrate=self._bitrate,
+            lag_s=self._lag_s,
+            reconnects=self.reconnects,
         )
-        self._reported_at, self._reported_bytes = now, self._bytes
-        self._on_progress(self.progress)
-
-    def _attempt(self, act: Callable[[], T]) -> T:
-        """Does one thing with the connection; what FFmpeg logs meanwhile explains a failure."""
-        try:
-            with av.logging.Capture() as lines:
-                return act()
-        except (av.FFmpegError, ValueError) as error:
-            raise RemoteError(_explain(self._target, error, lines)) from error
-
-
-def _explain(target: str, error: Exception, lines: list[tuple[int, str, str]]) -> str:
-    """The server's own reason stands in FFmpeg's log only: "Server error: ..."."""
-    reasons = [text.strip() for level, _, text in lines if level <= av.logging.ERROR]
-    server = [t.partition("Server error:")[2].strip() for t in reasons if "Server error:" in t]
-    if server:
-        return f"{target}: the server refused: {server[0]}"
-    return sentence(target, error)
-
-
-def _add_stream(container: OutputContainer, track: Track) -> Stream:
-    """A stream of the muxer for `track`.
-
-    PyAV takes a codec's configuration from another stream only: that of our own init section.
-    """
-    with av.open(io.BytesIO(write_init_section(track)), "r") as template:
-        stream = container.add_stream_from_template(template.streams[0], opaque=True)
-    if isinstance(stream, VideoStream) and track.codec is Codec.VP9:
-        stream.codec_context.pix_fmt = "yuv420p"  # the muxer asks for it, vpcC does not tell it
-    return stream

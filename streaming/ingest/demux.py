@@ -132,6 +132,12 @@ class Demuxer:
         if not self._readers:
             raise RemoteError("the source has neither video nor audio")
         self.streams = [container.streams[index] for index in self._readers]
+        self.recoded = {
+            stream.type: stream.codec_context.name
+            for stream in self.streams
+            if not isinstance(self._readers[stream.index], _CopyReader)
+        }
+        """Which of video and audio are encoded anew, and from what."""
         self._tracks: Tracks = ()
         self._held: deque[Sample] = deque()
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from segmenter.media import Codec
+from streaming.config import RtmpConfig
 from streaming.errors import ConfigError, RemoteError
 from streaming.ingest.rtmp.server import RtmpServer
-from streaming.push import PushProgress, push
+from streaming.push import PushListener, PushProgress, push
+from streaming.push_rtmp import PushRefused
 from tests.streaming.ingest.pull_fakes import FakeDoor
 from tests.streaming.ingest.test_demux import CLIPS, demux, make_clip
 
@@ -24,7 +26,7 @@ async def door() -> FakeDoor:
 
 @pytest.fixture
 async def address(door: FakeDoor) -> AsyncIterator[str]:
-    server = RtmpServer("127.0.0.1:0", door)
+    server = RtmpServer(RtmpConfig(listen="127.0.0.1:0"), door)
     await server.start()
     yield f"rtmp://127.0.0.1:{server.port}/live"
     await server.close()
@@ -81,7 +83,11 @@ async def test_progress_is_told_and_returned(door: FakeDoor, address: str) -> No
 
     def run() -> str:
         try:
-            push("test:?width=160&height=90", f"{address}/foo", on_progress=stop_after_three)
+            push(
+                "test:?width=160&height=90",
+                f"{address}/foo",
+                listener=PushListener(progress=stop_after_three),
+            )
         except KeyboardInterrupt:
             return "interrupted"
         return "ended"
@@ -94,12 +100,14 @@ async def test_progress_is_told_and_returned(door: FakeDoor, address: str) -> No
     assert [t.codec for t in door.publications[0].tracks] == [Codec.H264, Codec.AAC]
 
 
-async def test_another_size_in_the_middle_is_pushed_by_a_connection_of_its_own(
+async def test_another_size_in_the_middle_is_announced_in_order(
     door: FakeDoor, address: str
 ) -> None:
     await asyncio.to_thread(push, str(CLIPS / "size-change.flv"), f"{address}/foo", realtime=False)
-    await door.wait_until(lambda: len(door.publications) == 2 and bool(door.publications[1].closed))
-    assert [p.tracks[0].width for p in door.publications] == [320, 480]
+    await door.wait_until(lambda: bool(door.publications and door.publications[0].closed))
+    (published,) = door.publications
+    widths = [tracks[0].width for tracks in published.announced]
+    assert widths == [320, 480]
 
 
 async def test_a_looped_clip_goes_on_rising(door: FakeDoor, address: str) -> None:
@@ -114,10 +122,11 @@ async def test_a_looped_clip_goes_on_rising(door: FakeDoor, address: str) -> Non
                 f"{address}/foo",
                 loop=True,
                 realtime=False,
-                on_progress=stop_at_some_time,
+                listener=PushListener(progress=stop_at_some_time),
             )
 
     await asyncio.to_thread(run)
+    await door.wait_until(lambda: bool(door.publications[0].closed))
     stamps = [s.dts for s in door.samples() if s.track == "source"]
     assert len(stamps) > 360
     assert {b - a for a, b in itertools.pairwise(stamps)} <= {33, 34}
@@ -125,7 +134,7 @@ async def test_a_looped_clip_goes_on_rising(door: FakeDoor, address: str) -> Non
 
 async def test_the_servers_reason_for_a_refusal_is_told(door: FakeDoor, address: str) -> None:
     door.refusal = "the publish key is wrong"
-    with pytest.raises(RemoteError, match="the publish key is wrong") as caught:
+    with pytest.raises(PushRefused, match="the publish key is wrong") as caught:
         await asyncio.to_thread(push, str(CLIPS / "video-only.mp4"), f"{address}/foo?key=hunter2")
     assert "hunter2" not in str(caught.value)
 

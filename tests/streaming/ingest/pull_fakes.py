@@ -16,6 +16,7 @@ class FakePublication:
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.tracks: list[Track] = []
+        self.announced: list[list[Track]] = []
         self.clock: SourceClock | None = None
         self.samples: list[Sample] = []
         self.closed = ""
@@ -23,6 +24,7 @@ class FakePublication:
 
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         self.tracks, self.clock = list(tracks), clock
+        self.announced.append(self.tracks)
         self._on_change()
 
     def write(self, sample: Sample) -> None:
