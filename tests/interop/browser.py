@@ -151,7 +151,8 @@ class PlayerPage:
     async def watch(self, seconds: float) -> WatchReport:
         """Watches for `seconds` and reports."""
         before, began = await self.status(), time.monotonic()
-        latency, levels = [], []
+        latency: list[float] = []
+        levels: list[str] = []
         while time.monotonic() - began < seconds:
             await asyncio.sleep(WATCH_STEP_S)
             seen = await self.status()

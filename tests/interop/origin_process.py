@@ -23,7 +23,9 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 READY_S: Final = 20.0
 """The issue asks for 1 s; a test machine may run other things beside us."""
@@ -144,7 +146,7 @@ class OriginProcess:
         """The end of the log."""
         return "\n".join(self.log().splitlines()[-LOG_TAIL_LINES:])
 
-    def _wait(self, value: Callable[[], Any], what: str, within_s: float) -> Any:
+    def _wait(self, value: Callable[[], T | None], what: str, within_s: float) -> T:
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
