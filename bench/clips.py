@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from dataclasses import dataclass
@@ -21,13 +22,13 @@ class ClipRequest:
     """A 1080p30 H.264 and AAC clip in FLV, key frames every two seconds."""
 
     video_kbps: int
-    seconds: int
+    seconds: float
     preset: str = "veryfast"
 
     @property
     def name(self) -> str:
         """Of its file."""
-        return f"1080p30-{self.video_kbps}k-{self.seconds}s.flv"
+        return f"1080p30-{self.video_kbps}k-{self.seconds:g}s.flv"
 
 
 def clip(request: ClipRequest) -> Path:
@@ -41,7 +42,7 @@ def clip(request: ClipRequest) -> Path:
         _ffmpeg(*_picture_and_tone(request), "-f", "flv", str(partial))
     else:
         base = clip(ClipRequest(request.video_kbps, BASE_S, request.preset))
-        repeats = -(-request.seconds // BASE_S) - 1
+        repeats = math.ceil(request.seconds / BASE_S) - 1
         _ffmpeg(
             "-stream_loop", str(repeats), "-i", str(base), "-t", str(request.seconds),
             "-c", "copy", "-f", "flv", str(partial),

@@ -8,6 +8,7 @@ start" is the difference of the two for both programs.
 from __future__ import annotations
 
 import shutil
+import statistics
 import tempfile
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def measure(runs: int, seconds: int) -> list[Figure]:
     steady_hours = (media_s - GOP_S) / HOUR_S
     gross = {n: tuple(cpu / hours for cpu in whole[n]) for n in names}
     net = {
-        n: tuple((a - b) / steady_hours for a, b in zip(whole[n], starts[n], strict=True))
+        n: tuple((cpu - statistics.median(starts[n])) / steady_hours for cpu in whole[n])
         for n in names
     }
     unit = "CPU s / h"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.table import Table
 
@@ -14,8 +15,8 @@ class Aim:
     """What a figure should be. Missing it is shown and never fails the run."""
 
     limit: float
-    of_ratio: bool = True
-    """The limit is of ours ÷ peer's; else of our median in the figure's unit."""
+    of: Literal["ratio", "difference", "ours"] = "ratio"
+    """What is limited: ours ÷ peer's, ours − peer's, or ours alone."""
     at_least: bool = False
     """The limit is a lower one: more is better."""
 
@@ -25,7 +26,9 @@ class Aim:
 
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"
-        return f"{sign} {self.limit:g}{'×' if self.of_ratio else ''}"
+        marks = {"ratio": ("", "×"), "difference": ("Δ ", ""), "ours": ("", "")}
+        before, after = marks[self.of]
+        return f"{before}{sign} {self.limit:g}{after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,12 @@ class Figure:
         """Whether the aim is met; None where there is none."""
         if self.aim is None:
             return None
-        value = self.ratio if self.aim.of_ratio else self.our_median
-        return None if value is None else self.aim.is_met(value)
+        if self.aim.of == "ours":
+            return self.aim.is_met(self.our_median)
+        theirs, ratio = self.their_median, self.ratio
+        if theirs is None or ratio is None:
+            return None
+        return self.aim.is_met(ratio if self.aim.of == "ratio" else self.our_median - theirs)
 
     def as_json(self) -> dict[str, object]:
         """Everything, for programs."""

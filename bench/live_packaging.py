@@ -82,7 +82,7 @@ def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) 
         Figure("b", f"{STREAMS} streams at 8 Mb/s", "% of a core / stream", tuple(shares[0]), PEER,
                tuple(shares[1]), Aim(1.0)),
         Figure("b", "… the aim for ours alone", "% of a core / stream", tuple(shares[0]),
-               aim=Aim(0.4, of_ratio=False)),
+               aim=Aim(0.4, of="ours")),
         Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
         Figure("b", "RSS, delivery process", "MB", (sum(others),)),
     ]  # fmt: skip

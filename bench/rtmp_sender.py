@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import json
 import socket
+import struct
 import sys
 import time
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ CHUNK_BYTES = 65_536
 """What Headwater asks for; nginx-rtmp is configured to ask for the same."""
 HANDSHAKE_BYTES = 1536
 CONNECT_S = 10.0
-LONGEST_SEND_S = 5.0
+LONGEST_SEND_S = 5
 MEDIA_CHUNK_STREAM = 6
 READ_EVERY = 128
 """Messages between two looks at what the server said (acknowledgements)."""
@@ -99,7 +100,9 @@ class Publisher:
         publish = self._command(writer, 1, "publish", 3, None, self._key, "live")
         self._socket.sendall(publish)
         self._wait_for(b"NetStream.Publish.Start")
-        self._socket.settimeout(LONGEST_SEND_S)
+        self._socket.settimeout(None)  # Python's own timeout would make every send poll first
+        longest = struct.pack("ll", LONGEST_SEND_S, 0)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, longest)
 
     def send(self, message: PreparedMessage, at_ms: int) -> None:
         """One media message with its timestamp."""

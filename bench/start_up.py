@@ -37,9 +37,9 @@ def measure(runs: int, seconds: int) -> list[Figure]:
     peer = sum(_memory("theirs", seconds))
     return [
         Figure("e", "exec → both ports listen", "s", tuple(listen["ours"]), PEER,
-               tuple(listen["theirs"]), Aim(1.0, of_ratio=False)),
+               tuple(listen["theirs"]), Aim(1.0, of="ours")),
         Figure("e", "first key frame → playlist with a segment", "s", tuple(playable["ours"]),
-               PEER, tuple(playable["theirs"]), Aim(GOP_S + 0.5, of_ratio=False)),
+               PEER, tuple(playable["theirs"]), Aim(GOP_S + 0.5, of="ours")),
         Figure("e", f"RSS, origin process, one 5 Mb/s path for {seconds} s", "MB", (main,), PEER,
                (peer,)),
         Figure("e", "RSS, delivery process, a window of 30 s", "MB", (delivery,)),
