@@ -144,12 +144,11 @@ class ChunkReader:
     @staticmethod
     def _continue(stream: _ChunkStream, data: bytes, after: int, end: int) -> int:
         """Type 3: the next chunk of a message, or a new message like the one before."""
-        if stream.extended:
-            # 5.3.1.3 wants the extended timestamp repeated; old encoders leave it out.
-            if stream.extended.startswith(data[after : after + 4]):
-                after += 4
-                if after > end:
-                    return -1
+        # 5.3.1.3 wants the extended timestamp repeated; old encoders leave it out.
+        if stream.extended and stream.extended.startswith(data[after : after + 4]):
+            after += 4
+            if after > end:
+                return -1
         if stream.body is None:
             stream.timestamp = (stream.timestamp + stream.delta) & _UINT32
         return after

@@ -33,6 +33,10 @@ class RtmpServerStatistics:
     accepted: int
     refused: int
     """Turned away by a limit on connections."""
+    rejections: int
+    """Publish requests that were turned down."""
+    received_bytes: int
+    """Of all connections, those that have gone among them."""
     sessions: tuple[SessionStatistics, ...]
 
 
@@ -60,6 +64,8 @@ class RtmpServer:
         self._pending: dict[RtmpSession, str] = {}
         self._accepted = 0
         self._refused = 0
+        self._gone_bytes = 0
+        self._gone_rejections = 0
         self._all_gone: asyncio.Event | None = None
 
     async def start(self) -> None:
@@ -95,15 +101,20 @@ class RtmpServer:
         self._server.close()
         for session in list(self._sessions):
             session.shut_down(CONNECT_CLOSED, description)
+        await self._wait_gone()
+        for session in list(self._sessions):
+            session.abort()
+        await self._wait_gone()
+        if self._pacer is not None:
+            self._pacer.close()
+        self._server = None
+
+    async def _wait_gone(self) -> None:
+        """Until no session is left, CLOSE_WAIT_S at most."""
         self._all_gone = asyncio.Event()
         if self._sessions:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._all_gone.wait(), CLOSE_WAIT_S)
-        for session in list(self._sessions):
-            session.abort()
-        if self._pacer is not None:
-            self._pacer.close()
-        self._server = None
 
     def request_reconnect(self, description: str, tc_url: str = "") -> int:
         """Ask all publishers that can to come back (to ``tc_url``); returns how many can."""
@@ -112,12 +123,16 @@ class RtmpServer:
 
     def statistics(self) -> RtmpServerStatistics:
         """Counters so far."""
+        sessions = tuple(session.statistics() for session in self._sessions)
         return RtmpServerStatistics(
-            connections=len(self._sessions),
-            publishing=sum(1 for session in self._sessions if session.path),
+            connections=len(sessions),
+            publishing=sum(1 for session in sessions if session.path),
             accepted=self._accepted,
             refused=self._refused,
-            sessions=tuple(session.statistics() for session in self._sessions),
+            rejections=self._gone_rejections + sum(seen.rejections for seen in sessions),
+            received_bytes=self._gone_bytes
+            + sum(seen.connection.received_bytes for seen in sessions),
+            sessions=sessions,
         )
 
     # -- called by sessions --------------------------------------------------------------------
@@ -141,7 +156,11 @@ class RtmpServer:
 
     def forget(self, session: RtmpSession) -> None:
         """The connection is gone."""
-        self._sessions.pop(session, None)
+        if self._sessions.pop(session, None) is None:
+            return  # never admitted
+        seen = session.statistics()
+        self._gone_bytes += seen.connection.received_bytes
+        self._gone_rejections += seen.rejections
         self._pending.pop(session, None)
         if self._all_gone is not None and not self._sessions:
             self._all_gone.set()

@@ -48,6 +48,8 @@ class SessionStatistics:
     bitrate: int
     """Bits per second received, over the last second or so."""
     connection: ConnectionStatistics
+    rejections: int
+    """Publish requests that were turned down."""
     media: DemuxerStatistics | None
     """None while it does not publish."""
 
@@ -86,6 +88,7 @@ class RtmpSession(asyncio.Protocol):
         self._window_start = self._loop.time()
         self._window_bytes = 0
         self._bitrate = 0
+        self._rejections = 0
         self.remote = ""
         self.path = ""
 
@@ -155,7 +158,9 @@ class RtmpSession(asyncio.Protocol):
         demuxer = self._demuxer
         media = demuxer.statistics() if demuxer is not None else None
         connection = self._connection.statistics()
-        return SessionStatistics(self.remote, self.path, self._bitrate, connection, media)
+        return SessionStatistics(
+            self.remote, self.path, self._bitrate, connection, self._rejections, media
+        )
 
     # -- events --------------------------------------------------------------------------------
 
@@ -190,6 +195,8 @@ class RtmpSession(asyncio.Protocol):
             return
         try:
             for item in demuxer.push(message, now_utc):
+                if self._publication is not publication:
+                    return  # the door closed it over the item before
                 if isinstance(item, Sample):
                     publication.write(item)
                 else:
@@ -234,6 +241,7 @@ class RtmpSession(asyncio.Protocol):
         self._connection.accept_publish()
 
     def _reject(self, event: PublishRequested, code: str, description: str) -> None:
+        self._rejections += 1
         logger.info("%s may not publish %s: %s", self.remote, event.path, description)
         if self._connection.state is State.PUBLISH_PENDING:
             self._connection.reject_publish(code, description)
