@@ -116,10 +116,11 @@ class BoundaryRule:
         self._limit = self._nominal_limit = longest_ticks(target_duration, self._timescale)
         self._last_moment = self.start_time + self._limit
 
-    def start(self, time: int) -> None:
-        """A segment begins at ``time``."""
+    def start(self, time: int, *, is_early: bool = False) -> None:
+        """A segment begins at ``time``; one that is early stands for the line just ahead."""
         self.start_time = time
-        self.next_line = math.ceil((time // self._line_ticks + 1) * self._line_ticks)
+        reached = time + self._line_ticks / 2 if is_early else time
+        self.next_line = math.ceil((reached // self._line_ticks + 1) * self._line_ticks)
         self._last_moment = time + self._limit
 
     def forget_gops(self) -> None:

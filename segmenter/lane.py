@@ -81,6 +81,11 @@ class Lane:
         self.timescale = track.timescale
         self._set_track(track, init)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether samples get into a segment."""
+        return self._state is LaneState.OPEN
+
     def has_room(self, sample: Sample) -> bool:
         """Whether the segment in progress, if any, may last until the end of ``sample``."""
         if self._state is not LaneState.OPEN or sample.dts >= self._next_ticks:
@@ -108,6 +113,10 @@ class Lane:
         if self._state is LaneState.OPEN or sample.dts >= self._next_ticks:
             return False
         return self.can_resume(sample)
+
+    def joins(self, sample: Sample) -> bool:
+        """Whether ``sample`` may begin the segment of the latest boundary ahead."""
+        return bool(self._pending) and self._may_join(sample, *self._pending[-1])
 
     def can_resume(self, sample: Sample) -> bool:
         """Whether a segment may begin with ``sample``."""
@@ -252,7 +261,8 @@ class Lane:
             return []
         previous = self.rendition.segments[-1]
         if previous.timescale == self.timescale:
-            start = max(start, previous.end)
+            # What ended within half a frame of the boundary was not stretched to it.
+            start = max(start, previous.end) if boundary.is_break else previous.end
         gap = Segment(
             msn=boundary.msn,
             start=start,

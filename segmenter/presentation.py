@@ -17,6 +17,7 @@ their own for the same break, which closes their segments and makes no second on
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,6 +66,10 @@ DRAIN_S = 1.0
 
 TOGETHER_S = Fraction(1, 10)
 """Tracks that end within this of the furthest have nothing more to come: a few frames."""
+
+BOUNDARIES_TO_JOIN = 2
+"""A rendition that appears may begin with a segment as old: an encoder is up in half a second,
+and then brings what was pushed meanwhile, while the first segment may be short."""
 
 PERIOD_TICKS_PER_SECOND = 25
 """DASH periods start at whole ticks of 40 ms, the finest grid that is exact in seconds with two
@@ -147,6 +152,7 @@ class Presentation:
         self._primary: Lane | None = None
         self._rule: BoundaryRule | None = None
         self._boundary: Boundary | None = None
+        self._recent: deque[Boundary] = deque(maxlen=BOUNDARIES_TO_JOIN)
         self._watermark = 0
         self._break_due = False
         self._break_wanted = False
@@ -279,6 +285,8 @@ class Presentation:
         rendition = Rendition(track, len(self.renditions), settings.window_s, settings.window_bytes)
         rendition.target_duration = self.target_duration
         lane = Lane(track, init, rendition, settings.part_duration_s)
+        for boundary in self._recent:
+            lane.expect(boundary)
         self._lanes[track.name] = lane
         self.renditions[track.name] = rendition
         return lane.announce()
@@ -357,16 +365,15 @@ class Presentation:
         cut = rule.judge(sample)
         if dts > rule.last_moment:
             self._cross_hole(lane, rule, sample)
-        elif (
-            cut is Cut.DUE
-            or (cut is Cut.EARLY and self._has_spare_number(lane, dts))
-            or lane.needs_boundary(sample)
-        ):
+        elif cut is Cut.DUE or lane.needs_boundary(sample):
             self._make_boundary(lane, dts)
+        elif cut is Cut.EARLY and self._has_spare_number(lane, dts):
+            self._make_boundary(lane, dts)
+            rule.start(dts, is_early=True)
         elif cut is Cut.FORCED:
             self._make_boundary(lane, dts)
             self._forced_cuts += 1
-            self._has_forced_cut = True
+            self._has_forced_cut |= lane.is_open
 
     def _cross_hole(self, lane: Lane, rule: BoundaryRule, sample: Sample) -> None:
         """No segment can last until this sample: boundaries on the grid up to it, and at it."""
@@ -379,7 +386,7 @@ class Presentation:
             self._make_boundary(lane, rule.next_line)
         if sample.dts > rule.start_time:
             self._make_boundary(lane, sample.dts)
-        self._has_forced_cut |= not sample.is_sync
+        self._has_forced_cut |= lane.is_open and not sample.is_sync
 
     def _has_spare_number(self, lane: Lane, time: int) -> bool:
         """Numbers never run ahead of the clock's, or a restart could go back."""
@@ -409,6 +416,9 @@ class Presentation:
         self._next_msn += 1
         self._boundaries += 1
         self._boundary = boundary
+        if is_break:
+            self._recent.clear()
+        self._recent.append(boundary)
         assert self._rule is not None
         self._rule.start(time)
         for other in self._lanes.values():
@@ -516,15 +526,25 @@ class Presentation:
         return events
 
     def _lead_again(self, lane: Lane, sample: Sample) -> list[Event]:
-        """The track that should lead is back: from a sample that the stand-in has not passed."""
+        """The track that should lead is back: it does, once it is in the segment in progress.
+
+        If it has no key frame yet it only tells the time; its segments begin with the next one.
+        """
         leader = self._leader
         assert leader is not None
-        is_late = sample.dts * leader.timescale < self._watermark * lane.timescale
-        if self._boundary is not None and (is_late or not lane.can_resume(sample)):
-            return lane.take(sample, self._now_utc)
-        events = lane.pass_over(self._now_utc)
-        self._set_leader(lane)
-        events += self._lead(lane, sample)
+        if self._boundary is not None:
+            lags = self._watermark * lane.timescale - sample.dts * leader.timescale
+            is_far_behind = lags > LEADER_SILENCE_S * lane.timescale * leader.timescale
+            if is_far_behind or sample.dts < self._boundary.ticks(lane.timescale):
+                return lane.take(sample, self._now_utc)
+        if lane.joins(sample):
+            events = lane.take(sample, self._now_utc)
+            self._set_leader(lane)
+            self._watermark = sample.dts + (sample.duration or 1)
+        else:
+            events = lane.pass_over(self._now_utc)
+            self._set_leader(lane)
+            events += self._lead(lane, sample)
         for other in self._lanes.values():
             events += self._drain(other)
         return events

@@ -160,7 +160,9 @@ class Rendition:
         """What the segments listed measure."""
         bits = 8 * self._window_bytes
         media_s = sum(segment.duration_s for segment in self._segments if not segment.is_gap)
-        return Bitrates(self._peak, round(bits / media_s) if media_s else 0)
+        average = round(bits / media_s) if media_s else 0
+        # A lone segment of less than half a target duration is no run, but it is all there is.
+        return Bitrates(max(self._peak, average), average)
 
     def frame_rate(self) -> float:
         """Frames per second: as announced, else measured over the window; 0 when unknown."""

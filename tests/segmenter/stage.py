@@ -147,7 +147,8 @@ class Stage:
         return self._record(self.presentation.start(tracks, expected=expected))
 
     def push(self, *streams: Iterable[Sample]) -> list[Event]:
-        """Samples in order of time, each at its own end by the wall clock."""
+        """Samples in order of time, each at its own end by the wall clock (or at once, if that
+        is in the past)."""
         samples = [sample for stream in streams for sample in stream]
         samples.sort(key=lambda sample: Fraction(sample.dts, self.scales[sample.track]))
         events: list[Event] = []
