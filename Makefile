@@ -24,6 +24,14 @@ check: $(STAMPS)/python-dev
 fuzz: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.fuzz.runner
 
+# BENCH="a c --runs 3" chooses; python -m bench --help tells more
+bench: $(STAMPS)/system-bench $(STAMPS)/python-dev
+	$(BIN)/python -m bench $(BENCH)
+
+# SOAK_SECONDS=3600 SOAK_KILL_S=60: tests/soak/soak.py
+soak: $(STAMPS)/system-test $(STAMPS)/python-dev
+	$(BIN)/python -m tests.soak.soak
+
 setup: $(STAMPS)/python $(STAMPS)/players
 setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players
 
@@ -41,6 +49,11 @@ $(STAMPS)/system: deploy/setup.sh
 $(STAMPS)/system-test: deploy/setup.sh
 	@mkdir -p $(STAMPS)
 	SUDO="$(SUDO)" PYTHON="$(PYTHON)" deploy/setup.sh test
+	@touch $@
+
+$(STAMPS)/system-bench: deploy/setup.sh
+	@mkdir -p $(STAMPS)
+	SUDO="$(SUDO)" PYTHON="$(PYTHON)" deploy/setup.sh bench
 	@touch $@
 
 $(STAMPS)/python: pyproject.toml setup.py | $(STAMPS)/system

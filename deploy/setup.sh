@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian/Ubuntu packages that `make run` (argument: run) or `make test` (test) need,
-# and only those whose command is missing. SUDO names the command that makes us root, if any.
+# Installs the Debian/Ubuntu packages that `make run` (argument: run), `make test` (test) or
+# `make bench` (bench) need, and only those whose command is missing. SUDO names the command that
+# makes us root, if any.
 set -euo pipefail
 what=${1:-run}
 PYTHON=${PYTHON:-python3.11}
@@ -21,10 +22,22 @@ if [ "$what" = test ]; then
   need gst-launch-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
 fi
+has_nginx=$(command -v nginx || PATH=$PATH:/usr/sbin command -v nginx || true)
+if [ "$what" = bench ]; then
+  need ffmpeg ffmpeg
+  need wrk wrk
+  need taskset util-linux
+  [ -n "$has_nginx" ] || packages+=(nginx-light)
+  [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || packages+=(libnginx-mod-rtmp)
+fi
 
 if [ ${#packages[@]} -gt 0 ]; then
   echo "installing Debian packages: ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   ${SUDO:-} apt-get update -qq
   ${SUDO:-} apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  if [ "$what" = bench ] && [ -z "$has_nginx" ]; then
+    # The package starts a web server on port 80; the benchmarks start their own.
+    ${SUDO:-} systemctl disable --now nginx >/dev/null 2>&1 || true
+  fi
 fi

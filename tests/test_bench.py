@@ -1,0 +1,55 @@
+"""The benchmarks run and measure; what they measure is not judged here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench import clips
+from bench.__main__ import main
+from bench.figures import Aim, Figure, render_table
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg makes the clip and is the peer")
+def test_copy_packaging_is_measured_beside_ffmpeg(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clips, "CACHE", tmp_path)
+    assert main(["a", "--runs", "1", "--seconds", "4", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    whole = next(figure for figure in figures if "start included" in figure["name"])
+    assert whole["ours_median"] > 0
+    assert whole["peers_median"] > 0
+
+
+def test_a_ratio_is_that_of_the_medians() -> None:
+    figure = Figure("x", "x", "s", (9.0, 1.0, 2.0), "peer", (4.0, 100.0, 1.0), Aim(0.5))
+    assert figure.ratio == 0.5
+    assert figure.is_met
+
+
+@pytest.mark.parametrize(
+    ("aim", "is_met"),
+    [
+        (Aim(1.0), False),
+        (Aim(2.0, "ours"), True),
+        (Aim(-0.1, "difference", at_least=True), True),
+        (Aim(0.1, "difference"), False),
+        (Aim(2.0, at_least=True), True),
+    ],
+)
+def test_an_aim_limits_ratio_difference_or_ours_alone(aim: Aim, is_met: bool) -> None:
+    assert Figure("x", "x", "s", (2.0,), "peer", (1.0,), aim).is_met is is_met
+
+
+def test_a_figure_without_a_peer_misses_no_aim_of_a_ratio() -> None:
+    assert Figure("x", "x", "s", (2.0,), aim=Aim(1.0)).is_met is None
+
+
+def test_a_table_has_a_row_for_each_figure() -> None:
+    table = render_table([Figure("x", "one", "s", (2.0, 3.0)), Figure("y", "two", "s", (1.0,))])
+    assert table.row_count == 2
