@@ -1,0 +1,139 @@
+"""HTTP as an ordinary web player does it, every answer with what its headers said."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Protocol
+
+from streaming.inspect.report import Report, UnreadableError
+
+ORIGIN = "https://player.example"
+"""What we say we are a page of, so that CORS shows."""
+TIMEOUT_S = 10.0
+"""For connecting and for each read."""
+MAX_BYTES = 256 << 20
+"""Of one answer; an hour of audio as one file is below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, whatever its status; the body is decompressed."""
+
+    url: str
+    """After redirects."""
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    body: bytes
+    elapsed_s: float = 0.0
+
+    @property
+    def content_type(self) -> str:
+        """Without parameters, lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class Fetcher(Protocol):
+    """Where answers come from; tests have one of their own."""
+
+    def get(self, url: str, byte_range: str = "") -> Answer:
+        """The answer to a GET; ``byte_range`` is ``first-last``. Raises UnreadableError."""
+
+
+class HttpFetcher:
+    """GET by the standard library: http and https only, wherever redirects point."""
+
+    def __init__(self) -> None:
+        self._opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.HTTPHandler(),
+            urllib.request.HTTPSHandler(),
+            urllib.request.HTTPRedirectHandler(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+        ):
+            self._opener.add_handler(handler)
+
+    def get(self, url: str, byte_range: str = "") -> Answer:
+        """See Fetcher."""
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            raise UnreadableError(f"{url}: not an HTTP address")
+        headers = {"Origin": ORIGIN, "Accept-Encoding": "gzip", "User-Agent": "headwater-inspect"}
+        if byte_range:
+            headers |= {"Range": f"bytes={byte_range}", "Accept-Encoding": "identity"}
+        start = time.monotonic()
+        try:
+            request = urllib.request.Request(url, headers=headers)
+            try:
+                response = self._opener.open(request, timeout=TIMEOUT_S)
+            except urllib.error.HTTPError as error:
+                response = error
+            if response is None:
+                raise UnreadableError(f"{url}: redirected to where we do not go")
+            with response:
+                raw = response.read(MAX_BYTES + 1)
+                fields = {name.lower(): value for name, value in response.headers.items()}
+                body = _decoded(url, raw, fields.get("content-encoding", ""))
+                elapsed = time.monotonic() - start
+                return Answer(response.url or url, response.status or 0, fields, body, elapsed)
+        except urllib.error.URLError as error:
+            raise UnreadableError(f"{url}: {_reason(error.reason)}") from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise UnreadableError(f"{url}: {_reason(error)}") from error
+
+
+def _decoded(url: str, raw: bytes, encoding: str) -> bytes:
+    if len(raw) > MAX_BYTES:
+        raise UnreadableError(f"{url}: more than {MAX_BYTES} bytes")
+    if encoding not in ("gzip", "x-gzip"):
+        return raw
+    try:
+        unzip = zlib.decompressobj(wbits=31)
+        body = unzip.decompress(raw, MAX_BYTES)
+    except zlib.error as error:
+        raise UnreadableError(f"{url}: broken gzip: {error}") from error
+    if not unzip.eof:
+        raise UnreadableError(f"{url}: gzip that is cut off or too large")
+    return body
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def check_headers(
+    report: Report,
+    where: str,
+    answer: Answer,
+    types: tuple[str, ...],
+    rules: tuple[str, str, str],
+) -> bool:
+    """Whether the answer is a 2xx; ``rules`` are those of its status, its type, and CORS."""
+    status_rule, type_rule, cors_rule = rules
+    if not 200 <= answer.status < 300:
+        report.error(status_rule, where, f"HTTP status {answer.status}")
+        return False
+    if answer.content_type not in types:
+        report.error(type_rule, where, f"Content-Type {answer.content_type!r}, not {types[0]}")
+    allowed = answer.headers.get("access-control-allow-origin")
+    if allowed not in ("*", ORIGIN):
+        report.error(cors_rule, where, "no Access-Control-Allow-Origin")
+    return True
+
+
+def max_age_of(answer: Answer) -> int | None:
+    """Seconds that caches may keep it; 0 for no-cache, None when nothing is said."""
+    directives = [d.strip() for d in answer.headers.get("cache-control", "").lower().split(",")]
+    if "no-cache" in directives or "no-store" in directives:
+        return 0
+    ages = [d.partition("=")[2] for d in directives if d.startswith(("max-age=", "s-maxage="))]
+    return max((int(age) for age in ages if age.isdigit()), default=None)

@@ -1,0 +1,116 @@
+"""What was asked for, a file or an address, to the inspector that knows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streaming.inspect.boxes import inspect_boxes
+from streaming.inspect.dash import DashInspector
+from streaming.inspect.fetch import Fetcher, HttpFetcher
+from streaming.inspect.hls import HlsInspector
+from streaming.inspect.low_latency_rules import check_low_latency
+from streaming.inspect.media_rules import check_media_playlist
+from streaming.inspect.mpd import parse_mpd
+from streaming.inspect.mpd_rules import check_mpd
+from streaming.inspect.multivariant_rules import check_multivariant
+from streaming.inspect.playlist import Playlist, parse_playlist
+from streaming.inspect.report import Report, UnreadableError
+from streaming.inspect.syntax_rules import check_syntax
+
+MAX_FILE_BYTES = 1 << 30
+"""What is inspected is held in memory."""
+
+
+def inspect_target(target: str, watch_s: float = 0.0) -> Report:
+    """A file or an http(s) URL. Raises UnreadableError when there is nothing to inspect."""
+    if urlsplit(target).scheme in ("http", "https"):
+        return inspect_url(target, watch_s)
+    return inspect_file(Path(target))
+
+
+def inspect_url(
+    url: str,
+    watch_s: float = 0.0,
+    *,
+    fetcher: Fetcher | None = None,
+    clock: Callable[[], float] = time.time,
+    wait: Callable[[float], None] = time.sleep,
+) -> Report:
+    """A live HLS playlist, an MPD or an MP4, watched for so many seconds.
+
+    ``clock`` gives seconds since 1970, ``wait`` passes them. Blocks. Raises UnreadableError when
+    the URL itself cannot be had or read.
+    """
+    report = Report(url)
+    fetcher = fetcher or HttpFetcher()
+    answer = fetcher.get(url)
+    if not 200 <= answer.status < 300:
+        raise UnreadableError(f"{url}: HTTP status {answer.status}")
+    match kind_of(answer.body):
+        case "playlist":
+            HlsInspector(report, fetcher, clock, wait).inspect(answer, watch_s)
+        case "mpd":
+            DashInspector(report, fetcher, clock, wait).inspect(answer, watch_s)
+        case _:
+            inspect_boxes(report, answer.body, url)
+    return report
+
+
+def inspect_file(path: Path) -> Report:
+    """A playlist, an MPD or an MP4 on disk. Raises UnreadableError."""
+    report = Report(str(path))
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UnreadableError(f"{path}: more than {MAX_FILE_BYTES} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror or error}") from error
+    inspect_bytes(report, data, path.name)
+    return report
+
+
+def inspect_bytes(report: Report, data: bytes, name: str) -> None:
+    """What a file's own bytes tell. Raises UnreadableError."""
+    match kind_of(data):
+        case "playlist":
+            _inspect_playlist(report, data, name)
+        case "mpd":
+            mpd = parse_mpd(data)
+            mpd.describe(report.tree)
+            check_mpd(report, mpd)
+        case _:
+            inspect_boxes(report, data, name)
+
+
+def kind_of(data: bytes) -> str:
+    """``playlist``, ``mpd`` or ``boxes``, by how the data begin."""
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(b"#EXT"):
+        return "playlist"
+    if head.startswith(b"<") and (b"<MPD" in head or b":MPD" in head or b"<?xml" in head):
+        return "mpd"
+    return "boxes"
+
+
+def _inspect_playlist(report: Report, data: bytes, name: str) -> None:
+    playlist = parse_playlist(data)
+    check_syntax(report, name, data, playlist)
+    if playlist.is_multivariant:
+        check_multivariant(report, name, playlist)
+    else:
+        check_media_playlist(report, name, playlist)
+        check_low_latency(report, name, playlist)
+    _describe(report, playlist)
+
+
+def _describe(report: Report, playlist: Playlist) -> None:
+    for tag in playlist.all("STREAM-INF") + playlist.all("MEDIA"):
+        report.tree.add(f"{tag.name} {tag.value}")
+    for segment in playlist.segments:
+        gap = " gap" if segment.is_gap else ""
+        node = report.tree.add(f"{segment.msn} {segment.uri} {segment.duration_s:g} s{gap}")
+        for part in segment.parts:
+            node.add(f"{part.uri} {part.duration_s:g} s")
