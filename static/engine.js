@@ -11,6 +11,7 @@
 //   target()           seconds it means to be behind, or null
 //   jumpToLive()       goes to where it would have started
 // and calls
+//   on.ready()         now play() may be called
 //   on.changed()       levels or level changed
 //   on.failed({ kind, status, detail })   it cannot go on: kind is "missing" (HTTP status says why),
 //                      "network", "media" (cannot be decoded) or "unsupported"

@@ -37,6 +37,8 @@ export class DashEngine {
     for (const event of ["STREAM_INITIALIZED", "QUALITY_CHANGE_RENDERED", "QUALITY_CHANGE_REQUESTED"]) {
       player.on(EVENTS[event], () => this.on.changed());
     }
+    // Not before: dash.js refreshes the manifest only if it sees the element's own "play" event.
+    player.on(EVENTS.PLAYBACK_METADATA_LOADED, () => this.on.ready());
     player.attachView(this.video);
     player.setAutoPlay(false);
     player.attachSource(sourceUrl("dash"));

@@ -29,6 +29,7 @@ export class HlsEngine {
     }
     hls.attachMedia(this.video);
     hls.loadSource(sourceUrl("hls"));
+    this.on.ready();
   }
 
   stop() {

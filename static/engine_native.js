@@ -12,6 +12,7 @@ export class NativeEngine {
   start() {
     this.video.addEventListener("error", this.failed);
     this.video.src = sourceUrl("native");
+    this.on.ready(); // iPhones load nothing before they are asked to play
   }
 
   stop() {

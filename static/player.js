@@ -129,12 +129,12 @@ async function startEngine(name) {
   status.starts += 1;
   controls.setEngine(name);
   engine = await createEngine(name, video, {
+    ready: () => play(),
     changed: () => readLevels(),
     failed: (reason) => failed(reason),
     error: (text) => remember(text),
   });
   engine.start();
-  play();
 }
 
 function stopEngine() {
