@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from segmenter.codecs.codec_string import codec_string
-from segmenter.errors import MediaError
-from segmenter.media import MediaType, Track
 from streaming.inspect.boxes import describe_track_shortly
 from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of
 from streaming.inspect.low_latency_rules import check_low_latency
 from streaming.inspect.media import COARSE_S, Dates, Measured, RenditionMedia, check_alignment
 from streaming.inspect.media_rules import check_media_playlist
 from streaming.inspect.multivariant_rules import (
-    Variant,
     check_multivariant,
     media_of,
     variants_of,
@@ -24,6 +19,7 @@ from streaming.inspect.playlist import ListedSegment, Playlist, parse_playlist
 from streaming.inspect.reload_rules import check_reload, check_renditions
 from streaming.inspect.report import Node, Report, UnreadableError
 from streaming.inspect.syntax_rules import check_syntax
+from streaming.inspect.variants import Rendition, check_variant, describe_variant
 
 PLAYLIST_TYPES = (
     "application/vnd.apple.mpegurl", "audio/mpegurl", "application/x-mpegurl", "audio/x-mpegurl",
@@ -35,18 +31,6 @@ RENDITIONS_MAX = 64
 LATE_TARGETS = 1.5
 """Target durations within which a new segment must be listed (HLS 6.2.1)."""
 HEADER_RULES = ("H29", "H29", "H31")
-
-
-@dataclass(slots=True)
-class Rendition:
-    """One media playlist, as last seen."""
-
-    url: str
-    node: Node
-    playlist: Playlist
-    media: RenditionMedia
-    grew_at: float
-    """When its last segment was first seen."""
 
 
 class HlsInspector:
@@ -84,7 +68,7 @@ class HlsInspector:
             self._check_variants(answer.url, playlist)
 
     def _add_renditions(self, base: str, playlist: Playlist, root: Node) -> None:
-        uris = {variant.uri: _describe_variant(variant) for variant in variants_of(playlist)}
+        uris = {variant.uri: describe_variant(variant) for variant in variants_of(playlist)}
         for attributes in media_of(playlist):
             if uri := attributes.get("URI"):
                 kind = attributes.get("TYPE", "").lower()
@@ -210,61 +194,10 @@ class HlsInspector:
         except UnreadableError as error:
             self._report.error("H29", "multivariant", str(error))
         for variant in variants_of(playlist):
-            self._check_variant(variant, media_of(playlist))
-
-    def _check_variant(self, variant: Variant, media: list[dict[str, str]]) -> None:
-        where = f"variant {variant.uri}"
-        own = self._renditions.get(variant.uri)
-        if own is None:
-            return
-        wanted = [variant.attributes.get("AUDIO")]
-        uris = [m.get("URI", "") for m in media if m.get("GROUP-ID") in wanted and m.get("URI")]
-        groups = [self._renditions[uri] for uri in dict.fromkeys(uris) if uri in self._renditions]
-        others = [rendition for rendition in groups if rendition is not own]
-        for rendition in (own, *others):
-            self._check_codecs(where, variant, rendition)
-        track = own.media.track
-        if track and track.media_type is MediaType.VIDEO:
-            self._check_resolution(where, variant, track)
-        rates = [r.media.peak_rate(r.playlist.target_duration) for r in others]
-        measured = own.media.peak_rate(own.playlist.target_duration) + max(rates, default=0)
-        said = variant.rate("BANDWIDTH")
-        if said and measured > said:
-            say = self._report.error if measured > 1.1 * said else self._report.warn
-            say("H28", where, f"BANDWIDTH {said}, measured {measured}")
-
-    def _check_codecs(self, where: str, variant: Variant, rendition: Rendition) -> None:
-        track = rendition.media.track
-        if track is None or not variant.codecs:
-            return
-        try:
-            codecs = codec_string(track)
-        except MediaError:
-            return  # the init section was found broken already
-        if codecs.lower() not in (codec.lower() for codec in variant.codecs):
-            said = ",".join(variant.codecs)
-            text = f"CODECS {said!r}, the init section of {rendition.media.name} says {codecs!r}"
-            self._report.error("H28", where, text)
-
-    def _check_resolution(self, where: str, variant: Variant, track: Track) -> None:
-        said = variant.attributes.get("RESOLUTION", "")
-        if said and said != f"{track.width}x{track.height}":
-            text = f"RESOLUTION {said}, the init section says {track.width}x{track.height}"
-            self._report.error("H32", where, text)
+            check_variant(self._report, variant, media_of(playlist), self._renditions)
 
     def _playlists(self) -> dict[str, Playlist]:
         return {name: rendition.playlist for name, rendition in self._renditions.items()}
-
-
-def _describe_variant(variant: Variant) -> str:
-    attributes = variant.attributes
-    rate = variant.rate("BANDWIDTH")
-    pieces = [
-        attributes.get("RESOLUTION", ""),
-        attributes.get("CODECS", ""),
-        f"{rate / 1e6:.2f} Mb/s",
-    ]
-    return " ".join(piece for piece in pieces if piece)
 
 
 def _http_range(byte_range: str) -> str:

@@ -20,9 +20,8 @@ RULES = {
     "H15": "Parts are removed when they are more than three target durations from the end "
     "(HLS 6.2.2).",
     "H16": "A live playlist gets a new segment within 1.5 target durations (HLS 6.2.1).",
-    "H17": "A part that begins with a key frame says INDEPENDENT=YES (HLS 4.4.4.9).",
-    "H19": "At most one preload hint of each type, none after the end, and its URI is that of the "
-    "next part (HLS 4.4.5.3).",
+    "H19": "At most one preload hint of each type, each with a URI, none after the end "
+    "(HLS 4.4.5.3).",
     "H20": "A rendition report has a relative URI and says LAST-MSN, and LAST-PART where there "
     "are parts (HLS 4.4.5.4).",
     "H21": "EXT-X-TARGETDURATION is there, never changes, is equal in all renditions, and no "
@@ -50,25 +49,24 @@ RULES = {
     "D0": "An MPD is well-formed XML, namespace urn:mpeg:dash:schema:mpd:2011, with a Period, and "
     "attributes of the right form (DASH 5.3.1).",
     "D1": "A dynamic MPD has availabilityStartTime and publishTime; it, Period@start and all ids "
-    "never change; every AdaptationSet has an id (TM 3).",
-    "D2": "UTCTiming of a known scheme is there, answers, and its clock is right (TM 4.7).",
+    "never change; every AdaptationSet has an id (TM).",
+    "D2": "UTCTiming of a known scheme is there, answers, and its clock is right (TM).",
     "D3": "A segment can be fetched from its availability time until it leaves the time-shift "
-    "buffer, and is 404 before (TM 4.3).",
-    "D4": "availabilityTimeOffset comes with availabilityTimeComplete=false and is less than a "
-    "segment (LL 9.X.4).",
+    "buffer, and is 404 before (TM).",
+    "D4": "availabilityTimeOffset comes with availabilityTimeComplete (DASH-IF LL).",
     "D5": "A SegmentTimeline has no gaps or overlaps, says what tfdt and the durations say, only "
-    "gains at its end and loses at its head, and merges equal neighbours (TM 4.2, 4.4).",
-    "D6": "With @duration each segment starts within half a duration of where it should (TM 4.2).",
+    "gains at its end and loses at its head, and merges equal neighbours (TM).",
+    "D6": "With @duration each segment starts within half a duration of where it should (TM).",
     "D7": "A SegmentTemplate has @duration or a SegmentTimeline, and its @media has $Number$ or "
     "$Time$, never both (DASH 5.3.9.5).",
     "D8": "minimumUpdatePeriod is there while updates may come; durations have no years or months; "
-    "media times are below 2^53 (TM 4.6).",
-    "D9": "ServiceDescription Latency has @target (LL 9.X.2).",
-    "D10": "ProducerReferenceTime has a unique id, a wall clock, a presentation time, and agrees "
-    "with prft (DASH 5.12).",
+    "media times are below 2^53 (TM).",
+    "D9": "ServiceDescription Latency has @target (DASH-IF LL).",
+    "D10": "ProducerReferenceTime has a unique id, a wall clock and a presentation time "
+    "(DASH 5.12).",
     "D12": "mimeType, codecs, timescale and size in the MPD are those of the init section; "
     "maxSegmentDuration is not exceeded; bandwidth is not exceeded (DASH 5.3.1.2, 5.3.7).",
-    "D13": "Periods follow on each other and none is empty (TM 4.1).",
+    "D13": "Periods follow on each other and none is empty (TM).",
     "D14": "An MPD is application/dash+xml with Date and CORS, cached no longer than its update "
     "period; media has its type (DASH-IF IOP).",
     "C1": "An init section names cmfc (or cmf2) and iso6, and holds one track (CMAF 7.3.1).",
