@@ -14,6 +14,7 @@ from streaming.path import Path, PathState
 from streaming.pipeline import Pipeline
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
 from streaming.shelf_messages import PathState as PathStateMessage
+from streaming.transcode.transcode_link import TranscodeStatistics
 
 Kind: TypeAlias = Literal["counter", "gauge"]
 
@@ -83,7 +84,24 @@ def _details(path: Path, pipeline: Pipeline, now_utc: float) -> dict[str, Any]:
         "ladder": list(made.ladder_reasons),
         "timeline": _plain(seen.timeline),
         "presentation": _plain(made.origin.presentation),
-        "transcode": _plain(made.transcode),
+        "transcode": _transcode_record(made.transcode),
+    }
+
+
+def _transcode_record(seen: TranscodeStatistics | None) -> dict[str, Any]:
+    if seen is None:
+        return {}
+    status = msgspec.structs.asdict(seen.status)
+    status["rungs"] = [msgspec.structs.asdict(rung) for rung in seen.status.rungs]
+    return {
+        "phase": seen.state.phase.value,
+        "reason": seen.state.reason,
+        "shed": list(seen.state.shed),
+        "worker": _plain(seen.worker),
+        "samples_in": seen.samples_in,
+        "samples_out": seen.samples_out,
+        "withheld_samples": seen.withheld_samples,
+        "status": status,
     }
 
 

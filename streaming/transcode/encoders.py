@@ -72,7 +72,7 @@ def choose_encoder(codec: Codec, preference: str) -> EncoderChoice:
         if not failure:
             return EncoderChoice(name, "it opens on this machine")
         failures.append(f"{name}: {failure}")
-    return software_encoder(codec, "; ".join(failures))
+    return software_encoder(codec, f"no hardware opens ({'; '.join(failures)})")
 
 
 def _try_encoder(name: str) -> str:
@@ -96,8 +96,13 @@ def _encode_one(name: str) -> str:
         frame.pts, frame.time_base = 0, context.time_base
         packets = [*context.encode(frame), *context.encode(None)]
     except ENCODER_ERRORS as error:
-        return str(error).splitlines()[0]
+        return _brief(error)
     return "" if packets else "it made nothing of a frame"
+
+
+def _brief(error: Exception) -> str:
+    """What went wrong, without FFmpeg's call and its options."""
+    return (isinstance(error, FFmpegError) and error.strerror) or str(error).splitlines()[0]
 
 
 def open_encoder(

@@ -290,8 +290,16 @@ class TranscodeLink:
                 self._on_tracks(tracks)
                 self._judge()
         else:
+            self._log_choices(message)
             self._status = message
             self._judge()
+
+    def _log_choices(self, new: StatusMessage) -> None:
+        known = {(rung.name, rung.encoder) for rung in self._status.rungs}
+        for rung in new.rungs:
+            if (rung.name, rung.encoder) not in known:
+                reason = f"{rung.encoder}: {rung.chosen_because}"
+                logger.info("path %s: rung %s is encoded by %s", self._path, rung.name, reason)
 
     def _judge(self) -> None:
         """From the worker's latest report to our state."""
