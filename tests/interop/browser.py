@@ -174,6 +174,8 @@ class PlayerPage:
 
     async def choose_quality(self, label: str) -> None:
         """Opens the quality menu and clicks the item `label` ("Auto", "720p", ...)."""
+        await self.page.mouse.move(50, 50)  # the bar hides while nobody moves
+        await self.page.mouse.move(60, 60)
         await self.page.locator("#quality").click()
         await self.page.locator(f'#quality-menu button:has(span:text-is("{label}"))').click()
 
