@@ -36,7 +36,13 @@ SANS_IO = (
 )
 
 OWNERS = {
-    "av": ("streaming/transcode/", "streaming/ingest/", "streaming/push", "streaming/probe"),
+    "av": (
+        "streaming/transcode/",
+        "streaming/ingest/",
+        "streaming/push",
+        "streaming/probe",
+        "streaming/cli_push",
+    ),
     "numpy": ("streaming/transcode/frames.py", "streaming/ingest/test_"),
     "m3u8": ("streaming/ingest/hls_", "streaming/inspect"),
     "aiohttp": ("streaming/server/",),

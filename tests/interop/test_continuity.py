@@ -1,0 +1,136 @@
+"""What dies is replaced, and playlists go on: publisher and worker killed with SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the ffmpeg program is absent"),
+]
+
+CONFIG = """
+[paths."live/*"]
+segment_duration_s = 1
+[[paths."live/*".ladder]]
+name = "source"
+copy = true
+[[paths."live/*".ladder]]
+name = "90p"
+height = 90
+preset = "ultrafast"
+"""
+RENDITIONS = ("source", "90p", "audio")
+
+
+def push(origin: OriginProcess) -> subprocess.Popen[bytes]:
+    """A live publisher: one key frame each second."""
+    inputs = "-re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=sample_rate=48000"
+    codecs = "-c:v libx264 -g 25 -preset ultrafast -tune zerolatency -c:a aac"
+    url = origin.rtmp_url("live/a")
+    return subprocess.Popen(
+        f"ffmpeg -v error {inputs} {codecs} -f flv {url}".split(), stdin=subprocess.DEVNULL
+    )
+
+
+@dataclass(frozen=True)
+class Playlist:
+    """What a media playlist says of its numbers."""
+
+    first: int
+    target_duration: int
+    tags: list[str]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(tag.split(".")[0]) for tag in self.tags if tag.endswith(".m4s")]
+
+    @property
+    def breaks(self) -> list[int]:
+        """Numbers of the segments that begin after a discontinuity."""
+        found, is_break = [], False
+        for tag in self.tags:
+            if tag.endswith(".m4s"):
+                if is_break:
+                    found.append(int(tag.split(".")[0]))
+                is_break = False
+            is_break |= tag == "#EXT-X-DISCONTINUITY"
+        return found
+
+
+def playlist(origin: OriginProcess, rendition: str) -> Playlist:
+    text = origin.get(f"/live/a/{rendition}/index.m3u8").decode()
+    first = re.search(r"MEDIA-SEQUENCE:(\d+)", text)
+    target = re.search(r"TARGETDURATION:(\d+)", text)
+    assert first
+    assert target
+    return Playlist(int(first[1]), int(target[1]), text.splitlines())
+
+
+def assert_whole(lists: dict[str, Playlist]) -> None:
+    for name, listed in lists.items():
+        numbers = listed.numbers
+        assert numbers == list(range(listed.first, listed.first + len(numbers))), name
+
+
+def test_a_killed_publisher_that_returns_costs_one_discontinuity_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    with origin_process(tmp_path, CONFIG) as origin:
+        first = push(origin)
+        for name in RENDITIONS:
+            origin.wait_segments("live/a", name, 3)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        origin.wait_path("live/a", "away")
+        before = {name: playlist(origin, name) for name in RENDITIONS}
+        assert origin.fetch("/live/a/index.m3u8")[0] == 200
+        second = push(origin)
+        origin.wait_path("live/a", "live")
+        for name in RENDITIONS:
+            origin.wait_segments("live/a", name, len(before[name].numbers) + 3)
+        after = {name: playlist(origin, name) for name in RENDITIONS}
+        second.terminate()
+        second.wait()
+    assert_whole(after)
+    for name in RENDITIONS:
+        assert after[name].target_duration == before[name].target_duration
+        assert after[name].numbers[: len(before[name].numbers)] == before[name].numbers
+    breaks = {name: after[name].breaks for name in RENDITIONS}
+    assert len(breaks["source"]) == 1
+    assert breaks["90p"] == breaks["audio"] == breaks["source"]
+
+
+def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_path: Path) -> None:
+    with origin_process(tmp_path, CONFIG) as origin:
+        publisher = push(origin)
+        for name in RENDITIONS:
+            origin.wait_segments("live/a", name, 3)
+        killed = origin.child("streaming.transcode.worker")
+        before = playlist(origin, "90p").numbers[-1]
+        os.kill(killed, signal.SIGKILL)
+        origin.wait_log("transcoder restarting")
+        origin.wait_segments("live/a", "90p", 8)
+        lists = {name: playlist(origin, name) for name in RENDITIONS}
+        replaced = origin.child("streaming.transcode.worker")
+        publisher.terminate()
+        publisher.wait()
+    assert replaced != killed
+    assert_whole(lists)
+    assert "#EXT-X-GAP" not in lists["source"].tags
+    assert all(listed.breaks == [] for listed in lists.values())
+    tags = lists["90p"].tags
+    after_gaps = [tag for tag in tags[-8:] if tag.endswith(".m4s")]
+    assert "#EXT-X-GAP" not in tags[-4:], "the rung is back"
+    assert int(after_gaps[-1].split(".")[0]) > before
+    assert "Traceback" not in origin.log()
