@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin
 
 from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import MediaError
 from segmenter.fmp4.reader import InitTrack
 from segmenter.media import MediaType
-from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of
+from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of, resolve
 from streaming.inspect.media import Measured, RenditionMedia, check_alignment
 from streaming.inspect.mpd import AdaptationSet, Entry, Mpd, Period, Representation, parse_mpd
 from streaming.inspect.mpd_reload_rules import check_mpd_reload
@@ -86,7 +85,7 @@ class DashInspector:
                 self._report.error("D2", where, f"{value!r} is no date")
             return
         try:
-            answer = self._fetcher.get(urljoin(base, value))
+            answer = self._fetcher.get(resolve(base, value))
         except UnreadableError as error:
             self._report.error("D2", where, str(error))
             return

@@ -63,13 +63,13 @@ class HttpFetcher:
 
     def get(self, url: str, byte_range: str = "") -> Answer:
         """See Fetcher."""
-        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-            raise UnreadableError(f"{url}: not an HTTP address")
         headers = {"Origin": ORIGIN, "Accept-Encoding": "gzip", "User-Agent": "headwater-inspect"}
         if byte_range:
             headers |= {"Range": f"bytes={byte_range}", "Accept-Encoding": "identity"}
         start = time.monotonic()
         try:
+            if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+                raise UnreadableError(f"{url}: not an HTTP address")
             request = urllib.request.Request(url, headers=headers)
             try:
                 response = self._opener.open(request, timeout=TIMEOUT_S)
@@ -87,6 +87,14 @@ class HttpFetcher:
             raise UnreadableError(f"{url}: {_reason(error.reason)}") from error
         except (OSError, HTTPException, ValueError) as error:
             raise UnreadableError(f"{url}: {_reason(error)}") from error
+
+
+def resolve(base: str, uri: str) -> str:
+    """The absolute URL; ``uri`` itself when it is malformed, so that fetching it says so."""
+    try:
+        return urllib.parse.urljoin(base, uri)
+    except ValueError:
+        return uri
 
 
 def _decoded(url: str, raw: bytes, encoding: str) -> bytes:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urljoin
 
 from streaming.inspect.boxes import describe_track_shortly
-from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of
+from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of, resolve
 from streaming.inspect.low_latency_rules import check_low_latency
 from streaming.inspect.media import COARSE_S, Dates, Measured, RenditionMedia, check_alignment
 from streaming.inspect.media_rules import check_media_playlist
@@ -75,7 +74,7 @@ class HlsInspector:
                 uris.setdefault(uri, f"{kind} group {attributes.get('GROUP-ID')}")
         for uri, label in list(uris.items())[:RENDITIONS_MAX]:
             try:
-                answer = self._fetcher.get(urljoin(base, uri))
+                answer = self._fetcher.get(resolve(base, uri))
                 self._add(uri, answer, root.add(f"{uri} {label}"))
             except UnreadableError as error:
                 self._report.error("H29", uri, str(error))
@@ -118,11 +117,11 @@ class HlsInspector:
         if not segment.map_uri:
             self._report.note("H29", rendition.media.name, "no EXT-X-MAP: media not looked at")
             return
-        init_url = urljoin(rendition.url, segment.map_uri)
+        init_url = resolve(rendition.url, segment.map_uri)
         init = rendition.media.load_init(init_url, _http_range(segment.map_range))
         if init is None or segment.msn in rendition.media.segments:
             return
-        url = urljoin(rendition.url, segment.uri)
+        url = resolve(rendition.url, segment.uri)
         measured = rendition.media.load_segment(
             segment.msn, url, _http_range(segment.byte_range), init, segment.discontinuity
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
 from xml.etree import ElementTree
 
+from streaming.inspect.fetch import resolve
 from streaming.inspect.playlist import to_utc
 from streaming.inspect.report import Node, UnreadableError
 
@@ -64,11 +64,11 @@ class Representation:
     def init_url(self) -> str:
         """Absolute when the MPD's own address was; empty without @initialization."""
         pattern = self.template.get("initialization", "")
-        return urljoin(self.base_url, self._fill(pattern, None)) if pattern else ""
+        return resolve(self.base_url, self._fill(pattern, None)) if pattern else ""
 
     def segment_url(self, entry: Entry) -> str:
         """Of one entry."""
-        return urljoin(self.base_url, self._fill(self.template.get("media", ""), entry))
+        return resolve(self.base_url, self._fill(self.template.get("media", ""), entry))
 
     def _fill(self, pattern: str, entry: Entry | None) -> str:
         values = {
@@ -218,7 +218,7 @@ def _children(element: ElementTree.Element | None, name: str) -> list[ElementTre
 
 def _base(element: ElementTree.Element, url: str) -> str:
     bases = _children(element, "BaseURL")
-    return urljoin(url, (bases[0].text or "").strip()) if bases else url
+    return resolve(url, (bases[0].text or "").strip()) if bases else url
 
 
 def _period(element: ElementTree.Element, url: str, due: float | None) -> Period:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from streaming.inspect.boxes import inspect_boxes
 from streaming.inspect.dash import DashInspector
@@ -26,7 +25,7 @@ MAX_FILE_BYTES = 1 << 30
 
 def inspect_target(target: str, watch_s: float = 0.0) -> Report:
     """A file or an http(s) URL. Raises UnreadableError when there is nothing to inspect."""
-    if urlsplit(target).scheme in ("http", "https"):
+    if target.startswith(("http://", "https://")):
         return inspect_url(target, watch_s)
     return inspect_file(Path(target))
 

@@ -15,7 +15,7 @@ from tests.fuzz import runner
 from tests.fuzz.mutation import MAX_BYTES, mutate
 from tests.fuzz.registry import HERE, Target, targets
 
-EXECUTIONS = 400
+EXECUTIONS = 150
 """Of each target; with some twenty targets about two seconds in all."""
 
 ALL = targets()

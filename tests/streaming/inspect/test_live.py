@@ -90,6 +90,8 @@ FAULTS_HLS: list[tuple[str, str, Fault]] = [
     ("H28", "CODECS", text("^index", ",mp4a.40.2", "")),
     ("H28", "BANDWIDTH 1000,", text("^index", r"BANDWIDTH=\d+,A", "BANDWIDTH=1000,A")),
     ("H29", "HTTP status 404", header(r"source/\d+.m4s", ":status", "404")),
+    ("H29", "http://[", text(VIDEO_LIST, r'URI="init', 'URI="http://[')),
+    ("H29", "http://[", text("^index", "^360p/", "http://[")),
     ("H29", "HTTP status 410", header("source/init", ":status", "410")),
     ("H29", "HTTP status 500", header("audio/index", ":status", "500")),
     ("H29", "Content-Type", header(r"source/\d+.m4s", "content-type", "text/html")),
