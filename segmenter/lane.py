@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from fractions import Fraction
 
 from segmenter.boundary import Boundary
 from segmenter.errors import UsageError
@@ -97,6 +98,12 @@ class Lane:
         """Where the media taken so far ends, ticks; 0 before any."""
         return max(self._segmenter.end, self._end)
 
+    def since_s(self, boundary: Boundary) -> Fraction:
+        """Seconds from ``boundary`` to where the media taken so far ends; 0 without a segment."""
+        if self._state is not LaneState.OPEN:
+            return Fraction(0)
+        return Fraction(self.end - boundary.ticks(self.timescale), self.timescale)
+
     @property
     def queue_end(self) -> int:
         """Where the media pushed so far ends, ticks; 0 before any."""
@@ -104,9 +111,9 @@ class Lane:
             return self.queue[-1].dts + max(self.queue[-1].duration, 1)
         return self.end
 
-    @property
-    def _expects_break_next(self) -> bool:
-        return bool(self._pending) and self._pending[0][1].is_break
+    def _is_break(self, sample: Sample) -> bool:
+        """Whether the next boundary is a discontinuity and ``sample`` at or after it."""
+        return sample.dts >= self._next_ticks and self._pending[0][1].is_break
 
     def needs_boundary(self, sample: Sample) -> bool:
         """Whether a segment could begin with ``sample`` if only there were a boundary."""
@@ -141,7 +148,7 @@ class Lane:
         events = self.interrupt(now_utc)
         self._segmenter_dropped += self._segmenter.dropped
         self._set_track(track, init)
-        self.needs_break = True
+        self.needs_break = bool(self.rendition.segments)
         return [*events, *self.announce()]
 
     def expect(self, boundary: Boundary) -> None:
@@ -154,7 +161,7 @@ class Lane:
     def take(self, sample: Sample, now_utc: float) -> list[Event]:
         """A sample of which all boundaries that concern it are known."""
         events: list[Event] = []
-        if sample.discontinuity and self._state is LaneState.OPEN and not self._expects_break_next:
+        if sample.discontinuity and self._state is LaneState.OPEN and not self._is_break(sample):
             # What was lost lasts until the next boundary: without a discontinuity in all
             # renditions there can be no hole in the times of this one (RFC 8216bis 4.4.4.3).
             self._set_state(LaneState.BROKEN)
@@ -226,8 +233,8 @@ class Lane:
         if self._state is LaneState.WAITING:
             return []
         ticks, boundary = crossed
-        if end is None and not boundary.is_break:
-            end = ticks
+        if end is None:
+            end = min(self._segmenter.end, ticks) if boundary.is_break else ticks
         events = self._close(end, now_utc)
         self._set_state(LaneState.WAITING)
         return events

@@ -16,6 +16,7 @@ their own for the same break, which closes their segments and makes no second on
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import deque
 from collections.abc import Sequence
@@ -58,8 +59,10 @@ QUEUE_LIMIT_BYTES = 16 << 20
 """The same in bytes: ten seconds at 13 Mb/s."""
 
 HOLE_LIMIT_S = 30
-"""A hole on the leading track is filled with gap segments up to here, the default window; beyond
-it nothing that was listed would be left, and time breaks."""
+"""A hole on the leading track is filled with gap segments up to here, or half the window if that
+is shorter: beyond it little that was listed would be left, and time breaks."""
+
+HALF = Fraction(1, 2)
 
 DRAIN_S = 1.0
 """After the publisher has gone, encoders give their last frames within this."""
@@ -137,6 +140,7 @@ class Presentation:
         self.renditions: dict[str, Rendition] = {}
         self.is_ended = False
         self._segment_duration = Fraction(settings.segment_duration_s).limit_denominator(1000)
+        self._hole_limit_s = min(HOLE_LIMIT_S, settings.window_s / 2)
         self._former: list[Rendition] = []
         self._next_msn = settings.floor_msn
         self._next_discontinuity = settings.floor_discontinuity
@@ -247,6 +251,11 @@ class Presentation:
         self._leader = self._primary = None
         self.is_ended = True
         return [*events, PresentationEnded()]
+
+    @property
+    def has_media(self) -> bool:
+        """Whether any rendition lists more than gaps; before that there is nothing to play."""
+        return any(rendition.has_media for rendition in self.renditions.values())
 
     @property
     def is_independent(self) -> bool:
@@ -377,7 +386,7 @@ class Presentation:
 
     def _cross_hole(self, lane: Lane, rule: BoundaryRule, sample: Sample) -> None:
         """No segment can last until this sample: boundaries on the grid up to it, and at it."""
-        if sample.dts - rule.last_moment > HOLE_LIMIT_S * lane.timescale:
+        if sample.dts - rule.last_moment > self._hole_limit_s * lane.timescale:
             self._break_due = True
             if sample.is_sync:
                 self._make_boundary(lane, sample.dts, is_break=True)
@@ -398,6 +407,7 @@ class Presentation:
         former = self._boundary
         previous_end = time
         if former is None:
+            self._break_due = self._break_wanted = self._is_pausing = False
             self._next_msn = max(self._next_msn, number_at(time, timescale))
             self._next_discontinuity = max(
                 self._next_discontinuity, discontinuity_at(time, timescale)
@@ -444,7 +454,11 @@ class Presentation:
             return
         end = min(end, self._watermark) if self._break_due else end
         longest_s = Fraction(end - first.ticks(lane.timescale), lane.timescale)
-        self.target_duration = target_duration_for(self._segment_duration, longest_s)
+        self.target_duration = max(
+            target_duration_for(self._segment_duration, longest_s),
+            # A track that led for a while may have gone further than the one that leads now.
+            *(math.floor(other.since_s(first) + HALF) for other in self._lanes.values()),
+        )
         for rendition in self.renditions.values():
             rendition.target_duration = self.target_duration
         if self._rule is not None:

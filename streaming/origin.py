@@ -170,6 +170,8 @@ class Origin:
             waited = self._first_segment_utc and now_utc - self._first_segment_utc >= JOIN_WAIT_S
             if not (waited or (self._ready and self._ready >= self._expected)):
                 return
+        if not self._presentation.has_media:
+            return  # nothing but gaps: what was listed last is as good
         self._listed = True
         self._put_text("index.m3u8", render_multivariant_playlist(self._presentation), HLS_TYPE)
         mpd = render_mpd(self._presentation, now_utc, UTC_TIMING_URL)

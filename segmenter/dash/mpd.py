@@ -65,7 +65,9 @@ def _periods(presentation: Presentation) -> list[tuple[PeriodStart, list[Run]]]:
     for rendition in renditions:
         for number, run in listed_runs(rendition).items():
             by_number.setdefault(number, []).append(run)
-    return [(presentation.period_start(number), runs) for number, runs in sorted(by_number.items())]
+    # A break within 40 ms of another one leaves a period of no length, which players do not stand.
+    starts = {presentation.period_start(number).ticks: number for number in sorted(by_number)}
+    return [(presentation.period_start(number), by_number[number]) for number in starts.values()]
 
 
 def _timing(presentation: Presentation, last_runs: Sequence[Run]) -> Attributes:

@@ -83,7 +83,7 @@ def video(
     """Frames from START + ``at``, a key frame every ``gop`` frames; ``breaks`` marks the first."""
     begin = round((START + at) * track.timescale)
     samples = []
-    for number in range(round(seconds * fps)):
+    for number in range(max(1, int(seconds * fps))):
         dts, end = (begin + round(n * track.timescale / fps) for n in (number, number + 1))
         is_sync = number % gop == 0
         data = bytes(4 * size if is_sync else size)

@@ -72,6 +72,8 @@ class WatchedStage(Stage):
                     self._unlisted_at[name, entry.msn] = self.now
         if self._apart_s is not None:
             check_together(self.playlists, apart_s=self._apart_s)
+        if not self.presentation.has_media:
+            return
         self.multivariant = render_multivariant_playlist(self.presentation)
         manifest = self.manifests.see(render_mpd(self.presentation, self.now, "/time"))
         self._check_manifest(manifest)

@@ -12,6 +12,10 @@ SAFE_INTEGER = 2**53
 """JavaScript players compute with doubles."""
 
 
+PERIOD_GRID_S = Fraction(1, 25)
+"""Periods start at the last 40 ms before their first sample."""
+
+
 @dataclass(frozen=True)
 class Addressed:
     """A segment as a player derives it."""
@@ -152,11 +156,10 @@ class ManifestWatch:
         ends = dict(zip(manifest.periods, [*starts[1:], None], strict=True))
         for (period, representation), listed in manifest.segments.items():
             end = ends[period]
-            # Periods start at the 40 ms before their first sample.
             assert listed[0].start >= representation.period_start
             for segment in listed:
                 assert segment.duration <= longest, "D12"
-                assert end is None or segment.start < end, "D13: media beyond its period"
+                assert end is None or segment.start < end + PERIOD_GRID_S, "D13: beyond its period"
 
     def _check_update(self, before: Manifest, after: Manifest) -> None:
         assert after.attributes["publishTime"] >= before.attributes["publishTime"]
