@@ -33,7 +33,7 @@ class FrameReader(Generic[M]):
         self._decoder = msgspec.msgpack.Decoder(message_type)
         self._buffer = bytearray()
 
-    def receive_data(self, data: bytes | memoryview) -> list[M]:
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[M]:
         """Returns the messages completed by `data`.
 
         Raises LinkBrokenError when a frame is too large or not of the link's messages.
@@ -67,10 +67,12 @@ class FrameReader(Generic[M]):
 _encoder = msgspec.msgpack.Encoder()
 
 
-def encode_frame(message: Any) -> bytes:
-    """One message as a frame."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
+def encode_frame(message: Any) -> bytearray:
+    """One message as a frame; encoded behind its length, for a segment's bytes are megabytes."""
+    frame = bytearray()
+    _encoder.encode_into(message, frame, _LENGTH.size)
+    _LENGTH.pack_into(frame, 0, len(frame) - _LENGTH.size)
+    return frame
 
 
 class Link(asyncio.Protocol, Generic[M]):
@@ -134,7 +136,7 @@ class Link(asyncio.Protocol, Generic[M]):
         if self._transport is not None:
             self._transport.write(encode_frame(message))
 
-    def send_frame(self, frame: bytes) -> None:
+    def send_frame(self, frame: bytearray) -> None:
         """Queues a frame made by `encode_frame`, for several links of the same messages."""
         if self._transport is not None:
             self._transport.write(frame)

@@ -28,7 +28,7 @@ class FrameSink(Protocol):
     def buffered_bytes(self) -> int: ...
     @property
     def closed(self) -> bool: ...
-    def send_frame(self, frame: bytes) -> None: ...
+    def send_frame(self, frame: bytearray) -> None: ...
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class ShelfFeed:
         return put
 
     def _changed(self, key: str, message: Any) -> None:
-        frame: bytes | None = None
+        frame: bytearray | None = None
         for reader in self._readers:
             if reader.pending or reader.sink.buffered_bytes > HIGH_WATER_BYTES:
                 # Last again: a playlist must follow the segments it names.

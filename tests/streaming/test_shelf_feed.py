@@ -31,7 +31,7 @@ class FakeSink:
         self.messages: list[Any] = []
         self._reader: FrameReader[Any] = FrameReader(ToDelivery)
 
-    def send_frame(self, frame: bytes) -> None:
+    def send_frame(self, frame: bytearray) -> None:
         self.messages += self._reader.receive_data(frame)
 
     def take(self) -> list[Any]:
