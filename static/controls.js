@@ -1,5 +1,5 @@
 // Everything on the page that is not the picture: buttons, menu, keys, messages.
-import { bitrateLabel } from "./engine.js";
+import { bitrateLabel, engineLabel } from "./engine.js";
 
 const IDLE_MS = 3000;
 const VOLUME_STEP = 0.1;
@@ -11,6 +11,8 @@ export class Controls {
   #do;
   #idleTimer = 0;
   #levelsKey = "";
+  #engine = null;
+  #engines = [];
 
   constructor(video, actions) {
     this.#video = video;
@@ -27,8 +29,11 @@ export class Controls {
     $("title").textContent = text;
   }
 
-  setEngine(name) {
-    $("engine").textContent = name === "dash" ? "DASH" : "HLS";
+  /** `name` plays, out of `engines`. */
+  setEngine(name, engines) {
+    this.#engine = name;
+    this.#engines = engines;
+    $("engine").textContent = engineLabel(name, ["native"]);
   }
 
   /** Shows the page's state and, if there is one, a message over the picture. */
@@ -50,7 +55,7 @@ export class Controls {
     $("quality").hidden = levels.length === 0;
     const name = active?.label ?? "…";
     $("quality-label").textContent = selected === null ? `Auto · ${name}` : name;
-    const key = JSON.stringify([levels, selected, active?.id]);
+    const key = JSON.stringify([levels, selected, active?.id, this.#engine]);
     if (key === this.#levelsKey) return;
     this.#levelsKey = key;
     this.#renderMenu(levels, selected, active);
@@ -188,18 +193,25 @@ export class Controls {
     const focused = $("quality-menu").contains(document.activeElement)
       ? document.activeElement.dataset.id
       : null;
-    const items = [this.#menuItem("auto", "Auto", "", selected === null, false, null)];
+    const choose = (id) => () => this.#do.select(id);
+    const items = [this.#menuItem("auto", "Auto", "", selected === null, false, choose(null))];
     for (const one of levels) {
       const rate = bitrateLabel(one.bitrate);
       items.push(
-        this.#menuItem(String(one.id), one.label, rate, selected === one.id, active?.id === one.id, one.id),
+        this.#menuItem(String(one.id), one.label, rate, selected === one.id, active?.id === one.id, choose(one.id)),
       );
+    }
+    if (this.#engines.length > 1) items.push($("quality-line").content.firstElementChild.cloneNode(true));
+    for (const name of this.#engines.length > 1 ? this.#engines : []) {
+      const change = () => name !== this.#engine && this.#do.useEngine(name);
+      const label = engineLabel(name, this.#engines);
+      items.push(this.#menuItem(`engine-${name}`, label, "", name === this.#engine, false, change));
     }
     $("quality-menu").replaceChildren(...items);
     if (focused !== null) items.find((item) => item.dataset.id === focused)?.focus();
   }
 
-  #menuItem(key, label, note, checked, playing, id) {
+  #menuItem(key, label, note, checked, playing, choose) {
     const item = $("quality-item").content.firstElementChild.cloneNode(true);
     item.dataset.id = key;
     item.setAttribute("aria-checked", String(checked));
@@ -207,7 +219,7 @@ export class Controls {
     item.querySelector("span").textContent = label;
     item.querySelector("small").textContent = note;
     item.addEventListener("click", () => {
-      this.#do.select(id);
+      choose();
       this.#openMenu(false);
       $("quality").focus();
     });
@@ -245,7 +257,7 @@ export class Controls {
     if (!step) return false;
     const along = event.key === "ArrowLeft" || event.key === "ArrowRight";
     if (!$("quality-menu").hidden) {
-      if (!along) moveFocus([...$("quality-menu").children], step);
+      if (!along) moveFocus([...$("quality-menu").querySelectorAll("button")], step);
       return true;
     }
     if (event.target === $("volume") && !along) return false;

@@ -44,6 +44,18 @@ export function chooseEngine(wanted, video) {
   return native ? "native" : null;
 }
 
+/** The engines this browser could use, in the order of the menu; more will come. */
+export function availableEngines(video) {
+  const native = video.canPlayType("application/vnd.apple.mpegurl") !== "";
+  return [...(native ? ["native"] : []), ...(MSE ? ["hls", "dash"] : [])];
+}
+
+/** An engine's name for people. */
+export function engineLabel(name, engines) {
+  if (name === "native") return engines.includes("hls") ? "HLS, built in" : "HLS";
+  return name.toUpperCase();
+}
+
 /** The engine called `name`, its library loaded only now. */
 export async function createEngine(name, video, on) {
   if (name === "dash") return new (await import("./engine_dash.js")).DashEngine(video, on);

@@ -27,7 +27,7 @@ function card(path, old) {
   name.textContent = path.path;
   name.href = encodeURI(path.urls.page);
   const state = item.querySelector(".state");
-  state.textContent = STATES[path.state] ?? path.state;
+  state.textContent = path.state === "idle" && !path.reason ? "Off air" : STATES[path.state] ?? path.state;
   state.className = `state ${path.state}`;
   item.querySelector(".facts").textContent = facts(path);
   item.querySelector(".hls").href = encodeURI(path.urls.hls);

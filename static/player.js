@@ -1,7 +1,7 @@
 // The player page: waits for the stream, plays it, says in plain words what is going on.
 import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
-import { chooseEngine, createEngine, sourceUrl } from "./engine.js";
+import { availableEngines, chooseEngine, createEngine, sourceUrl } from "./engine.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
@@ -60,6 +60,7 @@ const controls = new Controls(video, {
   select: (id) => select(id),
   jumpToLive: () => jumpToLive(),
   play: () => play(),
+  useEngine: (name) => useEngine(name),
 });
 
 // -- what the viewer is told ---------------------------------------------------------------------
@@ -127,7 +128,7 @@ async function startEngine(name) {
   stopEngine();
   status.engine = name;
   status.starts += 1;
-  controls.setEngine(name);
+  controls.setEngine(name, availableEngines(video));
   engine = await createEngine(name, video, {
     ready: () => play(),
     changed: () => readLevels(),
@@ -135,6 +136,15 @@ async function startEngine(name) {
     error: (text) => remember(text),
   });
   engine.start();
+}
+
+/** Plays by another protocol; the address keeps the choice, so that a reload or a link has it. */
+function useEngine(name) {
+  parameters.set("engine", name);
+  history.replaceState(null, "", `?${parameters}`);
+  stopEngine();
+  setState("loading", "Connecting…");
+  begin();
 }
 
 function stopEngine() {

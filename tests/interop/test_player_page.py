@@ -1,0 +1,122 @@
+"""The player page in Chromium: what a viewer sees and can choose, on phone, laptop and TV."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.interop.browser import LAPTOP, PHONE, TV, chromium, player_page
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+[paths."demo"]
+source = "test:"
+ladder = "copy"
+
+[paths."cam"]
+source = "rtsp://127.0.0.1:9/nothing"
+"""
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    """One origin for all tests here; they only read."""
+    with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
+        running.wait_segments("demo", "source", 3)
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium."""
+    async with chromium() as running:
+        yield running
+
+
+async def test_a_path_that_nobody_publishes_says_so_and_waits(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/live/nobody/")) as player:
+        await player.wait_state("waiting")
+        text = await player.page.locator("#message").inner_text()
+        assert "not started yet" in text
+        assert not await player.page.locator("#controls").is_visible()
+
+
+async def test_a_viewer_changes_from_hls_to_dash_by_the_menu_and_the_address_keeps_it(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/demo/")) as player:
+        assert (await player.wait_state("playing"))["engine"] == "hls"
+        await player.choose_quality("DASH")
+        await player.wait(
+            lambda seen: seen["engine"] == "dash" and seen["state"] == "playing", "DASH to play"
+        )
+        assert player.page.url.endswith("?engine=dash")
+        assert not player.log.exceptions
+        assert not player.log.console
+
+
+@pytest.mark.parametrize("size", [PHONE, LAPTOP, TV], ids=["phone", "laptop", "TV"])
+async def test_the_controls_fit_the_screen_and_show_latency_and_quality(
+    origin: OriginProcess, browser: Browser, size: tuple[int, int]
+) -> None:
+    async with player_page(browser, origin.url("/demo/"), size=size, touch=size is PHONE) as player:
+        await player.wait(
+            lambda seen: seen["state"] == "playing" and seen["latency"] and seen["level"],
+            "the readouts",
+        )
+        await player.page.mouse.move(30, 30)
+        await player.page.mouse.move(40, 40)
+        page = player.page
+        for name in ("play", "mute", "live", "latency", "quality", "full"):
+            box = await page.locator(f"#{name}").bounding_box()
+            assert box is not None, name
+            assert box["x"] >= 0, name
+            assert box["x"] + box["width"] <= size[0], name
+            assert box["y"] + box["height"] <= size[1], name
+        assert "720p" in await page.locator("#quality-label").inner_text()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+async def test_the_keyboard_alone_opens_the_menu_and_chooses(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/demo/")) as player:
+        await player.wait(lambda seen: seen["state"] == "playing" and seen["levels"], "levels")
+        await player.page.keyboard.press("q")
+        await player.page.keyboard.press("ArrowDown")
+        await player.page.keyboard.press("Enter")
+        seen = await player.wait(lambda now: now["selected"] is not None, "a chosen level")
+        assert seen["selected"] == seen["levels"][0]["id"]
+
+
+async def test_the_index_lists_live_paths_and_leads_to_their_players(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/")) as opened:
+        page = opened.page
+        card = page.locator(".card", has_text="demo")
+        await card.locator(".state.live").wait_for()
+        assert "1280×720" in await card.inner_text()
+        assert f":{origin.rtmp_port}/live" in await page.locator("#ffmpeg").inner_text()
+        await card.locator(".name").click()
+        await page.wait_for_url("**/demo/")
+        assert not opened.log.console
+
+
+async def test_a_server_that_comes_back_is_played_again_by_itself(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/demo/")) as player:
+        await player.wait_state("playing")
+        await player.page.context.set_offline(True)
+        await player.wait_state("waiting", "stalled", within_s=40)
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        await player.page.context.set_offline(False)
+        await player.wait_state("playing", within_s=40)
