@@ -6,6 +6,7 @@ Nothing here is done per request or per viewer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,19 @@ JOIN_WAIT_S = 0.4
 """How long after the first segment of any rendition the multivariant playlist waits for the
 others: players read it once, so a rung that is missing then is missing for them for good; but a
 viewer should not wait much longer than a segment for the first picture."""
+
+
+VIDEO_WAIT_S = 5.0
+"""The same while there is sound but no picture yet: an encoder on a busy machine may take seconds,
+and nobody wants to hear a film."""
+
+
+_AUDIO_NAME = re.compile(r"audio(\d+|_.*)?")
+
+
+def is_audio(name: str) -> bool:
+    """Whether a rendition is audio, by its name: those of rungs cannot begin like this."""
+    return _AUDIO_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +180,22 @@ class Origin:
         self._render_indexes(now_utc)
 
     def _render_indexes(self, now_utc: float) -> None:
-        if not self._listed:
-            waited = self._first_segment_utc and now_utc - self._first_segment_utc >= JOIN_WAIT_S
-            if not (waited or (self._ready and self._ready >= self._expected)):
-                return
-        if not self._presentation.has_media:
-            return  # nothing but gaps: what was listed last is as good
+        if not self._listed and not self._may_list(now_utc):
+            return
         self._listed = True
         self._put_text("index.m3u8", render_multivariant_playlist(self._presentation), HLS_TYPE)
         mpd = render_mpd(self._presentation, now_utc, UTC_TIMING_URL)
         self._put_text("manifest.mpd", mpd, DASH_TYPE)
+
+    def _may_list(self, now_utc: float) -> bool:
+        """Whether enough renditions have media for players to make their choice once."""
+        if self._ready >= self._expected:
+            return bool(self._ready)
+        if not self._first_segment_utc:
+            return False
+        video = {name for name in self._expected if not is_audio(name)}
+        wait_s = JOIN_WAIT_S if not video or video & self._ready else VIDEO_WAIT_S
+        return now_utc - self._first_segment_utc >= wait_s
 
     def _put_text(self, name: str, text: str, content_type: str, *, rendition: str = "") -> None:
         self._renders += 1
