@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 from tests.interop.browser import LAPTOP, PHONE, TV, chromium, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 CONFIG = """
 [paths."demo"]

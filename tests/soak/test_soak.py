@@ -22,6 +22,7 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
 
 
 @pytest.mark.slow
+@pytest.mark.flaky(reruns=1)  # a busy machine may be late once; a fault of ours shows twice
 @pytest.mark.timeout(SECONDS + 90)
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is the publisher")
 async def test_publishers_that_are_killed_leave_no_trace(tmp_path: Path) -> None:
