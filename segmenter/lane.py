@@ -79,6 +79,7 @@ class Lane:
         self._state = LaneState.WAITING
         self._segmenter_dropped = 0
         self._end = 0
+        self._segment_start = self._last_moment = 0
         self.timescale = track.timescale
         self._set_track(track, init)
 
@@ -91,7 +92,13 @@ class Lane:
         """Whether the segment in progress, if any, may last until the end of ``sample``."""
         if self._state is not LaneState.OPEN or sample.dts >= self._next_ticks:
             return True
-        return sample.dts + sample.duration - self._segmenter.start <= self._longest_ticks
+        return sample.dts + sample.duration <= self._last_moment
+
+    def set_target_duration(self, target_duration: int) -> None:
+        """No segment may be longer than this allows (seconds), not even the one in progress."""
+        self.rendition.target_duration = target_duration
+        if self._state is not LaneState.WAITING:
+            self._last_moment = self._segment_start + self._longest_ticks
 
     @property
     def end(self) -> int:
@@ -168,6 +175,9 @@ class Lane:
             self._is_broken = True
         if sample.dts >= self._next_ticks:
             events = self._cross(sample, now_utc)
+        elif self._state is LaneState.OPEN and not self.has_room(sample):
+            # After a hole, and the boundaries that it should have crossed were never made.
+            self._set_state(LaneState.BROKEN)
         if self._state is not LaneState.OPEN:
             self.dropped += 1
             self._is_broken = True
@@ -204,12 +214,18 @@ class Lane:
         while self._pending and sample.dts >= self._pending[0][0]:
             crossed.append(self._pending.popleft())
         self._next_ticks = self._pending[0][0] if self._pending else _NEVER
-        follows = self._continues(crossed, sample)
-        events = self._finish(crossed[0], sample.dts if follows else None, now_utc)
-        events += self._miss(crossed, now_utc)
         ticks, boundary = crossed[-1]
-        if follows or self._may_join(sample, ticks, boundary):
+        follows = self._continues(crossed, sample)
+        joins = follows or self._may_join(sample, ticks, boundary)
+        meets = joins and len(crossed) == 1 and not boundary.is_break
+        if meets and self._state is not LaneState.WAITING:
+            meets = sample.dts - self._segmenter.start <= self._longest_ticks
+        events = self._finish(crossed[0], sample.dts if meets else None, now_utc)
+        events += self._miss(crossed, now_utc)
+        if joins:
             self._missed = None
+            self._segment_start = sample.dts
+            self._last_moment = sample.dts + self._longest_ticks
             self.needs_break = self._is_broken = False
             self._segmenter.open(boundary, follows=follows)
             self._set_state(LaneState.OPEN)
@@ -223,7 +239,9 @@ class Lane:
 
     @property
     def _longest_ticks(self) -> int:
-        """The longest segment that rounds to the target duration."""
+        """The longest segment that rounds to the target duration, if that is known."""
+        if not self.rendition.target_duration:
+            return _NEVER
         return (2 * self.rendition.target_duration + 1) * self.timescale // 2 - 1
 
     def _finish(

@@ -459,8 +459,8 @@ class Presentation:
             # A track that led for a while may have gone further than the one that leads now.
             *(math.floor(other.since_s(first) + HALF) for other in self._lanes.values()),
         )
-        for rendition in self.renditions.values():
-            rendition.target_duration = self.target_duration
+        for other in self._lanes.values():
+            other.set_target_duration(self.target_duration)
         if self._rule is not None:
             self._rule.set_target_duration(self.target_duration)
 

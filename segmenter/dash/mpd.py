@@ -28,6 +28,9 @@ UTC_TIMING_SCHEME = "urn:mpeg:dash:utc:http-xsdate:2014"
 DELAY_TARGETS = 3
 """suggestedPresentationDelay in target durations: what HLS players keep (RFC 8216bis 6.3.3)."""
 
+FILLED_SEGMENTS = 2
+"""Segments after which a period is listed even without renditions that the one before had."""
+
 _EPOCH_TEXT = "1970-01-01T00:00:00Z"
 _LONGEST_BEYOND_TARGET_S = Fraction(1, 2)
 """Durations round to the target duration at most."""
@@ -67,7 +70,22 @@ def _periods(presentation: Presentation) -> list[tuple[PeriodStart, list[Run]]]:
             by_number.setdefault(number, []).append(run)
     # A break within 40 ms of another one leaves a period of no length, which players do not stand.
     starts = {presentation.period_start(number).ticks: number for number in sorted(by_number)}
-    return [(presentation.period_start(number), by_number[number]) for number in starts.values()]
+    numbers = list(starts.values())
+    if len(numbers) > 1 and not presentation.is_ended:
+        former, latest = (by_number[number] for number in numbers[-2:])
+        if _is_filling(former, latest):
+            numbers.pop()
+    return [(presentation.period_start(number), by_number[number]) for number in numbers]
+
+
+def _is_filling(former: Sequence[Run], latest: Sequence[Run]) -> bool:
+    """Whether a period that has just begun may still get renditions of the one before it.
+
+    The AdaptationSets of a period never change once it is listed (DASH-IF timing model): a player
+    that enters one which has no audio yet stays without. A second segment ends the wait.
+    """
+    missing = {run.rendition.name for run in former} - {run.rendition.name for run in latest}
+    return bool(missing) and all(len(run.segments) < FILLED_SEGMENTS for run in latest)
 
 
 def _timing(presentation: Presentation, last_runs: Sequence[Run]) -> Attributes:

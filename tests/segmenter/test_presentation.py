@@ -367,6 +367,23 @@ def test_a_format_change_within_the_first_segment_still_has_a_target_duration() 
     assert stage.numbers("audio") == stage.numbers("source")
 
 
+def test_a_format_change_before_the_first_key_frame_is_no_discontinuity() -> None:
+    stage = WatchedStage(SOURCE)
+    stage.push(video(seconds=1)[1:])
+    stage.start(renamed(SMALL, "source"))
+    stage.push(video(renamed(SMALL, "source"), at=2))
+    assert stage.starts("source") == [2, 4, 6]
+    assert not any(s.starts_discontinuity for s in stage.segments["source"])
+
+
+def test_media_of_a_break_yet_to_come_do_not_lengthen_the_segment_before_it() -> None:
+    stage = WatchedStage(SOURCE, AUDIO)
+    stage.push(video(seconds=1.3), audio(seconds=1.3))
+    stage.push(audio(at=4.4, seconds=0.4, breaks=True))
+    stage.push(video(at=4.8, breaks=True), audio(at=4.8, breaks=True))
+    assert stage.lengths("audio")[0] < 1.5
+
+
 def test_a_change_of_the_audio_alone_breaks_all_renditions_once() -> None:
     stage = WatchedStage(SOURCE, AUDIO, apart_s=None)
     stage.push(video(seconds=7), audio(seconds=7))

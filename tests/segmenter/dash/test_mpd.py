@@ -61,6 +61,25 @@ def test_a_returned_publisher_is_a_second_period() -> None:
     assert text.count("<Period ") == 2
 
 
+def test_a_new_period_is_not_listed_before_its_audio_is_there() -> None:
+    stage = Stage(SOURCE, AUDIO)
+    stage.push(video(), audio())
+    stage.pause()
+    stage.push(video(at=11, seconds=2.2, breaks=True))
+    assert mpd(stage).count("<Period ") == 1
+    stage.push(audio(at=11, seconds=2.2))
+    assert mpd(stage).count("<Period ") == 2
+    assert mpd(stage).count('contentType="audio"') == 2
+
+
+def test_a_new_period_without_audio_is_listed_with_its_second_segment() -> None:
+    stage = Stage(SOURCE, AUDIO)
+    stage.push(video(), audio())
+    stage.pause()
+    stage.push(video(at=11, seconds=7, breaks=True))
+    assert mpd(stage).count("<Period ") == 2
+
+
 def test_there_is_no_manifest_before_the_first_media() -> None:
     with pytest.raises(UsageError):
         mpd(Stage(SOURCE))
