@@ -169,6 +169,10 @@ class Replayed(Struct, tag="replayed", frozen=True):
     """Everything that was on the shelf has been sent: listen now."""
 
 
+class Drain(Struct, tag="drain", frozen=True):
+    """Accept nobody any more, finish what runs, and end."""
+
+
 class PathWanted(Struct, tag="wanted", frozen=True):
     """A viewer asks for the playlist of a path that is not live."""
 
@@ -186,6 +190,6 @@ class Listening(Struct, tag="listening", frozen=True):
 
 
 ToDelivery: TypeAlias = (
-    DeliveryConfig | Put | Drop | GoneSnapshot | PathState | PathGone | Totals | Replayed
+    DeliveryConfig | Put | Drop | GoneSnapshot | PathState | PathGone | Totals | Replayed | Drain
 )
 FromDelivery: TypeAlias = PathWanted | Viewers | DeliveryStatistics | Listening

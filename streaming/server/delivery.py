@@ -1,7 +1,7 @@
 """The delivery process: `python -m streaming.server.delivery <link fd> <listening socket fd>`.
 
 Holds a shelf that the origin fills over the link and serves it over HTTP. It starts to accept when
-the origin has replayed the shelf, and ends by draining on SIGTERM or when the origin has gone.
+the origin has replayed the shelf, and ends by draining when told to or when the origin has gone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from streaming.server.site import Site
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
     DeliveryConfig,
+    Drain,
     Drop,
     GoneSnapshot,
     Listening,
@@ -68,8 +69,6 @@ class Delivery:
 
     async def run(self, end: socket.socket) -> None:
         """Serves until told to stop or the origin has gone."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         self._link = await Link.open(end, ToDelivery, self._on_message, self._stop.set)
         starting = asyncio.create_task(self._serve(), name="serve")
         await self._stop.wait()
@@ -152,6 +151,8 @@ class Delivery:
                 self._config = message
             case Replayed():
                 self._replayed.set()
+            case Drain():
+                self._stop.set()
 
 
 async def _run(link_fd: int, listen_fd: int) -> None:
@@ -162,8 +163,9 @@ async def _run(link_fd: int, listen_fd: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs the process; `arguments` are the two file descriptors."""
-    # Ctrl-C reaches the whole process group; the origin decides when we stop.
+    # Ctrl-C and systemd reach the whole process group; the origin decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s delivery: %(message)s")
     link_fd, listen_fd = map(int, arguments)
     uvloop.run(_run(link_fd, listen_fd))

@@ -20,6 +20,7 @@ from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import (
     DeliveryConfig,
     DeliveryStatistics,
+    Drain,
     FromDelivery,
     Listening,
     Metric,
@@ -84,10 +85,12 @@ class DeliveryProcesses:
         ]
         self._tasks.append(asyncio.create_task(self._pump(), name="shelf pump"))
         self._tasks.append(asyncio.create_task(self._report(), name="delivery report"))
-        await asyncio.wait(
-            [asyncio.create_task(s.listens.wait()) for s in self._slots],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        waits = [asyncio.create_task(s.listens.wait()) for s in self._slots]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     async def close(self) -> None:
         """Lets each drain (`drain_s` of the config), then they have gone."""
@@ -181,7 +184,10 @@ class _Slot:
         in_a_row = 0
         while True:
             started = loop.time()
-            await self._run_once()
+            try:
+                await self._run_once()
+            except OSError as error:
+                logger.error("delivery process %d cannot start: %s", self.number, error)
             in_a_row = 0 if loop.time() - started > SETTLED_S else in_a_row + 1
             self.restarts += 1
             wait_s = BACK_OFF_S[min(in_a_row, len(BACK_OFF_S)) - 1] if in_a_row else 0.0
@@ -192,12 +198,13 @@ class _Slot:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        if self.link is not None:
+            self.link.send(Drain())
         try:
             await asyncio.wait_for(process.wait(), self._owner.drain_s + 2.0)
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
         if self.link is not None:
             self.link.close()

@@ -68,6 +68,13 @@ class Served:
 Serve = Callable[..., Awaitable[Served]]
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the loop run until `condition` holds; sockets have no event for what we wait for."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
 def media(url: str, body: bytes = SEGMENT, path: str = "live/a") -> Put:
     return Put(path=path, url=url, body=body, content_type="video/mp4")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
 from streaming.server.connection import REQUEST_S, WRITE_STALL_S, Connection
-from tests.streaming.server.conftest import SEGMENT, Serve, Served, media
+from tests.streaming.server.conftest import SEGMENT, Serve, Served, media, until
 
 BAD = [
     b"NONSENSE\r\n\r\n",
@@ -22,12 +21,6 @@ BAD = [
     b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(500)) + b"\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 ]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Lets the loop run until `condition` holds; sockets have no event for what we wait for."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.001)
 
 
 async def connection_of(served: Served) -> Connection:
