@@ -1,29 +1,29 @@
-"""The command `headwater`."""
+"""The command `headwater`; each command's body is in a module of its own."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import sys
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.panel import Panel
 
 from streaming import __version__
+from streaming.cli_check import check
+from streaming.cli_inspect import inspect
+from streaming.cli_output import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    ConfigOption,
+    err,
+    fail,
+    out,
+    read_config,
+)
+from streaming.cli_push import push
 from streaming.config import Config
-from streaming.config_example import render_example
-from streaming.config_file import load_config
 from streaming.errors import ConfigError, StreamingError
-
-EXIT_USAGE = 2
-"""The command line or the configuration is wrong."""
-EXIT_FAILED = 1
-"""The work was tried and failed."""
 
 app = typer.Typer(
     name="headwater",
@@ -33,29 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console()
-err = Console(stderr=True)
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file (TOML).", envvar="HEADWATER_CONFIG"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
-    """Ends the command with one sentence on standard error."""
-    err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
-
-
-def read_config(file: Path | None) -> Config:
-    """The configuration, or the end of the command with the reason."""
-    environment = {k: v for k, v in os.environ.items() if k != "HEADWATER_CONFIG"}
-    try:
-        return load_config(file, environment)
-    except ConfigError as error:
-        fail(str(error), EXIT_USAGE)
 
 
 @app.command()
@@ -98,28 +75,9 @@ def reachable(listen: str) -> str:
     return f"{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"
 
 
-@app.command()
-def check(
-    config: ConfigOption = None,
-    example: Annotated[
-        bool, typer.Option("--example", help="Print the commented example and stop.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Check a configuration; prints the effective one with --json. Exit status 2: it is wrong."""
-    if example:
-        sys.stdout.write(render_example())
-        return
-    settings = read_config(config)
-    if as_json:
-        import msgspec
-
-        sys.stdout.write(json.dumps(msgspec.to_builtins(settings), indent=2) + "\n")
-        return
-    where = str(config) if config else "defaults and environment"
-    out.print(f"[green]✓[/] {where}: HTTP on {settings.http.listen}, ", end="")
-    out.print(f"RTMP on {settings.rtmp.listen}" if settings.rtmp.enabled else "RTMP off", end="")
-    out.print(f", {len(settings.paths)} path tables")
+app.command()(check)
+app.command()(inspect)
+app.command()(push)
 
 
 def version(show: bool) -> None:

@@ -48,7 +48,7 @@ class PushProgress:
 
 @dataclass(frozen=True, slots=True)
 class PushListener:
-    """What whoever started a push wants to hear, on the thread that called `push`."""
+    """What whoever started a push wants to hear; notes and length may come on another thread."""
 
     progress: Callable[[PushProgress], None] = lambda progress: None
     """Every PROGRESS_S."""
@@ -56,6 +56,8 @@ class PushListener:
     """What is sent from now on."""
     note: Callable[[str], None] = lambda text: None
     """A sentence that the user should read."""
+    length: Callable[[float], None] = lambda seconds: None
+    """How long one pass of a recording is; not called where nobody knows."""
 
 
 def push(
@@ -65,22 +67,26 @@ def push(
     loop: bool = False,
     realtime: bool = True,
     reconnect: bool = False,
+    seconds: float = 0.0,
     listener: PushListener | None = None,
 ) -> PushProgress:
     """Sends `url` (or `test:`) to `target` until it ends, which with `loop` it never does.
 
     `realtime` paces recordings; live sources and the test source have a pace of their own. With
-    `reconnect` a lost connection is made again, for as long as it takes.
+    `reconnect` a lost connection is made again, for as long as it takes. `seconds` of media are
+    enough; 0 is no limit.
     Raises ConfigError for addresses that cannot be, PushRefused when the server says no,
     RemoteError with one sentence when source or target fail, and MediaError when the source's
     bytes are broken.
     """
     listener = listener or PushListener()
     sender = _Sender(parse_target(target), target, listener, reconnect)
-    items = ReadAhead(read_source(url, loop, listener.note))
+    items = ReadAhead(read_source(url, loop, listener.note, listener.length))
     try:
         for timed in items:
             sender.take(timed, realtime)
+            if seconds and sender.media_s >= seconds:
+                break
     except RemoteError as error:
         raise type(error)(_redact(str(error), target)) from error
     finally:
@@ -125,6 +131,11 @@ class _Sender:
         """As it is now."""
         return self._counts.progress()
 
+    @property
+    def media_s(self) -> float:
+        """Media sent, seconds."""
+        return self._counts.media_s
+
     def take(self, timed: Timed, realtime: bool) -> None:
         """Sends one sample, when it is due; or tells the server of other tracks."""
         item = timed.item
@@ -133,7 +144,7 @@ class _Sender:
             try:
                 self._take(item, timed.is_paced and realtime)
             except RemoteError as error:
-                self._drop_connection()
+                self.close()
                 if not self._may_retry(error):
                     raise _named(self._name, error) from error
                 delay_s = self._backoff.delay_s(time.monotonic() - began)
@@ -214,9 +225,6 @@ class _Sender:
             type_id = messages.VIDEO if is_video else messages.AUDIO
             connection.send(type_id, timestamp_ms, write_sequence_start(track))
 
-    def _drop_connection(self) -> None:
-        self.close()
-
     def _may_retry(self, error: RemoteError) -> bool:
         """A first refusal is final, and whoever took the path over is not fought."""
         if not self._reconnect:
@@ -262,9 +270,13 @@ class _Counts:
             self._reported_at, self._reported_bytes = now, self._bytes
             self._report(self.progress())
 
+    @property
+    def media_s(self) -> float:
+        return self._ticks / VIDEO_TIMESCALE
+
     def progress(self) -> PushProgress:
         return PushProgress(
-            media_s=self._ticks / VIDEO_TIMESCALE,
+            media_s=self.media_s,
             frames=self._frames,
             bytes_sent=self._bytes,
             bitrate=self._bitrate,

@@ -32,10 +32,16 @@ class Timed:
     is_paced: bool
 
 
-def read_source(url: str, loop: bool, note: Callable[[str], None]) -> Iterator[Timed]:
+def read_source(
+    url: str,
+    loop: bool,
+    note: Callable[[str], None],
+    tell_length: Callable[[float], None],
+) -> Iterator[Timed]:
     """The items of `url` (or `test:`), endless with `loop`.
 
-    `note` is told in one sentence what the user should know. Raises ConfigError, RemoteError and
+    `note` is told in one sentence what the user should know, `tell_length` the seconds of a
+    recording that is read once. Raises ConfigError, RemoteError and
     MediaError.
     """
     if url.startswith("test:"):
@@ -50,6 +56,8 @@ def read_source(url: str, loop: bool, note: Callable[[str], None]) -> Iterator[T
             if is_first:
                 for name, codec in demuxer.recoded.items():
                     note(f"{name}: {codec} is encoded anew, RTMP does not carry it")
+                if container.duration is not None and is_paced and not loop:
+                    tell_length(container.duration / av.time_base)
             is_first = False
             for item in _read_pass(url, container, demuxer, reel):
                 yield Timed(item, is_paced)

@@ -60,6 +60,11 @@ def scheme_of(url: str) -> str:
     return scheme
 
 
+def file_of(url: str) -> str:
+    """The path that a source of the scheme `file` names."""
+    return urllib.parse.unquote(url[7:]) if url.startswith("file://") else url
+
+
 def is_recording(container: InputContainer, url: str) -> bool:
     """Whether this ends and could be read faster than it plays: it needs a pace, and may loop."""
     if scheme_of(url) == "file":
@@ -75,9 +80,8 @@ def open_input(url: str) -> InputContainer:
         options = {"rtsp_transport": "tcp", "timeout": str(int(READ_TIMEOUT_S * 1e6))}
     if scheme not in ("file", "http", "https"):
         options["analyzeduration"] = _LIVE_PROBE_US
-    target = urllib.parse.unquote(url[7:]) if url.startswith("file://") else url
     try:
-        return av.open(target, "r", options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
+        return av.open(file_of(url), "r", options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
     except (av.FFmpegError, ValueError) as error:
         raise RemoteError(sentence(url, error)) from error
 

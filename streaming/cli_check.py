@@ -1,0 +1,95 @@
+"""`headwater check`: whether a configuration can work, and what it comes to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from streaming.cli_output import (
+    EXIT_USAGE,
+    ConfigOption,
+    JsonOption,
+    err,
+    fail,
+    out,
+    print_json,
+    read_config,
+)
+from streaming.config import Config
+from streaming.config_example import render_example
+from streaming.errors import ConfigError
+from streaming.worker_process import redact
+
+HIDDEN = "***"
+
+
+def check(
+    config: ConfigOption = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Print the commented example and stop.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a configuration; prints the effective one with --json, its keys hidden.
+
+    Exit status: 0 it can be served, 2 it is wrong.
+    """
+    if example:
+        sys.stdout.write(render_example())
+        return
+    settings = read_config(config)
+    where = str(config) if config else "defaults and environment"
+    try:
+        warnings = check_sources(settings)
+    except ConfigError as error:
+        fail(f"{where}: {error}", EXIT_USAGE)
+    for warning in warnings:
+        err.print(f"[yellow]warning:[/] {where}: ", end="", highlight=False)
+        err.print(warning, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        print_json(effective(settings), indent=2)
+        return
+    rtmp = f"RTMP on {settings.rtmp.listen}" if settings.rtmp.enabled else "RTMP off"
+    out.print(
+        f"[green]✓[/] {where}: HTTP on {settings.http.listen}, {rtmp}, "
+        f"{len(settings.paths)} path tables",
+        soft_wrap=True,
+    )
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """The configuration with every default, without its secrets."""
+    values: dict[str, Any] = msgspec.to_builtins(config)
+    for path in values["paths"].values():
+        path["publish_key"] = HIDDEN if path["publish_key"] else ""
+        path["source"] = redact(path["source"])
+    return values
+
+
+def check_sources(config: Config) -> list[str]:
+    """What may go wrong with the sources to pull. Raises ConfigError for what cannot work."""
+    warnings = []
+    for name, path in config.paths.items():
+        try:
+            warning = _check_source(path.source) if path.source else ""
+        except ConfigError as error:
+            raise ConfigError(f'paths."{name}".source: {error}') from error
+        if warning:
+            warnings.append(f'paths."{name}".source: {warning}')
+    return warnings
+
+
+def _check_source(url: str) -> str:
+    # Here, because these import FFmpeg, which a configuration without sources does not need.
+    from streaming.ingest.demux import file_of, scheme_of
+    from streaming.ingest.test_source import parse_test_url
+
+    if url.startswith("test:"):
+        parse_test_url(url)
+    elif scheme_of(url) == "file" and not Path(file_of(url)).exists():
+        return f"{file_of(url)} does not exist"
+    return ""

@@ -1,0 +1,100 @@
+"""The command `headwater inspect`: a file or a live address, what is in it and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from streaming.cli_output import EXIT_INTERRUPTED, JsonOption, err, fail, out, print_json
+from streaming.inspect.report import (
+    EXIT_UNREADABLE,
+    Finding,
+    Node,
+    Report,
+    Severity,
+    UnreadableError,
+)
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
+
+
+def inspect(
+    target: Annotated[
+        str, typer.Argument(help="An MP4, .m3u8 or .mpd file, or the http(s) URL of one.")
+    ],
+    watch: Annotated[
+        float,
+        typer.Option(
+            "--watch",
+            "-w",
+            min=0.0,
+            max=86_400.0,
+            metavar="SECONDS",
+            help="Reload a live playlist or MPD for so long, as a player does.",
+        ),
+    ] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Look into a stream from outside, and hold it against the rules of HLS, DASH and CMAF.
+
+    Exit status: 0 no errors (perhaps warnings), 1 errors, 2 nothing that can be inspected.
+    """  # fmt: skip
+    # The XML and HTTP of it are loaded only when they are wanted: other commands start sooner.
+    from streaming.inspect.target import inspect_target
+
+    try:
+        if watch and not as_json:
+            with err.status(f"watching for {watch:g} s"):
+                report = inspect_target(target, watch)
+        else:
+            report = inspect_target(target, watch)
+    except UnreadableError as error:
+        fail(str(error), EXIT_UNREADABLE)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if as_json:
+        print_json(report.to_builtins(), indent=2)
+    else:
+        out.print(Group(_tree(report.tree), _findings(report)), highlight=False)
+    raise typer.Exit(report.exit_status)
+
+
+def _tree(node: Node) -> Tree:
+    tree = Tree(escape(node.label), guide_style="dim", highlight=False)
+    for child in node.children:
+        tree.add(_tree(child))
+    return tree
+
+
+def _findings(report: Report) -> Group:
+    """Each rule once with what it demands, below it what breaks it and in how many places."""
+    rules = dict.fromkeys(finding.rule for finding in report.findings)
+    lines: list[Text | Table] = []
+    for rule in rules:
+        found = [finding for finding in report.findings if finding.rule == rule]
+        lines += [Text(f"\n{rule}  {report.demand(found[0])}"), _breaches(found)]
+    counts = {s: sum(f.severity is s for f in report.findings) for s in Severity}
+    said = [f"{n} {s.value}{'' if n == 1 else 's'}" for s, n in counts.items() if n]
+    end = Text("\n" + (", ".join(said) or "Nothing is wrong."))
+    end.stylize("red" if report.errors else "green")
+    return Group(*lines, end)
+
+
+def _breaches(findings: Sequence[Finding]) -> Table:
+    """The findings of one rule; what is said of several places is one row."""
+    places: dict[tuple[Severity, str], list[str]] = {}
+    for finding in findings:
+        places.setdefault((finding.severity, finding.text), []).append(finding.where)
+    table = Table.grid(padding=(0, 1))
+    for (severity, text), where in places.items():
+        more = f" and {len(where) - 1} more" if len(where) > 1 else ""
+        name = Text(severity.value, COLOURS[severity])
+        table.add_row("  ", name, Text(where[0] + more, "bold"), Text(text))
+    return table
