@@ -65,9 +65,9 @@ def test_a_new_period_is_not_listed_before_its_audio_is_there() -> None:
     stage = Stage(SOURCE, AUDIO)
     stage.push(video(), audio())
     stage.pause()
-    stage.push(video(at=11, seconds=2.2, breaks=True))
+    stage.push(video(at=11, seconds=2.2, breaks=True), audio(at=11, seconds=1.5, breaks=True))
     assert mpd(stage).count("<Period ") == 1
-    stage.push(audio(at=11, seconds=2.2))
+    stage.push(audio(at=12.5, seconds=0.7))
     assert mpd(stage).count("<Period ") == 2
     assert mpd(stage).count('contentType="audio"') == 2
 
