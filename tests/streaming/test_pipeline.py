@@ -1,0 +1,209 @@
+"""What hangs off a path: what is copied, what is encoded, and what happens while encoders die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+import streaming.pipeline
+from segmenter.errors import MediaError
+from segmenter.media import Codec, Sample, Track
+from segmenter.timeline import SourceClock
+from streaming.config import PathConfig, RungConfig
+from streaming.path import Path, PathState, Slot
+from streaming.pipeline import Pipeline
+from streaming.shelf_feed import ShelfFeed
+from streaming.transcode.ladder import LadderPlan
+from streaming.transcode.messages import StatusMessage
+from streaming.transcode.transcode_link import (
+    TranscodePhase,
+    TranscodeState,
+    TranscodeStatistics,
+)
+from streaming.worker_process import WorkerStatistics
+from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START
+from tests.streaming.test_path import FakePublisher
+
+CLOCK = SourceClock(1000, None)
+LADDER = (RungConfig(name="source", copy=True), RungConfig(name="360p", height=360))
+
+
+class FakeLink:
+    """A transcoder that encodes nothing until the test says so."""
+
+    made: list[FakeLink]
+
+    def __init__(
+        self,
+        path: str,
+        config: PathConfig,
+        *,
+        on_tracks: Callable[[Sequence[Track]], None],
+        on_sample: Callable[[Sample], None],
+        on_state: Callable[[TranscodeState], None],
+    ) -> None:
+        self.on_tracks, self.on_sample = on_tracks, on_sample
+        self.state = TranscodeState(TranscodePhase.IDLE)
+        self.plans: list[LadderPlan | None] = []
+        self.written: list[Sample] = []
+        self.starts = 1
+        self.is_closed = False
+        self.made.append(self)
+
+    def start(self, tracks: Sequence[Track], plan: LadderPlan | None = None) -> None:
+        self.plans.append(plan)
+        self.state = TranscodeState(TranscodePhase.STARTING)
+
+    def write(self, sample: Sample) -> None:
+        self.written.append(sample)
+
+    def statistics(self) -> TranscodeStatistics:
+        worker = WorkerStatistics(1, self.starts, 0, None)
+        return TranscodeStatistics(self.state, worker, StatusMessage(), 0, 0, 0)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class Scene:
+    """A path with a pipeline; its publisher sends 30 frames and 47 audio frames each second."""
+
+    def __init__(self, **settings: object) -> None:
+        FakeLink.made = []
+        self.now = float(START)
+        config = PathConfig(**settings)  # type: ignore[arg-type]
+        self.path = Path("live/a", config, self.now, lambda change: None)
+        self.feed = ShelfFeed()
+        self.pipeline = Pipeline(self.path, self.feed, lambda name: 1.2, lambda: self.now)
+        self.slot: Slot | None = None
+        self.sent_ms = 0
+
+    @property
+    def link(self) -> FakeLink:
+        [link] = FakeLink.made
+        return link
+
+    def publish(self, *tracks: Track) -> None:
+        self.slot = self.path.occupy(FakePublisher(), "10.0.0.1:1", "rtmp", self.now)
+        self.path.set_tracks(self.slot, tracks, CLOCK, self.now)
+
+    def send(self, seconds: float, *names: str) -> None:
+        assert self.slot is not None
+        end_ms = self.sent_ms + int(seconds * 1000)
+        while self.sent_ms < end_ms:
+            for name in names:
+                is_sync = name == "audio" or self.sent_ms % 2000 == 0
+                sample = Sample(name, self.sent_ms, self.sent_ms, b"media", is_sync)
+                self.path.write(self.slot, sample, self.now)
+            self.sent_ms += 40
+            self.now += 0.04
+        self.pipeline.handle_timer(self.now)
+
+    def segments(self, rendition: str) -> int:
+        """How many of its segments are listed, gaps not counted."""
+        playlists = [
+            put.body.decode()
+            for key, put in self.feed._current.items()
+            if key == f"/live/a/{rendition}/index.m3u8"
+        ]
+        return playlists[0].count(".m4s") if playlists else 0
+
+
+@pytest.fixture(autouse=True)
+def fake_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming.pipeline, "TranscodeLink", FakeLink)
+
+
+def test_a_copy_ladder_needs_no_worker() -> None:
+    scene = Scene(ladder="copy")
+    scene.publish(SOURCE)
+    scene.send(7, "source")
+    assert FakeLink.made == []
+    assert not scene.pipeline.is_encoding
+    assert scene.segments("source") == 3
+
+
+def test_what_is_encoded_comes_beside_what_is_copied() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    scene.send(1, "source")
+    assert [rung.name for plan in scene.link.plans if plan for rung in plan.rungs] == ["360p"]
+    assert len(scene.link.written) >= 24
+    scene.link.on_tracks([SMALL])
+    for sample in list(scene.link.written):
+        scene.link.on_sample(Sample("360p", sample.dts, sample.pts, b"small", sample.is_sync))
+    names = {track.name for track in scene.pipeline.statistics().tracks}
+    assert names == {"source", "360p"}
+    assert scene.pipeline.statistics().copied == {"source"}
+
+
+def test_a_sample_of_a_rung_that_is_no_more_is_ignored() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    scene.link.on_sample(Sample("480p", 0, 0, b"old", is_sync=True))
+    assert {track.name for track in scene.pipeline.statistics().tracks} == {"source"}
+
+
+def test_the_source_goes_on_while_its_encoder_is_away() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    scene.send(3, "source")
+    scene.link.state = TranscodeState(TranscodePhase.RESTARTING, "signal 9")
+    scene.link.starts = 2
+    scene.send(6, "source")
+    assert scene.segments("source") == 4
+    assert scene.path.state is PathState.DEGRADED
+    assert scene.pipeline.trouble == "signal 9"
+    scene.link.state = TranscodeState(TranscodePhase.RUNNING)
+    scene.send(1, "source")
+    assert scene.path.state is PathState.LIVE
+    assert scene.pipeline.trouble == ""
+
+
+def test_everything_waits_for_the_encoder_where_the_configuration_says_so() -> None:
+    scene = Scene(ladder=LADDER, on_worker_crash="wait")
+    scene.publish(SOURCE)
+    scene.send(5, "source")
+    listed = scene.segments("source")
+    scene.link.state = TranscodeState(TranscodePhase.RESTARTING, "signal 9")
+    scene.link.starts = 2
+    scene.send(6, "source")
+    assert scene.segments("source") == listed
+    scene.link.state = TranscodeState(TranscodePhase.RUNNING)
+    scene.send(5, "source")
+    assert scene.segments("source") > listed
+
+
+def test_a_first_start_is_not_waited_for() -> None:
+    scene = Scene(ladder=LADDER, on_worker_crash="wait")
+    scene.publish(SOURCE)
+    scene.send(5, "source")
+    assert scene.segments("source") >= 1
+
+
+def test_a_change_of_tracks_is_planned_anew() -> None:
+    scene = Scene(ladder=LADDER, audio="encode")
+    scene.publish(SOURCE)
+    scene.send(2, "source")
+    assert scene.slot is not None
+    scene.path.set_tracks(scene.slot, [SOURCE, AUDIO], CLOCK, scene.now)
+    first, second = scene.link.plans
+    assert first is not None and first.encode_audio is None  # noqa: PT018
+    assert second is not None and second.encode_audio is not None  # noqa: PT018
+
+
+def test_a_track_that_cannot_be_described_is_the_publishers_fault() -> None:
+    scene = Scene(ladder="copy")
+    broken = Track("source", Codec.H264, 90_000, b"\xff", width=16, height=16)
+    with pytest.raises(MediaError):
+        scene.publish(broken)
+
+
+async def test_closing_stops_the_worker() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    link = scene.link
+    await scene.pipeline.close()
+    assert link.is_closed
+    assert not scene.pipeline.is_encoding
