@@ -1,0 +1,91 @@
+"""The rule that says where segments begin, on its own."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from segmenter.boundary import (
+    Boundary,
+    BoundaryRule,
+    Cut,
+    longest_ticks,
+    target_duration_for,
+)
+from segmenter.media import Sample
+
+SCALE = 90_000
+TWO = Fraction(2)
+
+
+def rule(target_duration: int = 2, start: float = 0) -> BoundaryRule:
+    made = BoundaryRule(TWO, SCALE, target_duration, counts_gops=True)
+    made.start(round(start * SCALE))
+    return made
+
+
+def at(seconds: float, *, sync: bool) -> Sample:
+    dts = round(seconds * SCALE)
+    return Sample("source", dts, dts, b"", sync, 3000)
+
+
+def test_a_key_frame_on_the_line_is_due_and_one_before_it_is_not() -> None:
+    assert rule().judge(at(1.0, sync=True)) is Cut.NO
+    assert rule().judge(at(2.0, sync=True)) is Cut.DUE
+
+
+def test_no_other_frame_on_the_line_is_due() -> None:
+    assert rule().judge(at(2.0, sync=False)) is Cut.NO
+
+
+def test_the_grid_is_that_of_1970_not_of_the_first_segment() -> None:
+    assert rule(start=1.5).judge(at(2.1, sync=True)) is Cut.DUE
+
+
+def test_a_key_frame_is_early_when_the_next_one_would_be_too_late() -> None:
+    made = rule()
+    made.judge(at(0, sync=True))
+    assert made.judge(at(1.9, sync=True)) is Cut.EARLY
+
+
+def test_a_publisher_whose_gops_are_forgotten_is_not_cut_early() -> None:
+    made = rule()
+    made.judge(at(0, sync=True))
+    made.forget_gops()
+    assert made.judge(at(1.9, sync=True)) is Cut.NO
+
+
+def test_an_early_boundary_stands_for_the_line_just_ahead() -> None:
+    made = rule()
+    made.start(round(1.9 * SCALE), is_early=True)
+    assert made.next_line == 4 * SCALE
+
+
+def test_a_frame_that_would_break_the_target_duration_is_forced() -> None:
+    made = rule()
+    last = longest_ticks(2, SCALE) / SCALE
+    assert made.judge(at(last - 0.1, sync=False)) is Cut.NO
+    assert made.judge(at(last, sync=False)) is Cut.FORCED
+
+
+def test_the_first_segment_may_last_ten_seconds() -> None:
+    made = rule(target_duration=0)
+    assert made.judge(at(9.9, sync=False)) is Cut.NO
+    assert made.judge(at(10, sync=False)) is Cut.FORCED
+
+
+@pytest.mark.parametrize(
+    ("segment_s", "longest_s", "target"),
+    [(2, 2, 2), (2, 2.3, 2), (2, 2.4, 3), (2, 4, 4), (0.5, 0.5, 1), (6, 1, 6), (2, 10, 10)],
+)
+def test_target_durations_leave_room_for_a_frame_of_the_other_tracks(
+    segment_s: float, longest_s: float, target: int
+) -> None:
+    assert target_duration_for(Fraction(segment_s), Fraction(longest_s)) == target
+
+
+def test_another_track_begins_at_its_first_tick_not_before_the_boundary() -> None:
+    boundary = Boundary(1, 90_001, 90_000, 0, is_break=False, previous_end=90_001)
+    assert boundary.ticks(48_000) == 48_001
+    assert boundary.ticks(90_000) == 90_001
