@@ -36,10 +36,9 @@ def _check_period(report: Report, before: Period, after: Period) -> None:
     old = {each.id: each for s in before.sets for each in s.representations}
     new = {each.id: each for s in after.sets for each in s.representations}
     sets = [[s.attributes.get("id") for s in period.sets] for period in (before, after)]
-    if sets[0] != [set_id for set_id in sets[1] if set_id in sets[0]]:
+    # Players choose sets when they enter a period: one that comes later is never played.
+    if sets[0] != sets[1]:
         report.error("D1", where, f"AdaptationSets went from {sets[0]} to {sets[1]}")
-    elif sets[0] != sets[1]:
-        report.warn("D1", where, f"AdaptationSets went from {sets[0]} to {sets[1]}")
     if list(old) != [name for name in new if name in old]:
         report.error("D1", where, f"Representations went from {list(old)} to {list(new)}")
     elif list(old) != list(new):

@@ -122,6 +122,7 @@ FAULTS_DASH: list[tuple[str, str, Fault]] = [
     ("D1", "availabilityStartTime changed", text(DASH, "1970-01-01T00", "1970-01-01T01", 2)),
     ("D1", "@start went", text(DASH, r' start="PT\d+', ' start="PT5', 2)),
     ("D1", "went from", text(DASH, r'id="360p"', 'id="361p"', 2)),
+    ("D1", "AdaptationSets went", text(DASH, 'Set id="1"', 'Set id="8"', 2)),
     ("D1", "Offset went", text(DASH, r'(presentationTimeOffset=)"\d', r'\1"', 2)),
     ("D2", "HTTP status 404", text(DASH, '"/time"', '"/nowhere"')),
     ("D2", "from the Date header", text("^time", "^20", "19")),
