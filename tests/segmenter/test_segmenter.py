@@ -1,0 +1,150 @@
+"""Parts and segments of one track: their cuts, their bytes, and what another reader finds."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+from fractions import Fraction
+
+import av
+import pytest
+
+from segmenter.errors import UsageError
+from segmenter.fmp4.reader import read_boxes, read_fragments
+from segmenter.media import Codec
+from segmenter.presentation import PresentationSettings
+from segmenter.segment import Part, PartReady
+from segmenter.segmenter import part_target
+from tests.segmenter.fmp4.encodes import encode
+from tests.segmenter.stage import AUDIO, SOURCE, Stage, audio, video
+
+
+def parts(stage: Stage, name: str = "source") -> list[Part]:
+    return [e.part for e in stage.events if isinstance(e, PartReady) and e.rendition == name]
+
+
+@pytest.mark.parametrize(
+    ("fps", "frames"), [(Fraction(30), 6), (Fraction(24), 4), (Fraction(25), 5), (Fraction(60), 12)]
+)
+def test_a_part_is_as_many_whole_frames_as_fit(fps: Fraction, frames: int) -> None:
+    stage = Stage(dataclasses.replace(SOURCE, frame_rate=fps))
+    stage.push(video(fps=fps, gop=int(2 * fps)))
+    counts = {part.sample_count for part in parts(stage)}
+    assert frames in counts
+    assert max(counts) == frames
+
+
+@pytest.mark.parametrize("name", ["source", "audio"])
+def test_h12_parts_are_at_most_the_target_and_at_least_85_percent_of_it(name: str) -> None:
+    stage = Stage(SOURCE, AUDIO)
+    stage.push(video(seconds=20), audio(seconds=20))
+    target_s = stage.presentation.renditions[name].part_target_s
+    for part, following in itertools.pairwise(parts(stage, name)):
+        assert part.duration / part.timescale <= target_s
+        if following.msn == part.msn and not part.is_independent:
+            assert part.duration / part.timescale >= 0.85 * target_s
+
+
+def test_frames_of_whole_milliseconds_make_even_parts() -> None:
+    stage = Stage(SOURCE)
+    rounded = [
+        dataclasses.replace(s, dts=(ms := s.dts // 90) * 90, pts=ms * 90, duration=0)
+        for s in video(seconds=20)
+    ]
+    stage.push(rounded)
+    assert {part.sample_count for part in parts(stage)[:-1]} == {6}
+
+
+def test_h13_a_segment_is_the_concatenation_of_its_parts() -> None:
+    stage = Stage(SOURCE, AUDIO)
+    stage.push(video(), audio())
+    for name in ("source", "audio"):
+        for segment in stage.segments[name]:
+            assert b"".join(stage.parts_of(name, segment.msn)) == stage.data[name, segment.name]
+            assert sum(part.duration for part in segment.parts) == segment.duration
+            assert [part.index for part in segment.parts] == list(range(len(segment.parts)))
+
+
+def test_h17_parts_that_begin_with_a_key_frame_say_so() -> None:
+    stage = Stage(SOURCE)
+    stage.push(video(gop=30))
+    assert [part.is_independent for part in stage.segments["source"][0].parts] == [
+        index % 5 == 0 for index in range(10)
+    ]
+
+
+def test_without_parts_a_segment_is_one_fragment() -> None:
+    stage = Stage(SOURCE, settings=PresentationSettings(part_duration_s=0))
+    stage.push(video())
+    boxes = [box.name for box in read_boxes(stage.data["source", stage.segments["source"][0].name])]
+    assert boxes == ["styp", "moof", "mdat"]
+    assert parts(stage) == []
+
+
+def test_with_parts_only_the_first_fragment_begins_with_styp() -> None:
+    stage = Stage(SOURCE)
+    stage.push(video())
+    boxes = [box.name for box in read_boxes(stage.data["source", stage.segments["source"][0].name])]
+    assert boxes == ["styp"] + ["moof", "mdat"] * 10
+
+
+def test_the_capture_time_is_told_with_each_segment() -> None:
+    stage = Stage(SOURCE)
+    stage.push([dataclasses.replace(s, captured_utc=1.8e9) for s in video()])
+    boxes = [box.name for box in read_boxes(stage.data["source", stage.segments["source"][0].name])]
+    assert boxes[:3] == ["styp", "prft", "moof"]
+
+
+def test_c5_segments_of_all_rungs_begin_at_the_same_decode_time() -> None:
+    rung = dataclasses.replace(SOURCE, name="720p")
+    stage = Stage(SOURCE, rung)
+    stage.push(video(), video(rung))
+    for ours, theirs in zip(stage.segments["source"], stage.segments["720p"], strict=True):
+        first = read_fragments(stage.data["source", ours.name], SOURCE)[0]
+        other = read_fragments(stage.data["720p", theirs.name], rung)[0]
+        assert first.dts == other.dts == ours.start
+
+
+def test_a_part_target_holds_one_frame_at_least() -> None:
+    assert part_target(0.2, 90_000, 90_000).ticks >= 90_000
+
+
+def test_impossible_durations_are_the_callers_mistake() -> None:
+    with pytest.raises(UsageError):
+        Stage(SOURCE, settings=PresentationSettings(segment_duration_s=0))
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.AAC])
+def test_another_reader_finds_the_packets_that_were_pushed(codec: Codec) -> None:
+    track, samples = encode(codec)
+    stage = Stage(track, settings=PresentationSettings(segment_duration_s=0.5))
+    stage.now = samples[0].dts / track.timescale
+    for sample in samples:
+        stage._record(stage.presentation.push(sample, stage.now))
+    stage.end()
+    segments = stage.segments[track.name]
+    init = segments[0].init.data
+    data = init + b"".join(stage.data[track.name, segment.name] for segment in segments)
+    with av.open(io.BytesIO(data)) as container:
+        found = [
+            (packet.dts, packet.pts, bytes(packet))
+            for packet in container.demux(container.streams[0])
+            if packet.dts is not None
+        ]
+    # Of signed composition offsets libav makes unsigned ones: all pts are later by the lowest.
+    shift = max(sample.dts - sample.pts for sample in samples)
+    assert found == [(sample.dts, sample.pts + shift, sample.data) for sample in samples]
+
+
+def test_c3_each_segment_decodes_alone_after_its_init_section() -> None:
+    track, samples = encode(Codec.H264)
+    stage = Stage(track, settings=PresentationSettings(segment_duration_s=0.5))
+    for sample in samples:
+        stage._record(stage.presentation.push(sample, 1.8e9))
+    stage.end()
+    assert len(stage.segments[track.name]) == 2
+    for segment in stage.segments[track.name]:
+        data = segment.init.data + stage.data[track.name, segment.name]
+        with av.open(io.BytesIO(data)) as container:
+            assert len(list(container.decode(video=0))) == segment.sample_count
