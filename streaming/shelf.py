@@ -113,6 +113,7 @@ class Resource:
         "compressible",
         "content_type",
         "etag",
+        "gzip_head",
         "head",
         "kind",
         "msn",
@@ -137,6 +138,8 @@ class Resource:
         self.cache_control = _cache_control(put)
         self.head: bytes = b""
         """Header lines that the server prepares for its fast path; empty until then."""
+        self.gzip_head: bytes = b""
+        """The same for the compressed form."""
         self._gzip_body: bytes | None = None
 
     @property

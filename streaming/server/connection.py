@@ -9,6 +9,13 @@ from typing import Any, Final, cast
 from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
 
 from streaming.server.answers import text_response
+from streaming.server.fast_path import (
+    MAX_HEAD_BYTES,
+    FastPath,
+    PlainFields,
+    ends_where_it_seems,
+    parse_plain_fields,
+)
 from streaming.server.middleware import SERVER
 
 KEEPALIVE_S: Final = 75.0
@@ -37,15 +44,27 @@ class Connection(RequestHandler):
     """One client; the sweeper of the Listener asks `is_dawdling` now and then."""
 
     __slots__ = (
+        "_address",
+        "_at_boundary",
         "_client_is_done",
+        "_fast_path",
+        "_fields",
         "_head_since",
+        "_plain",
         "_socket_transport",
         "_unsent_bytes",
         "_unsent_since",
     )
 
-    def __init__(self, server: Server, **settings: Any) -> None:
+    def __init__(self, server: Server, fast_path: FastPath | None, **settings: Any) -> None:
         super().__init__(server, **settings)
+        self._fast_path = fast_path
+        # Nothing of a request that is not whole has gone to aiohttp's parser.
+        self._at_boundary = True
+        # Clients send the same fields again and again: the last ones and what they mean.
+        self._fields = b""
+        self._plain: PlainFields | None = None
+        self._address = ""
         self._head_since: float | None = None
         self._unsent_bytes = 0
         self._unsent_since: float | None = None
@@ -80,6 +99,10 @@ class Connection(RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def data_received(self, data: bytes) -> None:
+        if self._at_boundary and data:
+            if self._answer_fast(data):
+                return
+            self._at_boundary = ends_where_it_seems(data)
         super().data_received(data)
         waiter = self._waiter
         if waiter is None or waiter.done() or self._messages:
@@ -87,6 +110,31 @@ class Connection(RequestHandler):
         elif self._head_since is None:
             # Still waiting for a request after bytes came: its head is not complete.
             self._head_since = self._loop.time()
+
+    def _answer_fast(self, data: bytes) -> bool:
+        """Answers `data` if it is one whole plain request and nothing is going on before it."""
+        fast_path, waiter, transport = self._fast_path, self._waiter, self.transport
+        if fast_path is None or not fast_path.open or transport is None:
+            return False
+        if len(data) > MAX_HEAD_BYTES or waiter is None or waiter.done():
+            return False
+        if self._messages or self._close or self._force_close:
+            return False
+        # The next answer waits until the client has taken this one: aiohttp knows how.
+        if not data.startswith(b"GET /") or transport.get_write_buffer_size():
+            return False
+        line, _, fields = data.partition(b"\r\n")
+        if fields != self._fields:
+            self._fields, self._plain = fields, parse_plain_fields(fields)
+            self._address = (self.peername or ("",))[0]
+        if self._plain is None:
+            return False
+        answer = fast_path.answer(line, self._plain, self._address)
+        if answer is None:
+            return False
+        self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S
+        transport.writelines(answer)
+        return True
 
     def is_dawdling(self, now: float) -> bool:
         """Whether the client has used up its time for sending a request or taking a response."""
@@ -134,12 +182,18 @@ class Connection(RequestHandler):
 class DeliveryServer(Server):
     """Makes a Connection for each client."""
 
-    def __init__(self, handler: Callable[[BaseRequest], Awaitable[StreamResponse]]) -> None:
+    def __init__(
+        self,
+        handler: Callable[[BaseRequest], Awaitable[StreamResponse]],
+        fast_path: FastPath | None = None,
+    ) -> None:
         super().__init__(handler)
+        self._fast_path = fast_path
 
     def __call__(self) -> Connection:
         return Connection(
             self,
+            self._fast_path,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=KEEPALIVE_S,
             access_log=None,

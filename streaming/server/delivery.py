@@ -79,7 +79,7 @@ class Delivery:
     async def _serve(self) -> None:
         await self._replayed.wait()
         site = self._new_site()
-        server = DeliveryServer(site.answer)
+        server = DeliveryServer(site.answer, site.fast_path)
         self._listener = Listener(
             server, self._listening, self._config.max_connections, site.counters
         )

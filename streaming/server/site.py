@@ -12,6 +12,7 @@ from aiohttp.web import BaseRequest, Response, StreamResponse
 from streaming.server.answers import absence_response, resource_response, text_response
 from streaming.server.api import api_response
 from streaming.server.counters import Counters
+from streaming.server.fast_path import FastPath
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
 from streaming.server.player import Pages, is_path_name
@@ -41,7 +42,8 @@ class Site:
         self.counters = Counters()
         self.headers = Headers(config.allow_origins)
         self.totals = Totals()
-        self.draining = False
+        self.fast_path = FastPath(shelf, self.headers, self.viewers, self.counters)
+        self._draining = False
         self._pages = pages
         self._on_path_wanted = on_path_wanted
         self._server = {"name": config.name, "rtmp_listen": config.rtmp_listen}
@@ -51,6 +53,16 @@ class Site:
             "/readyz": lambda: ready_response(draining=self.draining),
             "/metrics": lambda: metrics_response(self.totals, self.shelf.paths),
         }
+
+    @property
+    def draining(self) -> bool:
+        """Whether each answer is the last of its connection."""
+        return self._draining
+
+    @draining.setter
+    def draining(self, draining: bool) -> None:
+        self._draining = draining
+        self.fast_path.open = self.headers.everyone and not draining
 
     async def answer(self, request: BaseRequest) -> StreamResponse:
         """The whole answer to one request."""

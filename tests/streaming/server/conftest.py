@@ -121,7 +121,7 @@ async def serve(pages: Pages) -> AsyncIterator[Serve]:
         shelf, wanted = filled_shelf(), list[str]()
         site = Site(config, shelf, pages, wanted.append)
         listening = socket.create_server(("127.0.0.1", 0))
-        server = DeliveryServer(site.answer)
+        server = DeliveryServer(site.answer, site.fast_path)
         listener = Listener(server, listening, config.max_connections, site.counters)
         await listener.start()
         client = aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Accept-Encoding"])

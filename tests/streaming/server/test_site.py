@@ -174,7 +174,7 @@ async def test_a_bug_costs_one_answer(served: Served, monkeypatch: pytest.Monkey
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(served.shelf, "find", broken)
-    response, body = await served.get("/live/a/index.m3u8")
+    response, body = await served.get("/live/a/720p/8.m4s")
     assert response.status == 500
     assert b"bug" not in body
     health, _ = await served.get("/healthz")
