@@ -8,6 +8,7 @@ each change; only RTMP and HTTP are missing. What the origin puts on its shelf b
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -38,11 +39,11 @@ class DirectoryFeed(ShelfFeed):
             _write(file, put.body)
         else:
             _write(file + ".tmp", put.body)
-            Path(file + ".tmp").rename(file)
+            os.replace(file + ".tmp", file)
 
     def drop(self, url: str) -> None:
         """A resource that left the window is deleted."""
-        Path(f"{self._directory}{url}").unlink()
+        os.unlink(f"{self._directory}{url}")
 
 
 def _write(file: str, body: bytes) -> None:

@@ -17,37 +17,48 @@ from bench.processes import BenchError, python, wait_until
 from bench.servers import Server, headwater, nginx_rtmp
 
 VIDEO_KBPS = 5000
-PUSH_S = 5
+PUSH_S = 3
 PEER = "nginx-rtmp"
 MEGA = 1e6
 PLAYLISTS = {"ours": "/live/one/source/index.m3u8", "theirs": "/live/one/index.m3u8"}
-QUICK_S = 5
 
 
 def measure(runs: int, seconds: int) -> list[Figure]:
     """`runs` starts of each server, then one push of `seconds` into each for its memory."""
     listen: dict[str, list[float]] = {"ours": [], "theirs": []}
+    answer: list[float] = []
+    cpu: list[float] = []
     playable: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(runs):
         for name in listen:
             with _server(name) as server:
                 listen[name].append(server.ready - server.started)
+                if name == "ours":
+                    answer.append(_first_answer(server) - server.started)
+                    cpu.append(server.tree.cpu_s())
                 playable[name].append(_push(server, name, PUSH_S))
-    main, delivery = _memory("ours", seconds)
-    peer = sum(_memory("theirs", seconds))
+    (main, delivery), (peer, peers_worker) = _memory(seconds)
     return [
         Figure("e", "exec → both ports listen", "s", tuple(listen["ours"]), PEER,
                tuple(listen["theirs"]), Aim(1.0, of="ours")),
+        Figure("e", "… → first HTTP answer", "s", tuple(answer)),
+        Figure("e", "… CPU until then, all processes", "CPU s", tuple(cpu)),
         Figure("e", "first key frame → playlist with a segment", "s", tuple(playable["ours"]),
                PEER, tuple(playable["theirs"]), Aim(GOP_S + 0.5, of="ours")),
         Figure("e", f"RSS, origin process, one 5 Mb/s path for {seconds} s", "MB", (main,), PEER,
-               (peer,)),
+               (peer + peers_worker,)),
         Figure("e", "RSS, delivery process, a window of 30 s", "MB", (delivery,)),
     ]  # fmt: skip
 
 
 def _server(name: str) -> AbstractContextManager[Server]:
     return headwater() if name == "ours" else nginx_rtmp()
+
+
+def _first_answer(server: Server) -> float:
+    """When the delivery process was up: until then connections wait in the listening socket."""
+    server.get("/healthz")
+    return time.monotonic()
 
 
 def _push(server: Server, name: str, seconds: int) -> float:
@@ -67,14 +78,18 @@ def _push(server: Server, name: str, seconds: int) -> float:
     return playable_at - first_key_at
 
 
-def _memory(name: str, seconds: int) -> tuple[float, float]:
-    """Resident megabytes of the first process, and of all others."""
-    with _server(name) as server:
-        sender = _sender(server, seconds)
+def _memory(seconds: int) -> list[tuple[float, float]]:
+    """Of both servers: resident megabytes of the first process, and of all others."""
+    sizes = []
+    with headwater() as ours, nginx_rtmp() as theirs:
+        senders = [_sender(server, seconds) for server in (ours, theirs)]
         time.sleep(max(seconds - 1, 1))
-        first, *others = (rss / MEGA for rss in server.tree.rss_bytes())
-        sender.communicate()
-    return first, sum(others)
+        for server in (ours, theirs):
+            first, *others = (rss / MEGA for rss in server.tree.rss_bytes())
+            sizes.append((first, sum(others)))
+        for sender in senders:
+            sender.communicate()
+    return sizes
 
 
 def _sender(server: Server, seconds: int) -> subprocess.Popen[bytes]:
