@@ -33,7 +33,14 @@ def format_duration(seconds: Fraction | float) -> str:
 
 def _text_of(attributes: Attributes) -> str:
     return "".join(
-        f" {name}={quoteattr(str(value))}"
-        for name, value in attributes.items()
-        if value is not None
+        [
+            f" {name}={_quoted(str(value))}"
+            for name, value in attributes.items()
+            if value is not None
+        ]
     )
+
+
+def _quoted(value: str) -> str:
+    """Numbers are most of a manifest, and quoteattr looks through a text six times."""
+    return f'"{value}"' if value.isalnum() else quoteattr(value)
