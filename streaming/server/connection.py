@@ -17,6 +17,7 @@ from streaming.server.fast_path import (
     parse_plain_fields,
 )
 from streaming.server.middleware import SERVER
+from streaming.server.viewers import viewer_key
 
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; players ask every 2 s to 10 s (nginx: 75 s)."""
@@ -44,7 +45,6 @@ class Connection(RequestHandler):
     """One client; the sweeper of the Listener asks `is_dawdling` now and then."""
 
     __slots__ = (
-        "_address",
         "_at_boundary",
         "_client_is_done",
         "_fast_path",
@@ -54,6 +54,7 @@ class Connection(RequestHandler):
         "_socket_transport",
         "_unsent_bytes",
         "_unsent_since",
+        "_viewer",
     )
 
     def __init__(self, server: Server, fast_path: FastPath | None, **settings: Any) -> None:
@@ -64,7 +65,7 @@ class Connection(RequestHandler):
         # Clients send the same fields again and again: the last ones and what they mean.
         self._fields = b""
         self._plain: PlainFields | None = None
-        self._address = ""
+        self._viewer = 0
         self._head_since: float | None = None
         self._unsent_bytes = 0
         self._unsent_since: float | None = None
@@ -126,10 +127,12 @@ class Connection(RequestHandler):
         line, _, fields = data.partition(b"\r\n")
         if fields != self._fields:
             self._fields, self._plain = fields, parse_plain_fields(fields)
-            self._address = (self.peername or ("",))[0]
+            if self._plain is not None:
+                address = (self.peername or ("",))[0]
+                self._viewer = viewer_key(address, self._plain.user_agent)
         if self._plain is None:
             return False
-        answer = fast_path.answer(line, self._plain, self._address)
+        answer = fast_path.answer(line, self._plain, self._viewer)
         if answer is None:
             return False
         self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S

@@ -18,7 +18,7 @@ from typing import Final
 from streaming.server.conditional import accepts_gzip
 from streaming.server.counters import Counters
 from streaming.server.middleware import SERVER, Headers
-from streaming.server.viewers import ViewerCounter, viewer_key
+from streaming.server.viewers import ViewerCounter
 from streaming.shelf import Resource, Shelf
 
 MAX_HEAD_BYTES: Final = 4_096
@@ -26,6 +26,10 @@ MAX_HEAD_BYTES: Final = 4_096
 
 JOIN_BYTES: Final = 16_384
 """Bodies up to here are copied behind their head: one send costs more than the copy."""
+
+MAX_KNOWN_TARGETS: Final = 1_000
+"""Request targets whose URL is remembered; of one live path some 10 are asked for at a time. Up to
+4 MB with the longest."""
 
 _END: Final = b"\r\n\r\n"
 _VERSION: Final = b" HTTP/1.1"
@@ -110,26 +114,36 @@ class FastPath:
         self._viewers = viewers
         self._counters = counters
         self._fields = headers.static_fields()
+        self._urls: dict[bytes, str] = {}
         self._second = 0
         self._begin = b""
         self.open = headers.everyone
         """False: nobody is answered here (web origins are told apart, or we are draining)."""
 
-    def answer(self, line: bytes, plain: PlainFields, address: str) -> list[bytes] | None:
+    def answer(self, line: bytes, plain: PlainFields, viewer: int) -> list[bytes] | None:
         """The whole answer to the request line `line` (without its end), or None."""
         if not line.endswith(_VERSION):
             return None
-        match = _TARGET.fullmatch(line, 4, len(line) - len(_VERSION))
-        resource = None if match is None else self._shelf.get(match[1].decode("ascii"))
+        resource = self._find(line[4 : -len(_VERSION)])
         if resource is None:
             return None
         zipped = plain.gzip and resource.compressible
         body = resource.gzip_body() if zipped else resource.body
         head = self._date() + self._head(resource, zipped)
-        self._viewers.saw(resource.path, viewer_key(address, plain.user_agent))
-        self._counters.count(resource.kind, 200, len(body))
-        self._counters.fast_requests += 1
+        self._viewers.saw(resource.path, viewer)
+        self._counters.count_fast(resource.kind, len(body))
         return [head + body] if len(body) <= JOIN_BYTES else [head, body]
+
+    def _find(self, target: bytes) -> Resource | None:
+        url = self._urls.get(target)
+        if url is None:
+            match = _TARGET.fullmatch(target)
+            if match is None:
+                return None
+            if len(self._urls) >= MAX_KNOWN_TARGETS:
+                self._urls.clear()
+            url = self._urls[target] = match[1].decode("ascii")
+        return self._shelf.get(url)
 
     def _date(self) -> bytes:
         now = int(time.time())
