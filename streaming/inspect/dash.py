@@ -55,7 +55,7 @@ class DashInspector:
             chosen = [*entries[:1], *entries[1:][-NEWEST:]]
             self._load(period, adaptation_set, representation, chosen)
         self._check_early(mpd)
-        self._watch(answer.url, mpd, watch_s)
+        mpd = self._watch(answer.url, mpd, watch_s)
         for media in self._media.values():
             media.check_continuity("D5")
         self._check_sets(mpd)
@@ -210,7 +210,8 @@ class DashInspector:
                     text = f"segment {later.number} is {EARLY} ahead and answered with 200"
                     self._report.error("D3", where, text)
 
-    def _watch(self, url: str, mpd: Mpd, watch_s: float) -> None:
+    def _watch(self, url: str, mpd: Mpd, watch_s: float) -> Mpd:
+        """The last MPD that was seen."""
         end = self._clock() + watch_s
         step_s = max(0.5, mpd.seconds("minimumUpdatePeriod") or 2.0)
         while self._clock() + step_s <= end:
@@ -229,6 +230,7 @@ class DashInspector:
             for period, adaptation_set, representation in mpd.representations():
                 entries = self._entries(mpd, period, representation)
                 self._load(period, adaptation_set, representation, entries[-NEWEST:])
+        return mpd
 
     def _check_sets(self, mpd: Mpd) -> None:
         for period in mpd.periods:

@@ -60,7 +60,7 @@ def _check_type(report: Report, where: str, playlist: Playlist) -> None:
         report.error("H23", where, "PLAYLIST-TYPE EVENT, but segments have been removed")
     shortest = WINDOW_TARGETS * playlist.target_duration
     if not playlist.is_ended and playlist.duration_s < shortest:
-        report.note("H23", where, f"{playlist.duration_s:.1f} s listed, {shortest} s is the least")
+        report.note("H23", where, f"lists less than {shortest} s, as at the start of a stream")
 
 
 def _check_maps(report: Report, where: str, playlist: Playlist) -> None:
