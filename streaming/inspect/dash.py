@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
 from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import MediaError
 from segmenter.fmp4.reader import InitTrack
 from segmenter.media import MediaType
-from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of, resolve
+from streaming.inspect.fetch import Answer, Fetcher, check_headers, max_age_of
 from streaming.inspect.media import Measured, RenditionMedia, check_alignment
-from streaming.inspect.mpd import AdaptationSet, Entry, Mpd, Period, Representation, parse_mpd
+from streaming.inspect.mpd import AdaptationSet, Entry, Mpd, Period, Representation
 from streaming.inspect.mpd_reload_rules import check_mpd_reload
-from streaming.inspect.mpd_rules import TIMING_SCHEMES, check_mpd, place
-from streaming.inspect.playlist import to_utc
+from streaming.inspect.mpd_rules import check_mpd, place
+from streaming.inspect.mpd_xml import parse_mpd
 from streaming.inspect.report import Node, Report, UnreadableError
+from streaming.inspect.utc_timing import check_clock
 
 MPD_TYPES = ("application/dash+xml",)
 HEADER_RULES = ("D3", "D14", "D14")
 NEWEST = 3
 """Segments of each representation that are downloaded at the first look, the oldest besides."""
-CLOCK_SLACK_S = 2.0
-"""Between UTCTiming and the Date header, which counts whole seconds."""
 EARLY = 10
 """So many segments after the last one none can be there yet."""
 
@@ -49,7 +47,7 @@ class DashInspector:
         """``answer`` is the MPD that was asked for. Raises UnreadableError."""
         mpd = self._look(answer)
         mpd.describe(self._report.tree)
-        self._check_clock(answer, mpd)
+        check_clock(self._report, self._fetcher, mpd, answer.url, self._clock)
         for period, adaptation_set, representation in mpd.representations():
             entries = self._entries(mpd, period, representation)
             chosen = [*entries[:1], *entries[1:][-NEWEST:]]
@@ -70,36 +68,6 @@ class DashInspector:
             self._report.error("D14", "MPD", f"cached {age} s, updated every {period_s:g} s")
         check_mpd(self._report, mpd)
         return mpd
-
-    def _check_clock(self, answer: Answer, mpd: Mpd) -> None:
-        for timing in mpd.utc_timings:
-            scheme = timing.get("schemeIdUri", "").removeprefix("urn:mpeg:dash:utc:")
-            scheme = scheme.removesuffix(":2014")
-            if scheme in TIMING_SCHEMES:
-                self._check_timing(scheme, timing.get("value", "").split(" ")[0], answer.url)
-
-    def _check_timing(self, scheme: str, value: str, base: str) -> None:
-        where = f"UTCTiming {scheme}"
-        if scheme == "direct":
-            if to_utc(value) is None:
-                self._report.error("D2", where, f"{value!r} is no date")
-            return
-        try:
-            answer = self._fetcher.get(resolve(base, value))
-        except UnreadableError as error:
-            self._report.error("D2", where, str(error))
-            return
-        date = _date_of(answer)
-        told = date if scheme == "http-head" else to_utc(answer.body.decode("latin-1"))
-        if answer.status != 200 or told is None:
-            text = answer.body[:60].decode("latin-1")
-            self._report.error("D2", where, f"HTTP status {answer.status}: {text!r} is no date")
-            return
-        if date is not None and abs(told - date) > CLOCK_SLACK_S:
-            self._report.error("D2", where, f"is {told - date:+.1f} s from the Date header")
-        if abs(told - self._clock()) > CLOCK_SLACK_S:
-            off_s = told - self._clock()
-            self._report.warn("D2", where, f"is {off_s:+.1f} s from the clock of this machine")
 
     def _entries(self, mpd: Mpd, period: Period, representation: Representation) -> list[Entry]:
         """What is listed; without a timeline, what the clock says should be there."""
@@ -246,10 +214,3 @@ class DashInspector:
             if said.isdigit() and peak > 1.1 * int(said):
                 where = place(period, representation)
                 self._report.warn("D12", where, f"@bandwidth {said}, measured {peak}")
-
-
-def _date_of(answer: Answer) -> float | None:
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError):
-        return None

@@ -12,8 +12,8 @@ from streaming.inspect.fetch import Fetcher, HttpFetcher
 from streaming.inspect.hls import HlsInspector
 from streaming.inspect.low_latency_rules import check_low_latency
 from streaming.inspect.media_rules import check_media_playlist
-from streaming.inspect.mpd import parse_mpd
 from streaming.inspect.mpd_rules import check_mpd
+from streaming.inspect.mpd_xml import parse_mpd
 from streaming.inspect.multivariant_rules import check_multivariant
 from streaming.inspect.playlist import Playlist, parse_playlist
 from streaming.inspect.report import Report, UnreadableError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streaming.inspect.mpd import parse_mpd
 from streaming.inspect.mpd_reload_rules import check_mpd_reload
 from streaming.inspect.mpd_rules import check_mpd
+from streaming.inspect.mpd_xml import parse_mpd
 from streaming.inspect.playlist import parse_playlist
 from streaming.inspect.reload_rules import check_reload, check_renditions
 from streaming.inspect.report import Report
