@@ -119,9 +119,12 @@ class BoundaryRule:
     def start(self, time: int, *, is_early: bool = False) -> None:
         """A segment begins at ``time``; one that is early stands for the line just ahead."""
         self.start_time = time
-        reached = time + self._line_ticks / 2 if is_early else time
-        self.next_line = math.ceil((reached // self._line_ticks + 1) * self._line_ticks)
+        self.next_line = self.line_after(time + self._line_ticks / 2 if is_early else time)
         self._last_moment = time + self._limit
+
+    def line_after(self, time: int | Fraction) -> int:
+        """The first tick at or after the next line of the grid."""
+        return math.ceil((time // self._line_ticks + 1) * self._line_ticks)
 
     def forget_gops(self) -> None:
         """Another publisher: nothing is known about its key frames."""

@@ -27,6 +27,9 @@ where the frame rate is a fraction of the source's. More would not be aligned (D
 AUDIO_JOIN_S = 0.5
 """Audio that starts late within a segment is better than a gap as long as the segment."""
 
+SEAM_S = 0.1
+"""Between a segment and a gap: half a frame at 5 frames/s."""
+
 _NEVER = 1 << 80
 """Later than any media time."""
 
@@ -287,7 +290,8 @@ class Lane:
         previous = self.rendition.segments[-1]
         if previous.timescale == self.timescale:
             # What ended within half a frame of the boundary was not stretched to it.
-            start = max(start, previous.end) if boundary.is_break else previous.end
+            is_seam = not boundary.is_break and start - previous.end < self._seam_ticks
+            start = previous.end if is_seam else max(start, previous.end)
         gap = Segment(
             msn=boundary.msn,
             start=start,
@@ -319,6 +323,7 @@ class Lane:
         self.init = init
         join_s = VIDEO_JOIN_S if track.media_type is MediaType.VIDEO else AUDIO_JOIN_S
         self._join_ticks = round(join_s * track.timescale)
+        self._seam_ticks = round(SEAM_S * track.timescale)
         self._segmenter = TrackSegmenter(track, init, self._part_duration_s)
         self._pending = deque(
             (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending

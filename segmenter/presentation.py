@@ -391,6 +391,9 @@ class Presentation:
             if sample.is_sync:
                 self._make_boundary(lane, sample.dts, is_break=True)
             return
+        # None where there are media, of which others may have gone further than the line.
+        line = rule.line_after(max(self._watermark, rule.start_time))
+        self._make_boundary(lane, min(line, rule.last_moment))
         while sample.dts > rule.last_moment:
             self._make_boundary(lane, rule.next_line)
         if sample.dts > rule.start_time:

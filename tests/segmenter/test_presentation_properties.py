@@ -92,7 +92,7 @@ def play(stage: WatchedStage, scene: Scene, at: float, *, is_first: bool) -> Non
     stage.push(*streams)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(story=st.lists(scenes, min_size=1, max_size=6), cutting=cuts)
 def test_no_story_breaks_a_rule_of_any_playlist_or_manifest(
     story: list[Scene], cutting: PresentationSettings
@@ -110,7 +110,7 @@ def test_no_story_breaks_a_rule_of_any_playlist_or_manifest(
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=8, deadline=None, derandomize=True)
 @given(
     gops=st.lists(st.integers(1, 200), min_size=3, max_size=12),
     fps=st.sampled_from([24, 25, 30, 50]),

@@ -103,6 +103,9 @@ class WatchedStage(Stage):
     def _check_expiry(self, event: SegmentExpired) -> None:
         """H15: it stays for its own duration and that of the longest playlist with it."""
         segment = event.segment
+        watch = self.watches.get(event.rendition)
+        if watch is None or segment.msn not in watch.ever:
+            return  # of a former life, or it came and went with one change
         unlisted = self._unlisted_at.get((event.rendition, segment.msn))
         assert unlisted is not None, f"H15: {segment.name} expired while listed"
         longest = float(self._longest[event.rendition, segment.msn])
