@@ -7,6 +7,7 @@ from decimal import Decimal
 from segmenter.dash.mpd import render_mpd
 from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Track
 from segmenter.presentation import PresentationSettings
 from segmenter.segment import Event, PresentationEnded, SegmentExpired, SegmentReady
@@ -18,7 +19,8 @@ from tests.segmenter.stage import Stage
 class WatchedStage(Stage):
     """Renders what changed as an origin would, and checks it against all rules.
 
-    ``apart_s``: how far segments of one number may begin apart; None does not compare.
+    ``apart_s``: how far segments of one number may begin apart; None does not compare, for
+    stories in which media are lost and tracks begin late.
     """
 
     def __init__(
@@ -58,10 +60,11 @@ class WatchedStage(Stage):
         return events
 
     def _render(self, changed: set[str]) -> None:
+        hole_s = AUDIO_JOIN_S if self._apart_s is None else 0.0
         for name in sorted(changed):
             before = self.playlists.get(name)
             text = render_media_playlist(self.presentation.renditions[name])
-            after = self.watches.setdefault(name, PlaylistWatch()).see(text)
+            after = self.watches.setdefault(name, PlaylistWatch(hole_s)).see(text)
             self.playlists[name] = after
             self._check_served(name, after)
             for entry in after.entries:

@@ -153,7 +153,9 @@ def parse(text: str) -> Playlist:
 class PlaylistWatch:
     """Sees every version of one rendition's playlist and checks what a lone playlist can break."""
 
-    def __init__(self) -> None:
+    def __init__(self, hole_s: float = 0.0) -> None:
+        """``hole_s``: by how much a segment may begin late, after media were lost."""
+        self._hole_s = hole_s
         self.latest: Playlist | None = None
         self.ever: dict[int, Entry] = {}
         """Every segment ever listed, by its number."""
@@ -187,7 +189,8 @@ class PlaylistWatch:
                 slack = GUESSED_FRAME_S if entry.starts_discontinuity else 0.0021
                 assert step > float(previous.duration) - slack, f"{previous} overlaps {entry}"
                 if not entry.starts_discontinuity and not previous.is_gap:
-                    assert step < float(previous.duration) + 0.0021, "H25: PDT and EXTINF differ"
+                    longest = float(previous.duration) + self._hole_s + 0.0021
+                    assert step < longest, "H25: PDT and EXTINF differ"
                 if entry.init != previous.init and not (entry.is_gap or previous.is_gap):
                     assert entry.starts_discontinuity, "H24: format without discontinuity"
             previous = entry
