@@ -47,7 +47,8 @@ export function chooseEngine(wanted, video) {
 /** The engines this browser could use, in the order of the menu; more will come. */
 export function availableEngines(video) {
   const native = video.canPlayType("application/vnd.apple.mpegurl") !== "";
-  return [...(native ? ["native"] : []), ...(MSE ? ["hls", "dash"] : [])];
+  // Chromium has a player of its own by now, but ours says more and chooses better.
+  return [...(native && (APPLE || !MSE) ? ["native"] : []), ...(MSE ? ["hls", "dash"] : [])];
 }
 
 /** An engine's name for people. */

@@ -6,6 +6,8 @@ import { availableEngines, chooseEngine, createEngine, sourceUrl } from "./engin
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
 const STATE_POLL_MS = 3000;
+const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
+const STALL_LIMIT_MS = 12_000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
@@ -54,6 +56,8 @@ let attempt = 0;
 let retryTimer = 0;
 let stallTimer = 0;
 let stateTimer = 0;
+let startTimer = 0;
+let stalledSince = 0;
 let hasPlayed = false;
 
 const controls = new Controls(video, {
@@ -78,7 +82,7 @@ const WORDS = {
   network: ["The server cannot be reached — trying again…", "Please check your connection if this takes long."],
   away: ["The broadcaster's connection was lost — waiting…", "The stream goes on here as soon as they are back."],
   ended: ["The stream has ended.", "Should it begin again, it will play here by itself."],
-  media: ["Your browser cannot play this picture — trying again…", ""],
+  media: ["Something is wrong with the picture — trying again…", ""],
   unsupported: ["Your browser cannot play this stream.", "Please try a current Chrome, Firefox, Edge or Safari."],
 };
 
@@ -136,6 +140,14 @@ async function startEngine(name) {
     error: (text) => remember(text),
   });
   engine.start();
+  clearTimeout(startTimer);
+  startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);
+}
+
+/** A gap at the very place where a player means to begin can keep it from ever beginning. */
+function restartIfBlank() {
+  if (!engine || status.frames > 0 || video.paused) return;
+  failed({ kind: "media", status: 0, detail: "nothing to see" });
 }
 
 /** Plays by another protocol; the address keeps the choice, so that a reload or a link has it. */
@@ -150,6 +162,7 @@ function useEngine(name) {
 function stopEngine() {
   clearTimeout(stallTimer);
   clearTimeout(stateTimer);
+  clearTimeout(startTimer);
   engine?.stop();
   engine = null;
   status.level = null;
@@ -193,6 +206,7 @@ function stalled() {
   if (!engine || video.paused || video.seeking || !hasPlayed || status.state === "stalled") return;
   if (engine.ended()) return;
   status.stalls += 1;
+  stalledSince = performance.now();
   setState("stalled");
   clearTimeout(stallTimer);
   stallTimer = setTimeout(explainStall, STALL_EXPLAIN_MS);
@@ -206,6 +220,9 @@ async function explainStall() {
   controls.show("stalled", ...words);
   status.message = words[0];
   // Whoever follows another protocol's gap may have to begin anew; a gone path always must.
+  if (state === "live" && performance.now() - stalledSince > STALL_LIMIT_MS) {
+    return failed({ kind: "media", status: 0, detail: "stuck" });
+  }
   if (state === "gone") return failed({ kind: "missing", status: 404, detail: "path has gone" });
   stateTimer = setTimeout(explainStall, STATE_POLL_MS);
 }
@@ -283,6 +300,7 @@ function jumpToLive() {
 setInterval(() => {
   if (!engine) return;
   readLevels();
+  readFrames();
   status.latency = engine.latency(clock);
   status.target = engine.target();
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;

@@ -10,6 +10,7 @@ Everything blocks; an async test calls the waits through `asyncio.to_thread`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -33,6 +34,7 @@ READY_S: Final = 20.0
 STOP_S: Final = 15.0
 POLL_S: Final = 0.02
 LOG_TAIL_LINES: Final = 60
+PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass
@@ -208,7 +210,13 @@ def _spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_die_with_the_tests,
         )
+
+
+def _die_with_the_tests() -> None:
+    # Nobody else ends the origin of a test run that is killed.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_ports(count: int) -> list[int]:

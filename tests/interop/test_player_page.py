@@ -120,3 +120,17 @@ async def test_a_server_that_comes_back_is_played_again_by_itself(
         await asyncio.to_thread(origin.wait_path, "demo", "live")
         await player.page.context.set_offline(False)
         await player.wait_state("playing", within_s=40)
+
+
+async def test_a_player_that_shows_nothing_is_started_anew(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/live/nobody/")) as player:
+        page = player.page
+        await page.route("**/*.m4s", lambda route: asyncio.sleep(0))  # media never comes
+        await page.goto(origin.url("/demo/?engine=dash"))
+        await player.wait(lambda seen: seen["starts"] == 1, "a start")
+        await player.wait(lambda seen: seen["state"] == "waiting", "a fresh try", within_s=20)
+        await page.unroute_all()
+        seen = await player.wait_state("playing")
+        assert seen["starts"] >= 2
