@@ -203,12 +203,14 @@ class Lane:
         return events
 
     def interrupt(self, now_utc: float) -> list[Event]:
-        """Close the segment in progress where its media ends and wait for a boundary."""
+        """Close the segment in progress, where its media end unless a boundary is ahead."""
         if self._state is LaneState.WAITING:
             return []
+        self._is_broken = True
+        if self._pending:
+            return self.pass_over(now_utc)
         events = self._close(None, now_utc)
         self._set_state(LaneState.WAITING)
-        self._is_broken = True
         return events
 
     def _cross(self, sample: Sample, now_utc: float) -> list[Event]:
