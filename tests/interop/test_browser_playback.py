@@ -34,6 +34,7 @@ SWITCH_S = 15.0
 """A switch shows when the buffer before it has been played: about the target latency."""
 PLAY_S = 30.0
 ENGINES = ("hls", "dash")
+RENDITIONS = {"180p": "180p", "360p": "source"}
 
 _SEGMENT = re.compile(r"/demo/(audio|source|180p)/(\d+)\.m4s$")
 
@@ -58,7 +59,7 @@ class Requests:
         return sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
 
 
-async def play_down_and_up(player: PlayerPage) -> None:
+async def play_down_and_up(player: PlayerPage, fetched: Requests) -> None:
     """Some steady seconds, then a forced switch down the ladder and up again."""
     await asyncio.sleep(STEADY_S)
     for label in ("180p", "360p"):
@@ -68,13 +69,19 @@ async def play_down_and_up(player: PlayerPage) -> None:
             f"{label} on screen",
             SWITCH_S,
         )
+        rendition = RENDITIONS[label]
+        await player.wait(
+            lambda _, rendition=rendition: rendition in fetched.renditions,
+            f"a segment of {rendition}",
+            SWITCH_S,
+        )
 
 
-async def watch_one(player: PlayerPage) -> WatchReport:
+async def watch_one(player: PlayerPage, fetched: Requests) -> WatchReport:
     """The report of at least PLAY_S of playing with switches in between."""
     watching = asyncio.create_task(player.watch(PLAY_S))
     try:
-        await play_down_and_up(player)
+        await play_down_and_up(player, fetched)
         return await watching
     finally:
         watching.cancel()
@@ -94,7 +101,7 @@ async def test_hls_and_dash_play_half_a_minute_through_switches_without_a_stall(
             requests = [Requests(player.page) for player in players]
             for player in players:
                 await player.wait_state("playing")
-            reports = await asyncio.gather(*(watch_one(one) for one in players))
+            reports = await asyncio.gather(*map(watch_one, players, requests))
             ends = [await player.status() for player in players]
     for name, player, report, end, fetched in zip(
         ENGINES, players, reports, ends, requests, strict=True
