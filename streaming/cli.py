@@ -21,6 +21,7 @@ from streaming.cli_output import (
     out,
     read_config,
 )
+from streaming.cli_probe import probe
 from streaming.cli_push import push
 from streaming.config import Config
 from streaming.errors import ConfigError, StreamingError
@@ -78,6 +79,7 @@ def reachable(listen: str) -> str:
 app.command()(check)
 app.command()(inspect)
 app.command()(push)
+app.command()(probe)
 
 
 def version(show: bool) -> None:

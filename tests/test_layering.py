@@ -41,7 +41,7 @@ OWNERS = {
         "streaming/ingest/",
         "streaming/push",
         "streaming/probe",
-        "streaming/cli_push",
+        "streaming/cli_p",
     ),
     "numpy": ("streaming/transcode/frames.py", "streaming/ingest/test_"),
     "m3u8": ("streaming/ingest/hls_", "streaming/inspect"),
