@@ -33,8 +33,8 @@ class Ended:
 class Room:
     """The server, its door, and the address to publish to."""
 
-    def __init__(self, limits: RtmpLimits | None = None) -> None:
-        self.door = FakeDoor()
+    def __init__(self, limits: RtmpLimits | None, door: FakeDoor) -> None:
+        self.door = door
         self.server = RtmpServer(RtmpConfig(listen="127.0.0.1:0"), self.door, limits)
 
     def url(self, name: str = "foo") -> str:
@@ -80,9 +80,11 @@ class Room:
 
 
 @contextlib.asynccontextmanager
-async def rtmp_room(limits: RtmpLimits | None = None) -> AsyncIterator[Room]:
+async def rtmp_room(
+    limits: RtmpLimits | None = None, door: FakeDoor | None = None
+) -> AsyncIterator[Room]:
     """A room that listens."""
-    room = Room(limits)
+    room = Room(limits, door or FakeDoor())
     await room.server.start()
     try:
         yield room

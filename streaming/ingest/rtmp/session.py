@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -270,7 +271,7 @@ class RtmpSession(asyncio.Protocol):
         if self._connection.state is State.CLOSING and not self._said_goodbye:
             self._said_goodbye = True
             self._pacer.wake(transport)  # what it still sends must be read, or it gets a reset
-            if transport.can_write_eof():
+            with contextlib.suppress(OSError):  # the peer may have reset the connection
                 transport.write_eof()
 
     def _set_timer(self) -> None:

@@ -19,6 +19,7 @@ class FakeTransport(asyncio.Transport):
         self.written = b""
         self.unread_bytes = 0
         self.aborted = False
+        self.is_reset = False
         self.reading = True
 
     def write(self, data: object) -> None:
@@ -33,10 +34,9 @@ class FakeTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.aborted
 
-    def can_write_eof(self) -> bool:
-        return True
-
     def write_eof(self) -> None:
+        if self.is_reset:
+            raise OSError(107, "Transport endpoint is not connected")
         self.written += b"<EOF>"
 
     def pause_reading(self) -> None:
@@ -144,6 +144,14 @@ async def test_a_resting_peer_that_is_closed_is_read_again_so_that_it_reads_the_
     assert b"another publisher took over" in transport.written
     assert transport.written.endswith(b"<EOF>"), "no reset before the reason is read"
     room.pacer.close()
+
+
+async def test_closing_a_peer_that_has_just_reset_the_connection_raises_nothing(
+    room: Room,
+) -> None:
+    transport = await room.publish()
+    transport.is_reset = True
+    room.session.close("NetStream.Publish.BadName", "another publisher took over")
 
 
 async def test_a_session_is_forgotten_when_its_socket_is_gone(room: Room) -> None:
