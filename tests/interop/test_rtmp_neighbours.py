@@ -19,6 +19,7 @@ from tests.streaming.ingest.rtmp import wire
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.flaky(reruns=2),
     pytest.mark.skipif(
         shutil.which("ffmpeg") is None, reason="ffmpeg is missing: apt install ffmpeg"
     ),

@@ -15,7 +15,7 @@ from segmenter.media import Codec, Sample
 from tests.interop.push_with_pyav import AV1_FRAMES, AV1_SIZE
 from tests.interop.rtmp_room import CLIPS, ClipPacket, Room, read_clip, rtmp_room
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg is missing: apt install ffmpeg"
