@@ -308,13 +308,14 @@ class Lane:
             is_gap=True,
         )
         self.rendition.add(gap, now_utc)
-        return [SegmentReady(self.rendition.name, gap, b"")]
+        return [SegmentReady(self.rendition.name, gap)]
 
     def _list(self, events: list[Event], now_utc: float) -> None:
         for event in events:
             if isinstance(event, PartReady):
-                self.rendition.part_target_s = self._segmenter.part_target_s
-                self.rendition.add_part(event.part)
+                if self._part_duration_s > 0:
+                    self.rendition.part_target_s = self._segmenter.part_target_s
+                    self.rendition.add_part(event.part)
             elif isinstance(event, SegmentReady):
                 self.rendition.add(event.segment, now_utc)
 

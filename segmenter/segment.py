@@ -1,12 +1,14 @@
 """What packaging produces: init sections, parts and segments, and the events that announce them.
 
-The records carry no media bytes except an init section's few hundred: a part's or a segment's
-bytes travel once, in the event that announces it, and belong from then on to whoever serves them.
-So a live window costs this package a few hundred bytes for each segment.
+The records carry no media bytes except an init section's few hundred. Media bytes travel once, in
+the event that announces their part, and belong from then on to whoever serves them; a segment is
+its parts one after the other. So a live window costs this package a few hundred bytes for each
+segment.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmenter.media import Track
@@ -102,20 +104,28 @@ class InitReady:
 
 @dataclass(frozen=True, slots=True)
 class PartReady:
-    """A part is complete. Its segment is still growing."""
+    """A part is complete. Its segment is still growing.
+
+    Without parts in playlists each segment is announced as one, which is not among its ``parts``.
+    """
 
     rendition: str
     part: Part
-    data: bytes
+    pieces: Sequence[bytes]
+    """Its bytes, in order: as many as the samples have payloads and one, never joined here."""
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes in one."""
+        return b"".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentReady:
-    """A segment is complete and listed. ``data`` is empty for a gap."""
+    """A segment is complete and listed; its last part, if it has any, was announced before."""
 
     rendition: str
     segment: Segment
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

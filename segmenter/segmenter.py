@@ -63,7 +63,7 @@ class TrackSegmenter:
         self._start: int | None = None
         self._is_independent = False
         self._parts: list[Part] = []
-        self._chunks: list[bytes] = []
+        self._part_count = 0
         self._size_bytes = 0
         self._sample_count = 0
         self._sequence_number = 0
@@ -102,8 +102,7 @@ class TrackSegmenter:
         self._boundary = boundary
         self._start = None
         self._parts = []
-        self._chunks = []
-        self._size_bytes = self._sample_count = 0
+        self._part_count = self._size_bytes = self._sample_count = 0
         if not follows:
             self._end = None
 
@@ -156,10 +155,8 @@ class TrackSegmenter:
         elif end is None or self._is_jitter(end - self.end):
             end = self.end
         segment = self._finish(boundary, self._start, max(end, self.end))
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks = []
         self._start = None
-        return [*events, SegmentReady(self._track.name, segment, data)]
+        return [*events, SegmentReady(self._track.name, segment)]
 
     def _finish(self, boundary: Boundary, start: int, end: int) -> Segment:
         return Segment(
@@ -202,9 +199,9 @@ class TrackSegmenter:
     def _emit(self, boundary: Boundary, samples: list[Sample]) -> list[Event]:
         """Write a fragment of ``samples``, whose durations are settled."""
         first, last = samples[0], samples[-1]
-        starts_segment = not self._chunks
+        starts_segment = not self._part_count
         self._sequence_number += 1
-        data = write_fragment(
+        pieces = write_fragment(
             self._track,
             samples,
             self._sequence_number,
@@ -214,23 +211,22 @@ class TrackSegmenter:
         self._end = last.dts + last.duration
         part = Part(
             msn=boundary.msn,
-            index=len(self._chunks),
+            index=self._part_count,
             start=first.dts,
             duration=self._end - first.dts,
             timescale=self._track.timescale,
             offset_bytes=self._size_bytes,
-            size_bytes=len(data),
+            size_bytes=sum(map(len, pieces)),
             sample_count=len(samples),
             is_independent=first.is_sync,
             captured_utc=last.captured_utc,
         )
-        self._chunks.append(data)
-        self._size_bytes += len(data)
+        self._part_count += 1
+        self._size_bytes += part.size_bytes
         self._sample_count += len(samples)
-        if self._part_duration_s <= 0:
-            return []
-        self._parts.append(part)
-        return [PartReady(self._track.name, part, data)]
+        if self._part_duration_s > 0:
+            self._parts.append(part)
+        return [PartReady(self._track.name, part, pieces)]
 
     def _joined(self, sample: Sample, end: int) -> Sample:
         """The sample after a part that has gone out: moved to its end unless a hole is between."""

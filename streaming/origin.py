@@ -18,6 +18,7 @@ from segmenter.presentation import Presentation, PresentationSettings, Presentat
 from segmenter.segment import (
     Event,
     InitReady,
+    PartReady,
     PresentationEnded,
     Segment,
     SegmentExpired,
@@ -87,6 +88,7 @@ class Origin:
         self._expected: frozenset[str] = frozenset()
         self._ready: set[str] = set()
         self._changed: set[str] = set()
+        self._growing: dict[str, list[bytes]] = {}
         self._first_segment_utc = 0.0
         self._listed = False
         self._segments = 0
@@ -151,9 +153,12 @@ class Origin:
         match event:
             case InitReady(rendition, init):
                 self._put_media(rendition, init.name, init.data)
-            case SegmentReady(rendition, segment, data):
+            case PartReady(rendition, _, pieces):
+                self._growing.setdefault(rendition, []).extend(pieces)
+            case SegmentReady(rendition, segment):
                 self._changed.add(rendition)
                 if not segment.is_gap:
+                    data = b"".join(self._growing.pop(rendition, ()))
                     self._put_segment(rendition, segment, data, now_utc)
             case SegmentExpired(rendition, segment):
                 if not segment.is_gap:

@@ -3,7 +3,7 @@
 This is the hot path of packaging: one call for each part of each rendition. The boxes before the
 run's table have one fixed layout and are packed by one compiled Struct. The table is packed row
 by row from columns by ``map``, which for the 6 rows of a part beats one flat ``struct.pack`` by a
-third and ``array`` with byteswap by half; at 60 rows they are equal. Payloads are joined once.
+third and ``array`` with byteswap by half; at 60 rows they are equal. Payloads are not copied.
 """
 
 from __future__ import annotations
@@ -57,8 +57,10 @@ def write_fragment(
     producer_time: ProducerReference | None = None,
     is_last_segment: bool = False,
     events: Sequence[bytes] = (),
-) -> bytes:
+) -> list[bytes]:
     """[styp] [prft] [emsg…] moof mdat of one or more samples that follow on each other.
+
+    In pieces that one vectored write takes: the boxes, then each sample's payload as it came.
 
     ``styp`` belongs before the first chunk of a segment, with the brand ``lmsg`` when
     ``is_last_segment``. ``events`` are whole emsg boxes. The sequence number wraps at 2**32.
@@ -70,13 +72,15 @@ def write_fragment(
     mdat_bytes = 8 + sum(sizes)
     if mdat_bytes > _INT32_MAX:
         raise UsageError(f"fragment of {mdat_bytes} bytes is too large for one mdat")
-    before: list[bytes] = []
+    boxes: list[bytes] = []
     if styp:
-        before.append(_LAST_STYP if is_last_segment else _STYP)
+        boxes.append(_LAST_STYP if is_last_segment else _STYP)
     if producer_time is not None:
-        before.append(write_prft(producer_time.ntp_utc, producer_time.media_time))
-    moof = _write_moof(track, samples, sizes, sequence_number & 0xFFFF_FFFF)
-    return b"".join([*before, *events, *moof, _MDAT.pack(mdat_bytes, b"mdat"), *payloads])
+        boxes.append(write_prft(producer_time.ntp_utc, producer_time.media_time))
+    boxes += events
+    boxes += _write_moof(track, samples, sizes, sequence_number & 0xFFFF_FFFF)
+    boxes.append(_MDAT.pack(mdat_bytes, b"mdat"))
+    return [b"".join(boxes), *payloads]
 
 
 def _write_moof(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from segmenter.errors import MediaError
 from segmenter.fmp4.box_text import render_boxes
 from segmenter.fmp4.checks import check_init, check_segment
-from segmenter.fmp4.fragment import ProducerReference, write_fragment
+from segmenter.fmp4.fragment import ProducerReference
 from segmenter.fmp4.header_records import TrackExtends
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.fmp4.reader import (
@@ -19,6 +19,7 @@ from segmenter.fmp4.reader import (
     read_init_tracks,
 )
 from segmenter.media import Codec, Track
+from tests.segmenter.fmp4.chunks import write_chunk
 from tests.segmenter.fmp4.test_golden import samples_of, track_of
 
 TRACK = Track("source", Codec.H264, 90_000, b"\1\x42\0\x1e\xff\xe0\0", width=320, height=180)
@@ -63,7 +64,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 _INITS = [write_init_section(track_of(codec)) for codec in Codec]
 _FRAGMENTS = [
-    write_fragment(
+    write_chunk(
         track_of(codec),
         samples_of(track_of(codec)),
         1,

@@ -136,6 +136,7 @@ class Stage:
         self.events: list[Event] = []
         self.segments: dict[str, list[Segment]] = defaultdict(list)
         self.data: dict[tuple[str, str], bytes] = {}
+        self._parts: dict[tuple[str, int], list[bytes]] = defaultdict(list)
         self.expired: dict[str, list[Segment]] = defaultdict(list)
         self.scales: dict[str, int] = {}
         if tracks:
@@ -195,11 +196,7 @@ class Stage:
 
     def parts_of(self, name: str, msn: int) -> list[bytes]:
         """Bytes of the parts of one segment, as they were announced."""
-        return [
-            event.data
-            for event in self.events
-            if isinstance(event, PartReady) and event.rendition == name and event.part.msn == msn
-        ]
+        return self._parts[name, msn]
 
     def _tick(self, now: float) -> list[Event]:
         self.now = max(self.now, now)
@@ -207,17 +204,19 @@ class Stage:
         return self._record(self.presentation.handle_timer(self.now))
 
     def _record(self, events: list[Event]) -> list[Event]:
-        self.events += events
         for event in events:
+            self.events.append(event)
             match event:
                 case InitReady(rendition, init):
                     self.data[rendition, init.name] = init.data
-                case PartReady(rendition, part, data):
-                    self.data[rendition, part.name] = data
-                case SegmentReady(rendition, segment, data):
+                case PartReady(rendition, part):
+                    self.data[rendition, part.name] = event.data
+                    self._parts[rendition, part.msn].append(event.data)
+                case SegmentReady(rendition, segment):
                     self.segments[rendition].append(segment)
                     if not segment.is_gap:
-                        self.data[rendition, segment.name] = data
+                        parts = self.parts_of(rendition, segment.msn)
+                        self.data[rendition, segment.name] = b"".join(parts)
                 case SegmentExpired(rendition, segment):
                     self.expired[rendition].append(segment)
                 case PresentationEnded():

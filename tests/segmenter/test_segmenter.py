@@ -61,7 +61,12 @@ def test_h13_a_segment_is_the_concatenation_of_its_parts() -> None:
     stage.push(video(), audio())
     for name in ("source", "audio"):
         for segment in stage.segments[name]:
-            assert b"".join(stage.parts_of(name, segment.msn)) == stage.data[name, segment.name]
+            announced = stage.parts_of(name, segment.msn)
+            assert [part.size_bytes for part in segment.parts] == [len(data) for data in announced]
+            assert sum(map(len, announced)) == segment.size_bytes
+            assert [part.offset_bytes for part in segment.parts] == [
+                sum(map(len, announced[:index])) for index in range(len(announced))
+            ]
             assert sum(part.duration for part in segment.parts) == segment.duration
             assert [part.index for part in segment.parts] == list(range(len(segment.parts)))
 
@@ -79,7 +84,25 @@ def test_without_parts_a_segment_is_one_fragment() -> None:
     stage.push(video())
     boxes = [box.name for box in read_boxes(stage.data["source", stage.segments["source"][0].name])]
     assert boxes == ["styp", "moof", "mdat"]
-    assert parts(stage) == []
+
+
+def test_without_parts_the_one_fragment_of_a_segment_is_announced_but_not_listed() -> None:
+    stage = Stage(SOURCE, settings=PresentationSettings(part_duration_s=0))
+    stage.push(video())
+    for segment in stage.segments["source"]:
+        (data,) = stage.parts_of("source", segment.msn)
+        assert (segment.parts, segment.size_bytes) == ((), len(data))
+    rendition = stage.presentation.renditions["source"]
+    assert (list(rendition.open_parts), rendition.part_target_s) == ([], 0.0)
+
+
+def test_payloads_travel_uncopied() -> None:
+    stage = Stage(SOURCE, settings=PresentationSettings(part_duration_s=0.2))
+    samples = video(seconds=1)
+    events = stage.push(samples)
+    pieces = [piece for event in events if isinstance(event, PartReady) for piece in event.pieces]
+    payloads = [id(sample.data) for sample in samples]
+    assert [id(piece) for piece in pieces if id(piece) in payloads] == payloads[: 6 * 5]
 
 
 def test_with_parts_only_the_first_fragment_begins_with_styp() -> None:

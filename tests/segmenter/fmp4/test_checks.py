@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from segmenter.fmp4.checks import check_init, check_segment, check_switching_set
-from segmenter.fmp4.fragment import ProducerReference, write_fragment
+from segmenter.fmp4.fragment import ProducerReference
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.fmp4.reader import read_init_tracks
 from segmenter.media import Codec, Sample
+from tests.segmenter.fmp4.chunks import write_chunk
 
 from .encodes import encode, mux
 from .test_fragment import VIDEO, video_sample
@@ -22,8 +23,8 @@ SAMPLES = [video_sample(n * 3000, is_sync=n == 0) for n in range(6)]
 
 def segment(samples: Sequence[Sample] = SAMPLES, *, first: int = 1) -> bytes:
     """Two parts of three samples each."""
-    start = write_fragment(VIDEO, samples[:3], first, styp=True, producer_time=REFERENCE)
-    return start + write_fragment(VIDEO, samples[3:], first + 1)
+    start = write_chunk(VIDEO, samples[:3], first, styp=True, producer_time=REFERENCE)
+    return start + write_chunk(VIDEO, samples[3:], first + 1)
 
 
 REFERENCE = ProducerReference(1.0, 0)
@@ -34,7 +35,7 @@ def test_what_we_write_passes(codec: Codec) -> None:
     track, samples = encode(codec)
     assert check_init(write_init_section(track)) == []
     parts = [
-        write_fragment(track, samples[n : n + 5], n, styp=n == 0) for n in range(0, len(samples), 5)
+        write_chunk(track, samples[n : n + 5], n, styp=n == 0) for n in range(0, len(samples), 5)
     ]
     assert check_segment(b"".join(parts), track) == []
 
@@ -86,7 +87,7 @@ def test_a_styp_without_cmaf_brands_is_named() -> None:
 
 
 def test_a_segment_must_begin_with_a_sync_sample_and_a_part_need_not() -> None:
-    data = write_fragment(VIDEO, SAMPLES[1:], 1)
+    data = write_chunk(VIDEO, SAMPLES[1:], 1)
     assert check_segment(data, VIDEO) == ["C3: the segment does not begin with a sync sample"]
     assert check_segment(data, VIDEO, is_part=True) == []
 
@@ -98,7 +99,7 @@ def test_the_first_sample_must_be_presented_first() -> None:
 
 
 def test_data_that_no_sample_covers_is_named() -> None:
-    data = write_fragment(VIDEO, SAMPLES, 1)
+    data = write_chunk(VIDEO, SAMPLES, 1)
     longer = data.replace(b"\0\0\0\x44mdat", b"\0\0\0\x45mdat") + b"x"
     assert len(check_segment(longer, VIDEO)) == 1
     assert "samples end at" in check_segment(longer, VIDEO)[0]

@@ -65,7 +65,10 @@ def outputs() -> dict[str, Output]:
         elif isinstance(event, PartReady):
             found[event.rendition].parts.append(event.data)
         elif isinstance(event, SegmentReady) and not event.segment.is_gap:
-            found[event.rendition].segments.append(event.data)
+            count, size = len(event.segment.parts), event.segment.size_bytes
+            segment = b"".join(found[event.rendition].parts[-count:])
+            assert len(segment) == size
+            found[event.rendition].segments.append(segment)
     return found
 
 

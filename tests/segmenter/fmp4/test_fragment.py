@@ -14,9 +14,9 @@ import av
 import pytest
 
 from segmenter.errors import UsageError
-from segmenter.fmp4.fragment import write_fragment
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.media import Codec, Sample, Track
+from tests.segmenter.fmp4.chunks import write_chunk
 
 from .encodes import encode
 
@@ -32,7 +32,7 @@ def video_sample(dts: int, size: int = 10, **changes: object) -> Sample:
 def parts_of(track: Track, samples: Sequence[Sample], count: int) -> list[bytes]:
     """The samples as fragments of ``count`` samples each."""
     return [
-        write_fragment(track, samples[start : start + count], number, styp=start == 0)
+        write_chunk(track, samples[start : start + count], number, styp=start == 0)
         for number, start in enumerate(range(0, len(samples), count), 1)
     ]
 
@@ -93,36 +93,36 @@ def test_another_ffmpeg_release_reads_the_same_packets(tmp_path: Path) -> None:
 
 def test_what_all_samples_share_is_not_repeated() -> None:
     samples = [video_sample(n * 3000) for n in range(100)]
-    per_sample = len(write_fragment(VIDEO, samples, 1)) - 100 * 10
-    assert per_sample == len(write_fragment(VIDEO, samples[:1], 1)) - 10
+    per_sample = len(write_chunk(VIDEO, samples, 1)) - 100 * 10
+    assert per_sample == len(write_chunk(VIDEO, samples[:1], 1)) - 10
 
 
 def test_a_sync_sample_in_front_costs_four_bytes_and_elsewhere_a_column() -> None:
     plain = [video_sample(n * 3000) for n in range(10)]
     front = [dataclasses.replace(plain[0], is_sync=True), *plain[1:]]
     middle = [*plain[:5], dataclasses.replace(plain[5], is_sync=True), *plain[6:]]
-    base = len(write_fragment(VIDEO, plain, 1))
-    assert len(write_fragment(VIDEO, front, 1)) == base + 4
-    assert len(write_fragment(VIDEO, middle, 1)) == base + 40
+    base = len(write_chunk(VIDEO, plain, 1))
+    assert len(write_chunk(VIDEO, front, 1)) == base + 4
+    assert len(write_chunk(VIDEO, middle, 1)) == base + 40
 
 
 def test_audio_samples_are_all_sync_samples() -> None:
     samples = [Sample("audio", n * 1024, n * 1024, b"ab", False, 1024) for n in range(3)]
-    data = write_init_section(AUDIO) + write_fragment(AUDIO, samples, 1)
+    data = write_init_section(AUDIO) + write_chunk(AUDIO, samples, 1)
     assert [is_key for *_, is_key in reread(data)] == [True, True, True]
 
 
 def test_the_last_segment_carries_lmsg() -> None:
     sample = video_sample(0)
-    plain = write_fragment(VIDEO, [sample], 1, styp=True)
-    last = write_fragment(VIDEO, [sample], 1, styp=True, is_last_segment=True)
+    plain = write_chunk(VIDEO, [sample], 1, styp=True)
+    last = write_chunk(VIDEO, [sample], 1, styp=True, is_last_segment=True)
     assert b"lmsg" in last
     assert b"lmsg" not in plain
 
 
 def test_the_sequence_number_wraps() -> None:
     sample = video_sample(0)
-    assert write_fragment(VIDEO, [sample], 1 << 32) == write_fragment(VIDEO, [sample], 0)
+    assert write_chunk(VIDEO, [sample], 1 << 32) == write_chunk(VIDEO, [sample], 0)
 
 
 @pytest.mark.parametrize(
@@ -139,4 +139,4 @@ def test_the_sequence_number_wraps() -> None:
 )
 def test_impossible_samples_are_the_callers_mistake(samples: list[Sample]) -> None:
     with pytest.raises(UsageError):
-        write_fragment(VIDEO, samples, 1)
+        write_chunk(VIDEO, samples, 1)

@@ -7,11 +7,12 @@ from fractions import Fraction
 import pytest
 
 from segmenter.fmp4.box_text import render_boxes
-from segmenter.fmp4.fragment import ProducerReference, write_fragment
+from segmenter.fmp4.fragment import ProducerReference
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.fmp4.reader import read_boxes, read_fragments, read_init_section
 from segmenter.media import Codec, Sample, Track
 from tests.conftest import Golden
+from tests.segmenter.fmp4.chunks import write_chunk
 
 EPOCH_S = 1_760_000_000
 
@@ -76,7 +77,7 @@ def test_a_fragment_is_byte_for_byte_the_golden_one(codec: Codec, golden: Golden
     track = track_of(codec)
     samples = samples_of(track)
     reference = ProducerReference(EPOCH_S + 0.5, samples[0].pts)
-    data = write_fragment(track, samples, 7, styp=True, producer_time=reference)
+    data = write_chunk(track, samples, 7, styp=True, producer_time=reference)
     golden(f"fragment_{codec.value}.txt", dump(data))
 
 
@@ -91,7 +92,7 @@ def test_the_golden_bytes_read_back_as_what_was_meant(codec: Codec) -> None:
     assert (again.width, again.height, again.language) == (
         track.width, track.height, track.language,
     )  # fmt: skip
-    fragment = write_fragment(track, samples, 7, styp=True)
+    fragment = write_chunk(track, samples, 7, styp=True)
     assert [(s.dts, s.pts, s.data, s.is_sync) for s in read_fragments(fragment, again)] == [
         (s.dts, s.pts, s.data, s.is_sync) for s in samples
     ]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from segmenter.errors import MediaError
 from segmenter.fmp4 import boxes
 from segmenter.fmp4.box_tree import MAX_BOXES, records
-from segmenter.fmp4.fragment import ProducerReference, write_fragment
+from segmenter.fmp4.fragment import ProducerReference
 from segmenter.fmp4.fragment_records import EventMessage, ProducerTime
 from segmenter.fmp4.header_records import Colour, Handler, TrackExtends
 from segmenter.fmp4.init_section import write_init_section
@@ -30,6 +30,7 @@ from segmenter.fmp4.reader import (
 )
 from segmenter.media import Codec, Sample, Track
 from tests.fuzz.targets_fmp4 import TARGETS
+from tests.segmenter.fmp4.chunks import write_chunk
 
 from .encodes import encode, mux
 from .test_fragment import VIDEO, video_sample
@@ -45,7 +46,7 @@ def test_an_init_section_gives_back_its_track(codec: Codec) -> None:
 def test_fragments_give_back_their_samples(codec: Codec) -> None:
     track, samples = encode(codec)
     data = b"".join(
-        write_fragment(track, samples[n : n + 7], n, styp=n == 0) for n in range(0, len(samples), 7)
+        write_chunk(track, samples[n : n + 7], n, styp=n == 0) for n in range(0, len(samples), 7)
     )
     assert read_fragments(data, track) == list(samples)
 
@@ -70,7 +71,7 @@ def test_any_run_of_samples_survives_the_round_trip(
     for duration, offset, is_sync, data in rows:
         samples.append(Sample("source", dts, dts + offset, data, is_sync, duration))
         dts += duration
-    assert read_fragments(write_fragment(VIDEO, samples, 1), VIDEO) == samples
+    assert read_fragments(write_chunk(VIDEO, samples, 1), VIDEO) == samples
 
 
 @pytest.mark.parametrize("language", ["de", "pt-BR", "yue", "zh-Hant", ""])
@@ -99,7 +100,7 @@ def test_vp9_configuration_may_come_with_version_and_flags() -> None:
 
 @pytest.mark.parametrize("utc", [0.0, 1_760_000_000.25, 2_085_978_496.5])
 def test_the_producers_clock_survives_also_beyond_2036(utc: float) -> None:
-    data = write_fragment(VIDEO, [video_sample(0)], 1, producer_time=ProducerReference(utc, 77))
+    data = write_chunk(VIDEO, [video_sample(0)], 1, producer_time=ProducerReference(utc, 77))
     assert list(records(read_boxes(data), ProducerTime)) == [ProducerTime(24, 1, utc, 77)]
 
 
@@ -113,7 +114,7 @@ def test_events_stand_between_prft_and_moof() -> None:
         event_id=9,
         message=b"\0{}",
     )
-    data = write_fragment(
+    data = write_chunk(
         VIDEO, [video_sample(0)], 1, styp=True, producer_time=ProducerReference(1.0, 0),
         events=[event, event],
     )  # fmt: skip
@@ -234,7 +235,7 @@ def test_short_nal_lengths_become_four_bytes(length_bytes: int) -> None:
     assert init.nal_length_bytes == length_bytes
     assert init.track.codec_config[4] == 0xFF
     data = b"".join(len(nal).to_bytes(length_bytes) + nal for nal in (b"abc", b"", b"de"))
-    fragment = write_fragment(track, [video_sample(0), video_sample(3000, data=data)][1:], 1)
+    fragment = write_chunk(track, [video_sample(0), video_sample(3000, data=data)][1:], 1)
     assert read_fragments(fragment, init)[0].data == b"\0\0\0\3abc" + bytes(4) + b"\0\0\0\2de"
 
 
@@ -295,7 +296,7 @@ def test_samples_outside_the_data_are_refused() -> None:
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_damaged_files_raise_nothing_but_media_errors(target: object, codec: Codec) -> None:
     track, samples = encode(codec)
-    whole = write_init_section(track) + write_fragment(
+    whole = write_init_section(track) + write_chunk(
         track, samples[:3], 1, styp=True, producer_time=ProducerReference(1.0, 0)
     )
     dice = random.Random(f"{codec}")

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from segmenter.hls.media_playlist import format_date_time, render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.media import Codec, MediaType, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings
-from segmenter.segment import Event, InitReady, SegmentReady
+from segmenter.segment import Event, InitReady, PartReady, SegmentReady
 from streaming.inspect.fetch import Answer
 from streaming.inspect.report import Report, UnreadableError
 from streaming.inspect.target import inspect_url
@@ -62,6 +63,7 @@ class FakeOrigin:
             PresentationSettings(segment_duration_s=1.2, part_duration_s=0, window_s=6.0)
         )
         self._media: dict[str, tuple[bytes, str]] = {}
+        self._growing: defaultdict[str, list[bytes]] = defaultdict(list)
         self._changes: list[tuple[str, Change, int]] = []
         self._headers: list[tuple[str, str, str | None]] = []
         self._gets: dict[str, int] = {}
@@ -143,6 +145,8 @@ class FakeOrigin:
 
     def _keep(self, events: list[Event]) -> None:
         for event in events:
+            if isinstance(event, PartReady):
+                self._growing[event.rendition].append(event.data)
             if not isinstance(event, InitReady | SegmentReady):
                 continue
             rendition = self._presentation.renditions[event.rendition]
@@ -150,7 +154,8 @@ class FakeOrigin:
             if isinstance(event, InitReady):
                 self._media[f"{event.rendition}/{event.init.name}"] = event.init.data, kind
             else:
-                self._media[f"{event.rendition}/{event.segment.name}"] = event.data, kind
+                data = b"".join(self._growing.pop(event.rendition, ()))
+                self._media[f"{event.rendition}/{event.segment.name}"] = data, kind
 
 
 def _http_date(utc: float) -> str:

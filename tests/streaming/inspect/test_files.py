@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from segmenter.fmp4.fragment import write_fragment
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.media import Codec
 from streaming.inspect.report import Report, Severity, UnreadableError
 from streaming.inspect.rules import RULES
 from streaming.inspect.target import inspect_bytes, inspect_file
+from tests.segmenter.fmp4.chunks import write_chunk
 from tests.segmenter.fmp4.test_golden import samples_of, track_of
 
 from .test_live import FAULTS_DASH, FAULTS_HLS
@@ -215,7 +215,7 @@ def test_every_rule_has_a_broken_stream_that_shows_it() -> None:
 def test_a_file_of_boxes_shows_its_tree_and_samples(tmp_path: Path) -> None:
     track = track_of(Codec.H264)
     file = tmp_path / "copy.mp4"
-    data = write_init_section(track) + write_fragment(track, samples_of(track), 1, styp=True)
+    data = write_init_section(track) + write_chunk(track, samples_of(track), 1, styp=True)
     file.write_bytes(data)
     report = inspect_file(file)
     assert report.findings == []
@@ -227,7 +227,7 @@ def test_a_file_of_boxes_shows_its_tree_and_samples(tmp_path: Path) -> None:
 def test_a_sample_that_is_shown_before_the_first_one_is_found(tmp_path: Path) -> None:
     track = track_of(Codec.H264)
     samples = samples_of(track)[1:]
-    data = write_init_section(track) + write_fragment(track, samples, 1)
+    data = write_init_section(track) + write_chunk(track, samples, 1)
     report = Report("x")
     inspect_bytes(report, data, "x.mp4")
     assert {finding.rule for finding in report.errors} == {"C3", "C4"}
