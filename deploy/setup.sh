@@ -21,6 +21,9 @@ if [ "$what" = test ]; then
   need chromium chromium
   need gst-launch-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+  # 33 packages, 23 MB, ten seconds: OBS is what most people publish with.
+  need obs obs-studio
+  need Xvfb xvfb
 fi
 has_nginx=$(command -v nginx || PATH=$PATH:/usr/sbin command -v nginx || true)
 if [ "$what" = bench ]; then
