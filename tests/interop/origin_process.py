@@ -107,6 +107,13 @@ class OriginProcess:
 
         return self._wait(urls, f"{count} segments of {path}/{rendition}", within_s)
 
+    def wait_media(self, path: str, rendition: str, count: int, within_s: float = READY_S) -> bytes:
+        """Waits for `count` segments; the init section and the first so many, as one file."""
+        urls = self.wait_segments(path, rendition, count, within_s)[:count]
+        playlist = self.get(f"/{path}/{rendition}/index.m3u8").decode()
+        init = playlist.split('#EXT-X-MAP:URI="', 1)[1].split('"', 1)[0]
+        return b"".join(map(self.get, [f"/{path}/{rendition}/{init}", *urls]))
+
     def log(self) -> str:
         """Everything printed so far."""
         return self.log_file.read_text("utf-8", "replace")

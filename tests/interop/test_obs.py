@@ -31,17 +31,9 @@ COLOUR_ERROR = 12
 """Of 255, for the way through limited-range YUV and x264."""
 
 
-def played(origin: OriginProcess, rendition: str) -> av.container.InputContainer:
-    """The first three segments that a player would find."""
-    urls = origin.wait_segments("live/foo", rendition, 3)[:3]
-    playlist = origin.get(f"/live/foo/{rendition}/index.m3u8").decode()
-    init = playlist.split('#EXT-X-MAP:URI="')[1].split('"')[0]
-    media = [origin.get(f"/live/foo/{rendition}/{init}"), *map(origin.get, urls)]
-    return av.open(io.BytesIO(b"".join(media)))
-
-
 def assert_shows_the_scene(origin: OriginProcess) -> None:
-    with played(origin, "source") as container:
+    media = origin.wait_media("live/foo", "source", 3)
+    with av.open(io.BytesIO(media)) as container:
         frames = list(container.decode(video=0))
     assert len(frames) > 60
     assert (frames[-1].width, frames[-1].height) == (WIDTH, HEIGHT)
@@ -56,7 +48,8 @@ def test_obs_goes_live_is_played_and_says_good_bye(tmp_path: Path) -> None:
             obs.wait_log("Streaming Start")
             origin.wait_path("live/foo", "live")
             assert_shows_the_scene(origin)
-            with played(origin, "audio") as container:
+            sound = origin.wait_media("live/foo", "audio", 3)
+            with av.open(io.BytesIO(sound)) as container:
                 assert sum(frame.samples for frame in container.decode(audio=0)) > 90_000
             obs.stop()
             ended = origin.wait_log(r"live → reconnecting \((.*)\)")[1]
