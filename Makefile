@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check bench fuzz soak setup setup-test clean
+.PHONY: run test check bench bench-latency fuzz soak setup setup-test clean
 
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
@@ -25,18 +25,22 @@ fuzz: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.fuzz.runner
 
 # BENCH="a c --runs 3" chooses; python -m bench --help tells more
-bench: $(STAMPS)/system-bench $(STAMPS)/python-dev
+bench: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
 	$(BIN)/python -m bench $(BENCH)
+
+# each player for five minutes; LATENCY="--seconds 30 --only page" for less
+bench-latency: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
+	$(BIN)/python -m bench.latency $(LATENCY)
 
 # SOAK_SECONDS=3600 SOAK_KILL_S=60: tests/soak/soak.py
 soak: $(STAMPS)/system-test $(STAMPS)/python-dev
 	$(BIN)/python -m tests.soak.soak
 
 setup: $(STAMPS)/python $(STAMPS)/players
-setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players
+setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
 
 clean:
-	rm -rf $(VENV) $(STAMPS) build dist static/vendor static/node_modules
+	rm -rf $(VENV) $(STAMPS) build dist static/vendor static/node_modules bench/glass/web/node_modules
 
 # -- what the machine needs --------------------------------------------------------------------
 # deploy/setup.sh installs Debian packages only where something is missing.
@@ -67,4 +71,8 @@ $(STAMPS)/python-dev: $(STAMPS)/python
 
 $(STAMPS)/players: static/package-lock.json static/package.json | $(STAMPS)/system
 	cd static && npm ci --no-audit --no-fund --silent && npm run --silent vendor
+	@touch $@
+
+$(STAMPS)/peer-players: bench/glass/web/package-lock.json | $(STAMPS)/system
+	cd bench/glass/web && npm ci --no-audit --no-fund --silent
 	@touch $@

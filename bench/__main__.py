@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bench import copy_packaging, http_delivery, ladder, live_packaging, start_up
+from bench import copy_packaging, http_delivery, ladder, latency, live_packaging, start_up
 from bench.figures import Figure, render_table
 from bench.processes import BenchError
 
@@ -35,6 +35,7 @@ BENCHMARKS = {
     "c": Benchmark("a ladder of four rungs", ladder.measure, 4),
     "d": Benchmark("playlists, parts and segments over HTTP", http_delivery.measure, 3),
     "e": Benchmark("from exec to a playable stream", start_up.measure, 40),
+    "f": Benchmark("from capture to the screen", latency.measure, latency.DEFAULT_S),
 }
 
 

@@ -73,7 +73,7 @@ def headwater(core: int | None = None, settings: str = "") -> Iterator[Server]:
             f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n'
             f'[paths."live/*"]\nladder = "copy"\n{settings}'
         )
-        command = [_headwater_command(), "serve", "--config", str(config)]
+        command = [headwater_command(), "serve", "--config", str(config)]
         log = directory / "log"
         with _serving(command, core, log, http, rtmp) as server:
             yield server
@@ -136,7 +136,7 @@ def _http_block(port: int, directory: Path, location: str) -> str:
     )
 
 
-def _headwater_command() -> str:
+def headwater_command() -> str:
     """As installed beside this interpreter, else as found on the PATH."""
     beside = Path(sys.executable).with_name("headwater")
     return str(beside) if beside.exists() else need("headwater")

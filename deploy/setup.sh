@@ -29,6 +29,7 @@ has_nginx=$(command -v nginx || PATH=$PATH:/usr/sbin command -v nginx || true)
 if [ "$what" = bench ]; then
   need ffmpeg ffmpeg
   need wrk wrk
+  need chromium chromium
   need taskset util-linux
   [ -n "$has_nginx" ] || packages+=(nginx-light)
   [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || packages+=(libnginx-mod-rtmp)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -20,18 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
-FLAGS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-)
+from bench.glass.browser import find_chromium, headless
 
 START_S: Final = 30.0
 WATCH_STEP_S: Final = 0.25
@@ -43,27 +32,14 @@ TV: Final = (1920, 1080)
 STATUS_SCRIPT: Final = "() => window.headwater ? window.headwater.statistics() : null"
 
 
-def chromium_program() -> str:
-    """Chromium's path; skips the test when there is none."""
-    named = os.environ.get("HEADWATER_CHROMIUM", "")
-    program = shutil.which(named or "chromium") or shutil.which("chromium-browser")
-    if program is None:
-        pytest.skip("no chromium on this machine: apt-get install chromium")
-    return program
-
-
 @contextlib.asynccontextmanager
 async def chromium(flags: Iterable[str] = ()) -> AsyncIterator[Browser]:
-    """A headless Chromium with a fresh profile, closed at the end."""
-    program = chromium_program()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=program, headless=True, args=[*FLAGS, *flags]
-        )
-        try:
-            yield browser
-        finally:
-            await browser.close()
+    """A headless Chromium with a fresh profile, closed at the end; skips the test without one."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    async with headless(program, flags) as browser:
+        yield browser
 
 
 @dataclass

@@ -1,0 +1,104 @@
+"""What a viewer has seen, from the raw record of `web/glass.js`."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+SETTLE_S = 5.0
+"""After the first picture: players come to their target by playing faster or by seeking."""
+FREEZE_FACTOR = 3
+FREEZE_BEYOND_S = 0.15
+"""A picture that stands longer than max(3 × usual, usual + 150 ms) is a freeze (W3C webrtc-stats,
+freezeCount); usual is the median, which a freeze does not move."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlassReport:
+    """One player's viewing; latencies are from capture to screen, seconds, when it had settled."""
+
+    player: str
+    p50_s: float
+    p95_s: float
+    samples: int
+    """Time codes read, after SETTLE_S."""
+    unreadable: int
+    """Pictures whose code could not be read: none, unless the encoder destroyed it."""
+    join_s: float
+    """From asking for the page to the first picture."""
+    stalls: int
+    """Times that the player ran dry after its first picture."""
+    stall_s: float
+    freezes: int
+    """Times that a picture stood longer than it should, for whatever reason: stalls among them."""
+    freeze_s: float
+    seeks: int
+    """After the first picture: each is a jump that the viewer sees."""
+    frames: int
+    dropped: int
+    own_error_s: float | None
+    """The median of the player's own estimate minus the truth; None where it has none."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+def judge(player: str, record: dict[str, Any], estimates: Sequence[Sequence[float]]) -> GlassReport:
+    """The report of a `record` as `Glass.record()` gives it.
+
+    `estimates` are pairs of UTC milliseconds and the player's own latency in seconds. Raises
+    ValueError when no picture has been read.
+    """
+    ages = record["ages"]
+    frames = record["frames"]
+    if not ages:
+        raise ValueError(f"{player}: no picture with a time code ({len(frames)} pictures)")
+    settled = [age for age in ages if age[0] - ages[0][0] >= SETTLE_S * 1000] or ages[-1:]
+    latencies = [age[1] / 1000 for age in settled]
+    freezes = freezes_of(frames, record["now"])
+    return GlassReport(
+        player=player,
+        p50_s=percentile(latencies, 50),
+        p95_s=percentile(latencies, 95),
+        samples=len(latencies),
+        unreadable=record["unreadable"],
+        join_s=record["firstFrameMs"] / 1000,
+        stalls=len(record["stalls"]),
+        stall_s=sum(length for _, length in record["stalls"]) / 1000,
+        freezes=len(freezes),
+        freeze_s=sum(freezes),
+        seeks=record["seeks"],
+        frames=len(frames),
+        dropped=record["dropped"],
+        own_error_s=_own_error(settled, estimates),
+    )
+
+
+def freezes_of(frames_ms: Sequence[float], now_ms: float) -> list[float]:
+    """How long each picture stood that stood too long, seconds; the last one until now."""
+    gaps = [(b - a) / 1000 for a, b in zip(frames_ms, [*frames_ms[1:], now_ms], strict=True)]
+    usual = statistics.median(gaps) if gaps else 0.0
+    limit = max(FREEZE_FACTOR * usual, usual + FREEZE_BEYOND_S)
+    return [gap for gap in gaps if gap > limit]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """By the nearest rank; `values` must not be empty."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+
+
+def _own_error(
+    ages: Sequence[Sequence[float]], estimates: Sequence[Sequence[float]]
+) -> float | None:
+    """Each estimate beside the truth that was read nearest to it."""
+    errors = [
+        estimate - min(ages, key=lambda age: abs(age[0] - at))[1] / 1000
+        for at, estimate in estimates
+        if at >= ages[0][0]
+    ]
+    return statistics.median(errors) if errors else None

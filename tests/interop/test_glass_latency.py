@@ -1,0 +1,72 @@
+"""The true latency of players in Chromium, read from the time code in their picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from bench.glass.browser import find_chromium, headless
+from bench.glass.report import GlassReport
+from bench.glass.viewing import WEB, bare_player, own_page, player_site, watch
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.flaky(reruns=2),
+    pytest.mark.skipif(find_chromium() is None, reason="no chromium: apt-get install chromium"),
+    pytest.mark.skipif(not (WEB / "node_modules").is_dir(), reason="no players: make setup-test"),
+]
+
+CONFIG = """
+[paths."demo"]
+source = "test:?width=640&height=360&bitrate_kbps=800"
+ladder = "copy"
+"""
+WATCH_S = 10.0
+SEGMENT_S = 2.0
+READOUT_S = 0.25
+"""A readout is refreshed twice a second and rounded to a tenth."""
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    """One origin for all tests here; they only read."""
+    with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
+        running.wait_segments("demo", "source", 5)
+        yield running
+
+
+async def watch_page(origin: OriginProcess, query: str) -> GlassReport:
+    """Our page, in a browser of its own."""
+    async with headless(find_chromium() or "") as browser:
+        return await watch(browser, own_page(origin.url("").rstrip("/"), "demo", query), WATCH_S)
+
+
+@pytest.mark.parametrize("engine", ["hls", "dash"])
+async def test_the_page_shows_the_true_latency_and_plays_without_a_stall(
+    origin: OriginProcess, engine: str
+) -> None:
+    report = await watch_page(origin, f"engine={engine}")
+    assert report.unreadable == 0, report
+    assert report.samples > WATCH_S / 2, report
+    assert (report.stalls, report.seeks) == (0, 0), report
+    assert 0 < report.p95_s < 6 * SEGMENT_S, report
+    assert report.own_error_s is not None, report
+    assert abs(report.own_error_s) < READOUT_S, report
+
+
+@pytest.mark.parametrize(
+    ("player", "file"),
+    [("shaka", "index.m3u8"), ("shaka", "manifest.mpd"), ("video.js", "index.m3u8")],
+)
+async def test_players_that_nobody_here_wrote_play_from_another_site(
+    origin: OriginProcess, player: str, file: str
+) -> None:
+    with player_site() as site:
+        viewing = bare_player(site, player, origin.url(f"/demo/{file}"))
+        async with headless(find_chromium() or "") as browser:
+            report = await asyncio.wait_for(watch(browser, viewing, WATCH_S), 60)
+    assert report.stalls == 0, report
+    assert 0 < report.p95_s < 6 * SEGMENT_S, report
