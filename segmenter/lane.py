@@ -121,6 +121,21 @@ class Lane:
             return self.queue[-1].dts + max(self.queue[-1].duration, 1)
         return self.end
 
+    @property
+    def life_count(self) -> int:
+        """How many of the samples that wait come before a discontinuity among them."""
+        breaks = (n for n, sample in enumerate(self.queue) if sample.discontinuity)
+        return next(breaks, len(self.queue))
+
+    @property
+    def life_end(self) -> int:
+        """Where the media ends that came before any discontinuity among what waits, ticks."""
+        count = self.life_count
+        if not count:
+            return self.end
+        last = self.queue[count - 1]
+        return last.dts + max(last.duration, 1)
+
     def _is_break(self, sample: Sample) -> bool:
         """Whether the next boundary is a discontinuity and ``sample`` at or after it."""
         return sample.dts >= self._next_ticks and self._pending[0][1].is_break

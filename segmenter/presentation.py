@@ -10,6 +10,11 @@ on the grid, and the silent rendition gets gap segments: EXT-X-GAP in HLS; in DA
 count on without holes, the MPD lists what follows the gap. It leads again from its first usable
 sample. A rendition that stays silent behind the others gets gaps in the same way.
 
+Late is better than lost: an encoder on a starved machine may be behind by any time that its own
+queue allows, and whatever it brings gets into the segments it belongs to. Only silence is a loss.
+While another track stands in it therefore cuts where encoders force their key frames, on the very
+lines of the grid, and not at its own first sample after them.
+
 A discontinuity of the leading track is one of all renditions: the other tracks carry a mark of
 their own for the same break, which closes their segments and makes no second one.
 """
@@ -50,6 +55,11 @@ EXPECTED_WAIT_S = 5.0
 RENDITION_SILENCE_S = 2.0
 """A rendition behind the others is given up for a segment after this silence: an encoder that is
 started anew comes back within it; players wait 1.5 target durations for a segment."""
+
+HEAD_START_S = 1.0
+"""Silence counts from so long after the first sample that follows an announcement: decoder and
+encoders are opened anew, which takes a starved machine a second or two. With RENDITION_SILENCE_S
+these are the 1.5 target durations that players may wait for a segment (RFC 8216bis 6.2.1)."""
 
 QUEUE_LIMIT_S = 10
 """Media that may wait for a leading track that is not silent but far behind: an encoder's
@@ -186,7 +196,8 @@ class Presentation:
                 events += self._add_lane(track, init)
             elif lane.track != track:
                 events += self._replace_track(lane, track, init)
-        self._awaited += [self._lanes[track.name] for track in tracks]
+        announced = dict.fromkeys([*(track.name for track in tracks), *expected])
+        self._awaited += [self._lanes[name] for name in announced if name in self._lanes]
         self._choose_primary(expected)
         return events
 
@@ -243,7 +254,7 @@ class Presentation:
         self._now_utc = now_utc
         if self.is_ended:
             return []
-        events = self._close_all(list(self._lanes.values()))
+        events = self._close_all(list(self._lanes.values()), is_end=True)
         for rendition in self.renditions.values():
             rendition.end()
         self._dropped += sum(lane.samples_dropped for lane in self._lanes.values())
@@ -302,7 +313,7 @@ class Presentation:
 
     def _replace_track(self, lane: Lane, track: Track, init: InitSection) -> list[Event]:
         self._settle_target_duration()
-        events = self._flush(lane)
+        events = self._flush(lane, len(lane.queue))
         events += lane.replace_track(track, init, self._now_utc)
         if lane is self._leader:
             self._break_due = True
@@ -361,12 +372,18 @@ class Presentation:
             if not sample.is_sync:
                 lane.dropped += 1
                 return []
-            self._make_boundary(lane, sample.dts, is_break=self._boundary is not None)
+            time = sample.dts
+            if lane is not self._primary:
+                # All tracks of a publisher begin together, and no later than this one ended.
+                time = max(time - sample.duration, min(lane.end, time))
+            self._make_boundary(lane, time, is_break=self._boundary is not None)
             rule.forget_gops()
             rule.judge(sample)
         else:
             self._judge(lane, rule, sample)
         self._watermark = sample.dts + (sample.duration or 1)
+        if lane is not self._primary:
+            self._watermark = min(self._watermark, rule.next_line)
         return lane.take(sample, self._now_utc)
 
     def _judge(self, lane: Lane, rule: BoundaryRule, sample: Sample) -> None:
@@ -374,6 +391,8 @@ class Presentation:
         cut = rule.judge(sample)
         if dts > rule.last_moment:
             self._cross_hole(lane, rule, sample)
+        elif cut is Cut.DUE and lane is not self._primary:
+            self._make_boundary(lane, rule.next_line)
         elif cut is Cut.DUE or lane.needs_boundary(sample):
             self._make_boundary(lane, dts)
         elif cut is Cut.EARLY and self._has_spare_number(lane, dts):
@@ -491,16 +510,17 @@ class Presentation:
             events += lane.take(sample, self._now_utc)
         return events
 
-    def _flush(self, lane: Lane) -> list[Event]:
-        """Take all that waits and has room before the next boundary, which will be a break."""
+    def _flush(self, lane: Lane, count: int) -> list[Event]:
+        """Take the first ``count`` that wait, if they have room before the next boundary, which
+        will be a break."""
         events: list[Event] = []
-        for sample in lane.queue:
+        for _ in range(count):
+            sample = lane.queue.popleft()
+            lane.queued_bytes -= len(sample.data)
             if lane.has_room(sample):
                 events += lane.take(sample, self._now_utc)
             else:
                 lane.dropped += 1
-        lane.queue.clear()
-        lane.queued_bytes = 0
         return events
 
     def _is_overdue(self, lane: Lane) -> bool:
@@ -520,7 +540,7 @@ class Presentation:
     def _begin_waiting(self, now_utc: float) -> None:
         """The first sample after an announcement: from now on the others may be waited for."""
         for lane in self._awaited:
-            lane.last_push_utc = now_utc
+            lane.last_push_utc = now_utc + HEAD_START_S
         self._awaited.clear()
         self._awaited_utc = now_utc
 
@@ -571,11 +591,12 @@ class Presentation:
     def _settle_pause(self) -> list[Event]:
         """Close what has nothing more to come."""
         lanes = list(self._lanes.values())
-        furthest = max((Fraction(lane.queue_end, lane.timescale) for lane in lanes), default=0)
+        ends = {lane.track.name: Fraction(lane.life_end, lane.timescale) for lane in lanes}
+        furthest = max(ends.values(), default=0)
         done = [
             lane
             for lane in lanes
-            if furthest - Fraction(lane.queue_end, lane.timescale) <= TOGETHER_S
+            if furthest - ends[lane.track.name] <= TOGETHER_S
             or self._now_utc - lane.last_push_utc > DRAIN_S
         ]
         if self._leader is not None and self._leader not in done:
@@ -584,11 +605,12 @@ class Presentation:
         self._is_pausing = len(done) < len(lanes)
         return self._close_all(done)
 
-    def _close_all(self, lanes: list[Lane]) -> list[Event]:
+    def _close_all(self, lanes: list[Lane], *, is_end: bool = False) -> list[Event]:
+        """What waits after a discontinuity is of the next publisher, if there can be one."""
         self._settle_target_duration()
         events: list[Event] = []
         for lane in lanes:
-            events += self._flush(lane)
+            events += self._flush(lane, len(lane.queue) if is_end else lane.life_count)
             events += lane.interrupt(self._now_utc)
         return events
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from segmenter.media import Codec, Sample, Track
@@ -27,6 +27,8 @@ START = 1_800_000_000
 """Media time of the first sample, seconds since 1970; on the grid of every segment duration."""
 
 TIMER_S = 0.5
+
+ON_TIME: Mapping[str, float] = {}
 
 SOURCE = Track(
     "source",
@@ -147,17 +149,20 @@ class Stage:
         self.scales.update({track.name: track.timescale for track in tracks})
         return self._record(self.presentation.start(tracks, expected=expected))
 
-    def push(self, *streams: Iterable[Sample]) -> list[Event]:
+    def push(self, *streams: Iterable[Sample], late: Mapping[str, float] = ON_TIME) -> list[Event]:
         """Samples in order of time, each at its own end by the wall clock (or at once, if that
-        is in the past)."""
-        samples = [sample for stream in streams for sample in stream]
-        samples.sort(key=lambda sample: Fraction(sample.dts, self.scales[sample.track]))
+        is in the past); those of ``late`` tracks so many seconds after that."""
+
+        def due(sample: Sample) -> Fraction:
+            delay = Fraction(late.get(sample.track, 0))
+            return Fraction(sample.dts, self.scales[sample.track]) + delay
+
         events: list[Event] = []
-        for sample in samples:
-            end = (sample.dts + sample.duration) / self.scales[sample.track]
-            while self._timer_at <= end:
+        for sample in sorted((sample for stream in streams for sample in stream), key=due):
+            arrival = float(due(sample) + Fraction(sample.duration, self.scales[sample.track]))
+            while self._timer_at <= arrival:
                 events += self._tick(self._timer_at)
-            self.now = max(self.now, end)
+            self.now = max(self.now, arrival)
             events += self._record(self.presentation.push(sample, self.now))
         return events
 
