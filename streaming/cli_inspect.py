@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from streaming.cli_output import EXIT_INTERRUPTED, JsonOption, err, fail, out, print_json
+from streaming.inspect.latency import STAGES, LatencyReport
 from streaming.inspect.report import (
     EXIT_UNREADABLE,
     Finding,
@@ -22,6 +24,8 @@ from streaming.inspect.report import (
     UnreadableError,
 )
 
+FOLLOW_S = 10.0
+"""Five segments of 2 s, or fifty parts of 200 ms."""
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 
 
@@ -40,6 +44,14 @@ def inspect(
             help="Reload a live playlist or MPD for so long, as a player does.",
         ),
     ] = 0.0,
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency",
+            "-l",
+            help=f"Measure how late a live URL is, for {FOLLOW_S:g} s or --watch.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look into a stream from outside, and hold it against the rules of HLS, DASH and CMAF.
@@ -47,14 +59,14 @@ def inspect(
     Exit status: 0 no errors (perhaps warnings), 1 errors, 2 nothing that can be inspected.
     """  # fmt: skip
     # The XML and HTTP of it are loaded only when they are wanted: other commands start sooner.
-    from streaming.inspect.target import inspect_target
+    from streaming.inspect.target import follow_url, inspect_target
 
+    seconds = watch or (FOLLOW_S if latency else 0.0)
+    shown = err.status(f"watching for {seconds:g} s") if seconds and not as_json else nullcontext()
+    report: Report | LatencyReport
     try:
-        if watch and not as_json:
-            with err.status(f"watching for {watch:g} s"):
-                report = inspect_target(target, watch)
-        else:
-            report = inspect_target(target, watch)
+        with shown:
+            report = follow_url(target, seconds) if latency else inspect_target(target, seconds)
     except UnreadableError as error:
         fail(str(error), EXIT_UNREADABLE)
     except KeyboardInterrupt:
@@ -62,8 +74,32 @@ def inspect(
     if as_json:
         print_json(report.to_builtins(), indent=2)
     else:
-        out.print(Group(_tree(report.tree), _findings(report)), highlight=False)
+        out.print(_shown(report), highlight=False)
     raise typer.Exit(report.exit_status)
+
+
+def _shown(report: Report | LatencyReport) -> Group:
+    if isinstance(report, LatencyReport):
+        return _latency(report)
+    return Group(_tree(report.tree), _findings(report))
+
+
+def _latency(report: LatencyReport) -> Group:
+    """A row for each stage, then what went wrong."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("seconds", "p50", "p95", "max", "count"):
+        table.add_column(heading, justify="left" if heading == "seconds" else "right")
+    for name, stage in report.stages.items():
+        figures = (f"{value:.3f}" for value in (stage.p50_s, stage.p95_s, stage.max_s))
+        table.add_row(f"{name}: {STAGES[name]}", *figures, str(stage.count))
+    head = Text(f"{report.kind} {report.rendition} for {report.seconds:g} s\n")
+    if "received" not in report.stages:
+        return Group(head, *_troubles([*report.troubles, "nothing new has come"]))
+    return Group(head, table, *_troubles(report.troubles))
+
+
+def _troubles(sentences: Sequence[str]) -> list[Text]:
+    return [Text(f"\n{sentence}", "red") for sentence in sentences]
 
 
 def _tree(node: Node) -> Tree:

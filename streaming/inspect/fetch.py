@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
-from typing import Protocol
+from http.client import HTTPException, HTTPResponse
+from typing import Protocol, cast
 
 from streaming.inspect.report import Report, UnreadableError
 
@@ -20,6 +21,8 @@ TIMEOUT_S = 10.0
 """For connecting and for each read."""
 MAX_BYTES = 256 << 20
 """Of one answer; an hour of audio as one file is below."""
+PIECE_BYTES = 1 << 16
+"""Taken at once of an answer that is watched as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,13 @@ class Fetcher(Protocol):
         """The answer to a GET; ``byte_range`` is ``first-last``. Raises UnreadableError."""
 
 
+class StreamFetcher(Fetcher, Protocol):
+    """A Fetcher that also shows bytes as they come."""
+
+    def stream(self, url: str) -> Iterator[bytes]:
+        """The body of a GET, piece by piece. Raises UnreadableError, also for a status not 2xx."""
+
+
 class HttpFetcher:
     """GET by the standard library: http and https only, wherever redirects point."""
 
@@ -63,30 +73,48 @@ class HttpFetcher:
 
     def get(self, url: str, byte_range: str = "") -> Answer:
         """See Fetcher."""
-        headers = {"Origin": ORIGIN, "Accept-Encoding": "gzip", "User-Agent": "headwater-inspect"}
+        headers = {"Accept-Encoding": "gzip"}
         if byte_range:
-            headers |= {"Range": f"bytes={byte_range}", "Accept-Encoding": "identity"}
+            headers = {"Range": f"bytes={byte_range}", "Accept-Encoding": "identity"}
         start = time.monotonic()
+        with _explained(url), self._open(url, headers) as response:
+            raw = response.read(MAX_BYTES + 1)
+            fields = {name.lower(): value for name, value in response.headers.items()}
+            body = _decoded(url, raw, fields.get("content-encoding", ""))
+            elapsed = time.monotonic() - start
+            return Answer(response.url or url, response.status or 0, fields, body, elapsed)
+
+    def stream(self, url: str) -> Iterator[bytes]:
+        """See StreamFetcher."""
+        with _explained(url), self._open(url, {"Accept-Encoding": "identity"}) as response:
+            if not 200 <= response.status < 300:
+                raise UnreadableError(f"{url}: HTTP status {response.status}")
+            while piece := response.read1(PIECE_BYTES):
+                yield piece
+
+    def _open(self, url: str, headers: Mapping[str, str]) -> HTTPResponse:
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            raise UnreadableError(f"{url}: not an HTTP address")
+        fields = {"Origin": ORIGIN, "User-Agent": "headwater-inspect", **headers}
+        request = urllib.request.Request(url, headers=fields)
         try:
-            if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-                raise UnreadableError(f"{url}: not an HTTP address")
-            request = urllib.request.Request(url, headers=headers)
-            try:
-                response = self._opener.open(request, timeout=TIMEOUT_S)
-            except urllib.error.HTTPError as error:
-                response = error
-            if response is None:
-                raise UnreadableError(f"{url}: redirected to where we do not go")
-            with response:
-                raw = response.read(MAX_BYTES + 1)
-                fields = {name.lower(): value for name, value in response.headers.items()}
-                body = _decoded(url, raw, fields.get("content-encoding", ""))
-                elapsed = time.monotonic() - start
-                return Answer(response.url or url, response.status or 0, fields, body, elapsed)
-        except urllib.error.URLError as error:
-            raise UnreadableError(f"{url}: {_reason(error.reason)}") from error
-        except (OSError, HTTPException, ValueError) as error:
-            raise UnreadableError(f"{url}: {_reason(error)}") from error
+            response = self._opener.open(request, timeout=TIMEOUT_S)
+        except urllib.error.HTTPError as error:
+            response = error
+        if response is None:
+            raise UnreadableError(f"{url}: redirected to where we do not go")
+        return cast(HTTPResponse, response)
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Whatever fails on the network becomes one sentence."""
+    try:
+        yield
+    except urllib.error.URLError as error:
+        raise UnreadableError(f"{url}: {_reason(error.reason)}") from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise UnreadableError(f"{url}: {_reason(error)}") from error
 
 
 def resolve(base: str, uri: str) -> str:

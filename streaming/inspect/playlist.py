@@ -44,6 +44,7 @@ class ListedPart:
     duration_s: float
     is_independent: bool
     is_gap: bool
+    byte_range: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class Playlist:
     segments: list[ListedSegment] = field(default_factory=list)
     open_parts: tuple[ListedPart, ...] = ()
     """Those of the segment that is not yet complete."""
+    open_date_time_utc: float | None = None
+    """When that segment begins; None where it says nothing itself."""
+    open_map: tuple[str, str] = ("", "")
+    """URI and byte range of the init section of whatever comes next."""
     uris: list[tuple[int, str]] = field(default_factory=list)
     """All lines that are URIs, with their numbers."""
 
@@ -191,6 +196,8 @@ class _Walk:
             else:
                 self._end_segment(line, row)
         playlist.open_parts = tuple(self._parts)
+        playlist.open_date_time_utc = self._date_time
+        playlist.open_map = self._map
 
     def _read_tag(self, tag: Tag) -> None:
         attributes = tag.attributes
@@ -249,4 +256,5 @@ def _part(tag: Tag, attributes: dict[str, str]) -> ListedPart:
         to_number(attributes.get("DURATION", ""), 0.0) or 0.0,
         attributes.get("INDEPENDENT") == "YES",
         attributes.get("GAP") == "YES",
+        attributes.get("BYTERANGE", ""),
     )

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from streaming.inspect.boxes import inspect_boxes
 from streaming.inspect.dash import DashInspector
-from streaming.inspect.fetch import Fetcher, HttpFetcher
+from streaming.inspect.dash_latency import DashFollower
+from streaming.inspect.fetch import Fetcher, HttpFetcher, StreamFetcher
 from streaming.inspect.hls import HlsInspector
+from streaming.inspect.hls_latency import HlsFollower
+from streaming.inspect.latency import LatencyMeter, LatencyReport
 from streaming.inspect.low_latency_rules import check_low_latency
 from streaming.inspect.media_rules import check_media_playlist
 from streaming.inspect.mpd_rules import check_mpd
@@ -56,6 +59,30 @@ def inspect_url(
         case _:
             inspect_boxes(report, answer.body, url)
     return report
+
+
+def follow_url(
+    url: str,
+    seconds: float,
+    *,
+    fetcher: StreamFetcher | None = None,
+    clock: Callable[[], float] = time.time,
+    wait: Callable[[float], None] = time.sleep,
+) -> LatencyReport:
+    """How late a live HLS or DASH stream is here; see `inspect_url` for the rest."""
+    fetcher = fetcher or HttpFetcher()
+    meter = LatencyMeter()
+    answer = fetcher.get(url)
+    if not 200 <= answer.status < 300:
+        raise UnreadableError(f"{url}: HTTP status {answer.status}")
+    kind = kind_of(answer.body)
+    if kind == "boxes":
+        raise UnreadableError(f"{url}: neither a playlist nor an MPD")
+    follower = (HlsFollower if kind == "playlist" else DashFollower)(meter, fetcher, clock, wait)
+    follower.follow(answer, seconds)
+    return LatencyReport(
+        url, follower.kind, follower.rendition, seconds, meter.stages(), meter.troubles
+    )
 
 
 def inspect_file(path: Path) -> Report:
