@@ -17,11 +17,11 @@ from bench.figures import Figure
 from bench.processes import BenchError, ProcessTree, need, pinned, python, running, wait_until
 from bench.servers import free_port, nginx_static, scratch
 
-FILES = {"playlist.m3u8": 1_000, "part.m4s": 100_000, "segment.m4s": 1_000_000}
+FILES = {"playlist.m3u8": 1_000, "video/1.0.m4s": 100_000, "video/2.m4s": 1_000_000}
 NAMES = {
     "playlist.m3u8": "1 KB playlist",
-    "part.m4s": "100 KB part",
-    "segment.m4s": "1 MB segment",
+    "video/1.0.m4s": "100 KB part",
+    "video/2.m4s": "1 MB segment",
 }
 CONNECTIONS = 64
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -55,7 +55,7 @@ def measure(runs: int, seconds: int) -> list[Figure]:
     """Requests and the 99th percentile of latency, for each kind of file."""
     with scratch("bench-d-") as root:
         files = root / "bench"
-        files.mkdir()
+        (files / "video").mkdir(parents=True)
         source = random.Random(1)
         for name, size in FILES.items():
             (files / name).write_bytes(source.randbytes(size))

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.flv_file import read_messages
+from segmenter.segment import Part
 from segmenter.timeline import RTMP_CLOCK, Timeline
 from streaming.config import PathConfig
 from streaming.ingest.flv import FlvDemuxer, TracksReady
+from streaming.media_store import MediaStore
 from streaming.origin import Origin
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 
 START_UTC = 1_790_000_000.0
+IOV_MAX = 1024
 TICK_S = 0.5
 """Of media time, between two looks for expired segments."""
 
@@ -29,8 +33,9 @@ class DirectoryFeed(ShelfFeed):
     """Owns a directory; playlists are replaced by renaming, as ffmpeg does it."""
 
     def __init__(self, directory: Path) -> None:
-        super().__init__()
+        super().__init__(MediaStore())
         self._directory = directory
+        self._growing: dict[str, int] = {}
 
     def put(self, put: Put) -> None:
         """A resource becomes a file."""
@@ -41,9 +46,25 @@ class DirectoryFeed(ShelfFeed):
             _write(file + ".tmp", put.body)
             os.replace(file + ".tmp", file)
 
-    def drop(self, url: str) -> None:
-        """A resource that left the window is deleted."""
-        os.unlink(f"{self._directory}{url}")
+    def put_part(
+        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[bytes]
+    ) -> bool:
+        """A segment's file grows by a part."""
+        name = f"{self._directory}/{path}/{rendition}/{part.msn}.m4s"
+        file = self._growing.get(name)
+        if file is None:
+            file = self._growing[name] = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for start in range(0, len(pieces), IOV_MAX):
+            os.writev(file, pieces[start : start + IOV_MAX])
+        return True
+
+    def complete_segment(self, path: str, rendition: str, msn: int) -> None:
+        """A segment's file is whole."""
+        os.close(self._growing.pop(f"{self._directory}/{path}/{rendition}/{msn}.m4s"))
+
+    def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
+        """A segment that left the window is deleted; one does at a time."""
+        os.unlink(f"{self._directory}/{path}/{rendition}/{last_msn}.m4s")
 
 
 def _write(file: str, body: bytes) -> None:

@@ -15,28 +15,42 @@ from pathlib import Path
 
 import uvloop
 
+from segmenter.segment import Part
 from streaming.app import listening_socket
+from streaming.media_store import MediaStore
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Put
 
 
 def fill(directory: Path) -> ShelfFeed:
-    """A shelf with the files of `directory` below /bench/."""
-    feed = ShelfFeed()
-    for file in sorted(directory.iterdir()):
-        is_playlist = file.suffix == ".m3u8"
+    """A shelf with the files of `directory` below /bench/, media in a media store."""
+    feed = ShelfFeed(MediaStore())
+    for file in sorted(directory.rglob("*.m3u8")):
         feed.put(
             Put(
                 path="bench",
-                url=f"/bench/{file.name}",
+                url=f"/bench/{file.relative_to(directory)}",
                 body=file.read_bytes(),
-                content_type="application/vnd.apple.mpegurl" if is_playlist else "video/mp4",
-                cache="playlist" if is_playlist else "immutable",
-                max_age_s=1 if is_playlist else 3600,
+                content_type="application/vnd.apple.mpegurl",
+                cache="playlist",
+                max_age_s=1,
             )
         )
+    for file in sorted(directory.rglob("*.m4s")):
+        _put_media(feed, file)
     return feed
+
+
+def _put_media(feed: ShelfFeed, file: Path) -> None:
+    """ "7.0.m4s" is a part, "8.m4s" a segment, of the rendition that their directory names."""
+    msn, _, part = file.stem.partition(".")
+    data, rendition = file.read_bytes(), file.parent.name
+    record = Part(int(msn), 0, 0, 1, 1, 0, len(data), 1, True)
+    if not feed.put_part("bench", rendition, "video/mp4", record, [data]):
+        raise SystemExit("the media store is full")
+    if not part:
+        feed.complete_segment("bench", rendition, int(msn))
 
 
 async def serve(port: int, feed: ShelfFeed) -> None:

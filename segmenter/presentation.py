@@ -42,7 +42,7 @@ from segmenter.fmp4.init_section import write_init_section
 from segmenter.lane import Lane
 from segmenter.media import MediaType, Sample, Track
 from segmenter.rendition import Rendition
-from segmenter.segment import Event, InitSection, PresentationEnded
+from segmenter.segment import Event, InitSection, Part, PresentationEnded, SegmentExpired
 
 LEADER_SILENCE_S = 1.0
 """The leading track may be silent for this long while others go on: more than the interleaving of
@@ -262,6 +262,17 @@ class Presentation:
         self._leader = self._primary = None
         self.is_ended = True
         return [*events, PresentationEnded()]
+
+    def lose(self, rendition: str, part: Part) -> None:
+        """The bytes of a part just announced could not be kept: its segment becomes a gap."""
+        self.renditions[rendition].lose(part)
+
+    def expire_early(self) -> SegmentExpired | None:
+        """For want of room: the segment that would expire next, if any has left the playlists."""
+        waiting = [r for r in (*self._former, *self.renditions.values()) if r.next_expiry_utc]
+        if not waiting:
+            return None
+        return min(waiting, key=lambda rendition: rendition.next_expiry_utc).expire_early()
 
     @property
     def has_media(self) -> bool:

@@ -6,6 +6,7 @@ the end is marked. Nothing listed is ever changed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Rendition:
         self._longest_s = 0.0
         self._peak = 0
         self._measured_init = ""
+        self._lost_msn = -1
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -102,7 +104,8 @@ class Rendition:
 
     def add_part(self, part: Part) -> None:
         """A part of the segment in progress is complete."""
-        self.open_parts.append(part)
+        if part.msn != self._lost_msn:
+            self.open_parts.append(part)
 
     def add(self, segment: Segment, now_utc: float) -> None:
         """List a finished segment, and remove from the head what the window no longer holds.
@@ -114,6 +117,8 @@ class Rendition:
         if self._segments and segment.msn != self._segments[-1].msn + 1:
             raise UsageError(f"segment {segment.msn} after {self._segments[-1].msn}")
         self.open_parts.clear()
+        if segment.msn == self._lost_msn:
+            segment = _as_gap(segment)
         if not segment.is_gap and segment.init.name != self._measured_init:
             self._measured_init, self._peak = segment.init.name, 0
         self._segments.append(segment)
@@ -125,6 +130,23 @@ class Rendition:
         while self._can_remove():
             self._remove_first(now_utc)
         self.is_shortened &= self._listed_s + ROUNDING_S < self._window_s
+
+    def lose(self, part: Part) -> None:
+        """A part could not be kept, and no later one of its segment will be: it becomes a gap.
+
+        To be told before the playlist is rendered that would list it.
+        """
+        self._lost_msn = part.msn
+        self.open_parts = [
+            each for each in self.open_parts if each.msn != part.msn or each.index < part.index
+        ]
+        for index in range(-1, -1 - len(self._segments), -1):
+            segment = self._segments[index]
+            if segment.msn == part.msn and not segment.is_gap:
+                self._segments[index] = _as_gap(segment)
+                self._window_bytes -= segment.size_bytes
+            if segment.msn <= part.msn:
+                break
 
     def end(self) -> None:
         """Nothing will be added or removed any more (EXT-X-ENDLIST)."""
@@ -145,6 +167,15 @@ class Rendition:
         while self._removed and self._removed[0][0] <= now_utc:
             expired.append(SegmentExpired(self.name, self._removed.popleft()[1]))
         return expired
+
+    @property
+    def next_expiry_utc(self) -> float:
+        """When the next segment expires; 0.0 when none waits for it."""
+        return self._removed[0][0] if self._removed else 0.0
+
+    def expire_early(self) -> SegmentExpired:
+        """The segment that waits for the next expiry, now."""
+        return SegmentExpired(self.name, self._removed.popleft()[1])
 
     @property
     def is_gone(self) -> bool:
@@ -204,3 +235,9 @@ class Rendition:
             if run_s >= 0.5 * self.target_duration:
                 peak = max(peak, round(bits / run_s))
         return peak
+
+
+def _as_gap(segment: Segment) -> Segment:
+    return dataclasses.replace(
+        segment, size_bytes=0, sample_count=0, is_independent=True, is_gap=True, parts=()
+    )

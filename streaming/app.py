@@ -19,11 +19,12 @@ import uvloop
 from streaming.config import Config
 from streaming.errors import ConfigError
 from streaming.ingest.rtmp.server import RtmpServer
+from streaming.media_store import MediaStore
 from streaming.path_registry import PathRegistry
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
-from streaming.status import rtmp_metrics
+from streaming.status import rtmp_metrics, store_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._feed = ShelfFeed()
+        self._store = MediaStore(config.store_bytes)
+        self._feed = ShelfFeed(self._store)
         self._registry = PathRegistry(config, self._feed)
         self._rtmp = RtmpServer(config.rtmp, self._registry)
 
@@ -60,6 +62,7 @@ class App:
             logger.info("stopping")
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        stack.callback(self._store.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
         delivery = self._delivery(http)
         stack.push_async_callback(delivery.close)
@@ -81,6 +84,7 @@ class App:
                 allow_origins=config.http.allow_origins,
                 max_connections=config.http.max_connections,
                 drain_s=config.http.drain_s,
+                cache_bytes=config.http.cache_bytes,
                 log_level=config.log_level,
             ),
             http,
@@ -92,7 +96,11 @@ class App:
         )
 
     def _metrics(self) -> list[Metric]:
-        return [*rtmp_metrics(self._rtmp.statistics()), *self._registry.metrics()]
+        return [
+            *rtmp_metrics(self._rtmp.statistics()),
+            *store_metrics(self._store.statistics()),
+            *self._registry.metrics(),
+        ]
 
     async def _tick(self) -> None:
         ticks = 0

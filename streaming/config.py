@@ -23,7 +23,9 @@ class HttpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     listen: Listen = "127.0.0.1:8080"
     """Address and port; 0.0.0.0:8080 or [::]:8080 opens it to the network."""
     processes: Annotated[int, Meta(ge=1, le=64)] = 1
-    """Delivery processes sharing the port; each holds the live window in memory."""
+    """Delivery processes sharing the port."""
+    cache_bytes: Annotated[int, Meta(ge=0)] = 67_108_864
+    """Media that each delivery process keeps ready to be sent again, bytes."""
     allow_origins: tuple[str, ...] = ("*",)
     """Web origins that may read media and the API (CORS); "*" is everyone."""
     max_connections: Annotated[int, Meta(ge=1)] = 20_000
@@ -133,6 +135,9 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """The server's name in logs and the API."""
     max_paths: Annotated[int, Meta(ge=1)] = 1_000
     """Live paths at once; further publishers are refused."""
+    store_bytes: Annotated[int, Meta(ge=0)] = 0
+    """Memory for the media of all live windows, bytes; 0 is half of the machine's. When it is full,
+    segments that have left the playlists go early, then new ones become gaps."""
     http: HttpConfig = field(default_factory=HttpConfig)
     rtmp: RtmpConfig = field(default_factory=RtmpConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)

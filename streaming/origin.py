@@ -18,6 +18,8 @@ from segmenter.presentation import Presentation, PresentationSettings, Presentat
 from segmenter.segment import (
     Event,
     InitReady,
+    InitSection,
+    Part,
     PartReady,
     PresentationEnded,
     Segment,
@@ -88,7 +90,8 @@ class Origin:
         self._expected: frozenset[str] = frozenset()
         self._ready: set[str] = set()
         self._changed: set[str] = set()
-        self._growing: dict[str, list[bytes]] = {}
+        self._lost: dict[str, int] = {}
+        """Rendition -> number of its latest segment that could not be kept."""
         self._first_segment_utc = 0.0
         self._listed = False
         self._segments = 0
@@ -152,27 +155,42 @@ class Origin:
     def _shelve(self, event: Event, now_utc: float) -> None:
         match event:
             case InitReady(rendition, init):
-                self._put_media(rendition, init.name, init.data)
-            case PartReady(rendition, _, pieces):
-                self._growing.setdefault(rendition, []).extend(pieces)
+                self._put_init(rendition, init)
+            case PartReady(rendition, part, pieces):
+                self._put_part(rendition, part, pieces)
             case SegmentReady(rendition, segment):
                 self._changed.add(rendition)
-                if not segment.is_gap:
-                    data = b"".join(self._growing.pop(rendition, ()))
-                    self._put_segment(rendition, segment, data, now_utc)
+                if not segment.is_gap and segment.msn != self._lost.get(rendition):
+                    self._complete_segment(rendition, segment, now_utc)
             case SegmentExpired(rendition, segment):
-                if not segment.is_gap:
-                    self._feed.drop(self._url(rendition, segment.name))
+                self._feed.drop_segments(self._path, rendition, segment.msn)
             case PresentationEnded():
                 renditions = self._presentation.renditions
                 self._changed.update(name for name in renditions if renditions[name].segments)
 
-    def _put_segment(self, rendition: str, segment: Segment, data: bytes, now_utc: float) -> None:
-        self._put_media(rendition, segment.name, data, segment.msn)
+    def _put_part(self, rendition: str, part: Part, pieces: Sequence[bytes]) -> None:
+        """Where there is no room for it, what playlists list no longer leaves before its time.
+
+        If that does not suffice its segment becomes a gap: no playlist may name what cannot be
+        fetched (RFC 8216bis 6.2.1).
+        """
+        kind = self._media_type(rendition)
+        while self._lost.get(rendition) != part.msn:
+            if self._feed.put_part(self._path, rendition, kind, part, pieces):
+                return
+            expired = self._presentation.expire_early()
+            if expired is None:
+                self._lost[rendition] = part.msn
+                self._presentation.lose(rendition, part)
+            else:
+                self._feed.drop_segments(self._path, expired.rendition, expired.segment.msn)
+
+    def _complete_segment(self, rendition: str, segment: Segment, now_utc: float) -> None:
+        self._feed.complete_segment(self._path, rendition, segment.msn)
         self._ready.add(rendition)
         self._first_segment_utc = self._first_segment_utc or now_utc
         self._segments += 1
-        self._segment_bytes += len(data)
+        self._segment_bytes += segment.size_bytes
 
     def _render(self, now_utc: float) -> None:
         """Renders what changed: those renditions' playlists, and what lists all of them."""
@@ -186,6 +204,8 @@ class Origin:
 
     def _render_indexes(self, now_utc: float) -> None:
         if not self._listed and not self._may_list(now_utc):
+            return
+        if not self._presentation.has_media:  # nothing but gaps: what was listed stays
             return
         self._listed = True
         self._put_text("index.m3u8", render_multivariant_playlist(self._presentation), HLS_TYPE)
@@ -216,18 +236,17 @@ class Origin:
             )
         )
 
-    def _put_media(self, rendition: str, name: str, data: bytes, msn: int | None = None) -> None:
-        kind = self._presentation.renditions[rendition].track.media_type
+    def _put_init(self, rendition: str, init: InitSection) -> None:
         self._feed.put(
             Put(
                 path=self._path,
-                url=self._url(rendition, name),
-                body=data,
-                content_type="audio/mp4" if kind is MediaType.AUDIO else "video/mp4",
+                url=f"/{self._path}/{rendition}/{init.name}",
+                body=init.data,
+                content_type=self._media_type(rendition),
                 rendition=rendition,
-                msn=msn,
             )
         )
 
-    def _url(self, rendition: str, name: str) -> str:
-        return f"/{self._path}/{rendition}/{name}"
+    def _media_type(self, rendition: str) -> str:
+        kind = self._presentation.renditions[rendition].track.media_type
+        return "audio/mp4" if kind is MediaType.AUDIO else "video/mp4"

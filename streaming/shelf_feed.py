@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from segmenter.segment import Part
+from streaming.gone_memory import GoneMemory, numbered
 from streaming.link import encode_frame
-from streaming.shelf import GoneMemory, numbered
-from streaming.shelf_messages import Drop, PathGone, PathState, Put, Replayed, Totals
+from streaming.media_feed import FedRendition
+from streaming.media_store import MediaStore, StoreStatistics
+from streaming.shelf_messages import (
+    Drop,
+    PartAdded,
+    PathGone,
+    PathState,
+    Put,
+    RenditionOpened,
+    Replayed,
+    SegmentCompleted,
+    SegmentDropped,
+    Totals,
+)
 
-HIGH_WATER_BYTES: Final = 16 * 1024 * 1024
-"""Bytes a link may buffer before it is sent only what is still current: two or three 4K segments,
-about 10 ms of copying when the other end wakes."""
+HIGH_WATER_BYTES: Final = 4 * 1024 * 1024
+"""Bytes a link may buffer before it is sent only what is still current: some seconds of playlists
+of a hundred paths, about 3 ms of copying when the other end wakes."""
 
 BEHIND_S: Final = 10.0
 """A delivery process that has not caught up for so long is restarted: its viewers have stalled by
@@ -19,6 +34,10 @@ then, since players buffer two or three segments of 2 s to 4 s."""
 
 _TOTALS: Final = "totals"
 _REPLAYED: Final = "replayed"
+
+Key = str | tuple[int, int]
+"""A URL, "path:<name>", "gone:<name>", "rendition:<handle>", "totals" or "replayed"; a segment by
+its rendition's handle and its number."""
 
 
 class FrameSink(Protocol):
@@ -36,7 +55,7 @@ class _Reader:
     """One link and the keys it still has to be told about, oldest change first."""
 
     sink: FrameSink
-    pending: dict[str, None] = field(default_factory=dict)
+    pending: dict[Key, None] = field(default_factory=dict)
     replayed: bool = False
     behind_since: float | None = None
 
@@ -46,39 +65,85 @@ class FeedStatistics:
     """What the feed holds and how its readers fare."""
 
     resources: int
+    """Texts and init sections, segments and their parts."""
     resource_bytes: int
+    """Of texts and init sections; media are in the store."""
     readers: int
     pending: int
     """Changes not yet sent to the reader that is furthest behind."""
+    store: StoreStatistics
 
 
 class ShelfFeed:
     """Owns what is on the shelf; the origin puts and drops, DeliveryProcesses attach their links.
 
-    A change is encoded once for all links. A link that is behind gets no further frames but a
-    list of changed keys; when it has room it is sent what these keys hold by then, so a slow
-    delivery process skips playlists that are out of date and media that has gone, and costs the
-    origin no memory but the keys. Replaying the shelf to a new process is the same thing with
-    every key pending.
+    Media bytes go into the store, and links are told where. A change is encoded once for all
+    links. A link that is behind gets no further frames but a list of changed keys; when it has
+    room it is sent what these keys hold by then, so a slow delivery process skips playlists that
+    are out of date and media that has gone, and costs the origin no memory but the keys.
+    Replaying the shelf to a new process is the same thing with every key pending.
     """
 
-    def __init__(self) -> None:
-        # url -> Put, "path:<name>" -> PathState, "totals" -> Totals; last changed is last, so a
-        # replay sends media before the playlists that name it.
-        self._current: dict[str, Any] = {}
+    def __init__(self, store: MediaStore) -> None:
+        # Last changed is last, so a replay sends media before the playlists that name it.
+        self._current: dict[Key, Any] = {}
+        self._store = store
+        self._renditions: dict[tuple[str, str], FedRendition] = {}
+        self._next_handle = 0
         self._gone = GoneMemory()
         self._readers: list[_Reader] = []
         self._urls_of_path: dict[str, set[str]] = {}
         self._resource_bytes = 0
 
-    # -- what the origin says -----------------------------------------------------------------
+    # -- what the origin says: media ----------------------------------------------------------
+
+    def put_part(
+        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[bytes]
+    ) -> bool:
+        """The next part of a segment can be fetched; `pieces` are its bytes.
+
+        False where there is no room for them; the caller then adds no more to this segment.
+        """
+        fed = self._renditions.get((path, rendition)) or self._open(path, rendition, content_type)
+        offset = self._store.append(
+            fed.log, pieces, part.size_bytes, starts_segment=part.msn not in fed.segments
+        )
+        if offset is None:
+            return False
+        added = PartAdded(fed.handle, part.msn, part.index, part.start, offset, part.size_bytes)
+        key = (fed.handle, part.msn)
+        self._set(key, fed.add_part(added))
+        self._changed(key, added)
+        return True
+
+    def complete_segment(self, path: str, rendition: str, msn: int) -> None:
+        """A segment has all its parts, and they are there."""
+        fed = self._renditions[path, rendition]
+        segment = fed.segments[msn]
+        segment.is_complete = True
+        self._set((fed.handle, msn), segment)
+        self._changed((fed.handle, msn), SegmentCompleted(fed.handle, msn))
+
+    def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
+        """Segments up to `last_msn` are no longer served, with all their parts."""
+        fed = self._renditions.get((path, rendition))
+        if fed is None:
+            return
+        for segment in fed.drop(last_msn):
+            key = (fed.handle, segment.msn)
+            self._current.pop(key, None)
+            self._gone.remember_segment(fed.folder, segment.msn)
+            self._changed(key, SegmentDropped(*key))
+        self._store.free(fed.log, fed.first_offset)
+
+    # -- what the origin says: everything else ------------------------------------------------
 
     def put(self, put: Put) -> None:
         """A resource appears or is replaced."""
-        old = self._current.pop(put.url, None)
+        old = self._current.get(put.url)
         if old is not None:
             self._resource_bytes -= len(old.body)
-        self._current[put.url] = put
+        self._set(put.url, put)
         self._resource_bytes += len(put.body)
         self._urls_of_path.setdefault(put.path, set()).add(put.url)
         self._changed(put.url, put)
@@ -95,30 +160,36 @@ class ShelfFeed:
     def path_state(self, state: PathState) -> None:
         """A path's state or statistics changed."""
         key = "path:" + state.path
-        self._current.pop(key, None)
-        self._current[key] = state
+        self._set(key, state)
         self._changed(key, state)
 
     def path_gone(self, path: str) -> None:
         """A path has gone with everything on it."""
+        keys: list[Key] = ["path:" + path]
+        self._current.pop("path:" + path, None)
         for url in self._urls_of_path.pop(path, ()):
+            keys.append(url)
             self._forget(url)
             if numbered(url) is not None:
                 self._gone.remember(url)
-            for reader in self._readers:
-                reader.pending.pop(url, None)
-        self._current.pop("path:" + path, None)
+        for name in [name for name in self._renditions if name[0] == path]:
+            keys += self._close(self._renditions.pop(name))
         for reader in self._readers:
-            reader.pending.pop("path:" + path, None)
+            for key in keys:
+                reader.pending.pop(key, None)
         # A key of its own: a path that comes back at once must not hide that it had gone.
         self._changed("gone:" + path, PathGone(path))
 
     def totals(self, totals: Totals) -> None:
         """The server-wide figures of this second."""
-        self._current[_TOTALS] = totals
+        self._set(_TOTALS, totals)
         self._changed(_TOTALS, totals)
 
     # -- what the delivery processes' owner says ----------------------------------------------
+
+    def open_reader(self) -> int:
+        """A descriptor of the media store for a new delivery process; the caller closes it."""
+        return self._store.open_reader()
 
     def attach(self, sink: FrameSink) -> None:
         """A delivery process has come: it is sent everything, then Replayed.
@@ -151,13 +222,39 @@ class ShelfFeed:
     def statistics(self) -> FeedStatistics:
         """A snapshot for metrics."""
         return FeedStatistics(
-            resources=sum(map(len, self._urls_of_path.values())),
+            resources=sum(map(len, self._urls_of_path.values()))
+            + sum(map(len, self._renditions.values())),
             resource_bytes=self._resource_bytes,
             readers=len(self._readers),
             pending=max((len(r.pending) for r in self._readers), default=0),
+            store=self._store.statistics(),
         )
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _open(self, path: str, rendition: str, content_type: str) -> FedRendition:
+        self._next_handle += 1
+        opened = RenditionOpened(self._next_handle, path, rendition, content_type)
+        fed = self._renditions[path, rendition] = FedRendition(opened)
+        key = f"rendition:{fed.handle}"
+        self._set(key, opened)
+        self._changed(key, opened)
+        return fed
+
+    def _close(self, fed: FedRendition) -> list[Key]:
+        """Forget a rendition; gives the keys that are of it."""
+        keys: list[Key] = [f"rendition:{fed.handle}"]
+        for msn in fed.segments:
+            self._gone.remember_segment(fed.folder, msn)
+            keys.append((fed.handle, msn))
+        for key in keys:
+            self._current.pop(key, None)
+        self._store.close_log(fed.log)
+        return keys
+
+    def _set(self, key: Key, value: Any) -> None:
+        self._current.pop(key, None)
+        self._current[key] = value
 
     def _forget(self, url: str) -> Put | None:
         put: Put | None = self._current.pop(url, None)
@@ -165,7 +262,7 @@ class ShelfFeed:
             self._resource_bytes -= len(put.body)
         return put
 
-    def _changed(self, key: str, message: Any) -> None:
+    def _changed(self, key: Key, message: Any) -> None:
         frame: bytearray | None = None
         for reader in self._readers:
             if reader.pending or reader.sink.buffered_bytes > HIGH_WATER_BYTES:
@@ -189,10 +286,12 @@ class ShelfFeed:
         elif reader.behind_since is None:
             reader.behind_since = now
 
-    def _message(self, key: str) -> Any:
-        message = self._current.get(key)
-        if message is not None:
-            return message
+    def _message(self, key: Key) -> Any:
+        held = self._current.get(key)
+        if isinstance(key, tuple):
+            return SegmentDropped(*key) if held is None else held.state(key[0])
+        if held is not None:
+            return held
         if key == _REPLAYED:
             return Replayed()
         if key.startswith("gone:"):

@@ -1,7 +1,8 @@
 """What the origin and its delivery processes say to each other over a Link.
 
-The origin speaks `ToDelivery`, a delivery process answers with `FromDelivery`. Media bodies travel
-as msgpack binary, so one encoded frame serves every delivery process.
+The origin speaks `ToDelivery`, a delivery process answers with `FromDelivery`. Playlists and init
+sections travel whole; of media only where in the media store they are, one short message for each
+part. One encoded frame serves every delivery process.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ CacheRule: TypeAlias = Literal["immutable", "playlist"]
 PathPhase: TypeAlias = Literal["idle", "starting", "live", "away", "ended"]
 
 
-class DeliveryConfig(Struct, tag="config", frozen=True):
+class DeliveryConfig(Struct, tag="config", array_like=True, frozen=True):
     """The first message: what a delivery process must know before it listens."""
 
     name: str = "headwater"
@@ -27,10 +28,12 @@ class DeliveryConfig(Struct, tag="config", frozen=True):
     """Open connections; further ones wait in the listen queue."""
     drain_s: float = 5.0
     """How long a shutdown waits for running responses, seconds."""
+    cache_bytes: int = 64 * 1024 * 1024
+    """Media bytes kept ready to be sent again."""
     log_level: str = "info"
 
 
-class Put(Struct, tag="put", frozen=True):
+class Put(Struct, tag="put", array_like=True, frozen=True):
     """A resource appears, or is replaced, at `url`."""
 
     path: str
@@ -47,16 +50,67 @@ class Put(Struct, tag="put", frozen=True):
     """Without quotes; "" lets the shelf make one from the bytes."""
     rendition: str = ""
     """The rendition it belongs to; "" for what belongs to the whole path."""
-    msn: int | None = None
-    """Media sequence number of a segment or part, or of the newest segment in a playlist."""
-    part: int | None = None
-    """Index of a part in its segment, or of the newest part in a playlist."""
 
 
-class Drop(Struct, tag="drop", frozen=True):
+class Drop(Struct, tag="drop", array_like=True, frozen=True):
     """The resource at `url` is no longer served: 410 from now on."""
 
     url: str
+
+
+class RenditionOpened(Struct, tag="rendition", array_like=True, frozen=True):
+    """A rendition's first part follows; from now on it is spoken of by its handle."""
+
+    handle: int
+    """Never used again for another one."""
+    path: str
+    rendition: str
+    content_type: str
+
+
+class PartAdded(Struct, tag="part", array_like=True, frozen=True):
+    """The next part of a segment can be fetched.
+
+    A segment's parts lie one after the other in the media store. Where playlists have no parts
+    each segment is one.
+    """
+
+    handle: int
+    msn: int
+    """Media sequence number of its segment."""
+    part: int
+    """Index in its segment."""
+    start: int
+    """Media time of its first sample, ticks."""
+    offset: int
+    """In the media store, bytes."""
+    size_bytes: int
+
+
+class SegmentCompleted(Struct, tag="segment", array_like=True, frozen=True):
+    """A segment has all its parts: it can be fetched as a whole."""
+
+    handle: int
+    msn: int
+
+
+class SegmentState(Struct, tag="segment_state", array_like=True, frozen=True):
+    """A segment as it is by now, for who has missed some of its changes."""
+
+    handle: int
+    msn: int
+    offset: int
+    """Of its first part."""
+    parts: tuple[tuple[int, int], ...]
+    """(start in ticks, size in bytes) of each."""
+    is_complete: bool
+
+
+class SegmentDropped(Struct, tag="segment_gone", array_like=True, frozen=True):
+    """A segment and its parts are no longer served: 410 from now on."""
+
+    handle: int
+    msn: int
 
 
 class GoneSeries(Struct, frozen=True, array_like=True):
@@ -67,7 +121,7 @@ class GoneSeries(Struct, frozen=True, array_like=True):
     last: int
 
 
-class GoneSnapshot(Struct, tag="gone", frozen=True):
+class GoneSnapshot(Struct, tag="gone", array_like=True, frozen=True):
     """What had gone before this delivery process started."""
 
     series: tuple[GoneSeries, ...] = ()
@@ -91,7 +145,7 @@ class RenditionRecord(Struct, frozen=True, omit_defaults=True):
     """True: the publisher's own encoding."""
 
 
-class PathState(Struct, tag="path", frozen=True):
+class PathState(Struct, tag="path", array_like=True, frozen=True):
     """A path's state and statistics, sent when they change and about once a second while live."""
 
     path: str
@@ -117,7 +171,7 @@ class PathState(Struct, tag="path", frozen=True):
     """Whatever else the API should show, JSON types only."""
 
 
-class PathGone(Struct, tag="path_gone", frozen=True):
+class PathGone(Struct, tag="path_gone", array_like=True, frozen=True):
     """The path and everything on it has gone: its playlists are 404 again."""
 
     path: str
@@ -149,10 +203,17 @@ class DeliveryStatistics(Struct, tag="statistics", frozen=True):
     loop_lag_s: float = 0.0
     """The worst delay of the event loop since the last message, seconds."""
     resources: int = 0
+    """URLs that can be fetched."""
     resource_bytes: int = 0
+    """Bytes of playlists and init sections."""
+    cached_bytes: int = 0
+    """Media bytes kept ready; all others are read from the media store when asked for."""
+    cache_hits: int = 0
+    """Requests for media that were kept ready."""
+    cache_misses: int = 0
 
 
-class Totals(Struct, tag="totals", frozen=True):
+class Totals(Struct, tag="totals", array_like=True, frozen=True):
     """What only the origin sees as a whole, sent to every delivery process once a second."""
 
     delivery: tuple[DeliveryStatistics, ...] = ()
@@ -165,11 +226,11 @@ class Totals(Struct, tag="totals", frozen=True):
     """Everything else the origin wants on /metrics."""
 
 
-class Replayed(Struct, tag="replayed", frozen=True):
+class Replayed(Struct, tag="replayed", array_like=True, frozen=True):
     """Everything that was on the shelf has been sent: listen now."""
 
 
-class Drain(Struct, tag="drain", frozen=True):
+class Drain(Struct, tag="drain", array_like=True, frozen=True):
     """Accept nobody any more, finish what runs, and end."""
 
 
@@ -189,7 +250,17 @@ class Listening(Struct, tag="listening", frozen=True):
     """The delivery process accepts connections."""
 
 
+Media: TypeAlias = RenditionOpened | PartAdded | SegmentCompleted | SegmentState | SegmentDropped
 ToDelivery: TypeAlias = (
-    DeliveryConfig | Put | Drop | GoneSnapshot | PathState | PathGone | Totals | Replayed | Drain
+    DeliveryConfig
+    | Put
+    | Drop
+    | Media
+    | GoneSnapshot
+    | PathState
+    | PathGone
+    | Totals
+    | Replayed
+    | Drain
 )
 FromDelivery: TypeAlias = PathWanted | Viewers | DeliveryStatistics | Listening

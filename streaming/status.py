@@ -10,6 +10,7 @@ from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
 from streaming.ingest.rtmp.server import RtmpServerStatistics
+from streaming.media_store import StoreStatistics
 from streaming.path import Path, PathState
 from streaming.pipeline import Pipeline
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
@@ -150,6 +151,18 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         Metric(f"headwater_path_{name}", text, float(value), labels, kind)
         for name, text, value, kind in figures
     ]
+
+
+def store_metrics(seen: StoreStatistics) -> list[Metric]:
+    """What /metrics shows of the media store."""
+    return [
+        Metric("headwater_store_bytes", "Media held for all live windows.", seen.held_bytes),
+        Metric("headwater_store_limit_bytes", "The most it may hold.", seen.limit_bytes),
+        Metric("headwater_store_written_bytes", "Ever written.", seen.written_bytes,
+               kind="counter"),
+        Metric("headwater_store_refusals", "How often there was no room for a part.",
+               seen.refused, kind="counter"),
+    ]  # fmt: skip
 
 
 def rtmp_metrics(seen: RtmpServerStatistics) -> list[Metric]:

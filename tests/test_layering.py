@@ -32,7 +32,12 @@ SANS_IO = (
     "streaming/ingest/rtmp/handshake.py",
     "streaming/transcode/ladder.py",
     "streaming/path.py",
+    "streaming/gone_memory.py",
+    "streaming/media_feed.py",
+    "streaming/media_shelf.py",
+    "streaming/resource.py",
     "streaming/shelf.py",
+    "streaming/store_ledger.py",
 )
 
 OWNERS = {

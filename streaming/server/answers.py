@@ -8,13 +8,14 @@ from typing import Final
 import msgspec
 from aiohttp.web import BaseRequest, Response
 
+from streaming.resource import Resource
 from streaming.server.conditional import (
     RangeNotSatisfiable,
     accepts_gzip,
     matches_etag,
     parse_range,
 )
-from streaming.shelf import Absence, Resource
+from streaming.shelf import Absence
 
 RETRY_AFTER_S: Final = 1
 """A starting path is playable within about a segment; players wait so long between tries."""
@@ -32,7 +33,7 @@ _ABSENCE_TEXT: Final = {
 
 
 def resource_response(request: BaseRequest, resource: Resource) -> Response:
-    """200, 206, 304 or 416 for a GET or HEAD of `resource`."""
+    """200, 206, 304 or 416 for a GET or HEAD of `resource`; 410 if it has gone meanwhile."""
     headers = _validators(resource, resource.etag)
     if_none_match = request.headers.get("If-None-Match")
     gzip = resource.compressible and accepts_gzip(request.headers.get("Accept-Encoding", ""))
@@ -48,7 +49,16 @@ def resource_response(request: BaseRequest, resource: Resource) -> Response:
         headers["ETag"] = resource.gzip_etag
         headers["Content-Encoding"] = "gzip"
         return Response(body=resource.gzip_body(), headers=headers)
-    return Response(body=resource.body, headers=headers)
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(resource.size_bytes)
+        return Response(headers=headers)
+    return _body_response(200, resource.load(), headers)
+
+
+def _body_response(status: int, body: bytes | None, headers: dict[str, str]) -> Response:
+    if body is None:  # freed since it was found
+        return absence_response(Absence.GONE)
+    return Response(status=status, body=body, headers=headers)
 
 
 def _validators(resource: Resource, etag: str) -> dict[str, str]:
@@ -67,7 +77,7 @@ def _wants_range(request: BaseRequest, resource: Resource) -> bool:
 
 
 def _range_response(value: str, resource: Resource, headers: dict[str, str]) -> Response:
-    size = len(resource.body)
+    size = resource.size_bytes
     try:
         wanted = parse_range(value, size)
     except RangeNotSatisfiable:
@@ -75,10 +85,10 @@ def _range_response(value: str, resource: Resource, headers: dict[str, str]) -> 
         headers["Content-Type"] = _TEXT
         return Response(status=416, text="No byte of that range exists.\n", headers=headers)
     if wanted is None:
-        return Response(body=resource.body, headers=headers)
+        return _body_response(200, resource.load(), headers)
     first, end = wanted
     headers["Content-Range"] = f"bytes {first}-{end - 1}/{size}"
-    return Response(status=206, body=resource.body[first:end], headers=headers)
+    return _body_response(206, resource.load_range(first, end), headers)
 
 
 def absence_response(absence: Absence) -> Response:

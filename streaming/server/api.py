@@ -37,8 +37,7 @@ def _one_path(name: str, paths: dict[str, PathState], totals: Totals) -> Respons
 
 
 def _path_record(state: PathState, totals: Totals) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.to_builtins(state)
-    record.pop("type", None)
+    record: dict[str, Any] = msgspec.structs.asdict(state)
     record["viewers"] = totals.viewers.get(state.path, 0)
     folder = f"/{state.path}/"
     record["urls"] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from streaming.shelf import Shelf
 from streaming.shelf_messages import DeliveryStatistics
 
 _OK: Final = {kind: f"{kind} 2xx" for kind in ("media", "playlist", "page")}
@@ -31,7 +32,7 @@ class Counters:
         self.sent_bytes += sent_bytes
         self.fast_requests += 1
 
-    def take(self, open_connections: int, resources: int, held_bytes: int) -> DeliveryStatistics:
+    def take(self, open_connections: int, shelf: Shelf) -> DeliveryStatistics:
         """A snapshot; the loop's worst lag starts again from zero."""
         lag, self.loop_lag_s = self.loop_lag_s, 0.0
         return DeliveryStatistics(
@@ -41,6 +42,9 @@ class Counters:
             fast_requests=self.fast_requests,
             refused_connections=self.refused_connections,
             loop_lag_s=lag,
-            resources=resources,
-            resource_bytes=held_bytes,
+            resources=len(shelf),
+            resource_bytes=shelf.bytes_held,
+            cached_bytes=shelf.bodies.held_bytes,
+            cache_hits=shelf.bodies.hits,
+            cache_misses=shelf.bodies.misses,
         )

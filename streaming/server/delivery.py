@@ -1,6 +1,7 @@
-"""The delivery process: `python -m streaming.server.delivery <link fd> <listening socket fd>`.
+"""The delivery process: `python -m streaming.server.delivery <link> <listening socket> <store>`.
 
-Holds a shelf that the origin fills over the link and serves it over HTTP. It starts to accept when
+The arguments are file descriptors. Holds a shelf that the origin fills over the link and serves it
+over HTTP, reading media from the store as they are asked for. It starts to accept when
 the origin has replayed the shelf, and ends by draining when told to or when the origin has gone.
 """
 
@@ -17,6 +18,8 @@ from typing import Any, Final
 import uvloop
 
 from streaming.link import Link
+from streaming.media_store import StoreReader
+from streaming.resource import MediaBodies
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
@@ -28,11 +31,16 @@ from streaming.shelf_messages import (
     Drop,
     GoneSnapshot,
     Listening,
+    PartAdded,
     PathGone,
     PathState,
     PathWanted,
     Put,
+    RenditionOpened,
     Replayed,
+    SegmentCompleted,
+    SegmentDropped,
+    SegmentState,
     ToDelivery,
     Totals,
     Viewers,
@@ -56,9 +64,9 @@ ORPHAN_DRAIN_S: Final = 0.5
 class Delivery:
     """Wires the link to the shelf and the shelf to HTTP; owns everything in this process."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, store: StoreReader) -> None:
         self._listening = listening
-        self._shelf = Shelf()
+        self._shelf = Shelf(MediaBodies(store.read, DeliveryConfig().cache_bytes))
         self._site: Site | None = None
         self._listener: Listener | None = None
         self._link: Link[Any] | None = None
@@ -106,11 +114,7 @@ class Delivery:
                 self._site.viewers.turn()
             self._wanted.clear()
             self._send(Viewers(self._site.viewers.counts()))
-            self._send(
-                self._site.counters.take(
-                    len(self._listener.connections), len(self._shelf), self._shelf.bytes_held
-                )
-            )
+            self._send(self._site.counters.take(len(self._listener.connections), self._shelf))
 
     async def _drain(self) -> None:
         assert self._link is not None
@@ -134,6 +138,11 @@ class Delivery:
     def _on_message(self, message: Any) -> None:
         shelf = self._shelf
         match message:
+            case (
+                PartAdded() | SegmentCompleted() | SegmentDropped() | SegmentState()
+                | RenditionOpened()
+            ):  # fmt: skip
+                shelf.put_media(message)
             case Put():
                 shelf.put(message)
             case Drop():
@@ -149,26 +158,27 @@ class Delivery:
                 shelf.restore_gone(message)
             case DeliveryConfig():
                 self._config = message
+                shelf.bodies.limit_bytes = message.cache_bytes
             case Replayed():
                 self._replayed.set()
             case Drain():
                 self._stop.set()
 
 
-async def _run(link_fd: int, listen_fd: int) -> None:
+async def _run(link_fd: int, listen_fd: int, store_fd: int) -> None:
     listening = socket.socket(fileno=listen_fd)
     listening.setblocking(False)
-    await Delivery(listening).run(socket.socket(fileno=link_fd))
+    await Delivery(listening, StoreReader(store_fd)).run(socket.socket(fileno=link_fd))
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the process; `arguments` are the two file descriptors."""
+    """Runs the process; `arguments` are the three file descriptors."""
     # Ctrl-C and systemd reach the whole process group; the origin decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s delivery: %(message)s")
-    link_fd, listen_fd = map(int, arguments)
-    uvloop.run(_run(link_fd, listen_fd))
+    link_fd, listen_fd, store_fd = map(int, arguments)
+    uvloop.run(_run(link_fd, listen_fd, store_fd))
     return 0
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
+from streaming.resource import Resource
 from streaming.server.conditional import accepts_gzip
 from streaming.server.counters import Counters
 from streaming.server.middleware import SERVER, Headers
 from streaming.server.viewers import ViewerCounter
-from streaming.shelf import Resource, Shelf
+from streaming.shelf import Shelf
 
 MAX_HEAD_BYTES: Final = 4_096
 """Longer ones are aiohttp's, limits included; browsers send about 700 bytes."""
@@ -128,7 +129,9 @@ class FastPath:
         if resource is None:
             return None
         zipped = plain.gzip and resource.compressible
-        body = resource.gzip_body() if zipped else resource.body
+        body = resource.gzip_body() if zipped else resource.load()
+        if body is None:
+            return None
         head = self._date() + self._head(resource, zipped)
         self._viewers.saw(resource.path, viewer)
         self._counters.count_fast(resource.kind, len(body))
@@ -162,7 +165,7 @@ class FastPath:
             "Cache-Control": resource.cache_control,
             "Content-Type": resource.content_type,
             "Accept-Ranges": "bytes",
-            "Content-Length": str(len(resource.gzip_body() if zipped else resource.body)),
+            "Content-Length": str(len(resource.gzip_body()) if zipped else resource.size_bytes),
             **({"Vary": "Accept-Encoding"} if resource.compressible else {}),
             **({"Content-Encoding": "gzip"} if zipped else {}),
             **self._fields,

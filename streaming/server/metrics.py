@@ -92,7 +92,15 @@ _DELIVERY_FIELDS: Final[tuple[tuple[str, str, type[Family], str], ...]] = (
         "loop_lag_s",
     ),
     ("headwater_shelf_resources", "URLs served now.", GaugeMetricFamily, "resources"),
-    ("headwater_shelf_bytes", "Bytes held to serve.", GaugeMetricFamily, "resource_bytes"),
+    (
+        "headwater_shelf_bytes",
+        "Playlists and init sections held.",
+        GaugeMetricFamily,
+        "resource_bytes",
+    ),
+    ("headwater_cache_bytes", "Media kept ready.", GaugeMetricFamily, "cached_bytes"),
+    ("headwater_cache_hits", "Media that were kept ready.", CounterMetricFamily, "cache_hits"),
+    ("headwater_cache_misses", "Media read from the store.", CounterMetricFamily, "cache_misses"),
 )
 assert all(hasattr(DeliveryStatistics, f[3]) for f in _DELIVERY_FIELDS)
 

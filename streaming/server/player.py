@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from streaming.shelf import Resource
+from streaming.resource import Resource
 from streaming.shelf_messages import Put
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def _load(folder: Path) -> dict[str, Resource]:
         for file in folder.glob(pattern):
             url = PREFIX + file.relative_to(folder).as_posix()
             page = file.suffix == ".html"
-            files[url] = Resource(
+            files[url] = Resource.from_put(
                 Put(
                     path="",
                     url=url,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -134,15 +135,19 @@ class DeliveryProcesses:
 
     async def spawn(self, link_end: socket.socket) -> asyncio.subprocess.Process:
         """One new delivery process that talks over `link_end`."""
-        descriptors = (link_end.fileno(), self._listening.fileno())
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "streaming.server.delivery",
-            *map(str, descriptors),
-            pass_fds=descriptors,
-            stdin=asyncio.subprocess.DEVNULL,
-        )
+        store = self._feed.open_reader()
+        try:
+            descriptors = (link_end.fileno(), self._listening.fileno(), store)
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "streaming.server.delivery",
+                *map(str, descriptors),
+                pass_fds=descriptors,
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        finally:
+            os.close(store)
 
     def attach(self, link: Link[Any]) -> None:
         """A new process's link is open."""
@@ -272,4 +277,6 @@ def _sum_counters(before: DeliveryStatistics, now: DeliveryStatistics) -> Delive
         sent_bytes=before.sent_bytes + now.sent_bytes,
         fast_requests=before.fast_requests + now.fast_requests,
         refused_connections=before.refused_connections + now.refused_connections,
+        cache_hits=before.cache_hits + now.cache_hits,
+        cache_misses=before.cache_misses + now.cache_misses,
     )

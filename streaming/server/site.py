@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
+from streaming.resource import Resource
 from streaming.server.answers import absence_response, resource_response, text_response
 from streaming.server.api import api_response
 from streaming.server.counters import Counters
@@ -18,7 +19,7 @@ from streaming.server.middleware import ALLOWED_METHODS, Headers, options_respon
 from streaming.server.player import Pages, is_path_name
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
-from streaming.shelf import Resource, Shelf
+from streaming.shelf import Shelf
 from streaming.shelf_messages import DeliveryConfig, Totals
 
 logger = logging.getLogger(__name__)

@@ -66,4 +66,4 @@ def test_pages_of_an_unpacked_wheel_are_whole(wheel: zipfile.ZipFile, tmp_path: 
     for name in LIBRARIES:
         file = pages.file(f"/static/vendor/{name}")
         assert file is not None
-        assert file.body == (ROOT / "static" / "vendor" / name).read_bytes()
+        assert file.load() == (ROOT / "static" / "vendor" / name).read_bytes()

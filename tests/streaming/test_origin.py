@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Sequence
 
 from segmenter.media import Sample
+from segmenter.segment import Part
 from streaming.config import PathConfig
+from streaming.media_store import MediaStore
 from streaming.origin import JOIN_WAIT_S, VIDEO_WAIT_S, Origin, is_audio
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
@@ -16,26 +19,41 @@ from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, audio, video
 class RecordingFeed(ShelfFeed):
     """Remembers everything that was put and dropped."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, store: MediaStore) -> None:
+        super().__init__(store)
         self.puts: list[Put] = []
-        self.drops: list[str] = []
+        self.parts: list[str] = []
+        self.segments: list[str] = []
+        self.types: set[str] = set()
+        self.dropped: dict[str, int] = {}
 
     def put(self, put: Put) -> None:
         self.puts.append(put)
         super().put(put)
 
-    def drop(self, url: str) -> None:
-        self.drops.append(url)
-        super().drop(url)
+    def put_part(
+        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[bytes]
+    ) -> bool:
+        self.parts.append(f"{path}/{rendition}/{part.name}")
+        self.types.add(content_type)
+        return super().put_part(path, rendition, content_type, part, pieces)
+
+    def complete_segment(self, path: str, rendition: str, msn: int) -> None:
+        self.segments.append(f"{path}/{rendition}/{msn}.m4s")
+        super().complete_segment(path, rendition, msn)
+
+    def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
+        self.dropped[rendition] = last_msn
+        super().drop_segments(path, rendition, last_msn)
 
     def bodies(self, url: str) -> list[bytes]:
         return [put.body for put in self.puts if put.url == url]
 
 
 class Scene:
-    def __init__(self, **settings: object) -> None:
-        self.feed = RecordingFeed()
+    def __init__(self, store_bytes: int = 0, **settings: object) -> None:
+        self.store = MediaStore(store_bytes)
+        self.feed = RecordingFeed(self.store)
         self.origin = Origin("live/a", PathConfig(**settings), self.feed)  # type: ignore[arg-type]
         self.now = float(START)
 
@@ -57,9 +75,47 @@ def test_everything_of_a_path_is_below_its_name() -> None:
     scene.push(video(seconds=5), audio(seconds=5))
     assert {"/live/a/index.m3u8", "/live/a/manifest.mpd"} <= scene.urls
     assert {"/live/a/source/index.m3u8", "/live/a/audio/index.m3u8"} <= scene.urls
-    media = [put for put in scene.feed.puts if put.msn is not None]
-    assert {put.url for put in media} == {f"/live/a/{put.rendition}/{put.msn}.m4s" for put in media}
-    assert {put.content_type for put in media} == {"video/mp4", "audio/mp4"}
+    assert {name.rpartition("/")[0] for name in scene.feed.segments} == {
+        "live/a/source",
+        "live/a/audio",
+    }
+    assert scene.feed.types == {"video/mp4", "audio/mp4"}
+
+
+def test_every_part_can_be_fetched_before_its_segment_is_complete() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(seconds=1.5))
+    assert [name.rpartition(".m4s")[0].rpartition(".")[2] for name in scene.feed.parts] == [
+        str(index) for index in range(7)
+    ]
+    assert scene.feed.segments == []
+
+
+def in_a_store_of(store_bytes: int) -> tuple[Scene, list[tuple[str, str]]]:
+    """40 s with a window of 6 s, 352 kB; then (EXT-X-GAP or "", number) of what is listed."""
+    scene = Scene(store_bytes=store_bytes, window_s=6)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    for second in range(0, 40, 2):
+        scene.push(video(at=second, seconds=2, size=1400))
+        scene.origin.handle_timer(scene.now)
+    assert scene.store.statistics().refused > 0
+    assert scene.store.statistics().held_bytes <= store_bytes
+    playlist = scene.feed.bodies("/live/a/source/index.m3u8")[-1].decode()
+    return scene, re.findall(r"(#EXT-X-GAP\n)?#EXTINF:[^\n]*\n(\d+)\.m4s", playlist)
+
+
+def test_a_store_without_room_gives_up_what_playlists_list_no_longer() -> None:
+    _, listed = in_a_store_of(700_000)
+    assert [gap for gap, _ in listed] == [""] * 3
+
+
+def test_what_the_store_has_no_room_for_becomes_a_gap_and_the_path_goes_on() -> None:
+    scene, listed = in_a_store_of(200_000)
+    served = {name.rpartition("/")[2] for name in scene.feed.segments}
+    for gap, msn in listed:
+        assert bool(gap) != (f"{msn}.m4s" in served)
+    assert {bool(gap) for gap, _ in listed} == {True, False}
 
 
 def test_media_are_immutable_and_playlists_are_not() -> None:
@@ -74,8 +130,7 @@ def test_playlists_are_rendered_once_for_each_segment_and_not_for_samples() -> N
     scene = Scene()
     scene.origin.set_tracks([SOURCE], (), scene.now)
     scene.push(video(seconds=9))
-    segments = [put for put in scene.feed.puts if put.url.endswith(".m4s")]
-    assert len(scene.feed.bodies("/live/a/source/index.m3u8")) == len(segments) == 4
+    assert len(scene.feed.bodies("/live/a/source/index.m3u8")) == len(scene.feed.segments) == 4
 
 
 def test_players_are_not_let_in_before_the_expected_renditions_have_media() -> None:
@@ -102,8 +157,7 @@ def test_sound_without_the_expected_picture_is_held_back_longer() -> None:
     scene.origin.set_tracks([AUDIO], ("360p",), scene.now)
     scene.push(audio(seconds=9))
     scene.origin.handle_timer(scene.now)
-    first_segment = next(put for put in scene.feed.puts if put.url.endswith(".m4s"))
-    assert first_segment.rendition == "audio"
+    assert scene.feed.segments[0].startswith("live/a/audio/")
     assert not scene.origin.is_playable
     scene.origin.handle_timer(scene.now + VIDEO_WAIT_S)
     assert scene.origin.is_playable
@@ -123,12 +177,25 @@ def test_segments_leave_the_shelf_some_time_after_they_left_the_playlist() -> No
     scene = Scene(window_s=6)
     scene.origin.set_tracks([SOURCE], (), scene.now)
     scene.push(video(seconds=30))
-    first = next(put.url for put in scene.feed.puts if put.url.endswith(".m4s"))
+    first = scene.feed.segments[0].rpartition("/")[2]
     listed = scene.feed.bodies("/live/a/source/index.m3u8")[-1].decode()
-    assert first.rpartition("/")[2] not in listed
-    assert first not in scene.feed.drops
+    assert first not in listed
+    assert "source" not in scene.feed.dropped
     scene.origin.handle_timer(scene.now + 60)
-    assert first in scene.feed.drops
+    assert f"{scene.feed.dropped['source']}.m4s" >= first
+
+
+def test_the_store_holds_what_is_served_and_no_more() -> None:
+    scene = Scene(window_s=6)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    for second in range(0, 60, 2):
+        scene.push(video(at=second, seconds=2, size=10_000))
+        scene.origin.handle_timer(scene.now)
+    segment_bytes = 63 * 10_000
+    held = scene.store.statistics().held_bytes
+    assert 6 * segment_bytes < held < 10 * segment_bytes
+    scene.origin.close()
+    assert scene.store.statistics().held_bytes == 0
 
 
 def test_closing_takes_everything_from_the_shelf() -> None:

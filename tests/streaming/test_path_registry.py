@@ -12,6 +12,7 @@ from segmenter.timeline import RTMP_CLOCK
 from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import PublishRequest
+from streaming.media_store import MediaStore
 from streaming.path_registry import PathRegistry, name_error
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import PathState as PathStateMessage
@@ -25,7 +26,7 @@ class RecordingFeed(ShelfFeed):
     """A feed that also remembers which states it was told."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(MediaStore())
         self.told: list[PathStateMessage] = []
 
     def path_state(self, state: PathStateMessage) -> None:

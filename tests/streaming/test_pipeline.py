@@ -11,6 +11,7 @@ from segmenter.errors import MediaError
 from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import SourceClock
 from streaming.config import PathConfig, RungConfig
+from streaming.media_store import MediaStore
 from streaming.path import Path, PathState, Slot
 from streaming.pipeline import Pipeline
 from streaming.shelf_feed import ShelfFeed
@@ -74,7 +75,7 @@ class Scene:
         self.now = float(START)
         config = PathConfig(**settings)  # type: ignore[arg-type]
         self.path = Path("live/a", config, self.now, lambda change: None)
-        self.feed = ShelfFeed()
+        self.feed = ShelfFeed(MediaStore())
         self.pipeline = Pipeline(self.path, self.feed, lambda name: 1.2, lambda: self.now)
         self.slot: Slot | None = None
         self.sent_ms = 0

@@ -6,8 +6,14 @@ import zlib
 
 import pytest
 
-from streaming.shelf import MAX_GONE_SERIES, Absence, GoneMemory, Resource, Shelf, numbered
+from streaming.gone_memory import MAX_GONE_SERIES, GoneMemory, numbered
+from streaming.resource import MediaBodies, Resource
+from streaming.shelf import Absence, Shelf
 from streaming.shelf_messages import Drop, PathGone, PathState, Put
+
+
+def new_shelf() -> Shelf:
+    return Shelf(MediaBodies(lambda offset, size: None, 0))
 
 
 def put(url: str, body: bytes = b"x", path: str = "live/a", **more: object) -> Put:
@@ -32,22 +38,22 @@ def test_media_urls_fall_into_numbered_series(url: str, series: tuple[str, int] 
 
 
 def test_what_was_put_is_found() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.put(put("/live/a/720p/1.m4s", b"abc"))
     found = shelf.find("/live/a/720p/1.m4s")
     assert isinstance(found, Resource)
-    assert found.body == b"abc"
+    assert found.load() == b"abc"
 
 
 def test_what_was_dropped_has_gone() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.put(put("/live/a/720p/1.m4s"))
     shelf.drop(Drop("/live/a/720p/1.m4s"))
     assert shelf.find("/live/a/720p/1.m4s") is Absence.GONE
 
 
 def test_numbers_between_dropped_ones_have_gone_too() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     for msn in (3, 7):
         shelf.drop(Drop(f"/live/a/720p/{msn}.m4s"))
     assert shelf.find("/live/a/720p/5.m4s") is Absence.GONE
@@ -55,14 +61,14 @@ def test_numbers_between_dropped_ones_have_gone_too() -> None:
 
 @pytest.mark.parametrize("msn", [2, 8])
 def test_numbers_before_the_first_and_after_the_last_never_were(msn: int) -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     for dropped in (3, 7):
         shelf.drop(Drop(f"/live/a/720p/{dropped}.m4s"))
     assert shelf.find(f"/live/a/720p/{msn}.m4s") is Absence.NEVER
 
 
 def test_dropping_parts_leaves_their_segment() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.put(put("/live/a/720p/1.m4s"))
     shelf.put(put("/live/a/720p/1.0.m4s"))
     shelf.drop(Drop("/live/a/720p/1.0.m4s"))
@@ -71,14 +77,14 @@ def test_dropping_parts_leaves_their_segment() -> None:
 
 
 def test_dropped_playlists_have_gone() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.put(put("/live/a/720p/index.m3u8", cache="playlist"))
     shelf.drop(Drop("/live/a/720p/index.m3u8"))
     assert shelf.find("/live/a/720p/index.m3u8") is Absence.GONE
 
 
 def test_a_gone_path_is_404_for_playlists_and_410_for_media() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.path_state(PathState("live/a", "live"))
     shelf.put(put("/live/a/index.m3u8", cache="playlist"))
     shelf.put(put("/live/a/720p/1.m4s"))
@@ -91,7 +97,7 @@ def test_a_gone_path_is_404_for_playlists_and_410_for_media() -> None:
 
 @pytest.mark.parametrize("state", ["idle", "starting"])
 def test_what_is_missing_below_a_starting_path_is_starting(state: str) -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.path_state(PathState("live/a", state))  # type: ignore[arg-type]
     assert shelf.find("/live/a/index.m3u8") is Absence.STARTING
     assert shelf.find("/live/a/720p/index.m3u8") is Absence.STARTING
@@ -99,7 +105,7 @@ def test_what_is_missing_below_a_starting_path_is_starting(state: str) -> None:
 
 
 def test_what_is_missing_below_a_live_path_never_was() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.path_state(PathState("live/a", "live"))
     assert shelf.find("/live/a/720p/999.m4s") is Absence.NEVER
 
@@ -114,13 +120,13 @@ def test_what_is_missing_below_a_live_path_never_was() -> None:
     ],
 )
 def test_only_playlists_wake_a_path(url: str, path: str | None) -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.path_state(PathState("live/a", "idle"))
     assert shelf.wanted_path(url) == path
 
 
 def test_replacing_a_resource_counts_its_bytes_once() -> None:
-    shelf = Shelf()
+    shelf = new_shelf()
     shelf.put(put("/live/a/index.m3u8", b"12345"))
     shelf.put(put("/live/a/index.m3u8", b"123"))
     assert shelf.bytes_held == 3
@@ -145,17 +151,17 @@ def test_what_has_gone_survives_the_way_through_a_snapshot() -> None:
 
 
 def test_equal_bytes_have_equal_etags_and_other_bytes_have_others() -> None:
-    one, same, other = (Resource(put("/a/1.m4s", b)) for b in (b"aa", b"aa", b"ab"))
+    one, same, other = (Resource.from_put(put("/a/1.m4s", b)) for b in (b"aa", b"aa", b"ab"))
     assert one.etag == same.etag != other.etag
 
 
 def test_a_given_etag_is_used() -> None:
-    assert Resource(put("/a/1.m4s", etag="v1")).etag == '"v1"'
+    assert Resource.from_put(put("/a/1.m4s", etag="v1")).etag == '"v1"'
 
 
 def test_the_compressed_body_is_the_body_and_has_its_own_etag() -> None:
-    resource = Resource(put("/a/index.m3u8", b"#EXTM3U\n" * 100))
-    assert zlib.decompress(resource.gzip_body(), 31) == resource.body
+    resource = Resource.from_put(put("/a/index.m3u8", b"#EXTM3U\n" * 100))
+    assert zlib.decompress(resource.gzip_body(), 31) == resource.load()
     assert resource.gzip_body() is resource.gzip_body()
     assert resource.gzip_etag != resource.etag
 
@@ -169,4 +175,4 @@ def test_the_compressed_body_is_the_body_and_has_its_own_etag() -> None:
     ],
 )
 def test_cache_rules_become_cache_control(rule: str, age: int, expected: str) -> None:
-    assert Resource(put("/a/x", cache=rule, max_age_s=age)).cache_control == expected
+    assert Resource.from_put(put("/a/x", cache=rule, max_age_s=age)).cache_control == expected

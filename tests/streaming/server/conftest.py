@@ -11,14 +11,26 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from streaming.media_store import MediaStore, StoreReader
+from streaming.resource import MediaBodies
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
 from streaming.server.site import Site
 from streaming.shelf import Shelf
-from streaming.shelf_messages import DeliveryConfig, PathState, Put
+from streaming.shelf_messages import (
+    DeliveryConfig,
+    PartAdded,
+    PathState,
+    Put,
+    RenditionOpened,
+    SegmentCompleted,
+)
+from streaming.store_ledger import Log
 
 SEGMENT = bytes(range(256)) * 400
+PART_BYTES = 30_000
+"""Of the first of the segment's two parts."""
 PLAYLIST = b"#EXTM3U\n" + b"#EXTINF:2.000,\n1.m4s\n" * 20
 
 PAGES = {
@@ -86,7 +98,8 @@ def playlist(url: str, body: bytes = PLAYLIST, path: str = "live/a") -> Put:
 
 def filled_shelf() -> Shelf:
     """A live path with a playlist, a manifest and a segment."""
-    shelf = Shelf()
+    store, log = MediaStore(), Log()
+    shelf = Shelf(MediaBodies(StoreReader(store.open_reader()).read, 4 * len(SEGMENT)))
     shelf.path_state(PathState("live/a", "live"))
     shelf.put(playlist("/live/a/index.m3u8"))
     shelf.put(
@@ -99,7 +112,12 @@ def filled_shelf() -> Shelf:
             max_age_s=1,
         )
     )
-    shelf.put(media("/live/a/720p/7.m4s"))
+    shelf.put_media(RenditionOpened(1, "live/a", "720p", "video/mp4"))
+    for part, data in enumerate((SEGMENT[:PART_BYTES], SEGMENT[PART_BYTES:])):
+        offset = store.append(log, [data], len(data), starts_segment=not part)
+        assert offset is not None
+        shelf.put_media(PartAdded(1, 7, part, 90_000 * part, offset, len(data)))
+    shelf.put_media(SegmentCompleted(1, 7))
     return shelf
 
 

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from streaming.shelf_messages import Drop, PathState
+from streaming.shelf_messages import PathState, SegmentDropped
 from tests.streaming.server.conftest import PLAYLIST, SEGMENT, Serve, Served, playlist
 
 SEGMENT_URL = "/live/a/720p/7.m4s"
@@ -174,7 +174,7 @@ async def test_what_never_was_is_404(served: Served) -> None:
 
 
 async def test_what_has_gone_is_410(served: Served) -> None:
-    served.shelf.drop(Drop(SEGMENT_URL))
+    served.shelf.put_media(SegmentDropped(1, 7))
     response, _ = await served.get(SEGMENT_URL)
     assert response.status == 410
 

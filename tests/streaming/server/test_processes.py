@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from streaming.media_store import MediaStore
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric, PathState, Put
@@ -22,7 +23,7 @@ class Origin:
     """The origin's side: a feed, a listening socket and the processes that serve it."""
 
     def __init__(self, processes: int) -> None:
-        self.feed = ShelfFeed()
+        self.feed = ShelfFeed(MediaStore())
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.listening.setblocking(False)
         self.wanted: list[str] = []
