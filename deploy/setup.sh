@@ -5,10 +5,17 @@
 set -euo pipefail
 what=${1:-run}
 PYTHON=${PYTHON:-python3.11}
+PATH=$PATH:/usr/sbin # where servers are, and not on everybody's PATH
 packages=()
+services=()
 
 need() { # need COMMAND PACKAGE...
   command -v "$1" >/dev/null 2>&1 || packages+=("${@:2}")
+}
+
+# The package of a server starts it on a port of the machine; tests and benchmarks start their own.
+need_server() { # need_server COMMAND PACKAGE SERVICE...
+  command -v "$1" >/dev/null 2>&1 || { packages+=("$2"); services+=("${@:3}"); }
 }
 
 need "$PYTHON" python3.11 python3.11-venv
@@ -24,14 +31,15 @@ if [ "$what" = test ]; then
   # 33 packages, 23 MB, ten seconds: OBS is what most people publish with.
   need obs obs-studio
   need Xvfb xvfb
+  need_server nginx nginx-light nginx
+  need_server varnishd varnish varnish varnishncsa
 fi
-has_nginx=$(command -v nginx || PATH=$PATH:/usr/sbin command -v nginx || true)
 if [ "$what" = bench ]; then
   need ffmpeg ffmpeg
   need wrk wrk
   need chromium chromium
   need taskset util-linux
-  [ -n "$has_nginx" ] || packages+=(nginx-light)
+  need_server nginx nginx-light nginx
   [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] || packages+=(libnginx-mod-rtmp)
 fi
 
@@ -40,8 +48,7 @@ if [ ${#packages[@]} -gt 0 ]; then
   export DEBIAN_FRONTEND=noninteractive
   ${SUDO:-} apt-get update -qq
   ${SUDO:-} apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
-  if [ "$what" = bench ] && [ -z "$has_nginx" ]; then
-    # The package starts a web server on port 80; the benchmarks start their own.
-    ${SUDO:-} systemctl disable --now nginx >/dev/null 2>&1 || true
-  fi
+  for service in "${services[@]}"; do
+    ${SUDO:-} systemctl disable --now "$service" >/dev/null 2>&1 || true
+  done
 fi
