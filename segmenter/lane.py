@@ -27,6 +27,9 @@ where the frame rate is a fraction of the source's. More would not be aligned (D
 AUDIO_JOIN_S = 0.5
 """Audio that starts late within a segment is better than a gap as long as the segment."""
 
+FILL_S = 2.0
+"""Sound that is missing for longer has been given up (presentation.RENDITION_SILENCE_S)."""
+
 SEAM_S = 0.1
 """Between a segment and a gap: half a frame at 5 frames/s."""
 
@@ -192,7 +195,10 @@ class Lane:
             self._set_state(LaneState.BROKEN)
             self._is_broken = True
         if sample.dts >= self._next_ticks:
-            events = self._cross(sample, now_utc)
+            for silent in self._silence_before(sample):
+                events += self.take(silent, now_utc)
+            if sample.dts >= self._next_ticks:
+                events += self._cross(sample, now_utc)
         elif self._state is LaneState.OPEN and not self.has_room(sample):
             # After a hole, and the boundaries that it should have crossed were never made.
             self._set_state(LaneState.BROKEN)
@@ -227,6 +233,14 @@ class Lane:
         events = self._close(None, now_utc)
         self._set_state(LaneState.WAITING)
         return events
+
+    def _silence_before(self, sample: Sample) -> list[Sample]:
+        """For sound that was lost around a boundary; longer than that and it is a gap."""
+        if self._state is not LaneState.OPEN or self._is_break(sample):
+            return []
+        if sample.dts - self._segmenter.end > self._fill_ticks:
+            return []
+        return self._segmenter.silence_before(sample)
 
     def _cross(self, sample: Sample, now_utc: float) -> list[Event]:
         """The sample is at or after the next boundary, perhaps after several."""
@@ -342,6 +356,7 @@ class Lane:
         join_s = VIDEO_JOIN_S if track.media_type is MediaType.VIDEO else AUDIO_JOIN_S
         self._join_ticks = round(join_s * track.timescale)
         self._seam_ticks = round(SEAM_S * track.timescale)
+        self._fill_ticks = round(FILL_S * track.timescale)
         self._segmenter = TrackSegmenter(track, init, self._part_duration_s)
         self._pending = deque(
             (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segmenter.boundary import Boundary
+from segmenter.codecs.silence import silence_of
 from segmenter.errors import UsageError
 from segmenter.fmp4.fragment import ProducerReference, write_fragment
 from segmenter.media import MediaType, Sample, Track
@@ -48,7 +49,10 @@ class TrackSegmenter:
 
     ``open`` begins a segment, ``push`` adds samples to it in decode order, ``close`` ends it.
     Ends and starts meet exactly: a sample lasts until the next one's dts, whatever it claimed; if
-    its part has gone out already, the next one's dts is moved to its end instead.
+    its part has gone out already, the next one's dts is moved to its end instead. Within a segment
+    this holds for holes, too (CMAF: a chunk begins at the sum of the durations before it): sound
+    that is missing becomes silence where the codec can say it, else the sample after a hole is
+    shown from its beginning on, so that no player's buffer has a hole to stall in.
     """
 
     def __init__(self, track: Track, init: InitSection, part_duration_s: float) -> None:
@@ -57,6 +61,7 @@ class TrackSegmenter:
         self._part_duration_s = part_duration_s
         self._target: PartTarget | None = None
         self._frame = _announced_frame(track)
+        self._silence = silence_of(track)
         self._samples: list[Sample] = []
         self._is_settled = False
         self._boundary: Boundary | None = None
@@ -120,10 +125,14 @@ class TrackSegmenter:
                 self.dropped += 1
                 return events
             if last.duration != step:
+                if last.duration and self._misses_sound(step - last.duration):
+                    return self._push_after_silence(sample, last.dts + last.duration)
                 samples[-1] = last = _lasting(last, step)
             if not self._is_settled:
                 events = self._settle(last.dts + step)
         elif self._end is not None and sample.dts != self._end:
+            if self._start is not None and self._misses_sound(sample.dts - self._end):
+                return self._push_after_silence(sample, self._end)
             sample = self._joined(sample, self._end)
         if self._start is None:
             self._start = sample.dts
@@ -228,15 +237,38 @@ class TrackSegmenter:
             self._parts.append(part)
         return [PartReady(self._track.name, part, pieces)]
 
+    def silence_before(self, sample: Sample) -> list[Sample]:
+        """What stands for the sound that is missing between the media so far and ``sample``."""
+        if self._silence is None or not self._misses_sound(sample.dts - self.end):
+            return []
+        return self._silence.samples(sample.track, self.end, sample.dts)
+
+    def _misses_sound(self, ticks: int) -> bool:
+        return self._silence is not None and ticks > self._silence.ticks // 2
+
+    def _push_after_silence(self, sample: Sample, end: int) -> list[Event]:
+        assert self._silence is not None
+        events: list[Event] = []
+        for silent in self._silence.samples(sample.track, end, sample.dts):
+            events += self.push(silent)
+        return events + self.push(sample)
+
     def _joined(self, sample: Sample, end: int) -> Sample:
-        """The sample after a part that has gone out: moved to its end unless a hole is between."""
+        """The sample after a part that has gone out, moved to its end.
+
+        Over a hole its time of showing is moved as well; before the first sample of a segment a
+        hole stays.
+        """
+        shown = sample.pts
         if not self._is_jitter(sample.dts - end):
-            return sample
+            if self._start is None:
+                return sample
+            shown -= sample.dts - end
         duration = sample.dts + sample.duration - end if sample.duration else 0
         return Sample(
             sample.track,
             end,
-            sample.pts,
+            shown,
             sample.data,
             sample.is_sync,
             max(duration, 0),
