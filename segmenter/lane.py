@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Sequence
 from fractions import Fraction
 
 from segmenter.boundary import Boundary
@@ -211,6 +212,24 @@ class Lane:
             self._list(media, now_utc)
             events += media
         return events
+
+    def restore(self, boundaries: Sequence[Boundary], now_utc: float) -> list[Event]:
+        """Go on after the rendition's segments, which an earlier origin made.
+
+        Of ``boundaries``, the latest ones, those after its last segment become gaps, the very last
+        one when the next boundary is known. It may only go on after a discontinuity.
+        """
+        last = self.rendition.segments[-1]
+        self.assume_end(-(-last.end * self.timescale // last.timescale))
+        self.needs_break = True
+        for boundary in boundaries:
+            if boundary.msn > last.msn:
+                self.expect(boundary)
+        return self.pass_over(now_utc)
+
+    def assume_end(self, end: int) -> None:
+        """Media that are lost may have lasted until ``end``, ticks."""
+        self._end = max(self._end, end)
 
     def pass_over(self, now_utc: float) -> list[Event]:
         """No media will come for the boundaries expected: close, and make gaps up to the last."""

@@ -41,7 +41,9 @@ from segmenter.errors import UsageError
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.lane import Lane
 from segmenter.media import MediaType, Sample, Track
+from segmenter.period_start import PERIOD_TICKS_PER_SECOND, PeriodStart
 from segmenter.rendition import Rendition
+from segmenter.saved_window import PresentationState, SavedPresentation, SavedRendition
 from segmenter.segment import Event, InitSection, Part, PresentationEnded, SegmentExpired
 
 LEADER_SILENCE_S = 1.0
@@ -84,10 +86,6 @@ BOUNDARIES_TO_JOIN = 2
 """A rendition that appears may begin with a segment as old: an encoder is up in half a second,
 and then brings what was pushed meanwhile, while the first segment may be short."""
 
-PERIOD_TICKS_PER_SECOND = 25
-"""DASH periods start at whole ticks of 40 ms, the finest grid that is exact in seconds with two
-decimals, at 90,000 and at every audio sampling rate from 8,000 (11,025 is the hardest)."""
-
 
 @dataclass(frozen=True, slots=True)
 class PresentationSettings:
@@ -106,18 +104,6 @@ class PresentationSettings:
     """The first discontinuity sequence number is at least this."""
     target_duration: int = 0
     """To go on with after a restart; 0: decided when the first segment is complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodStart:
-    """Where the media of one discontinuity sequence number begin, in ticks of 40 ms since 1970."""
-
-    discontinuity: int
-    ticks: int
-
-    def media_time(self, timescale: int) -> int:
-        """The same instant in ticks of a track; exact for the timescales there are."""
-        return self.ticks * timescale // PERIOD_TICKS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +164,36 @@ class Presentation:
         self._has_forced_cut = False
 
     # -- what callers do ---------------------------------------------------------------------
+
+    def restore(self, saved: SavedPresentation, now_utc: float) -> list[Event]:
+        """Go on where an origin that is no more left off, as if its publisher had just gone.
+
+        To be called before anything else. The segments in ``saved`` are listed again without
+        events of their own; what was lost of others becomes gaps, which are announced.
+        """
+        if self.renditions or self._boundary is not None:
+            raise UsageError("only a presentation that has not begun can be restored")
+        self._now_utc = now_utc
+        self.target_duration = saved.state.target_duration
+        self._has_forced_cut = saved.state.has_forced_cut
+        self._period_starts = list(saved.state.period_starts)
+        boundaries = saved.boundaries()
+        events: list[Event] = []
+        for rendition in saved.renditions:
+            events += self._restore_lane(rendition, boundaries)
+        self._boundary = latest = boundaries[-1]
+        self._next_msn = max(self._next_msn, latest.msn + 1)
+        self._next_discontinuity = max(self._next_discontinuity, saved.last_discontinuity)
+        self._break_due = True
+        if all(rendition.segments[-1].msn < latest.msn for rendition in saved.renditions):
+            self._assume_lost(latest, now_utc)
+        return events
+
+    def _assume_lost(self, boundary: Boundary, now_utc: float) -> None:
+        """The segment in progress is lost: it may have lasted until now, if not too long."""
+        longest_s = Fraction(boundary.time, boundary.timescale) + self._segment_duration
+        for lane in self._lanes.values():
+            lane.assume_end(math.ceil(min(longest_s, Fraction(now_utc)) * lane.timescale))
 
     def start(self, tracks: Sequence[Track], *, expected: Sequence[str] = ()) -> list[Event]:
         """Tracks to package: new ones, or in the place of those of the same name.
@@ -274,6 +290,23 @@ class Presentation:
             return None
         return min(waiting, key=lambda rendition: rendition.next_expiry_utc).expire_early()
 
+    def saved_state(self) -> PresentationState:
+        """What to keep for `restore` beside the renditions."""
+        return PresentationState(
+            self.target_duration, self._has_forced_cut, tuple(self._period_starts), self._boundary
+        )
+
+    @property
+    def boundary(self) -> Boundary | None:
+        """Where the latest segment begins; None before the first."""
+        return self._boundary
+
+    @property
+    def end_s(self) -> Fraction:
+        """Where the media taken so far end, seconds since 1970; 0 before any."""
+        lanes = self._lanes.values()
+        return max((Fraction(lane.end, lane.timescale) for lane in lanes), default=Fraction(0))
+
     @property
     def has_media(self) -> bool:
         """Whether any rendition lists more than gaps; before that there is nothing to play."""
@@ -313,7 +346,8 @@ class Presentation:
 
     def _add_lane(self, track: Track, init: InitSection) -> list[Event]:
         settings = self.settings
-        rendition = Rendition(track, len(self.renditions), settings.window_s, settings.window_bytes)
+        position = 1 + max((r.position for r in self.renditions.values()), default=-1)
+        rendition = Rendition(track, position, settings.window_s, settings.window_bytes)
         rendition.target_duration = self.target_duration
         lane = Lane(track, init, rendition, settings.part_duration_s)
         for boundary in self._recent:
@@ -321,6 +355,18 @@ class Presentation:
         self._lanes[track.name] = lane
         self.renditions[track.name] = rendition
         return lane.announce()
+
+    def _restore_lane(self, saved: SavedRendition, boundaries: Sequence[Boundary]) -> list[Event]:
+        """A rendition goes on; it has gaps for the numbers that others have and it has not."""
+        settings = self.settings
+        track = saved.init.track
+        rendition = Rendition(track, saved.position, settings.window_s, settings.window_bytes)
+        rendition.target_duration = self.target_duration
+        rendition.restore(saved, self._now_utc)
+        lane = Lane(track, saved.init, rendition, settings.part_duration_s)
+        self._lanes[saved.name] = lane
+        self.renditions[saved.name] = rendition
+        return lane.restore(boundaries, self._now_utc)
 
     def _replace_track(self, lane: Lane, track: Track, init: InitSection) -> list[Event]:
         self._settle_target_duration()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from segmenter.errors import UsageError
 from segmenter.media import Track
+from segmenter.saved_window import RenditionState, SavedRendition
 from segmenter.segment import Part, Segment, SegmentExpired
 
 SHORTEST_WINDOW_TARGETS = 3
@@ -64,10 +65,48 @@ class Rendition:
         self._measured_init = ""
         self._lost_msn = -1
 
+    def restore(self, saved: SavedRendition, now_utc: float) -> None:
+        """List again what ``saved`` listed; to be called before anything is added.
+
+        What was no longer listed is served as long as if it had been removed just now.
+        """
+        state = saved.state
+        self.part_target_s = state.part_target_s
+        self.is_independent = state.is_independent
+        self.is_shortened = state.is_shortened
+        self._longest_s = state.longest_s
+        self._peak = state.peak
+        for segment in saved.contiguous:
+            if segment.msn >= state.media_sequence:
+                self._segments.append(segment)
+            elif not segment.is_gap:
+                self._removed.append((self._served_until(segment, now_utc), segment))
+        self._window_bytes = sum(segment.size_bytes for segment in self._segments)
+        self._listed_s = sum(segment.duration_s for segment in self._segments)
+        self._measured_init = next(
+            (segment.init.name for segment in reversed(self._segments) if not segment.is_gap), ""
+        )
+
+    def saved_state(self) -> RenditionState:
+        """What to keep for `restore` beside the segments; there has to be one."""
+        return RenditionState(
+            media_sequence=self.media_sequence,
+            part_target_s=self.part_target_s,
+            is_independent=self.is_independent,
+            is_shortened=self.is_shortened,
+            longest_s=self._longest_s,
+            peak=self._peak,
+        )
+
     @property
     def segments(self) -> Sequence[Segment]:
         """Those listed, in order, their numbers without a hole. Not to be changed."""
         return self._segments
+
+    def listed(self, msn: int) -> Segment | None:
+        """The segment of this number as it is listed; None when it is not."""
+        index = msn - self._segments[0].msn if self._segments else -1
+        return self._segments[index] if 0 <= index < len(self._segments) else None
 
     @property
     def media_sequence(self) -> int:
@@ -218,8 +257,11 @@ class Rendition:
         self._listed_s -= segment.duration_s
         self._window_bytes -= segment.size_bytes
         if not segment.is_gap:
-            served_until = now_utc + segment.duration_s + self._longest_s
-            self._removed.append((served_until, segment))
+            self._removed.append((self._served_until(segment, now_utc), segment))
+
+    def _served_until(self, segment: Segment, now_utc: float) -> float:
+        """When a segment that is removed now need not be served any more (6.2.2)."""
+        return now_utc + segment.duration_s + self._longest_s
 
     def _latest_peak(self) -> int:
         """The highest bit rate of the runs that end with the newest segment."""

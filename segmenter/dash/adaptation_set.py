@@ -15,7 +15,7 @@ from segmenter.codecs import h264, h265
 from segmenter.dash.segment_timeline import Run, timeline_entries
 from segmenter.dash.xml_text import Attributes, element, empty_element
 from segmenter.media import Codec, MediaType
-from segmenter.presentation import PeriodStart
+from segmenter.period_start import PeriodStart
 
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"
 CHANNELS_SCHEME = "urn:mpeg:mpegB:cicp:ChannelConfiguration"

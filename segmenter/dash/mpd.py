@@ -19,7 +19,8 @@ from segmenter.dash.segment_timeline import Run, listed_runs
 from segmenter.dash.xml_text import Attributes, element, empty_element, format_duration
 from segmenter.errors import UsageError
 from segmenter.hls.media_playlist import format_date_time
-from segmenter.presentation import PERIOD_TICKS_PER_SECOND, PeriodStart, Presentation
+from segmenter.period_start import PERIOD_TICKS_PER_SECOND, PeriodStart
+from segmenter.presentation import Presentation
 
 NAMESPACE = "urn:mpeg:dash:schema:mpd:2011"
 PROFILE = "urn:mpeg:dash:profile:isoff-live:2011"

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from segmenter.media import Codec, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings
+from segmenter.saved_window import SavedPresentation
 from segmenter.segment import (
     Event,
     InitReady,
@@ -22,6 +23,7 @@ from segmenter.segment import (
     SegmentExpired,
     SegmentReady,
 )
+from segmenter.window_records import Record, WindowRecorder, replay
 
 START = 1_800_000_000
 """Media time of the first sample, seconds since 1970; on the grid of every segment duration."""
@@ -132,7 +134,11 @@ class Stage:
     """Owns a presentation, its wall clock, and a record of all events by kind."""
 
     def __init__(self, *tracks: Track, settings: PresentationSettings | None = None) -> None:
-        self.presentation = Presentation(settings or PresentationSettings())
+        self.settings = settings or PresentationSettings()
+        self.presentation = Presentation(self.settings)
+        self.recorder = WindowRecorder(self.presentation)
+        self.records: list[Record] = []
+        """What an origin would have kept on disk."""
         self.now = float(START)
         self._timer_at = self.now + TIMER_S
         self.events: list[Event] = []
@@ -183,6 +189,24 @@ class Stage:
         """Nothing follows."""
         return self._record(self.presentation.end(self.now))
 
+    def kill(self, *, lost: int = 0, settings: PresentationSettings | None = None) -> list[Event]:
+        """The origin is killed and another begins with its records, the latest ``lost`` missing."""
+        saved = replay(self.records[: len(self.records) - lost])
+        return self.begin_again(saved, settings or self.settings)
+
+    def begin_again(
+        self, saved: SavedPresentation | None, settings: PresentationSettings
+    ) -> list[Event]:
+        """Another origin, with this memory of the one before."""
+        self.presentation = Presentation(settings)
+        self.recorder = WindowRecorder(self.presentation)
+        if saved is None:
+            self.records = []
+            return []
+        events = self.presentation.restore(saved, self.now)
+        self.recorder.restore(saved)
+        return self._record(events)
+
     def gaps(self, name: str) -> list[int]:
         """Media sequence numbers of those which are gaps."""
         return [segment.msn for segment in self.segments[name] if segment.is_gap]
@@ -209,6 +233,8 @@ class Stage:
         return self._record(self.presentation.handle_timer(self.now))
 
     def _record(self, events: list[Event]) -> list[Event]:
+        if events:
+            self.records += self.recorder.push(events)
         for event in events:
             self.events.append(event)
             match event:

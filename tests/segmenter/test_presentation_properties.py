@@ -28,6 +28,8 @@ class Scene:
     fps: int
     is_new_publisher: bool
     is_paused: bool
+    is_killed: bool
+    """The origin goes before it, and begins anew with what it had kept."""
     has_other_size: bool
     has_video: bool
     has_audio: bool
@@ -48,6 +50,7 @@ scenes = st.builds(
     fps=st.sampled_from([5, 24, 25, 30, 60]),
     is_new_publisher=st.booleans(),
     is_paused=st.booleans(),
+    is_killed=st.sampled_from([False, False, False, True]),
     has_other_size=st.sampled_from([False, False, True]),
     has_video=st.sampled_from([True, True, True, False]),
     has_audio=st.sampled_from([True, True, True, False]),
@@ -66,9 +69,11 @@ cuts = st.builds(
 
 def play(stage: WatchedStage, scene: Scene, at: float, *, is_first: bool) -> None:
     """Bring one scene on the stage."""
-    breaks = not is_first and (scene.is_new_publisher or scene.has_other_size)
+    breaks = not is_first and (scene.is_new_publisher or scene.has_other_size or scene.is_killed)
     if breaks and scene.is_paused:
         stage.pause()
+    if breaks and scene.is_killed:
+        stage.kill()
     stage.wait(scene.before_s)
     source = renamed(SMALL, "source") if scene.has_other_size else SOURCE
     if breaks or is_first:
@@ -92,7 +97,7 @@ def play(stage: WatchedStage, scene: Scene, at: float, *, is_first: bool) -> Non
     stage.push(*streams)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(story=st.lists(scenes, min_size=1, max_size=6), cutting=cuts)
 def test_no_story_breaks_a_rule_of_any_playlist_or_manifest(
     story: list[Scene], cutting: PresentationSettings
