@@ -94,9 +94,35 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     publish_key: str = ""
     """The key a publisher must give (rtmp://host/app/name?key=...); "" accepts everyone."""
     republish: Literal["takeover", "reject"] = "takeover"
-    """A second publisher replaces the first, or is refused."""
+    """A second publisher of the same rank replaces the first, or is refused. A publisher is
+    primary unless its URL says rtmp://host/app/name?role=backup."""
     linger_s: NotNegative = 60.0
     """How long playlists stay open for a publisher that vanished, seconds."""
+    stall_s: Annotated[float, Meta(ge=0.2, le=30)] = 1.5
+    """A publisher on air that sends no picture (no sound, if that is all it has) for so long is
+    replaced by the backup, or else by the slate, seconds."""
+    backup_return: Literal["auto", "manual"] = "auto"
+    """Whether the primary goes on air again by itself while the backup is fine."""
+    backup_return_s: NotNegative = 10.0
+    """How long the primary must have delivered without a stall for that, seconds."""
+    slate: str = ""
+    """What viewers see while no publisher delivers: "" nothing new, "card" a generated picture,
+    or an image file."""
+    slate_text: Annotated[str, Meta(max_length=64)] = "back soon"
+    """What the card says: latin letters, digits, . : / - _ ?"""
+    slate_audio: str = "silence"
+    """What they hear: "silence", "tone" (a beep every two seconds), or a sound file, looped."""
+    slate_after_s: NotNegative = 0.5
+    """How long after the last media the slate comes, seconds; below the hold-back of low-latency
+    players they see no stall."""
+    slate_always: bool = False
+    """Also before the first publisher, and without an end: linger_s does not apply."""
+    slate_width: Annotated[int, Meta(ge=64, le=7680)] = 1280
+    """Of a slate before the first publisher, pixels; later it looks like the publisher's video."""
+    slate_height: Annotated[int, Meta(ge=64, le=4320)] = 720
+    """The same, pixels."""
+    slate_fps: Annotated[int, Meta(ge=1, le=120)] = 30
+    """The same, frames per second."""
     segment_duration_s: Annotated[float, Meta(ge=0.5, le=30)] = 2.0
     """Length of a segment, seconds; with copied video the publisher's key frames decide."""
     part_duration_s: Annotated[float, Meta(ge=0, le=5)] = 0.2

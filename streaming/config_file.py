@@ -44,6 +44,12 @@ def _check_path(name: str, path: PathConfig, where: str) -> None:
         validate_ladder(path.ladder)
         if path.source and set(name) & set("*?["):
             raise ConfigError("a source belongs to one path, so its table cannot be a pattern")
+        if path.slate_always and set(name) & set("*?["):
+            raise ConfigError("slate_always belongs to one path, so its table cannot be a pattern")
+        if path.slate_always and not path.slate:
+            raise ConfigError("slate_always needs a slate")
+        if path.slate_always and path.source_on_demand:
+            raise ConfigError("slate_always leaves nothing to pull on demand for")
         if path.source_on_demand and not path.source:
             raise ConfigError("source_on_demand needs a source")
         if path.frame_hook and not _HOOK.fullmatch(path.frame_hook):

@@ -1,16 +1,19 @@
-"""A path: one publisher's slot, one timeline, one door for samples, and who reads them.
+"""A path: its publishers' slots, one timeline, one door for samples, and who reads them.
 
 The life of a path:
 
     IDLE ──occupy──→ STARTING ──first sample placed──→ LIVE ⇄ DEGRADED (encoder cannot keep up)
-                        ↑  │                             │
-                occupy  │  └──publisher gone──→ RECONNECTING ←─publisher gone─┘
-                        ├─────────────────────────┘  │
-                        │                            └──linger over──→ ENDED
+                        ↑  │                             │ ↑ │
+                occupy  │  └──publisher gone──→ RECONNECTING │ └──silent──→ SLATE
+                        ├─────────────────────────┘  │ │     └──delivers again──┘ ↑ │
+                        │                            │ └──slate due───────────────┘ │
+                        │                            └──linger over──→ ENDED ←──────┘
                         └────────────────────────────────occupy──────────┘
 
-While RECONNECTING playlists stay as they are and the next publisher continues them. ENDED means
-that players were told the end. Sans-IO: time arrives as an argument.
+While RECONNECTING playlists stay as they are and whoever is on air next continues them. In SLATE
+the slate is on air: because publishers are away or silent, or by choice. A path with a slate that
+is always there begins in it. ENDED means that players were told the end. Which of several
+publishers is on air decides streaming/on_air.py. Sans-IO: time arrives as an argument.
 """
 
 from __future__ import annotations
@@ -20,15 +23,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from segmenter.errors import UsageError
+from segmenter.errors import MediaError, UsageError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock, Timeline
 from segmenter.timeline_statistics import TimelineStatistics
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publisher
+from streaming.on_air import OnAir, OnAirPolicy, OnAirStatistics, Switch
+from streaming.publisher_slot import Rank, Slot
+from streaming.slate.loop import SlateLoop
 
 BAD_NAME = "NetStream.Publish.BadName"
+REJECTED = "NetStream.Publish.Rejected"
 TAKEN_OVER = "NetStream.Unpublish.Success"
 """RTMP's reason codes, which every ingest translates for its own publishers."""
 
@@ -40,17 +47,20 @@ class PathState(enum.Enum):
     STARTING = "starting"
     LIVE = "live"
     DEGRADED = "degraded"
+    SLATE = "slate"
     RECONNECTING = "reconnecting"
     ENDED = "ended"
 
 
+_S = PathState
 _TRANSITIONS: dict[PathState, frozenset[PathState]] = {
-    PathState.IDLE: frozenset({PathState.STARTING}),
-    PathState.STARTING: frozenset({PathState.LIVE, PathState.RECONNECTING}),
-    PathState.LIVE: frozenset({PathState.DEGRADED, PathState.RECONNECTING}),
-    PathState.DEGRADED: frozenset({PathState.LIVE, PathState.RECONNECTING}),
-    PathState.RECONNECTING: frozenset({PathState.STARTING, PathState.ENDED}),
-    PathState.ENDED: frozenset({PathState.STARTING}),
+    _S.IDLE: frozenset({_S.STARTING, _S.SLATE}),
+    _S.STARTING: frozenset({_S.LIVE, _S.SLATE, _S.RECONNECTING}),
+    _S.LIVE: frozenset({_S.DEGRADED, _S.SLATE, _S.RECONNECTING}),
+    _S.DEGRADED: frozenset({_S.LIVE, _S.SLATE, _S.RECONNECTING}),
+    _S.SLATE: frozenset({_S.LIVE, _S.RECONNECTING, _S.ENDED}),
+    _S.RECONNECTING: frozenset({_S.STARTING, _S.SLATE, _S.ENDED}),
+    _S.ENDED: frozenset({_S.STARTING}),
 }
 
 
@@ -98,24 +108,14 @@ class PathStatistics:
     bitrate: int
     """Bits per second, lately."""
     timeline: TimelineStatistics
-
-
-class Slot:
-    """One publisher's hold on the path; stale once another took over."""
-
-    __slots__ = ("protocol", "publisher", "remote")
-
-    def __init__(self, publisher: Publisher, remote: str, protocol: str) -> None:
-        self.publisher = publisher
-        self.remote = remote
-        self.protocol = protocol
+    on_air: OnAirStatistics
 
 
 class Path:
-    """Owns the publisher's slot and the timeline; the registry creates it and calls it.
+    """Owns the publishers' slots and the timeline; the registry creates it and calls it.
 
     The one door for samples is `write`; everything behind it is called in packet order by the
-    readers' own order.
+    readers' own order. Publishers that are not on air cost a bounded queue each.
     """
 
     def __init__(
@@ -124,94 +124,239 @@ class Path:
         config: PathConfig,
         now_utc: float,
         on_change: Callable[[StateChange], None],
+        on_switch: Callable[[Switch], None] = lambda switch: None,
     ) -> None:
         self.name = name
         self.config = config
         self.readers: list[Reader] = []
         self.state = PathState.IDLE
         self.state_since_utc = now_utc
+        self.live_tracks: tuple[Track, ...] = ()
+        """Of the latest publisher that was on air; what a slate has to look like."""
         self._state_version = 0
         self._on_change = on_change
+        self._on_switch = on_switch
+        self._on_air = OnAir(_policy(config), now_utc)
         self._timeline = Timeline()
         self._slot: Slot | None = None
+        """Whose samples go to the timeline."""
         self._tracks: tuple[Track, ...] = ()
+        self._awaits_first = False
+        """Whoever is on air has not had a sample placed yet."""
+        self._slate: SlateLoop | None = None
+        self._away_since_utc = now_utc
         self._publishers = 0
         self._samples_in = 0
         self._bytes_in = 0
         self._rate = _Rate(now_utc)
 
-    # -- the publisher's side ----------------------------------------------------------------
+    # -- the publishers' side ----------------------------------------------------------------
 
-    def occupy(self, publisher: Publisher, remote: str, protocol: str, now_utc: float) -> Slot:
-        """Takes the slot, by the path's `republish` policy.
+    def occupy(
+        self,
+        publisher: Publisher,
+        remote: str,
+        protocol: str,
+        now_utc: float,
+        rank: Rank = Rank.PRIMARY,
+    ) -> Slot:
+        """Takes the slot of that rank, by the path's `republish` policy.
 
         Raises PublishRejected where another publisher holds it and the policy is `reject`.
         """
-        if self._slot is not None:
-            if self.config.republish == "reject":
-                raise PublishRejected(
-                    BAD_NAME, f"{self.name} has a publisher already", http_status=409
-                )
-            old = self._slot
-            self.leave(old, "taken over", now_utc)
-            old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
-        self._slot = Slot(publisher, remote, protocol)
+        old = self._on_air.holder(rank)
+        if old is not None and self.config.republish == "reject":
+            what = "a publisher" if rank is Rank.PRIMARY else f"a {rank.value} publisher"
+            raise PublishRejected(BAD_NAME, f"{self.name} has {what} already", http_status=409)
+        slot = Slot(publisher, remote, protocol, rank, now_utc, self.config.stall_s)
         self._publishers += 1
-        self._set_state(PathState.STARTING, f"{protocol} publisher {remote}", now_utc)
-        return self._slot
+        if old is None:
+            self._obey(self._on_air.join(slot, now_utc), now_utc)
+            return slot
+        self._on_air.replace(old, slot)
+        if self._slot is old:
+            self._silence("taken over", now_utc)
+            self._slot, self._awaits_first = slot, True
+            self._set_state(PathState.STARTING, f"{protocol} publisher {remote}", now_utc)
+        old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
+        return slot
 
     def set_tracks(
         self, slot: Slot, tracks: Sequence[Track], clock: SourceClock, now_utc: float
     ) -> None:
         """The publisher's complete list of tracks; again whenever one of them changes."""
+        if not self._on_air.holds(slot):
+            return
+        slot.set_tracks(tracks, clock)
         if slot is not self._slot:
             return
-        continues = self.state in (PathState.LIVE, PathState.DEGRADED)
+        continues = self.state in (PathState.LIVE, PathState.DEGRADED) and not self._awaits_first
         if continues:
             self._deliver(self._timeline.flush(), now_utc)
-        self._timeline.start(tracks, clock, continues=continues)
-        self._tracks = tuple(tracks)
-        for reader in self.readers:
-            reader.set_tracks(self._tracks, now_utc)
+        self._start_tracks(slot, now_utc, continues=continues)
 
     def write(self, slot: Slot, sample: Sample, now_utc: float) -> None:
         """One sample in the publisher's own clock."""
-        if slot is not self._slot:
-            return
-        self._samples_in += 1
-        self._bytes_in += len(sample.data)
-        self._rate.add(len(sample.data), now_utc)
-        self._deliver(self._timeline.push(sample, now_utc), now_utc)
-
-    def _deliver(self, placed: list[Sample], now_utc: float) -> None:
-        if placed and self.state is PathState.STARTING:
-            self._set_state(PathState.LIVE, "first sample", now_utc)
-        for sample in placed:
-            for reader in self.readers:
-                reader.write(sample, now_utc)
+        if slot is self._slot:
+            slot.note(sample, now_utc)
+            self._count(sample, now_utc)
+            self._deliver(self._timeline.push(sample, now_utc), now_utc)
+        elif self._on_air.holds(slot):
+            slot.note(sample, now_utc)
+            self._count(sample, now_utc)
+            if slot.keep(sample, now_utc):
+                self._obey(self._on_air.take_entry(slot, now_utc), now_utc)
 
     def leave(self, slot: Slot, reason: str, now_utc: float) -> None:
         """The publisher has gone."""
-        if slot is not self._slot:
+        if not self._on_air.holds(slot):
             return
+        self._obey(self._on_air.leave(slot, reason, now_utc), now_utc)
+        if not self._on_air.publishers:
+            self._away_since_utc = now_utc
+
+    # -- who is on air -----------------------------------------------------------------------
+
+    def choose(self, rank: Rank | None, now_utc: float) -> None:
+        """Puts that rank on air whenever it delivers, the slate at once; None is automatic.
+
+        The publishers stay connected and notice nothing.
+        """
+        self._obey(self._on_air.choose(rank, now_utc), now_utc)
+
+    def set_slate(self, slate: SlateLoop | None, now_utc: float) -> None:
+        """What covers for publishers that are away or silent; goes on air when it is due."""
+        is_on_air = self.is_slate_on_air
+        if is_on_air:
+            self._fall_silent(now_utc)
+        self._slate = slate
+        slot = None
+        if slate is not None:
+            slot = Slot(_NOBODY, "", "slate", Rank.SLATE, now_utc)
+            slot.set_tracks(slate.tracks, slate.clock)
+        self._obey(self._on_air.set_slate(slot, now_utc), now_utc)
+        if is_on_air and slot is not None:
+            self._begin(slot, [], now_utc)
+
+    @property
+    def is_slate_on_air(self) -> bool:
+        """Whether `run_slate` is to be called."""
+        return self._slot is not None and self._slot.rank is Rank.SLATE
+
+    def run_slate(self, now_utc: float) -> float:
+        """Plays what of the slate is due; gives when more is, seconds UTC."""
+        slate, slot = self._slate, self._slot
+        if slate is None or slot is None or not self.is_slate_on_air:
+            return now_utc + SLATE_IDLE_S
+        if now_utc - slate.next_due_utc > SLATE_FILLS_S:  # a suspended machine
+            self._fall_silent(now_utc)
+            self._begin(slot, [], now_utc)
+        for sample, due_utc in slate.take_due(now_utc):
+            self._deliver(self._timeline.push(sample, due_utc), now_utc)
+        return slate.next_due_utc
+
+    def _obey(self, switch: Switch | None, now_utc: float) -> None:
+        """Lets another publisher's samples through from now on, or nobody's."""
+        if switch is None:
+            return
+        self._on_switch(switch)
+        slot = switch.slot
+        if slot is None:
+            self._silence(switch.reason, now_utc)
+            return
+        end_utc = self._timeline.end_utc
+        held = slot.kept.take_from(end_utc) if switch.is_urgent else slot.kept.take_newest()
+        self._fall_silent(now_utc)
+        if slot.rank is Rank.SLATE:
+            self._set_state(PathState.SLATE, switch.reason, now_utc)
+        elif self.state in (PathState.IDLE, PathState.RECONNECTING, PathState.ENDED):
+            self._set_state(PathState.STARTING, switch.reason, now_utc)
+        elif not held:
+            self._set_state(PathState.RECONNECTING, switch.reason, now_utc)
+            self._set_state(PathState.STARTING, "waits for a key frame", now_utc)
+        self._begin(slot, held, now_utc)
+
+    def _begin(self, slot: Slot, held: list[tuple[Sample, float]], now_utc: float) -> None:
+        """Starts a publisher on the timeline with what was kept of it."""
+        self._slot = slot
+        self._awaits_first = True
+        if not slot.tracks:
+            return
+        if slot.rank is Rank.SLATE and self._slate is not None:
+            self._slate.start(_slate_start(self._timeline.end_utc, now_utc))
+        try:
+            self._start_tracks(slot, now_utc, continues=False)
+            for sample, arrival_utc in held:
+                self._deliver(self._timeline.push(sample, arrival_utc), now_utc)
+        except MediaError as error:
+            if slot.rank is Rank.SLATE:
+                raise
+            self._expel(slot, REJECTED, str(error), now_utc)
+
+    def _start_tracks(self, slot: Slot, now_utc: float, *, continues: bool) -> None:
+        self._timeline.start(slot.tracks, slot.clock, continues=continues)
+        self._tracks = slot.tracks
+        if slot.rank is not Rank.SLATE:
+            self.live_tracks = slot.tracks
+        for reader in self.readers:
+            reader.set_tracks(self._tracks, now_utc)
+
+    def _silence(self, reason: str, now_utc: float) -> None:
+        """Nobody is on air; whoever is next continues the playlists."""
+        self._fall_silent(now_utc)
+        self._set_state(PathState.RECONNECTING, reason, now_utc)
+
+    def _fall_silent(self, now_utc: float) -> None:
+        """What there is of the present publisher becomes the last of it."""
+        self._awaits_first = False
+        if self._slot is None:
+            return
+        if self._slate is not None and self.is_slate_on_air:
+            for sample, due_utc in self._slate.take_last():
+                self._deliver(self._timeline.push(sample, due_utc), now_utc)
         if self._tracks:
             self._deliver(self._timeline.flush(), now_utc)
         self._slot = None
         self._tracks = ()
         for reader in self.readers:
             reader.pause(now_utc)
-        self._set_state(PathState.RECONNECTING, reason, now_utc)
+
+    def _count(self, sample: Sample, now_utc: float) -> None:
+        self._samples_in += 1
+        self._bytes_in += len(sample.data)
+        self._rate.add(len(sample.data), now_utc)
+
+    def _deliver(self, placed: list[Sample], now_utc: float) -> None:
+        if placed and self._awaits_first:
+            self._awaits_first = False
+            if self.state in (PathState.STARTING, PathState.SLATE) and not self.is_slate_on_air:
+                self._set_state(PathState.LIVE, "first sample", now_utc)
+        for sample in placed:
+            for reader in self.readers:
+                reader.write(sample, now_utc)
 
     # -- the registry's side -----------------------------------------------------------------
 
     def handle_timer(self, now_utc: float) -> None:
-        """Ends the path when nobody continued it within `linger_s`."""
-        if self.state is PathState.RECONNECTING:
-            if now_utc - self.state_since_utc < self.config.linger_s:
-                return
-            for reader in self.readers:
-                reader.end(now_utc)
-            self._set_state(PathState.ENDED, "no publisher came back", now_utc)
+        """Switches to who is due, and ends the path when nobody came back within `linger_s`."""
+        if self.state is PathState.ENDED:
+            return
+        self._obey(self._on_air.handle_timer(now_utc), now_utc)
+        if self.state not in (PathState.RECONNECTING, PathState.SLATE):
+            return
+        if self._on_air.publishers or self.config.slate_always:
+            return
+        if now_utc - self._away_since_utc >= self.config.linger_s:
+            self._end(now_utc)
+
+    def _end(self, now_utc: float) -> None:
+        switch = self._on_air.end_slate("no publisher came back", now_utc)
+        if switch is not None:
+            self._on_switch(switch)
+            self._fall_silent(now_utc)
+        for reader in self.readers:
+            reader.end(now_utc)
+        self._set_state(PathState.ENDED, "no publisher came back", now_utc)
 
     def set_degraded(self, degraded: bool, reason: str, now_utc: float) -> None:
         """The encoder fell behind, or caught up again."""
@@ -220,20 +365,27 @@ class Path:
             self._set_state(wanted, reason, now_utc)
 
     def kick(self, code: str, description: str, now_utc: float) -> None:
-        """Closes the publisher, if there is one."""
-        slot = self._slot
-        if slot is not None:
-            self.leave(slot, description, now_utc)
-            slot.publisher.close(code, description)
+        """Closes all publishers."""
+        for slot in reversed(self._on_air.publishers):
+            self._expel(slot, code, description, now_utc)
+
+    def reject(self, slot: Slot, description: str, now_utc: float) -> None:
+        """Closes one publisher over what it sent."""
+        if self._on_air.holds(slot):
+            self._expel(slot, REJECTED, description, now_utc)
+
+    def _expel(self, slot: Slot, code: str, description: str, now_utc: float) -> None:
+        self.leave(slot, description, now_utc)
+        slot.publisher.close(code, description)
 
     @property
     def has_publisher(self) -> bool:
-        """Whether the slot is held."""
-        return self._slot is not None
+        """Whether any publisher is there."""
+        return bool(self._on_air.publishers)
 
     def statistics(self, now_utc: float) -> PathStatistics:
         """What this path has seen until now."""
-        slot = self._slot
+        slot = self._slot if not self.is_slate_on_air else None
         return PathStatistics(
             state=self.state,
             state_version=self._state_version,
@@ -246,6 +398,7 @@ class Path:
             samples_in=self._samples_in,
             bitrate=self._rate.bits_per_second(now_utc) if slot else 0,
             timeline=self._timeline.statistics(),
+            on_air=self._on_air.statistics(now_utc),
         )
 
     def _set_state(self, new: PathState, reason: str, now_utc: float) -> None:
@@ -257,6 +410,36 @@ class Path:
         self._state_version += 1
         self._on_change(StateChange(self.name, old, new, reason, self._state_version, now_utc))
 
+
+def _policy(config: PathConfig) -> OnAirPolicy:
+    return OnAirPolicy(
+        stall_s=config.stall_s,
+        returns=config.backup_return == "auto",
+        return_s=config.backup_return_s,
+        slate_after_s=config.slate_after_s,
+    )
+
+
+def _slate_start(end_utc: float, now_utc: float) -> float:
+    """Where media ended, so that the slate leaves no hole; not where that is long ago."""
+    return end_utc if now_utc - SLATE_FILLS_S < end_utc < now_utc else now_utc
+
+
+class _Nobody:
+    """The publisher of a slate, which has no connection that could be closed."""
+
+    def close(self, code: str, description: str) -> None:
+        """Nothing to close."""
+
+
+_NOBODY = _Nobody()
+
+SLATE_FILLS_S = 10.0
+"""A slate fills the hole before it up to here: longer than stalls are waited for and workers take
+to encode one. Beyond it viewers have run dry, and media made up for the past help nobody."""
+
+SLATE_IDLE_S = 1.0
+"""When to ask again about a slate that is not on air."""
 
 RATE_WINDOW_S = 5.0
 """Long enough to smooth a GOP's key frame, short enough to follow a publisher's change."""

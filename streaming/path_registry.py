@@ -21,11 +21,14 @@ from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
-from streaming.path import BAD_NAME, Path, PathState, Slot, StateChange
+from streaming.on_air import Switch
+from streaming.path import BAD_NAME, Path, PathState, StateChange
 from streaming.pipeline import Pipeline
+from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric
 from streaming.shelf_messages import PathState as PathStateMessage
+from streaming.slate.source import SlateSource
 from streaming.status import path_metrics, path_state_message
 from streaming.transcode.ladder import BUDGET_SHARE
 
@@ -53,6 +56,7 @@ class _Entry:
         self.path = path
         self.pipeline = pipeline
         self.pull: PullSource | None = None
+        self.slate: SlateSource | None = None
         self.wanted_utc = 0.0
 
 
@@ -69,14 +73,14 @@ class _Publication:
         try:
             self._path.set_tracks(self._slot, tracks, clock, now)
         except MediaError as error:
-            self._path.kick(REJECTED, str(error), now)
+            self._path.reject(self._slot, str(error), now)
 
     def write(self, sample: Sample) -> None:
         now = self._clock()
         try:
             self._path.write(self._slot, sample, now)
         except MediaError as error:  # costs the publisher its place, never the path
-            self._path.kick(REJECTED, str(error), now)
+            self._path.reject(self._slot, str(error), now)
 
     def close(self, reason: str) -> None:
         self._path.leave(self._slot, reason, self._clock())
@@ -102,27 +106,32 @@ class PathRegistry:
                 self._announce_idle(name)
             elif settings.source:
                 self._pull(name, settings)
+            if settings.slate_always:
+                self._entry(name, settings)
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
         settings = path_config(self._config, request.path)
-        self._check(request, settings)
+        rank = self._check(request, settings)
         entry = self._entry(request.path, settings)
-        slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock())
+        slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
         return _Publication(entry.path, slot, self._clock)
 
-    def _check(self, request: PublishRequest, settings: PathConfig) -> None:
+    def _check(self, request: PublishRequest, settings: PathConfig) -> Rank:
+        """The rank that the publisher may have. Raises PublishRejected."""
         reason = name_error(request.path)
         if reason:
             raise PublishRejected(BAD_NAME, reason, http_status=400)
         if request.protocol == "pull":
-            return
+            return Rank.PRIMARY
         expected, given = settings.publish_key.encode(), request.key.encode()
         if expected and not hmac.compare_digest(expected, given):
             logger.warning("%s: %s refused: wrong key", request.path, request.remote)
             raise PublishRejected(BAD_NAME, f"wrong or missing publish key for {request.path}")
-        if settings.source:
+        rank = _rank_of(request)
+        if settings.source and rank is Rank.PRIMARY:
             raise PublishRejected(BAD_NAME, f"{request.path} pulls its own source", http_status=409)
+        return rank
 
     def _entry(self, name: str, settings: PathConfig) -> _Entry:
         entry = self._entries.get(name)
@@ -132,9 +141,14 @@ class PathRegistry:
             raise PublishRejected(
                 BAD_NAME, f"the server has {self._config.max_paths} paths already", http_status=503
             )
-        path = Path(name, settings, self._clock(), self._state_changed)
+        now = self._clock()
+        path = Path(
+            name, settings, now, self._state_changed, lambda switch: self._switched(name, switch)
+        )
         pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock)
         entry = self._entries[name] = _Entry(path, pipeline)
+        if settings.slate:
+            entry.slate = SlateSource(path, self._clock)
         return entry
 
     def _ladder_cores(self, name: str) -> float:
@@ -172,6 +186,8 @@ class PathRegistry:
         for name, entry in list(self._entries.items()):
             entry.path.handle_timer(now)
             entry.pipeline.handle_timer(now)
+            if entry.slate is not None:
+                entry.slate.handle_timer()
             if name in self._on_demand and entry.pull is not None:
                 idle_s = now - entry.wanted_utc
                 if idle_s > entry.path.config.source_idle_s:
@@ -207,6 +223,17 @@ class PathRegistry:
         entry.path.kick(CLOSED, "closed by the operator", self._clock())
         return True
 
+    def choose_on_air(self, name: str, rank: Rank | None) -> bool:
+        """Puts a rank on air for as long as it delivers, or the slate; None is automatic.
+
+        Publishers stay connected. False where there is no such path.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            return False
+        entry.path.choose(rank, self._clock())
+        return True
+
     async def close(self) -> None:
         """Closes every source, publisher and worker."""
         for name in list(self._entries):
@@ -220,7 +247,8 @@ class PathRegistry:
         path = entry.path
         if path.state is PathState.ENDED:
             return entry.pull is None and now - path.state_since_utc > path.config.window_s
-        return path.state is PathState.IDLE and entry.pull is None
+        is_kept = entry.pull is not None or path.config.slate_always
+        return path.state is PathState.IDLE and not is_kept
 
     async def _stop_pull(self, entry: _Entry) -> None:
         pull, entry.pull = entry.pull, None
@@ -230,6 +258,8 @@ class PathRegistry:
     async def _close_entry(self, name: str) -> None:
         entry = self._entries.pop(name)
         await self._stop_pull(entry)
+        if entry.slate is not None:
+            await entry.slate.close()
         await entry.pipeline.close()
         self._feed.path_gone(name)
         if name in self._on_demand:
@@ -247,17 +277,37 @@ class PathRegistry:
             )
         )
 
+    def _switched(self, name: str, switch: Switch) -> None:
+        old = switch.old.value if switch.old is not None else "nobody"
+        new = switch.slot.rank.value if switch.slot is not None else "nobody"
+        logger.info("%s: on air: %s → %s (%s)", name, old, new, switch.reason)
+        self._tell_state(name, switch.at_utc)
+
     def _state_changed(self, change: StateChange) -> None:
         logger.info(
             "%s: %s → %s (%s)", change.path, change.old.value, change.new.value, change.reason
         )
-        entry = self._entries.get(change.path)
+        self._tell_state(change.path, change.at_utc)
+
+    def _tell_state(self, name: str, now_utc: float) -> None:
+        entry = self._entries.get(name)
         if entry is not None:
-            self._feed.path_state(path_state_message(entry.path, entry.pipeline, change.at_utc))
+            self._feed.path_state(path_state_message(entry.path, entry.pipeline, now_utc))
 
 
 CLOSED: Final = "NetStream.Unpublish.Success"
-REJECTED: Final = "NetStream.Publish.Rejected"
+
+
+ROLE: Final = "role"
+"""Of a publish URL's parameters: rtmp://host/live/foo?role=backup."""
+
+
+def _rank_of(request: PublishRequest) -> Rank:
+    role = request.query.get(ROLE, Rank.PRIMARY.value)
+    for rank in (Rank.PRIMARY, Rank.BACKUP):
+        if role == rank.value:
+            return rank
+    raise PublishRejected(BAD_NAME, f"role={role[:32]!r} is neither primary nor backup")
 
 
 def name_error(name: str) -> str:

@@ -24,6 +24,7 @@ _PHASES: dict[PathState, PathPhase] = {
     PathState.STARTING: "starting",
     PathState.LIVE: "live",
     PathState.DEGRADED: "live",
+    PathState.SLATE: "live",
     PathState.RECONNECTING: "away",
     PathState.ENDED: "ended",
 }
@@ -78,6 +79,7 @@ def _details(path: Path, pipeline: Pipeline, now_utc: float) -> dict[str, Any]:
         "state": seen.state.value,
         "state_version": seen.state_version,
         "publishers": seen.publishers,
+        "on_air": _plain(seen.on_air),
         "samples_in": seen.samples_in,
         "segments": made.origin.segments,
         "segment_bytes": made.origin.segment_bytes,
@@ -116,6 +118,8 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
     origin, timeline = made.origin, seen.timeline
     figures: list[tuple[str, str, float, Kind]] = [
         ("publishers", "Publishers that the path has had.", seen.publishers, "counter"),
+        ("switches", "Changes of who is on air.", seen.on_air.switches, "counter"),
+        ("stalls", "Publishers on air that fell silent.", seen.on_air.stalls, "counter"),
         ("segments", "Segments made, of all renditions.", origin.segments, "counter"),
         ("segment_bytes", "Bytes of segments made.", origin.segment_bytes, "counter"),
         ("playlist_renders", "Playlists and manifests.", origin.playlist_renders, "counter"),

@@ -148,3 +148,21 @@ def test_the_exact_path_wins_over_patterns_and_the_longest_pattern_over_others()
 
 def test_a_path_needs_no_configuration_to_exist() -> None:
     assert path_config(Config(), "live/foo") == PathConfig()
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ('[paths."live/*"]\nslate = "card"\nslate_always = true', "cannot be a pattern"),
+        ("[paths.a]\nslate_always = true", "needs a slate"),
+        (
+            '[paths.a]\nslate = "card"\nslate_always = true\nsource = "x"\nsource_on_demand = true',
+            "leaves nothing to pull on demand for",
+        ),
+    ],
+)
+def test_a_slate_that_is_always_there_belongs_to_one_path(
+    tmp_path: Path, table: str, why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why):
+        load(tmp_path, table)

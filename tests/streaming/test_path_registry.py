@@ -14,6 +14,7 @@ from streaming.errors import PublishRejected
 from streaming.ingest.source import PublishRequest
 from streaming.media_store import MediaStore
 from streaming.path_registry import PathRegistry, name_error
+from streaming.publisher_slot import Rank
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import PathState as PathStateMessage
 from tests.streaming.test_path import FakePublisher
@@ -45,8 +46,10 @@ class Scene:
         return [(state.path, state.state) for state in self.feed.told]
 
 
-def request(path: str = "live/a", key: str = "", protocol: str = "rtmp") -> PublishRequest:
-    return PublishRequest(path, key, "10.0.0.1:5", protocol)
+def request(
+    path: str = "live/a", key: str = "", protocol: str = "rtmp", **query: str
+) -> PublishRequest:
+    return PublishRequest(path, key, "10.0.0.1:5", protocol, query)
 
 
 @pytest.fixture
@@ -96,6 +99,47 @@ async def test_a_wrong_key_is_refused_and_the_right_one_taken() -> None:
 async def test_a_path_that_pulls_its_own_source_takes_no_publisher() -> None:
     scene = Scene(paths={"live/a": PathConfig(source="x.mp4", source_on_demand=True)})
     assert "pulls its own source" in await refusal(scene, request())
+
+
+async def test_a_backup_stands_beside_the_primary(scene: Scene) -> None:
+    primary, backup = FakePublisher(), FakePublisher()
+    await scene.registry.publish(request(), primary)
+    await scene.registry.publish(request(role="backup"), backup)
+    assert primary.closed == backup.closed == []
+    on_air = scene.feed.told[-1].details["on_air"]
+    assert on_air["on_air"] == "primary"
+    scene.registry.publish_states()
+    ranks = [one["rank"] for one in scene.feed.told[-1].details["on_air"]["publishers"]]
+    assert ranks == ["primary", "backup"]
+
+
+async def test_a_role_that_is_none_is_refused_with_what_there_is(scene: Scene) -> None:
+    told = await refusal(scene, request(role="main"))
+    assert told == "role='main' is neither primary nor backup"
+
+
+async def test_a_pulled_path_takes_a_backup() -> None:
+    scene = Scene(paths={"live/a": PathConfig(source="x.mp4", source_on_demand=True)})
+    await scene.registry.publish(request(role="backup"), FakePublisher())
+    await scene.registry.close()
+
+
+async def test_an_operator_chooses_who_is_on_air(scene: Scene) -> None:
+    assert not scene.registry.choose_on_air("live/a", Rank.SLATE)
+    await scene.registry.publish(request(), FakePublisher())
+    assert scene.registry.choose_on_air("live/a", Rank.SLATE)
+    scene.registry.publish_states()
+    assert scene.feed.told[-1].details["on_air"]["chosen"] == "slate"
+
+
+async def test_a_slate_that_is_always_there_makes_its_path_exist() -> None:
+    scene = Scene(paths={"live/a": PathConfig(slate="card", slate_always=True)})
+    scene.registry.start()
+    assert scene.registry.statistics().paths == 1
+    scene.now += 3600
+    await scene.registry.handle_timer()
+    assert scene.registry.statistics().paths == 1
+    await scene.registry.close()
 
 
 async def test_the_number_of_paths_is_bounded() -> None:
@@ -164,7 +208,8 @@ async def test_metrics_name_every_path(scene: Scene) -> None:
     await scene.registry.publish(request(), FakePublisher())
     metrics = scene.registry.metrics()
     assert {metric.labels["path"] for metric in metrics} == {"live/a"}
-    assert "headwater_path_segments" in {metric.name for metric in metrics}
+    names = {metric.name for metric in metrics}
+    assert {f"headwater_path_{name}" for name in ("segments", "switches", "stalls")} <= names
 
 
 async def test_closing_tells_publishers_that_the_server_goes(scene: Scene) -> None:

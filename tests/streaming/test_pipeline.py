@@ -12,8 +12,9 @@ from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import SourceClock
 from streaming.config import PathConfig, RungConfig
 from streaming.media_store import MediaStore
-from streaming.path import Path, PathState, Slot
+from streaming.path import Path, PathState
 from streaming.pipeline import Pipeline
+from streaming.publisher_slot import Slot
 from streaming.shelf_feed import ShelfFeed
 from streaming.transcode.ladder import LadderPlan
 from streaming.transcode.messages import StatusMessage

@@ -1,0 +1,118 @@
+"""One publisher's hold on a path: its rank, its tracks, and whether it delivers."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segmenter.media import MediaType, Sample, Track
+from segmenter.timeline import RTMP_CLOCK, SourceClock
+from streaming.ingest.source import Publisher
+from streaming.kept_gops import KeptGops
+
+REACH_MARGIN_S = 0.5
+"""Timers and the interleaving of tracks may let a stall be seen so much later."""
+
+
+class Rank(enum.Enum):
+    """Who goes before whom; the value is the word of publish URLs, the API, logs and metrics."""
+
+    PRIMARY = "primary"
+    BACKUP = "backup"
+    SLATE = "slate"
+
+    @property
+    def order(self) -> int:
+        """0 goes before 1."""
+        return _ORDER[self]
+
+
+_ORDER = {rank: order for order, rank in enumerate(Rank)}
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherRecord:
+    """One publisher of a path as statistics show it; counters only rise."""
+
+    rank: str
+    remote: str
+    protocol: str
+    is_on_air: bool
+    is_stalled: bool
+    samples_in: int
+    bytes_in: int
+
+
+class Slot:
+    """One publisher's hold on the path; stale once another took over.
+
+    A publisher delivers when its leading track does: the first video track, else the first one.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        remote: str,
+        protocol: str,
+        rank: Rank = Rank.PRIMARY,
+        now_utc: float = 0.0,
+        stall_s: float = 1.5,
+    ) -> None:
+        self.publisher = publisher
+        self.remote = remote
+        self.protocol = protocol
+        self.rank = rank
+        self.tracks: tuple[Track, ...] = ()
+        self.clock = RTMP_CLOCK
+        self.kept = KeptGops(stall_s + REACH_MARGIN_S)
+        self.has_media = False
+        self.heard_utc = now_utc
+        """When the leading track was heard last; before that when the publisher came."""
+        self.steady_since_utc = now_utc
+        """Since when it delivers without a stall."""
+        self.samples_in = 0
+        self.bytes_in = 0
+        self._stall_s = stall_s
+        self._leading = ""
+
+    def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
+        """The publisher's complete list of tracks."""
+        self.tracks, self.clock = tuple(tracks), clock
+        video = (track for track in self.tracks if track.media_type is MediaType.VIDEO)
+        self._leading = next(video, self.tracks[0]).name if self.tracks else ""
+        self.kept.clear()
+
+    def note(self, sample: Sample, now_utc: float) -> None:
+        """A sample has arrived."""
+        self.samples_in += 1
+        self.bytes_in += len(sample.data)
+        if sample.track != self._leading:
+            return
+        if not self.has_media or self.is_stalled(now_utc):
+            self.has_media = True
+            self.steady_since_utc = now_utc
+            self.kept.clear()
+        self.heard_utc = now_utc
+
+    def keep(self, sample: Sample, now_utc: float) -> bool:
+        """Keeps a sample while off air; whether the publisher could go on air with it."""
+        is_entry = sample.is_sync and sample.track == self._leading
+        self.kept.push(sample, now_utc, is_entry=is_entry)
+        return is_entry
+
+    def is_stalled(self, now_utc: float) -> bool:
+        """Whether it has been silent for longer than a publisher on air may be."""
+        return self.rank is not Rank.SLATE and now_utc - self.heard_utc > self._stall_s
+
+    def record(self, *, is_on_air: bool, now_utc: float) -> PublisherRecord:
+        """For statistics."""
+        return PublisherRecord(
+            self.rank.value,
+            self.remote,
+            self.protocol,
+            is_on_air,
+            self.is_stalled(now_utc),
+            self.samples_in,
+            self.bytes_in,
+        )

@@ -1,0 +1,1 @@
+"""The slate: what viewers see while no publisher delivers."""

@@ -1,0 +1,58 @@
+"""What the origin and the worker that encodes a slate say to each other."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from msgspec import Struct
+
+from streaming.slate.loop import SlateLoop, SlateStrip
+from streaming.transcode.messages import TrackMessage
+
+
+class SlateSetup(Struct, frozen=True, array_like=True, tag="slate"):
+    """Origin to worker, first and only: what to encode."""
+
+    tracks: tuple[TrackMessage, ...]
+    """What the slate has to look and sound like."""
+    picture: str
+    """"card", or an image file."""
+    text: str
+    audio: str
+    """"silence", "tone", or a sound file."""
+    gop_s: float
+
+
+class StripMessage(Struct, frozen=True, array_like=True):
+    """A `SlateStrip`."""
+
+    track: TrackMessage
+    samples: tuple[tuple[bytes, bool], ...]
+    duration: tuple[int, int]
+
+
+class SlateReady(Struct, frozen=True, array_like=True, tag="ready"):
+    """Worker to origin: the encoded slate."""
+
+    strips: tuple[StripMessage, ...]
+    warnings: tuple[str, ...]
+    """What could not be used, and what stands in for it; sentences for the log."""
+
+    def to_loop(self) -> SlateLoop:
+        """The slate, ready to be played."""
+        return SlateLoop(
+            [
+                SlateStrip(strip.track.to_track(), strip.samples, Fraction(*strip.duration))
+                for strip in self.strips
+            ]
+        )
+
+
+class SlateFailure(Struct, frozen=True, array_like=True, tag="failure"):
+    """Worker to origin: there will be no such slate, and why, in one sentence."""
+
+    reason: str
+
+
+SlateNews = SlateReady | SlateFailure
+"""Everything that a worker sends."""

@@ -1,0 +1,149 @@
+"""A path's slate seen from the event loop: encoded again when it must look different, and paced.
+
+A worker process encodes two seconds of it, once, as soon as it is known what a publisher's media
+look like; it has ended long before the slate is needed. What plays costs a timer a frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+from segmenter.media import VIDEO_TIMESCALE, Codec, Track
+from streaming.config import PathConfig
+from streaming.path import Path
+from streaming.slate.messages import SlateNews, SlateReady, SlateSetup
+from streaming.transcode.messages import TrackMessage
+from streaming.worker_process import WorkerExit, WorkerProcess
+
+logger = logging.getLogger(__name__)
+
+MODULE: Final = "streaming.slate.worker"
+MOST_GOP_S: Final = 2.0
+MOST_TRIES: Final = 3
+"""A worker that dies over a slate as often will do so again."""
+START_S: Final = 60.0
+"""Encoding two seconds of 4K AV1 on a busy machine took 9 s."""
+SHORTEST_NAP_S: Final = 0.005
+"""At 120 frames/s two frames come together now and then; no part is that short."""
+
+_PLAIN_VIDEO = Track("source", Codec.H264, VIDEO_TIMESCALE, b"")
+_PLAIN_AUDIO = Track(
+    "audio", Codec.AAC, 48_000, bytes.fromhex("1190"), sample_rate=48_000, channels=2
+)
+
+
+class SlateSource:
+    """Owns the worker and the pacing task of one path's slate; the registry calls and closes it."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._wanted: tuple[Track, ...] = ()
+        self._worker: WorkerProcess[SlateNews] | None = None
+        self._tries = 0
+        self._closing: set[asyncio.Task[None]] = set()
+        self._pacing: asyncio.Task[None] | None = None
+
+    def handle_timer(self) -> None:
+        """What time alone brings about; called a few times a second, needs a running loop."""
+        if self._path.is_slate_on_air:
+            if self._pacing is None or self._pacing.done():
+                self._pacing = asyncio.get_running_loop().create_task(self._pace(), name="slate")
+            return
+        wanted = self._path.live_tracks or _before_the_first(self._path.config)
+        if wanted and wanted != self._wanted:
+            self._wanted = wanted
+            self._encode()
+
+    async def close(self) -> None:
+        """Stops the worker and the slate."""
+        self._let_go()
+        if self._pacing is not None:
+            self._pacing.cancel()
+            await asyncio.gather(self._pacing, return_exceptions=True)
+        await asyncio.gather(*self._closing)
+
+    async def _pace(self) -> None:
+        try:
+            while self._path.is_slate_on_air:
+                now = self._clock()
+                due_utc = self._path.run_slate(now)
+                await asyncio.sleep(max(due_utc - now, SHORTEST_NAP_S))
+        except Exception:
+            logger.exception("%s: the slate cannot be played", self._path.name)
+            self._path.set_slate(None, self._clock())
+
+    # -- the worker --------------------------------------------------------------------------
+
+    def _encode(self) -> None:
+        self._let_go()
+        self._tries = 0
+        self._worker = WorkerProcess(
+            MODULE,
+            (),
+            SlateNews,
+            self._receive,
+            self._worker_ended,
+            on_start=self._send_setup,
+            name=f"slate {self._path.name}",
+            start_s=START_S,
+        )
+        self._worker.start()
+
+    def _send_setup(self) -> None:
+        config = self._path.config
+        assert self._worker is not None
+        self._worker.send(
+            SlateSetup(
+                tuple(TrackMessage.from_track(track) for track in self._wanted),
+                config.slate,
+                config.slate_text,
+                config.slate_audio,
+                min(MOST_GOP_S, config.segment_duration_s),
+            )
+        )
+
+    def _receive(self, news: SlateNews) -> None:
+        self._let_go()
+        name = self._path.name
+        if isinstance(news, SlateReady):
+            for warning in news.warnings:
+                logger.warning("%s: %s", name, warning)
+            self._path.set_slate(news.to_loop(), self._clock())
+        else:
+            logger.warning("%s: there is no slate: %s", name, news.reason)
+            self._path.set_slate(None, self._clock())
+
+    def _worker_ended(self, end: WorkerExit) -> None:
+        self._tries += 1
+        if self._tries >= MOST_TRIES:
+            logger.warning("%s: there is no slate: %s", self._path.name, end.reason)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Ends the worker, if there is one."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            task = asyncio.get_running_loop().create_task(worker.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _before_the_first(config: PathConfig) -> tuple[Track, ...]:
+    """What a slate that is always there looks like before any publisher has come."""
+    if not config.slate_always:
+        return ()
+    video = Track(
+        _PLAIN_VIDEO.name,
+        _PLAIN_VIDEO.codec,
+        _PLAIN_VIDEO.timescale,
+        b"",
+        width=config.slate_width,
+        height=config.slate_height,
+        frame_rate=Fraction(config.slate_fps),
+    )
+    return (video, _PLAIN_AUDIO)

@@ -1,0 +1,67 @@
+"""A slate's worker and pace, with a real worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from streaming.config import PathConfig
+from streaming.path import Path, PathState
+from streaming.slate.source import SlateSource
+from tests.segmenter.stage import AUDIO, SMALL
+from tests.streaming.test_path import RecordingReader
+
+WAIT_S = 20.0
+
+
+async def until(condition: Callable[[], bool], *each: Callable[[], None]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        for call in each:
+            call()
+        await asyncio.sleep(0.02)
+
+
+def path(**settings: object) -> tuple[Path, RecordingReader]:
+    config = PathConfig(
+        slate="card", slate_always=True, slate_width=128, slate_height=72,
+        **settings,  # type: ignore[arg-type]
+    )  # fmt: skip
+    made = Path("live/a", config, time.time(), lambda change: None)
+    reader = RecordingReader()
+    made.readers.append(reader)
+    return made, reader
+
+
+async def test_a_slate_is_encoded_once_and_played_at_its_pace() -> None:
+    made, reader = path()
+    source = SlateSource(made, time.time)
+
+    def tick() -> None:
+        made.handle_timer(time.time())
+        source.handle_timer()
+
+    await until(lambda: made.state is PathState.SLATE, tick)
+    began = time.time()
+    await until(lambda: time.time() - began > 1.0, tick)
+    await source.close()
+    video = [sample for sample in reader.samples if sample.track == "source"]
+    assert 15 <= len(video) <= 45, "30 frames each second, on a machine that does other things"
+    assert video[0].is_sync
+    assert {sample.track for sample in reader.samples} == {"source", "audio"}
+    assert abs(video[-1].dts / 90_000 - time.time()) < 1.0
+
+
+async def test_a_slate_follows_what_publishers_look_like() -> None:
+    made, _ = path()
+    source = SlateSource(made, time.time)
+    made.live_tracks = (SMALL, AUDIO)
+    source.handle_timer()
+    await until(lambda: made._slate is not None)
+    assert made._slate is not None
+    video, sound = made._slate.tracks
+    assert (video.width, video.height) == (640, 360)
+    assert sound == AUDIO
+    await source.close()
