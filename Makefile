@@ -32,7 +32,7 @@ bench: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/p
 bench-latency: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
 	$(BIN)/python -m bench.latency $(LATENCY)
 
-# SOAK_SECONDS=3600 SOAK_KILL_S=60: tests/soak/soak.py
+# SOAK_SECONDS=3600 SOAK_KILL_S=60 SOAK_COPY=1: tests/soak/soak.py
 soak: $(STAMPS)/system-test $(STAMPS)/python-dev
 	$(BIN)/python -m tests.soak.soak
 

@@ -6,7 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
-from aiohttp.web import BaseRequest, RequestHandler, Server, StreamResponse
+from aiohttp import HttpVersion10, HttpVersion11
+from aiohttp.web import (
+    BaseRequest,
+    RequestHandler,
+    RequestPayloadError,
+    Response,
+    Server,
+    StreamResponse,
+)
 
 from streaming.server.answers import text_response
 from streaming.server.fast_path import (
@@ -39,6 +47,11 @@ MAX_HEADER_FIELDS: Final = 64
 
 READ_BYTES: Final = 16_384
 """We take no bodies worth reading ahead."""
+
+
+WRONG_VERSION: Final = (
+    b"HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
 
 
 class Connection(RequestHandler):
@@ -94,7 +107,14 @@ class Connection(RequestHandler):
     async def finish_response(
         self, request: BaseRequest, resp: StreamResponse, start_time: float | None
     ) -> tuple[StreamResponse, bool]:
-        """Sends `resp`; the last one that a client with nothing more to ask gets."""
+        """Sends `resp`; the last one that a client with nothing more to ask gets.
+
+        aiohttp answers in whatever version it was asked in, even in one that nobody speaks.
+        """
+        if request.version not in (HttpVersion10, HttpVersion11):
+            if self._socket_transport is not None:
+                self._socket_transport.write(WRONG_VERSION)
+            return resp, True
         if self._client_is_done and not self._messages:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
@@ -175,11 +195,19 @@ class Connection(RequestHandler):
     ) -> StreamResponse:
         """A request that could not be parsed: one line, no stack, no echo of what was sent."""
         text = "Bad request.\n" if status == 400 else "Something went wrong here.\n"
-        response = text_response(
-            status, text, {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
-        )
-        response.force_close()
-        return response
+        return _plain_answer(status, text)
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """A request's body that breaks off or breaks the rules is its sender's affair."""
+        if not isinstance(kw.get("exc_info"), RequestPayloadError):
+            super().log_exception(*args, **kw)
+
+
+def _plain_answer(status: int, text: str) -> Response:
+    """The last answer of a connection, with nothing of what was sent in it."""
+    response = text_response(status, text, {"Server": SERVER, "X-Content-Type-Options": "nosniff"})
+    response.force_close()
+    return response
 
 
 class DeliveryServer(Server):
@@ -204,5 +232,6 @@ class DeliveryServer(Server):
             max_field_size=MAX_LINE_BYTES,
             max_headers=MAX_HEADER_FIELDS,
             lingering_time=LINGER_S,
+            auto_decompress=False,  # nobody reads bodies here, least of all bombs
             read_bufsize=READ_BYTES,
         )

@@ -114,7 +114,9 @@ class Site:
             self.viewers.saw(found.path, viewer_key(request.remote or "", agent))
             return found.kind, resource_response(request, found)
         if url[1:] in self.shelf.paths:
-            return "page", text_response(308, "", {"Location": request.rel_url.raw_path + "/"})
+            query = request.rel_url.raw_query_string
+            place = f"{request.rel_url.raw_path}/{'?' if query else ''}{query}"
+            return "page", text_response(308, "", {"Location": place})
         wanted = self.shelf.wanted_path(url)
         if wanted is not None and is_path_name(wanted):
             self._on_path_wanted(wanted)

@@ -13,7 +13,6 @@ from tests.soak.memory import MEGA, Memory
 SHORT_S = 600
 """Below this a soak is the short one of the test run: less to encode, a short window, so that
 memory has settled by half time."""
-RENDITIONS = frozenset({"source", "audio"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +24,21 @@ class Plan:
     rungs: tuple[int, ...]
     """Heights of the encoded rungs beside the copied source of 360 lines."""
     window_s: int
+    copies: bool = True
+    """Whether the source is a rendition, too; else sound and picture keep no pace by themselves."""
 
     @classmethod
-    def of(cls, seconds: float, kill_s: float) -> Plan:
+    def of(cls, seconds: float, kill_s: float, *, copies: bool = True) -> Plan:
         """The short or the long soak."""
         if seconds < SHORT_S:
-            return cls(seconds, kill_s or 25.0, (180,), 12)
-        return cls(seconds, kill_s or 60.0, (240, 180), 30)
+            return cls(seconds, kill_s or 25.0, (180,), 12, copies)
+        return cls(seconds, kill_s or 60.0, (240, 180), 30, copies)
 
     @property
     def names(self) -> frozenset[str]:
         """Of all renditions."""
-        return RENDITIONS | {f"{height}p" for height in self.rungs}
+        copied = {"source", "audio"} if self.copies else {"audio"}
+        return frozenset(copied | {f"{height}p" for height in self.rungs})
 
 
 @dataclass(slots=True)

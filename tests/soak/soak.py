@@ -2,7 +2,8 @@
 
 Every `SOAK_KILL_S` (60) the publisher dies by SIGKILL and another one comes, for `SOAK_SECONDS`
 (3600). An HLS and a DASH client of each rendition verify all they get; the memory of each process
-and the origin's log are watched. Ends with a table, and with 1 when anything was wrong.
+and the origin's log are watched. With `SOAK_COPY=0` the ladder has encoded rungs alone. Ends with
+a table, and with 1 when anything was wrong.
 """
 
 from __future__ import annotations
@@ -74,12 +75,14 @@ def make_clip(directory: Path) -> Path:
 async def _origin(plan: Plan, directory: Path, report: Report) -> AsyncIterator[tuple[str, str]]:
     """Runs the origin; its path's HTTP and RTMP addresses."""
     http, rtmp = free_port(), free_port()
-    rungs = "".join(f', {{ name = "{h}p", height = {h} }}' for h in plan.rungs)
+    rungs = [f'{{ name = "{height}p", height = {height} }}' for height in plan.rungs]
+    if plan.copies:
+        rungs.insert(0, '{ name = "source", copy = true }')
     config = directory / "headwater.toml"
     config.write_text(
         f'[http]\nlisten = "127.0.0.1:{http}"\n[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n'
         f'[paths."live/*"]\nwindow_s = {plan.window_s}\nencoder = "software"\n'
-        f'ladder = [{{ name = "source", copy = true }}{rungs}]\n'
+        f"ladder = [{', '.join(rungs)}]\n"
     )
     process = _start_origin(config, directory / "origin.log")
     report.memory = Memory(ProcessTree(process))
@@ -196,7 +199,8 @@ def _judge(report: Report, directory: Path) -> None:
 def main() -> int:
     """Reads the environment, runs, prints."""
     seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
-    plan = Plan.of(seconds, float(os.environ.get("SOAK_KILL_S", "0")))
+    kill_s = float(os.environ.get("SOAK_KILL_S", "0"))
+    plan = Plan.of(seconds, kill_s, copies=os.environ.get("SOAK_COPY", "1") != "0")
     console = Console(width=None if sys.stdout.isatty() else 120)
     with tempfile.TemporaryDirectory(prefix="headwater-soak-") as directory:
         report = asyncio.run(soak(plan, Path(directory)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
 
@@ -44,6 +45,41 @@ async def test_nonsense_leaves_the_others_alone(served: Served) -> None:
         await served.raw(request)
     _, body = await served.get("/live/a/720p/7.m4s")
     assert body == SEGMENT
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nabc",
+    ],
+)
+async def test_a_broken_body_is_no_news_for_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    answer = await served.raw(request_bytes)
+    assert answer.startswith((b"HTTP/1.1 405", b"HTTP/1.0 400", b"HTTP/1.1 400"))
+    assert caplog.records == []
+
+
+async def test_a_compressed_body_is_thrown_away_as_it_is(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zlib.decompressobj", None)
+    bomb = gzip.compress(bytes(1_000_000))
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}"
+    answer = await served.raw(f"{head}\r\n\r\n".encode() + bomb)
+    assert answer.startswith(b"HTTP/1.1 405")
+
+
+@pytest.mark.parametrize("version", [b"2.0", b"1.2", b"0.9", b"3.7"])
+async def test_versions_that_are_not_spoken_here_are_said_so_in_one_that_is(
+    served: Served, version: bytes
+) -> None:
+    answer = await served.raw(b"GET /live/a/index.m3u8 HTTP/" + version + b"\r\nHost: x\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 505", b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert b"EXTM3U" not in answer
 
 
 async def test_half_a_request_runs_out_of_time(served: Served) -> None:

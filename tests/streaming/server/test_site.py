@@ -68,6 +68,11 @@ async def test_a_live_path_without_its_slash_leads_to_the_player(served: Served)
     assert response.headers["Location"] == "/live/a/"
 
 
+async def test_the_way_to_the_player_keeps_the_query(served: Served) -> None:
+    response, _ = await served.get("/live/a?latency=low&x=%0d%0ay")
+    assert response.headers["Location"] == "/live/a/?latency=low&x=%0D%0Ay"
+
+
 async def test_an_unknown_path_without_its_slash_is_404(served: Served) -> None:
     response, _ = await served.get("/live/b")
     assert response.status == 404
