@@ -24,7 +24,8 @@ from streaming.path_registry import PathRegistry
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
-from streaming.status import rtmp_metrics, store_metrics
+from streaming.status import clock_metric, rtmp_metrics, store_metrics
+from streaming.utc_clock import UtcClock
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._clock = UtcClock()
         self._store = MediaStore(config.store_bytes)
         self._feed = ShelfFeed(self._store)
-        self._registry = PathRegistry(config, self._feed)
-        self._rtmp = RtmpServer(config.rtmp, self._registry)
+        self._registry = PathRegistry(config, self._feed, self._clock)
+        self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serves until SIGINT or SIGTERM; `ready` is called once both ports listen.
@@ -86,6 +88,7 @@ class App:
                 drain_s=config.http.drain_s,
                 cache_bytes=config.http.cache_bytes,
                 log_level=config.log_level,
+                utc_ahead_s=self._clock.ahead_of_monotonic_s,
             ),
             http,
             self._feed,
@@ -93,12 +96,14 @@ class App:
             on_path_wanted=self._registry.want,
             on_viewers=self._registry.set_viewers,
             metrics=self._metrics,
+            utc_ahead_s=lambda: self._clock.ahead_of_monotonic_s,
         )
 
     def _metrics(self) -> list[Metric]:
         return [
             *rtmp_metrics(self._rtmp.statistics()),
             *store_metrics(self._store.statistics()),
+            clock_metric(self._clock.offset_s),
             *self._registry.metrics(),
         ]
 
@@ -110,6 +115,7 @@ class App:
             try:
                 await self._registry.handle_timer()
                 if ticks % REPORT_TICKS == 0:
+                    self._clock.follow(is_idle=self._registry.is_idle)
                     self._registry.publish_states()
             except Exception:
                 logger.exception("a timer failed")

@@ -201,6 +201,12 @@ class PathRegistry:
         for entry in self._entries.values():
             self._feed.path_state(path_state_message(entry.path, entry.pipeline, self._clock()))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no path is on air or waits for its publisher to come back."""
+        over = (PathState.IDLE, PathState.ENDED)
+        return all(entry.path.state in over for entry in self._entries.values())
+
     def statistics(self) -> RegistryStatistics:
         """How much there is."""
         pulls = sum(entry.pull is not None for entry in self._entries.values())

@@ -16,6 +16,7 @@ from segmenter.errors import SegmenterError
 from streaming.errors import RemoteError, StreamingError
 from streaming.ingest.demux import Demuxer, is_recording, open_input, read_packets, sentence
 from streaming.ingest.pacing import Item, Reel
+from streaming.utc_clock import steady_utc
 
 T = TypeVar("T")
 
@@ -73,11 +74,12 @@ def _read_test_source(url: str) -> Iterator[Timed]:
     # Here, because numpy is needed for nothing else.
     from streaming.ingest.test_source import TestSource, parse_test_url
 
-    source = TestSource(parse_test_url(url), time.time())
+    clock = steady_utc()
+    source = TestSource(parse_test_url(url), clock())
     yield Timed(source.tracks, False)
     while True:
-        time.sleep(max(0.0, source.next_utc - time.time()))
-        for sample in source.produce(time.time()):
+        time.sleep(max(0.0, source.next_utc - clock()))
+        for sample in source.produce(clock()):
             yield Timed(sample, False)
 
 

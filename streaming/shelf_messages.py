@@ -31,6 +31,8 @@ class DeliveryConfig(Struct, tag="config", array_like=True, frozen=True):
     cache_bytes: int = 64 * 1024 * 1024
     """Media bytes kept ready to be sent again."""
     log_level: str = "info"
+    utc_ahead_s: float = 0.0
+    """The origin's UTC minus the machine's monotonic clock; 0: the system's UTC will do."""
 
 
 class Put(Struct, tag="put", array_like=True, frozen=True):
@@ -220,6 +222,8 @@ class Totals(Struct, tag="totals", array_like=True, frozen=True):
     """One record for each delivery process slot; counters go on over restarts."""
     restarts: int = 0
     """Delivery processes restarted so far."""
+    utc_ahead_s: float = 0.0
+    """As in DeliveryConfig, by now."""
     viewers: dict[str, int] = {}
     """Path to viewers, over all delivery processes."""
     metrics: tuple[Metric, ...] = ()

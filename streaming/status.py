@@ -177,3 +177,10 @@ def rtmp_metrics(seen: RtmpServerStatistics) -> list[Metric]:
         Metric("headwater_rtmp_accepted", "Ever accepted.", seen.accepted, kind="counter"),
         Metric("headwater_rtmp_refused", "Refused by a limit.", seen.refused, kind="counter"),
     ]
+
+
+def clock_metric(offset_s: float) -> Metric:
+    """By how much the system's clock is ahead of the origin's."""
+    return Metric(
+        "headwater_clock_offset_seconds", "The system's clock minus the origin's.", offset_s
+    )

@@ -21,6 +21,7 @@ from streaming.ingest.outlet import Outlet
 from streaming.ingest.pull_messages import PullEnded, PullFailure, PullNews, PullSetup
 from streaming.ingest.url_source import read_url
 from streaming.link import BlockingLink
+from streaming.utc_clock import steady_utc
 from streaming.worker_entry import enter_worker
 
 REPORT_S = 1.0
@@ -66,15 +67,16 @@ def run_source(setup: PullSetup, outlet: Outlet) -> None:
 
 
 def run_test_source(setup: PullSetup, outlet: Outlet) -> None:
-    """Never ends; sleeps from frame to frame on the wall clock."""
+    """Never ends; sleeps from frame to frame on the wall clock as it is now, without its steps."""
     # Here, because numpy costs 25 MB that no other source needs.
     from streaming.ingest.test_source import TestSource, parse_test_url
 
-    source = TestSource(parse_test_url(setup.url, text=setup.path), time.time())
+    clock = steady_utc()
+    source = TestSource(parse_test_url(setup.url, text=setup.path), clock())
     outlet.set_tracks(source.tracks)
     while True:
-        outlet.wait_until(time.monotonic() + source.next_utc - time.time())
-        for sample in source.produce(time.time()):
+        outlet.wait_until(time.monotonic() + source.next_utc - clock())
+        for sample in source.produce(clock()):
             outlet.write(sample)
 
 

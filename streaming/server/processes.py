@@ -69,6 +69,7 @@ class DeliveryProcesses:
         on_path_wanted: Callable[[str], None] = lambda path: None,
         on_viewers: Callable[[dict[str, int]], None] = lambda counts: None,
         metrics: Callable[[], Sequence[Metric]] = lambda: (),
+        utc_ahead_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._config = config
         self._listening = listening
@@ -76,6 +77,7 @@ class DeliveryProcesses:
         self._on_path_wanted = on_path_wanted
         self._on_viewers = on_viewers
         self._metrics = metrics
+        self._utc_ahead_s = utc_ahead_s
         self._slots = [_Slot(self, number) for number in range(processes)]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -109,6 +111,7 @@ class DeliveryProcesses:
         return Totals(
             delivery=tuple(slot.statistics() for slot in self._slots),
             restarts=sum(slot.restarts for slot in self._slots),
+            utc_ahead_s=self._utc_ahead_s(),
             viewers=viewers,
             metrics=tuple(self._metrics()),
         )

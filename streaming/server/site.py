@@ -46,14 +46,20 @@ class Site:
         self.fast_path = FastPath(shelf, self.headers, self.viewers, self.counters)
         self._draining = False
         self._pages = pages
+        self._utc_ahead_s = config.utc_ahead_s
         self._on_path_wanted = on_path_wanted
         self._server = {"name": config.name, "rtmp_listen": config.rtmp_listen}
         self._exact: dict[str, Callable[[], Response]] = {
-            "/time": lambda: time_response(time.time()),
+            "/time": lambda: time_response(self._utc()),
             "/healthz": health_response,
             "/readyz": lambda: ready_response(draining=self.draining),
             "/metrics": lambda: metrics_response(self.totals, self.shelf.paths),
         }
+
+    def _utc(self) -> float:
+        """The origin's time, with which all media agree; the system's may have been stepped."""
+        ahead_s = self.totals.utc_ahead_s or self._utc_ahead_s
+        return time.monotonic() + ahead_s if ahead_s else time.time()
 
     @property
     def draining(self) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from streaming.config import RtmpConfig
@@ -49,8 +51,13 @@ class RtmpServer:
     """
 
     def __init__(
-        self, config: RtmpConfig, door: PublishDoor, limits: RtmpLimits | None = None
+        self,
+        config: RtmpConfig,
+        door: PublishDoor,
+        limits: RtmpLimits | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._host, self._port = parse_listen(config.listen)
         self._door = door
         self._limits = limits or RtmpLimits(
@@ -76,7 +83,7 @@ class RtmpServer:
         pacer = self._pacer = ReadPacer(loop)
 
         def make_session() -> RtmpSession:
-            return RtmpSession(self, self._door, pacer, self._limits)
+            return RtmpSession(self, self._door, pacer, self._limits, self._clock)
 
         if self._host == "::":
             dual = _open_all_addresses(self._port)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -72,9 +73,15 @@ class RtmpSession(asyncio.Protocol):
     """Owns one accepted socket; the event loop calls it, and the door through ``close``."""
 
     def __init__(
-        self, owner: SessionOwner, door: PublishDoor, pacer: ReadPacer, limits: RtmpLimits
+        self,
+        owner: SessionOwner,
+        door: PublishDoor,
+        pacer: ReadPacer,
+        limits: RtmpLimits,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._owner = owner
+        self._clock = clock
         self._door = door
         self._pacer = pacer
         self._loop = asyncio.get_running_loop()
@@ -168,7 +175,7 @@ class RtmpSession(asyncio.Protocol):
     def _advance(self) -> None:
         """Take the events, write what is to be sent, set the timer."""
         connection = self._connection
-        now_utc = time.time()
+        now_utc = self._clock()
         while (event := connection.next_event()) is not None:
             if type(event) is Message:
                 self._take_media(event, now_utc)

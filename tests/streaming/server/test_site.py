@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from datetime import datetime
 
 import pytest
 
@@ -103,6 +105,16 @@ async def test_the_time_is_the_servers_in_a_form_that_dash_players_parse(served:
     response, body = await served.get("/time")
     assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body)
     assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_time_is_the_origins_though_the_systems_clock_was_stepped(serve: Serve) -> None:
+    served = await serve(utc_ahead_s=1_000_000_000.0)
+    _, before = await served.get("/time")
+    served.site.totals = Totals(utc_ahead_s=1_000_003_600.0)
+    _, after = await served.get("/time")
+    times = [datetime.fromisoformat(text.decode()).timestamp() for text in (before, after)]
+    assert times[0] == pytest.approx(time.monotonic() + 1_000_000_000, abs=10)
+    assert times[1] - times[0] == pytest.approx(3600, abs=10)
 
 
 async def test_health_is_200_and_readiness_ends_when_draining(served: Served) -> None:
