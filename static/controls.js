@@ -13,6 +13,7 @@ export class Controls {
   #levelsKey = "";
   #engine = null;
   #engines = [];
+  #lowLatency = { offered: false, on: false };
 
   constructor(video, actions) {
     this.#video = video;
@@ -55,10 +56,15 @@ export class Controls {
     $("quality").hidden = levels.length === 0;
     const name = active?.label ?? "…";
     $("quality-label").textContent = selected === null ? `Auto · ${name}` : name;
-    const key = JSON.stringify([levels, selected, active?.id, this.#engine]);
+    const key = JSON.stringify([levels, selected, active?.id, this.#engine, this.#lowLatency]);
     if (key === this.#levelsKey) return;
     this.#levelsKey = key;
     this.#renderMenu(levels, selected, active);
+  }
+
+  /** Whether the stream offers low latency, and whether it is played so. */
+  setLowLatency(lowLatency) {
+    this.#lowLatency = lowLatency;
   }
 
   setLatency(latency, behind) {
@@ -201,14 +207,37 @@ export class Controls {
         this.#menuItem(String(one.id), one.label, rate, selected === one.id, active?.id === one.id, choose(one.id)),
       );
     }
-    if (this.#engines.length > 1) items.push($("quality-line").content.firstElementChild.cloneNode(true));
-    for (const name of this.#engines.length > 1 ? this.#engines : []) {
-      const change = () => name !== this.#engine && this.#do.useEngine(name);
-      const label = engineLabel(name, this.#engines);
-      items.push(this.#menuItem(`engine-${name}`, label, "", name === this.#engine, false, change));
-    }
+    items.push(...this.#lowLatencyItems(), ...this.#engineItems());
     $("quality-menu").replaceChildren(...items);
     if (focused !== null) items.find((item) => item.dataset.id === focused)?.focus();
+  }
+
+  #lowLatencyItems() {
+    const { offered, on } = this.#lowLatency;
+    if (!offered) return [];
+    const item = (key, label, note, checked) =>
+      this.#menuItem(key, label, note, checked, false, () => checked || this.#do.useLowLatency(key === "latency-low"));
+    return [
+      this.#menuLine("Distance from the camera"),
+      item("latency-low", "Low latency", "", on),
+      item("latency-normal", "Normal", "steadier", !on),
+    ];
+  }
+
+  #engineItems() {
+    if (this.#engines.length < 2) return [];
+    const item = (name) => {
+      const change = () => name !== this.#engine && this.#do.useEngine(name);
+      const label = engineLabel(name, this.#engines);
+      return this.#menuItem(`engine-${name}`, label, "", name === this.#engine, false, change);
+    };
+    return [this.#menuLine("Streaming protocol"), ...this.#engines.map(item)];
+  }
+
+  #menuLine(text) {
+    const line = $("quality-line").content.firstElementChild.cloneNode(true);
+    line.textContent = text;
+    return line;
   }
 
   #menuItem(key, label, note, checked, playing, choose) {

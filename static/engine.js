@@ -7,14 +7,18 @@
 //   level()            id of the level on screen, or null
 //   selected()         id the viewer chose, or null for automatic
 //   select(id | null)  chooses
-//   latency(clock)     seconds behind the camera, or null while unknown
-//   target()           seconds it means to be behind, or null
+//   lowLatency()       { offered, on }: whether the stream can be played with low latency, and is
+//   latency(clock)     seconds behind the camera by the stream's own dates and the server's clock,
+//                      or null while unknown
+//   distance()         seconds behind the newest media, or null where the pace is not ours
+//   target()           the same as it should be, or null
 //   jumpToLive()       goes to where it would have started
 // and calls
 //   on.ready()         now play() may be called
 //   on.changed()       levels or level changed
 //   on.failed({ kind, status, detail })   it cannot go on: kind is "missing" (HTTP status says why),
 //                      "network", "media" (cannot be decoded) or "unsupported"
+//   on.jumped()        the stream goes on elsewhere: begin anew at once
 //   on.error(text)     something went wrong that it is dealing with
 
 /** A level's name for people, such as "720p60". */
@@ -57,11 +61,11 @@ export function engineLabel(name, engines) {
   return name.toUpperCase();
 }
 
-/** The engine called `name`, its library loaded only now. */
-export async function createEngine(name, video, on) {
-  if (name === "dash") return new (await import("./engine_dash.js")).DashEngine(video, on);
+/** The engine called `name`, its library loaded only now; `options` is { lowLatency }. */
+export async function createEngine(name, video, on, options) {
+  if (name === "dash") return new (await import("./engine_dash.js")).DashEngine(video, on, options);
   if (name === "native") return new (await import("./engine_native.js")).NativeEngine(video, on);
-  return new (await import("./engine_hls.js")).HlsEngine(video, on);
+  return new (await import("./engine_hls.js")).HlsEngine(video, on, options);
 }
 
 /** The playlist or manifest an engine reads, relative to the page so that path prefixes stay. */

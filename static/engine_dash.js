@@ -1,5 +1,6 @@
 // DASH through Media Source Extensions by dash.js.
 import { MediaPlayer } from "./vendor/dash.mediaplayer.min.js";
+import { beyondGap, capturedAt, growsInPieces, listedRanges, sharesPeriod } from "./dash_timeline.js";
 import { levelLabel, sourceUrl } from "./engine.js";
 
 const EVENTS = MediaPlayer.events;
@@ -8,11 +9,20 @@ const XSDATE = "urn:mpeg:dash:utc:http-xsdate:2014";
 const MANIFEST_ERRORS = new Set([10, 11, 25, 31, 32]);
 const CODEC_ERRORS = new Set([23, 30]);
 
+const RETRY_MS = 1000;
+const MANIFEST_RETRIES = 20; // while the buffer plays on; then the page itself goes on asking
+const UNSTICK_MS = 500;
+const MEDIA_BEYOND = 0.5; // of the target must be listed beyond a gap before it is worth a jump
+
 export class DashEngine {
-  constructor(video, on) {
+  constructor(video, on, { lowLatency }) {
     this.name = "dash";
     this.video = video;
     this.on = on;
+    this.wantsLowLatency = lowLatency;
+    this.manifest = null;
+    this.unstickTimer = 0;
+    this.jumpedTo = 0;
     this.player = null;
     this.chosen = null;
     this.dynamic = true;
@@ -25,7 +35,12 @@ export class DashEngine {
       debug: { logLevel: 0 },
       streaming: {
         delay: { useSuggestedPresentationDelay: true },
+        applyServiceDescription: this.wantsLowLatency,
+        liveCatchup: { enabled: false }, // pace.js does it
         buffer: { bufferToKeep: 30 },
+        // With low latency the library asks ten times as often, which a crowd must not do.
+        retryIntervals: { MPD: RETRY_MS, lowLatencyReductionFactor: 2 },
+        retryAttempts: { MPD: MANIFEST_RETRIES, lowLatencyMultiplyFactor: 2 },
         // Never the library's default, which asks a clock on the public internet.
         utcSynchronization: {
           defaultTimingSource: { scheme: XSDATE, value: new URL("/time", location.href).href },
@@ -33,7 +48,7 @@ export class DashEngine {
       },
     });
     player.on(EVENTS.ERROR, ({ error }) => this.#error(error));
-    player.on(EVENTS.MANIFEST_LOADED, ({ data }) => (this.dynamic = data?.type === "dynamic"));
+    player.on(EVENTS.MANIFEST_LOADED, ({ data }) => this.#manifest(data));
     for (const event of ["STREAM_INITIALIZED", "QUALITY_CHANGE_RENDERED", "QUALITY_CHANGE_REQUESTED"]) {
       player.on(EVENTS[event], () => this.on.changed());
     }
@@ -42,9 +57,11 @@ export class DashEngine {
     player.attachView(this.video);
     player.setAutoPlay(false);
     player.attachSource(sourceUrl("dash"));
+    this.unstickTimer = setInterval(() => this.#unstick(), UNSTICK_MS);
   }
 
   stop() {
+    clearInterval(this.unstickTimer);
     this.player?.destroy();
     this.player = null;
   }
@@ -78,7 +95,17 @@ export class DashEngine {
     this.on.changed();
   }
 
-  latency() {
+  lowLatency() {
+    return { offered: growsInPieces(this.manifest), on: growsInPieces(this.manifest) && this.wantsLowLatency };
+  }
+
+  latency(clock) {
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return null;
+    const captured = capturedAt(this.manifest, this.video.currentTime);
+    return captured === null ? null : (clock.now() - captured) / 1000;
+  }
+
+  distance() {
     const latency = this.player?.getCurrentLiveLatency();
     return Number.isFinite(latency) && latency > 0 ? latency : null;
   }
@@ -94,6 +121,27 @@ export class DashEngine {
 
   ended() {
     return !this.dynamic;
+  }
+
+  /** An origin that has forgotten its window has other periods: dash.js would stay in the old one. */
+  #manifest(manifest) {
+    if (!manifest) return;
+    const hasMoved = this.manifest && !sharesPeriod(this.manifest, manifest);
+    this.manifest = manifest;
+    this.dynamic = manifest.type === "dynamic";
+    if (hasMoved) this.on.jumped();
+  }
+
+  /** dash.js waits for ever where a publisher was away: nothing will ever be buffered there. */
+  #unstick() {
+    const { video } = this;
+    if (!this.manifest || video.paused || video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) return;
+    const beyond = beyondGap(listedRanges(this.manifest), video.currentTime);
+    if (!beyond || beyond[0] === this.jumpedTo) return;
+    if (beyond[1] - beyond[0] < MEDIA_BEYOND * (this.target() ?? 0)) return;
+    this.jumpedTo = beyond[0];
+    this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond[0].toFixed(1)}`);
+    video.currentTime = beyond[0] + 0.01; // the library's own seeking would change its target, too
   }
 
   #representations() {

@@ -3,13 +3,37 @@ import Hls from "./vendor/hls.min.js";
 import { levelLabel, sourceUrl } from "./engine.js";
 
 const MAX_MEDIA_RECOVERIES = 3;
+const MAX_TARGETS_BEHIND = 10; // target durations; further behind than that, it jumps to live
+const STALL_INCREASE_S = 0.2; // of the distance from live, after each stall: a part or so
+
+/** A server that restarts, or a proxy that has lost it, is asked again while the buffer plays on. */
+function patient(maxNumRetry) {
+  const retry = (config, count, timedOut, response) => {
+    const code = response?.code ?? 0;
+    return count < config.maxNumRetry && (timedOut || code === 0 || code === 404 || code >= 500);
+  };
+  const errorRetry = { maxNumRetry, retryDelayMs: 250, maxRetryDelayMs: 2000, shouldRetry: retry };
+  return {
+    default: {
+      maxTimeToFirstByteMs: 10_000, // blocked requests are held for three target durations
+      maxLoadTimeMs: 20_000,
+      timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
+      errorRetry,
+    },
+  };
+}
+
+const PLAYLIST_RETRIES = 14; // about 25 s: then the page itself goes on asking
+const MEDIA_RETRIES = 4; // a segment that does not come in 4 s has left the window
 
 export class HlsEngine {
-  constructor(video, on) {
+  constructor(video, on, { lowLatency }) {
     this.name = "hls";
     this.video = video;
     this.on = on;
+    this.wantsLowLatency = lowLatency;
     this.recoveries = 0;
+    this.lastNumbers = new Map(); // level: the last segment it listed
     this.hls = null;
   }
 
@@ -20,13 +44,19 @@ export class HlsEngine {
     }
     const hls = (this.hls = new Hls({
       workerPath: new URL("./vendor/hls.worker.js", import.meta.url).href,
-      lowLatencyMode: true,
+      lowLatencyMode: this.wantsLowLatency,
+      liveSyncOnStallIncrease: STALL_INCREASE_S,
       backBufferLength: 30,
+      playlistLoadPolicy: patient(PLAYLIST_RETRIES),
+      fragLoadPolicy: patient(MEDIA_RETRIES),
     }));
+    // As an option it would have to come with a fixed distance, and the playlist's would not count.
+    hls.config.liveMaxLatencyDurationCount = MAX_TARGETS_BEHIND;
     hls.on(Hls.Events.ERROR, (_, data) => this.#error(data));
     for (const event of ["MANIFEST_PARSED", "LEVELS_UPDATED", "LEVEL_SWITCHED"]) {
       hls.on(Hls.Events[event], () => this.on.changed());
     }
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { level, details }) => this.#followNumbers(level, details));
     hls.attachMedia(this.video);
     hls.loadSource(sourceUrl("hls"));
     this.on.ready();
@@ -63,9 +93,18 @@ export class HlsEngine {
     if (this.hls) this.hls.nextLevel = id ?? -1;
   }
 
+  lowLatency() {
+    const offered = (this.hls?.latestLevelDetails?.partTarget ?? 0) > 0;
+    return { offered, on: offered && this.wantsLowLatency };
+  }
+
   latency(clock) {
     const date = this.hls?.playingDate; // from EXT-X-PROGRAM-DATE-TIME
     if (date) return (clock.now() - date.getTime()) / 1000;
+    return this.hls?.latency || null;
+  }
+
+  distance() {
     return this.hls?.latency || null;
   }
 
@@ -80,6 +119,13 @@ export class HlsEngine {
 
   ended() {
     return this.hls?.latestLevelDetails?.live === false;
+  }
+
+  /** An origin that has forgotten its window starts higher: hls.js would guess where that is. */
+  #followNumbers(level, details) {
+    const last = this.lastNumbers.get(level);
+    this.lastNumbers.set(level, details.endSN);
+    if (last !== undefined && details.startSN > last + 1) this.on.jumped();
   }
 
   #error(data) {

@@ -35,9 +35,17 @@ export class NativeEngine {
 
   select() {}
 
+  lowLatency() {
+    return { offered: false, on: false }; // the browser decides
+  }
+
   latency(clock) {
     const start = this.video.getStartDate?.()?.getTime();
     return start ? (clock.now() - start) / 1000 - this.video.currentTime : null;
+  }
+
+  distance() {
+    return null;
   }
 
   target() {

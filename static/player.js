@@ -2,12 +2,13 @@
 import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
 import { availableEngines, chooseEngine, createEngine, sourceUrl } from "./engine.js";
+import { paceOf } from "./pace.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
-const STATE_POLL_MS = 3000;
+const STATE_POLL_MS = 2000;
 const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
-const STALL_LIMIT_MS = 12_000; // the same for one that is stuck though the stream goes on
+const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
@@ -25,6 +26,7 @@ const status = {
   level: null, // { id, height, fps, bitrate, label } on screen
   levels: [], // all of them, best first
   selected: null, // id the viewer chose; null is automatic
+  lowLatency: { offered: false, on: false },
   switches: 0, // times the level on screen changed
   stalls: 0, // times the picture waited for data
   starts: 0, // times an engine was started
@@ -38,13 +40,8 @@ const status = {
 window.headwater = Object.freeze({
   /** A copy of the status above with `currentTime` and `buffered` (seconds ahead of it). */
   statistics: () => {
-    const { currentTime, buffered } = video;
-    let ahead = 0;
-    for (let i = 0; i < buffered.length; i++) {
-      if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) ahead = buffered.end(i) - currentTime;
-    }
     readFrames();
-    return structuredClone({ ...status, currentTime, buffered: ahead });
+    return structuredClone({ ...status, currentTime: video.currentTime, buffered: bufferedAhead() });
   },
   /** Chooses a level by its id; null is automatic. */
   select: (id) => select(id),
@@ -57,7 +54,7 @@ let retryTimer = 0;
 let stallTimer = 0;
 let stateTimer = 0;
 let startTimer = 0;
-let stalledSince = 0;
+let stuckSince = 0;
 let hasPlayed = false;
 
 const controls = new Controls(video, {
@@ -65,6 +62,7 @@ const controls = new Controls(video, {
   jumpToLive: () => jumpToLive(),
   play: () => play(),
   useEngine: (name) => useEngine(name),
+  useLowLatency: (on) => useLowLatency(on),
 });
 
 // -- what the viewer is told ---------------------------------------------------------------------
@@ -81,6 +79,7 @@ const WORDS = {
   503: ["The stream is about to start…", "Just a moment."],
   network: ["The server cannot be reached — trying again…", "Please check your connection if this takes long."],
   away: ["The broadcaster's connection was lost — waiting…", "The stream goes on here as soon as they are back."],
+  buffering: ["Waiting for more of the picture…", ""],
   ended: ["The stream has ended.", "Should it begin again, it will play here by itself."],
   media: ["Something is wrong with the picture — trying again…", ""],
   unsupported: ["Your browser cannot play this stream.", "Please try a current Chrome, Firefox, Edge or Safari."],
@@ -137,8 +136,9 @@ async function startEngine(name) {
     ready: () => play(),
     changed: () => readLevels(),
     failed: (reason) => failed(reason),
+    jumped: () => beginAnew(),
     error: (text) => remember(text),
-  });
+  }, { lowLatency: parameters.get("latency") !== "normal" });
   engine.start();
   clearTimeout(startTimer);
   startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);
@@ -153,7 +153,18 @@ function restartIfBlank() {
 /** Plays by another protocol; the address keeps the choice, so that a reload or a link has it. */
 function useEngine(name) {
   parameters.set("engine", name);
-  history.replaceState(null, "", `?${parameters}`);
+  beginAnew();
+}
+
+/** With more distance from the camera a bad network shows less; the address keeps this, too. */
+function useLowLatency(on) {
+  if (on) parameters.delete("latency");
+  else parameters.set("latency", "normal");
+  beginAnew();
+}
+
+function beginAnew() {
+  history.replaceState(null, "", parameters.size ? `?${parameters}` : location.pathname);
   stopEngine();
   setState("loading", "Connecting…");
   begin();
@@ -206,7 +217,7 @@ function stalled() {
   if (!engine || video.paused || video.seeking || !hasPlayed || status.state === "stalled") return;
   if (engine.ended()) return;
   status.stalls += 1;
-  stalledSince = performance.now();
+  stuckSince = 0;
   setState("stalled");
   clearTimeout(stallTimer);
   stallTimer = setTimeout(explainStall, STALL_EXPLAIN_MS);
@@ -216,11 +227,13 @@ async function explainStall() {
   if (status.state !== "stalled") return;
   const state = await pathState();
   if (status.state !== "stalled") return;
-  const words = state === "away" ? WORDS.away : state === null ? WORDS.network : WORDS[503];
+  const words =
+    { away: WORDS.away, starting: WORDS[503], live: WORDS.buffering }[state] ?? (state === null ? WORDS.network : WORDS[503]);
   controls.show("stalled", ...words);
   status.message = words[0];
-  // Whoever follows another protocol's gap may have to begin anew; a gone path always must.
-  if (state === "live" && performance.now() - stalledSince > STALL_LIMIT_MS) {
+  // A publisher that is back needs a moment; whoever then stands still has to begin anew.
+  stuckSince = state === "live" ? stuckSince || performance.now() : 0;
+  if (stuckSince && performance.now() - stuckSince > STALL_LIMIT_MS) {
     return failed({ kind: "media", status: 0, detail: "stuck" });
   }
   if (state === "gone") return failed({ kind: "missing", status: 404, detail: "path has gone" });
@@ -281,6 +294,22 @@ function readLevels() {
   controls.setLevels(status.levels, status.selected, level);
 }
 
+function bufferedAhead() {
+  const { currentTime, buffered } = video;
+  for (let i = 0; i < buffered.length; i++) {
+    if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) return buffered.end(i) - currentTime;
+  }
+  return 0;
+}
+
+/** Only while it plays: a library that stands on purpose has set its own rate. */
+function keepPace() {
+  const distance = engine.distance();
+  if (distance === null || status.state !== "playing" || video.playbackRate === 0) return;
+  const rate = paceOf({ distance, target: status.target, ahead: bufferedAhead() });
+  if (video.playbackRate !== rate) video.playbackRate = rate;
+}
+
 function readFrames() {
   const quality = video.getVideoPlaybackQuality?.();
   status.frames = quality?.totalVideoFrames ?? 0;
@@ -301,8 +330,11 @@ setInterval(() => {
   if (!engine) return;
   readLevels();
   readFrames();
+  status.lowLatency = engine.lowLatency();
+  controls.setLowLatency(status.lowLatency);
   status.latency = engine.latency(clock);
   status.target = engine.target();
+  keepPace();
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
   controls.setLatency(status.latency, behind || video.paused);
 }, 500);

@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -34,6 +34,7 @@ READY_S: Final = 20.0
 STOP_S: Final = 15.0
 POLL_S: Final = 0.02
 LOG_TAIL_LINES: Final = 60
+CONFIG_NAME: Final = "headwater.toml"
 PR_SET_PDEATHSIG: Final = 1
 
 
@@ -45,6 +46,19 @@ class OriginProcess:
     http_port: int
     rtmp_port: int
     log_file: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def kill(self) -> None:
+        """Ends all of its processes at once, as a power cut does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def respawn(self) -> None:
+        """Starts it again after `kill`, on the same ports; its log begins anew."""
+        config = self.log_file.with_name(CONFIG_NAME)
+        ports = self.http_port, self.rtmp_port
+        self.process = _spawn(config, self.log_file, *ports, self.environment)
 
     def url(self, path: str = "/") -> str:
         """`path` on the origin, absolute."""
@@ -178,13 +192,14 @@ def origin_process(
     and is printed when the test fails.
     """
     http_port, rtmp_port = free_ports(2)
-    config_file, log_file = folder / "headwater.toml", folder / "origin.log"
+    config_file, log_file = folder / CONFIG_NAME, folder / "origin.log"
     config_file.write_text(config)
     origin = OriginProcess(
         _spawn(config_file, log_file, http_port, rtmp_port, environment or {}),
         http_port,
         rtmp_port,
         log_file,
+        environment or {},
     )
     try:
         origin._wait(lambda: origin.fetch("/readyz")[0] == 200 or None, "readiness", READY_S)
@@ -195,9 +210,7 @@ def origin_process(
         raise
     finally:
         # Its children are in its session: none may outlive a failed test.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(origin.process.pid, signal.SIGKILL)
-        origin.process.wait()
+        origin.kill()
 
 
 def _spawn(

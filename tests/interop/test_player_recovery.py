@@ -1,0 +1,105 @@
+"""Whatever dies, the page in the browser goes on by itself: nobody reloads it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.browser import PlayerPage, chromium, player_page
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
+
+SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
+CONFIG = f"""
+[paths."live/*"]
+ladder = "copy"
+[paths."demo"]
+source = "{SOURCE}"
+ladder = "copy"
+"""
+ENGINES = ("hls", "dash")
+AGAIN_S = 25.0
+"""Restarted programs need seconds of a busy machine before the page can do anything."""
+STEADY_S = 4.0
+
+
+@contextlib.contextmanager
+def publisher(origin: OriginProcess, path: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`headwater push` of the test source."""
+    code = "from streaming.cli import main; main()"
+    command = [sys.executable, "-c", code, "push", SOURCE, origin.rtmp_url(path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.asynccontextmanager
+async def pages(origin: OriginProcess, path: str) -> AsyncIterator[list[PlayerPage]]:
+    """Our page by each engine, and playing."""
+    async with contextlib.AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(chromium())
+        opened = [
+            await stack.enter_async_context(
+                player_page(browser, origin.url(f"/{path}/?engine={engine}"))
+            )
+            for engine in ENGINES
+        ]
+        for page in opened:
+            await page.wait_state("playing")
+        await asyncio.sleep(STEADY_S)
+        yield opened
+
+
+async def frozen(page: PlayerPage) -> None:
+    """Waits until the picture stands, whatever the page calls that."""
+    await page.wait(lambda seen: seen["state"] != "playing", "the picture to stand")
+
+
+async def plays_steadily(page: PlayerPage) -> None:
+    """Waits until it plays again, and watches that it keeps on."""
+    await page.wait_state("playing", within_s=AGAIN_S)
+    for _ in range(10):  # a first segment may run out before the second one is there
+        report = await page.watch(3.0)
+        if report.stalls == 0 and report.played_s > 2.0:
+            return
+    raise AssertionError(f"never played steadily: {await page.status()} {page.log}")
+
+
+async def test_a_publisher_that_is_back_is_seen_again_without_a_reload(tmp_path: Path) -> None:
+    with origin_process(tmp_path, CONFIG) as origin:
+        with publisher(origin, "live/a"):
+            await asyncio.to_thread(origin.wait_segments, "live/a", "source", 3)
+            opening = pages(origin, "live/a")
+            opened = await opening.__aenter__()
+        try:
+            await asyncio.gather(*map(frozen, opened))
+            with publisher(origin, "live/a"):
+                await asyncio.gather(*map(plays_steadily, opened))
+            for page in opened:
+                assert not page.log.exceptions, page.log
+        finally:
+            await opening.__aexit__(None, None, None)
+
+
+async def test_an_origin_that_is_killed_and_restarted_is_played_again_without_a_reload(
+    tmp_path: Path,
+) -> None:
+    with origin_process(tmp_path, CONFIG) as origin:
+        await asyncio.to_thread(origin.wait_segments, "demo", "source", 3)
+        async with pages(origin, "demo") as opened:
+            origin.kill()
+            await asyncio.gather(*map(frozen, opened))
+            origin.respawn()
+            await asyncio.gather(*map(plays_steadily, opened))
+            for page in opened:
+                assert not page.log.exceptions, page.log
