@@ -50,7 +50,7 @@ class Edge:
     port: int
     plain_port: int
     """Of a front: where those come who do without TLS."""
-    log_file: Path
+    folder: Path
 
     @property
     def base(self) -> str:
@@ -70,6 +70,11 @@ class Edge:
         )
         del client.headers["accept-encoding"]
         return client
+
+    def forget(self) -> None:
+        """Of Varnish: nothing is stored any more."""
+        command = [_program("varnishadm", "apt-get install varnish"), "-n", self.folder / "varnish"]
+        subprocess.run([*command, "ban", "obj.status != 0"], check=True, timeout=STOP_S)
 
 
 @contextlib.contextmanager
@@ -91,7 +96,7 @@ def edge(kind: str, folder: Path, origin_port: int) -> Iterator[Edge]:
         )
     try:
         _wait_listening(process, port, log_file)
-        yield Edge(kind, port, plain_port, log_file)
+        yield Edge(kind, port, plain_port, folder)
     finally:
         process.terminate()
         try:

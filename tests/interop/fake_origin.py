@@ -58,12 +58,12 @@ class FakeOrigin:
 
 
 @contextlib.asynccontextmanager
-async def fake_origin() -> AsyncIterator[FakeOrigin]:
-    """A FakeOrigin listening on loopback."""
+async def fake_origin(port: int = 0) -> AsyncIterator[FakeOrigin]:
+    """A FakeOrigin listening on loopback; 0 is any free port."""
     origin = FakeOrigin()
     runner = web.ServerRunner(web.Server(origin.answer), shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
     await site.start()
     origin.port = runner.addresses[0][1]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -21,6 +21,7 @@ from tests.interop.fake_origin import (
     held,
     next_chunk,
 )
+from tests.interop.origin_process import free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -29,18 +30,34 @@ PART_REQUEST = f"{PLAYLIST}?_HLS_msn=41&_HLS_part=2"
 SEGMENT = "/live/foo/720p/41.m4s"
 
 
+@dataclass(frozen=True)
+class Varnish:
+    """A cache that is already running, and where it looks for its origin."""
+
+    edge: Edge
+    origin_port: int
+
+
+@pytest.fixture(scope="module")
+def varnish(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Varnish]:
+    """Started once: Varnish compiles its configuration."""
+    origin_port = free_ports(1)[0]
+    with edge("varnish", tmp_path_factory.mktemp("cache"), origin_port) as one:
+        yield Varnish(one, origin_port)
+
+
 @pytest_asyncio.fixture
-async def origin() -> AsyncIterator[FakeOrigin]:
+async def origin(varnish: Varnish) -> AsyncIterator[FakeOrigin]:
     """An origin that answers as the test says."""
-    async with fake_origin() as one:
+    async with fake_origin(varnish.origin_port) as one:
         yield one
 
 
 @pytest.fixture
-def cache(tmp_path: Path, origin: FakeOrigin) -> Iterator[Edge]:
-    """Varnish before `origin`."""
-    with edge("varnish", tmp_path, origin.port) as one:
-        yield one
+def cache(varnish: Varnish, origin: FakeOrigin) -> Edge:
+    """Varnish before `origin`, with nothing stored."""
+    varnish.edge.forget()
+    return varnish.edge
 
 
 async def test_many_who_wait_for_the_same_are_one_request_upstream(
