@@ -9,9 +9,11 @@ What is tested is the shipped file itself: only ports, paths and the user are pu
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ctypes
 import datetime
+import hashlib
 import ipaddress
 import os
 import re
@@ -70,6 +72,14 @@ class Edge:
         )
         del client.headers["accept-encoding"]
         return client
+
+    def key_digest(self) -> str:
+        """Of a front: what its public key is pinned by, base64 of SHA-256."""
+        certificate = x509.load_pem_x509_certificate((self.folder / "fullchain.pem").read_bytes())
+        key = certificate.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
     def forget(self) -> None:
         """Of Varnish: nothing is stored any more."""
