@@ -29,9 +29,9 @@ from streaming.utc_clock import UtcClock
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.1
-"""Timers of paths: a tenth of a second is finer than anything that waits for them."""
-REPORT_TICKS = 10
+TICK_S = 0.25
+"""Timers of paths: a player's patience, stalls and expiries are measured in whole seconds."""
+REPORT_TICKS = 4
 """States go to the delivery processes every so many ticks, once a second."""
 LISTEN_BACKLOG = 4096
 """Viewers who come back together after a network fault; Linux cuts it to net.core.somaxconn."""

@@ -13,6 +13,7 @@ from streaming.media_feed import FedRendition
 from streaming.media_store import MediaStore, StoreStatistics
 from streaming.shelf_messages import (
     Drop,
+    Metrics,
     PartAdded,
     PathGone,
     PathState,
@@ -33,11 +34,12 @@ BEHIND_S: Final = 10.0
 then, since players buffer two or three segments of 2 s to 4 s."""
 
 _TOTALS: Final = "totals"
+_METRICS: Final = "metrics"
 _REPLAYED: Final = "replayed"
 
 Key = str | tuple[int, int]
-"""A URL, "path:<name>", "gone:<name>", "rendition:<handle>", "totals" or "replayed"; a segment by
-its rendition's handle and its number."""
+"""A URL, "path:<name>", "gone:<name>", "rendition:<handle>", "totals", "metrics" or "replayed";
+a segment by its rendition's handle and its number."""
 
 
 class FrameSink(Protocol):
@@ -184,6 +186,11 @@ class ShelfFeed:
         """The server-wide figures of this second."""
         self._set(_TOTALS, totals)
         self._changed(_TOTALS, totals)
+
+    def metrics(self, metrics: Metrics) -> None:
+        """The origin's newest figures for /metrics."""
+        self._set(_METRICS, metrics)
+        self._changed(_METRICS, metrics)
 
     # -- what the delivery processes' owner says ----------------------------------------------
 

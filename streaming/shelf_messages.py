@@ -226,8 +226,12 @@ class Totals(Struct, tag="totals", array_like=True, frozen=True):
     """As in DeliveryConfig, by now."""
     viewers: dict[str, int] = {}
     """Path to viewers, over all delivery processes."""
+
+
+class Metrics(Struct, tag="metrics", array_like=True, frozen=True):
+    """Everything else the origin wants on /metrics, sent every few seconds."""
+
     metrics: tuple[Metric, ...] = ()
-    """Everything else the origin wants on /metrics."""
 
 
 class Replayed(Struct, tag="replayed", array_like=True, frozen=True):
@@ -264,6 +268,7 @@ ToDelivery: TypeAlias = (
     | PathState
     | PathGone
     | Totals
+    | Metrics
     | Replayed
     | Drain
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -11,8 +12,8 @@ from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.media_store import StoreStatistics
-from streaming.path import Path, PathState
-from streaming.pipeline import Pipeline
+from streaming.path import Path, PathState, PathStatistics
+from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
 from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.transcode.transcode_link import TranscodeStatistics
@@ -50,10 +51,11 @@ def path_state_message(path: Path, pipeline: Pipeline, now_utc: float) -> PathSt
         renditions=tuple(
             _rendition_record(track, copied=track.name in made.copied) for track in made.tracks
         ),
-        details=_details(path, pipeline, now_utc),
+        details=_details(seen, made),
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def _rendition_record(track: Track, *, copied: bool) -> RenditionRecord:
     try:
         codec = codec_string(track)
@@ -73,8 +75,7 @@ def _rendition_record(track: Track, *, copied: bool) -> RenditionRecord:
     )
 
 
-def _details(path: Path, pipeline: Pipeline, now_utc: float) -> dict[str, Any]:
-    seen, made = path.statistics(now_utc), pipeline.statistics()
+def _details(seen: PathStatistics, made: PipelineStatistics) -> dict[str, Any]:
     return {
         "state": seen.state.value,
         "state_version": seen.state_version,

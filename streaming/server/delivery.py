@@ -31,6 +31,7 @@ from streaming.shelf_messages import (
     Drop,
     GoneSnapshot,
     Listening,
+    Metrics,
     PartAdded,
     PathGone,
     PathState,
@@ -71,6 +72,7 @@ class Delivery:
         self._listener: Listener | None = None
         self._link: Link[Any] | None = None
         self._config = DeliveryConfig()
+        self._metrics = Metrics()
         self._wanted: set[str] = set()
         self._replayed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -101,6 +103,7 @@ class Delivery:
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
         self._site = Site(self._config, self._shelf, Pages(), self._on_wanted)
+        self._site.metrics = self._metrics
         return self._site
 
     async def _report(self) -> None:
@@ -154,6 +157,10 @@ class Delivery:
             case Totals():
                 if self._site is not None:
                     self._site.totals = message
+            case Metrics():
+                self._metrics = message
+                if self._site is not None:
+                    self._site.metrics = message
             case GoneSnapshot():
                 shelf.restore_gone(message)
             case DeliveryConfig():

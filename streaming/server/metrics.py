@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, get_args
 
 from aiohttp.web import Response
@@ -21,21 +21,26 @@ Family = CounterMetricFamily | GaugeMetricFamily
 class RecordCollector(Collector):
     """Turns records into samples when /metrics is asked; counts nothing itself."""
 
-    def __init__(self, totals: Totals, paths: Mapping[str, PathState]) -> None:
+    def __init__(
+        self, totals: Totals, metrics: Sequence[Metric], paths: Mapping[str, PathState]
+    ) -> None:
         self._totals = totals
+        self._metrics = metrics
         self._paths = paths
 
     def collect(self) -> Iterator[Family]:
         """All families."""
         yield from _delivery_families(self._totals)
         yield from _path_families(self._paths.values(), self._totals.viewers)
-        yield from _origin_families(self._totals.metrics)
+        yield from _origin_families(self._metrics)
 
 
-def metrics_response(totals: Totals, paths: Mapping[str, PathState]) -> Response:
+def metrics_response(
+    totals: Totals, metrics: Sequence[Metric], paths: Mapping[str, PathState]
+) -> Response:
     """The answer of /metrics in the Prometheus text format."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(RecordCollector(totals, paths))
+    registry.register(RecordCollector(totals, metrics, paths))
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     return Response(body=generate_latest(registry), headers=headers)
 

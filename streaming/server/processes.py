@@ -25,6 +25,7 @@ from streaming.shelf_messages import (
     FromDelivery,
     Listening,
     Metric,
+    Metrics,
     PathWanted,
     Totals,
     Viewers,
@@ -44,6 +45,12 @@ PUMP_S: Final = 0.01
 IDLE_PUMP_S: Final = 0.05
 """The same while none is."""
 
+REPORT_S: Final = 1.0
+"""How often delivery processes are told what only the origin knows."""
+
+METRICS_EVERY: Final = 5
+"""Reports; Prometheus asks every 15 s as a rule, and a hundred paths have a thousand figures."""
+
 BACK_OFF_S: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Waits before the first, second, ... restart in a row; the last one repeats."""
 
@@ -55,8 +62,8 @@ class DeliveryProcesses:
     """Owns N delivery processes that share one listening socket, and their links.
 
     `feed` holds what they serve. `on_path_wanted` is called with the path of a viewer who asks
-    for what is not live; `on_viewers` with path -> viewers, each second. `metrics` is asked each
-    second for what else shall be on /metrics.
+    for what is not live; `on_viewers` with path -> viewers, each second. `metrics` is asked every
+    few seconds for what else shall be on /metrics.
     """
 
     def __init__(
@@ -113,12 +120,15 @@ class DeliveryProcesses:
             restarts=sum(slot.restarts for slot in self._slots),
             utc_ahead_s=self._utc_ahead_s(),
             viewers=viewers,
-            metrics=tuple(self._metrics()),
         )
 
     async def _report(self) -> None:
+        reports = 0
         while True:
-            await asyncio.sleep(1.0)
+            if reports % METRICS_EVERY == 0:
+                self._feed.metrics(Metrics(tuple(self._metrics())))
+            await asyncio.sleep(REPORT_S)
+            reports += 1
             totals = self.statistics()
             self._feed.totals(totals)
             self._on_viewers(totals.viewers)

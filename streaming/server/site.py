@@ -20,7 +20,7 @@ from streaming.server.player import Pages, is_path_name
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
 from streaming.shelf import Shelf
-from streaming.shelf_messages import DeliveryConfig, Totals
+from streaming.shelf_messages import DeliveryConfig, Metrics, Totals
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Site:
         self.counters = Counters()
         self.headers = Headers(config.allow_origins)
         self.totals = Totals()
+        self.metrics = Metrics()
         self.fast_path = FastPath(shelf, self.headers, self.viewers, self.counters)
         self._draining = False
         self._pages = pages
@@ -53,7 +54,9 @@ class Site:
             "/time": lambda: time_response(self._utc()),
             "/healthz": health_response,
             "/readyz": lambda: ready_response(draining=self.draining),
-            "/metrics": lambda: metrics_response(self.totals, self.shelf.paths),
+            "/metrics": lambda: metrics_response(
+                self.totals, self.metrics.metrics, self.shelf.paths
+            ),
         }
 
     def _utc(self) -> float:

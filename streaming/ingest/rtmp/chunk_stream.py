@@ -12,6 +12,8 @@ peer that stays at 128-byte chunks costs little more than one that does not.
 
 from __future__ import annotations
 
+import struct
+
 from streaming.errors import RtmpError
 from streaming.ingest.rtmp import messages
 from streaming.ingest.rtmp.limits import (
@@ -28,6 +30,8 @@ DEFAULT_CHUNK_BYTES = 128
 
 _EXTENDED = 0xFFFFFF
 _UINT32 = 0xFFFFFFFF
+_INT24 = struct.Struct(">HB")
+_STREAM_ID = struct.Struct("<I")
 _MESSAGE_HEADER_BYTES = (11, 7, 3, 0)
 
 _MAX_RUN = 256
@@ -38,8 +42,8 @@ class _ChunkStream:
     """What later chunk headers of one stream leave out, and its unfinished message."""
 
     __slots__ = (
+        "basic",
         "body",
-        "continuation",
         "delta",
         "extended",
         "length",
@@ -48,14 +52,15 @@ class _ChunkStream:
         "type_id",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, basic: bytes) -> None:
+        self.basic = basic
+        """Basic header of its continuation chunks."""
         self.timestamp = 0
         self.delta = 0
         self.length = 0
         self.type_id = 0
         self.message_stream_id = 0
         self.extended = b""
-        self.continuation = b""
         self.body: bytearray | None = None
 
 
@@ -118,19 +123,19 @@ class ChunkReader:
             chunk_stream_id = 64 + int.from_bytes(data[position + 1 : after], "little")
         stream = self._streams.get(chunk_stream_id)
         if stream is None:
-            stream = self._open(chunk_stream_id, form)
+            basic = bytes((first | 0xC0,)) + data[position + 1 : after]
+            stream = self._open(chunk_stream_id, form, basic)
         if form == 3:
             after = self._continue(stream, data, after, end)
         else:
-            basic = bytes((first | 0xC0,)) + data[position + 1 : after]
-            after = self._begin(stream, form, basic, data, after, end)
+            after = self._begin(stream, form, data, after, end)
         if after >= 0:
-            done = len(stream.body) if stream.body is not None else 0
-            self._chunk_left = min(self._chunk_bytes, stream.length - done)
+            left = stream.length if stream.body is None else stream.length - len(stream.body)
+            self._chunk_left = left if left < self._chunk_bytes else self._chunk_bytes
             self._current = stream
         return after
 
-    def _open(self, chunk_stream_id: int, form: int) -> _ChunkStream:
+    def _open(self, chunk_stream_id: int, form: int, basic: bytes) -> _ChunkStream:
         if form > 1:  # librtmp may open with form 1; forms 2 and 3 would not know the length
             raise RtmpError(
                 f"chunk stream {chunk_stream_id} starts with a type {form} chunk",
@@ -138,7 +143,7 @@ class ChunkReader:
             )
         if len(self._streams) >= MAX_CHUNK_STREAMS:
             raise RtmpError(f"more than {MAX_CHUNK_STREAMS} chunk streams")
-        stream = self._streams[chunk_stream_id] = _ChunkStream()
+        stream = self._streams[chunk_stream_id] = _ChunkStream(basic)
         return stream
 
     @staticmethod
@@ -153,14 +158,13 @@ class ChunkReader:
             stream.timestamp = (stream.timestamp + stream.delta) & _UINT32
         return after
 
-    def _begin(
-        self, stream: _ChunkStream, form: int, basic: bytes, data: bytes, start: int, end: int
-    ) -> int:
+    def _begin(self, stream: _ChunkStream, form: int, data: bytes, start: int, end: int) -> int:
         """Types 0, 1 and 2: a new message with a header of 11, 7 or 3 bytes."""
         after = start + _MESSAGE_HEADER_BYTES[form]
         if after > end:
             return -1
-        time = int.from_bytes(data[start : start + 3], "big")
+        high, low = _INT24.unpack_from(data, start)
+        time = high << 8 | low
         extended = b""
         if time == _EXTENDED:
             extended = data[after : after + 4]
@@ -173,13 +177,14 @@ class ChunkReader:
         stream.delta = time  # also after type 0: a type 3 that follows repeats it (5.3.1.2.4)
         stream.timestamp = time if form == 0 else (stream.timestamp + time) & _UINT32
         stream.extended = extended
-        stream.continuation = basic + extended
         if form < 2:
-            stream.length = int.from_bytes(data[start + 3 : start + 6], "big")
+            high, low = _INT24.unpack_from(data, start + 3)
+            stream.length = high << 8 | low
             stream.type_id = data[start + 6]
-            self._check_length(stream)
+            if stream.length > self._max_media_bytes or stream.type_id not in MEDIA_TYPES:
+                self._check_length(stream)
         if form == 0:
-            stream.message_stream_id = int.from_bytes(data[start + 7 : start + 11], "little")
+            (stream.message_stream_id,) = _STREAM_ID.unpack_from(data, start + 7)
         return after
 
     def _check_length(self, stream: _ChunkStream) -> None:
@@ -219,7 +224,7 @@ class ChunkReader:
         self, stream: _ChunkStream, body: bytearray, view: memoryview, position: int, end: int
     ) -> int:
         """Take the full continuation chunks that follow each other here; returns their end."""
-        header = stream.continuation
+        header = stream.basic + stream.extended
         stride = len(header) + self._chunk_bytes
         count = min(
             (stream.length - len(body)) // self._chunk_bytes, (end - position) // stride, _MAX_RUN
@@ -246,12 +251,12 @@ class ChunkReader:
                 raise RtmpError(f"more than {MAX_EMPTY_MESSAGES} empty messages in a row")
             return
         self._empty_messages = 0
-        if type_id == messages.SET_CHUNK_SIZE:
+        if type_id > messages.ABORT:
+            out.append(Message(type_id, stream.timestamp, stream.message_stream_id, payload))
+        elif type_id == messages.SET_CHUNK_SIZE:
             self._set_chunk_size(payload)
         elif type_id == messages.ABORT:
             self._abort(payload)
-        else:
-            out.append(Message(type_id, stream.timestamp, stream.message_stream_id, payload))
 
     def _set_chunk_size(self, payload: bytes | bytearray) -> None:
         size = (messages.read_uint32(payload) or 0) & 0x7FFFFFFF

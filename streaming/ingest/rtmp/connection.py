@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from streaming.errors import LocalError, PublishRejected, RtmpError
@@ -94,6 +92,7 @@ class RtmpConnection:
 
     def __init__(self, nonce: bytes, limits: RtmpLimits | None = None) -> None:
         self.state = State.HANDSHAKE
+        self._is_ending = False
         self._limits = limits or RtmpLimits()
         self._handshake = Handshake(nonce)
         self._reader = ChunkReader(self._limits.max_media_bytes)
@@ -127,12 +126,14 @@ class RtmpConnection:
     def receive_data(self, data: bytes) -> None:
         """Take bytes of the peer. What it does wrong ends in events, never in an exception."""
         self._received_bytes += len(data)
-        with self._closing_on_error():
+        try:
             if self.state is State.HANDSHAKE:
                 data = self._shake_hands(data)
-            if data and self.state not in _ENDING:
+            if data and not self._is_ending:
                 self._receive_messages(self._reader.push(data))
                 self._keep_account()
+        except (PublishRejected, RtmpError) as error:
+            self._close_over(error)
 
     def handle_timer(self, now: float) -> None:
         """Let time pass; call it when ``timer_at`` says so, early calls do no harm."""
@@ -178,8 +179,10 @@ class RtmpConnection:
         self._silence_s = self._limits.first_media_timeout_s
         self._set_timeout(self._check_s)
         deferred, self._deferred = self._deferred, []
-        with self._closing_on_error():
+        try:
             self._receive_messages(deferred)
+        except (PublishRejected, RtmpError) as error:
+            self._close_over(error)
 
     def reject_publish(self, code: str, description: str) -> None:
         """Turn the publisher away; it is told the code and the description, then closed."""
@@ -188,7 +191,7 @@ class RtmpConnection:
 
     def close(self, code: str, description: str) -> None:
         """Tell the peer why, as far as it can be told, and close. Does nothing the second time."""
-        if self.state in _ENDING:
+        if self._is_ending:
             return
         asked = any(isinstance(event, PublishRequested) for event in self._events)
         if asked:  # nobody needs to decide about it any more
@@ -232,6 +235,7 @@ class RtmpConnection:
         if state not in _TRANSITIONS[self.state]:
             raise LocalError(f"no way from {self.state.value} to {state.value}")
         self.state = state
+        self._is_ending = state in _ENDING
 
     def _set_timeout(self, seconds: float | None) -> None:
         self._timeout_s = seconds
@@ -282,14 +286,10 @@ class RtmpConnection:
             self._set_state(State.OPEN)
         return rest
 
-    @contextmanager
-    def _closing_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except PublishRejected as rejection:
-            self.close(rejection.code, rejection.description)
-        except RtmpError as error:
-            self.close(commands.CONNECT_CLOSED, str(error))
+    def _close_over(self, error: PublishRejected | RtmpError) -> None:
+        code = error.code if isinstance(error, PublishRejected) else commands.CONNECT_CLOSED
+        description = error.description if isinstance(error, PublishRejected) else str(error)
+        self.close(code, description)
 
     def _receive_messages(self, received: list[Message]) -> None:
         for message in received:
@@ -299,15 +299,15 @@ class RtmpConnection:
             self._messages += 1
             if message.type_id not in _FLOW_MESSAGES:
                 self._receive_other(message)
+                if self._is_ending:
+                    return
             elif self.state is State.PUBLISHING:
                 self._heard_media = True
                 self._events.append(message)
-            if self.state in _ENDING:
-                return
 
     def _keep_account(self) -> None:
         """Acknowledge what came, and count it against a peer that does not publish."""
-        if self.state in _ENDING:
+        if self._is_ending:
             return
         if self._received_bytes - self._acknowledged >= self._window_bytes:
             self._acknowledged = self._received_bytes

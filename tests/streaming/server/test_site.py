@@ -13,6 +13,7 @@ from streaming.server.player import Pages, find_folder, is_path_name
 from streaming.shelf_messages import (
     DeliveryStatistics,
     Metric,
+    Metrics,
     PathState,
     RenditionRecord,
     Totals,
@@ -166,10 +167,12 @@ async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Ser
         ),
         restarts=2,
         viewers={"live/a": 4},
-        metrics=(
+    )
+    served.site.metrics = Metrics(
+        (
             Metric("headwater_rtmp_connections", "Open.", 3.0, {"app": 'q"uote'}),
             Metric("headwater_parts_total", "Parts.", 9.0, {}, "counter"),
-        ),
+        )
     )
     response, body = await served.get("/metrics")
     lines = body.decode().splitlines()
