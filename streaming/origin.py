@@ -7,7 +7,8 @@ Nothing here is done per request or per viewer.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segmenter.dash.mpd import render_mpd
@@ -27,6 +28,7 @@ from segmenter.segment import (
     SegmentReady,
 )
 from streaming.config import PathConfig
+from streaming.latency_histogram import LatencyCounts, LatencyHistogram
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 
@@ -68,6 +70,8 @@ class OriginStatistics:
     window_bytes: int
     renditions: int
     presentation: PresentationStatistics
+    latencies: Mapping[str, LatencyCounts]
+    """Rendition -> from the capture of each part's last sample until the part could be fetched."""
 
 
 class Origin:
@@ -92,6 +96,7 @@ class Origin:
         self._changed: set[str] = set()
         self._lost: dict[str, int] = {}
         """Rendition -> number of its latest segment that could not be kept."""
+        self._latencies: defaultdict[str, LatencyHistogram] = defaultdict(LatencyHistogram)
         self._first_segment_utc = 0.0
         self._listed = False
         self._segments = 0
@@ -140,6 +145,7 @@ class Origin:
             window_bytes=sum(rendition.window_bytes for rendition in renditions),
             renditions=len(renditions),
             presentation=self._presentation.statistics(),
+            latencies={name: seen.counts() for name, seen in self._latencies.items()},
         )
 
     # -- what happened goes to the shelf -----------------------------------------------------
@@ -158,6 +164,8 @@ class Origin:
                 self._put_init(rendition, init)
             case PartReady(rendition, part, pieces):
                 self._put_part(rendition, part, pieces)
+                if part.captured_utc:
+                    self._latencies[rendition].observe(now_utc - part.captured_utc)
             case SegmentReady(rendition, segment):
                 self._changed.add(rendition)
                 if not segment.is_gap and segment.msn != self._lost.get(rendition):

@@ -186,8 +186,11 @@ class Metric(Struct, frozen=True, array_like=True):
     """With unit and suffix: "headwater_ingest_bytes_total"."""
     help: str
     value: float
+    """With kind "histogram": the sum of all that was observed."""
     labels: dict[str, str] = {}
-    kind: Literal["counter", "gauge"] = "gauge"
+    kind: Literal["counter", "gauge", "histogram"] = "gauge"
+    buckets: tuple[tuple[float, int], ...] = ()
+    """Of a histogram: upper bound (the last is infinite) and how many were at most that."""
 
 
 class DeliveryStatistics(Struct, tag="statistics", frozen=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -11,6 +13,7 @@ from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
 from streaming.ingest.rtmp.server import RtmpServerStatistics
+from streaming.latency_histogram import BOUNDS_S, LatencyCounts
 from streaming.media_store import StoreStatistics
 from streaming.path import Path, PathState, PathStatistics
 from streaming.pipeline import Pipeline, PipelineStatistics
@@ -153,8 +156,26 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         ]  # fmt: skip
     labels = {"path": path.name}
     return [
-        Metric(f"headwater_path_{name}", text, float(value), labels, kind)
-        for name, text, value, kind in figures
+        *(
+            Metric(f"headwater_path_{name}", text, float(value), labels, kind)
+            for name, text, value, kind in figures
+        ),
+        *_latency_metrics(path.name, made.origin.latencies),
+    ]
+
+
+def _latency_metrics(path: str, latencies: Mapping[str, LatencyCounts]) -> list[Metric]:
+    """One histogram for each rendition: there are no more than the ladder has rungs."""
+    return [
+        Metric(
+            "headwater_path_availability_latency_seconds",
+            "From the capture of a part's last sample until the part could be fetched.",
+            seen.sum_s,
+            {"path": path, "rendition": rendition},
+            "histogram",
+            tuple(zip((*BOUNDS_S, math.inf), seen.cumulative, strict=True)),
+        )
+        for rendition, seen in latencies.items()
     ]
 
 

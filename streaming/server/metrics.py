@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, get_args
 
 from aiohttp.web import Response
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from streaming.server.answers import text_response
@@ -15,7 +20,8 @@ from streaming.shelf_messages import DeliveryStatistics, Metric, PathPhase, Path
 
 CONTENT_TYPE: Final = "text/plain; version=1.0.0; charset=utf-8"
 
-Family = CounterMetricFamily | GaugeMetricFamily
+Single = CounterMetricFamily | GaugeMetricFamily
+Family = Single | HistogramMetricFamily
 
 
 class RecordCollector(Collector):
@@ -75,7 +81,7 @@ def _delivery_families(totals: Totals) -> Iterator[Family]:
     yield restarts
 
 
-_DELIVERY_FIELDS: Final[tuple[tuple[str, str, type[Family], str], ...]] = (
+_DELIVERY_FIELDS: Final[tuple[tuple[str, str, type[Single], str], ...]] = (
     ("headwater_http_sent_bytes", "Response bodies sent.", CounterMetricFamily, "sent_bytes"),
     (
         "headwater_http_fast_requests",
@@ -142,7 +148,22 @@ def _origin_families(metrics: Iterable[Metric]) -> Iterator[Family]:
         labels = list(metric.labels)
         family = families.get(metric.name)
         if family is None:
-            kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-            family = families[metric.name] = kind(metric.name, metric.help, labels=labels)
-        family.add_metric([metric.labels.get(name, "") for name in labels], metric.value)
+            family = _KINDS[metric.kind](metric.name, metric.help, labels=labels)
+            families[metric.name] = family
+        values = [metric.labels.get(name, "") for name in labels]
+        if isinstance(family, HistogramMetricFamily):
+            buckets = [
+                ("+Inf" if math.isinf(bound) else str(bound), count)
+                for bound, count in metric.buckets
+            ]
+            family.add_metric(values, buckets, metric.value)
+        else:
+            family.add_metric(values, metric.value)
     yield from families.values()
+
+
+_KINDS: Final[dict[str, type[Family]]] = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
 
 from segmenter.media import Sample
 from segmenter.segment import Part
@@ -209,3 +212,20 @@ def test_closing_takes_everything_from_the_shelf() -> None:
 def test_names_tell_audio_from_video() -> None:
     assert [name for name in ("audio", "audio2", "audio_aac", "audiophile", "720p", "source")
             if is_audio(name)] == ["audio", "audio2", "audio_aac"]  # fmt: skip
+
+
+def test_a_part_is_as_late_as_the_time_from_its_last_capture_to_its_being_there() -> None:
+    scene = Scene(part_duration_s=0.2)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    behind_s = 0.12
+    scene.push([replace(s, captured_utc=s.dts / 90_000 - behind_s) for s in video(seconds=3)])
+    counts = scene.origin.statistics().latencies["source"]
+    assert counts.cumulative[-1] == len(scene.feed.parts) > 5
+    assert counts.sum_s / len(scene.feed.parts) == pytest.approx(behind_s, abs=0.01)
+
+
+def test_parts_without_a_capture_time_are_not_counted() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push([replace(s, captured_utc=0.0) for s in video(seconds=3)])
+    assert scene.origin.statistics().latencies == {}

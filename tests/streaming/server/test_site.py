@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from datetime import datetime
@@ -172,6 +173,14 @@ async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Ser
         (
             Metric("headwater_rtmp_connections", "Open.", 3.0, {"app": 'q"uote'}),
             Metric("headwater_parts_total", "Parts.", 9.0, {}, "counter"),
+            Metric(
+                "headwater_late_seconds",
+                "Late.",
+                1.5,
+                {"path": "live/a"},
+                "histogram",
+                ((0.1, 2), (math.inf, 3)),
+            ),
         )
     )
     response, body = await served.get("/metrics")
@@ -185,6 +194,10 @@ async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Ser
         'headwater_path_state{path="live/a",state="live"} 1.0',
         'headwater_rtmp_connections{app="q\\"uote"} 3.0',
         "headwater_parts_total 9.0",
+        'headwater_late_seconds_bucket{le="0.1",path="live/a"} 2.0',
+        'headwater_late_seconds_bucket{le="+Inf",path="live/a"} 3.0',
+        'headwater_late_seconds_count{path="live/a"} 3.0',
+        'headwater_late_seconds_sum{path="live/a"} 1.5',
     ):
         assert line in lines
 
