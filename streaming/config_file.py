@@ -146,6 +146,8 @@ def _set_from_environment(
             _refuse_unknown(table[key], kind, at, variable)
         else:
             table = table.setdefault(key, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{variable}: {'.'.join(at)} is set as a whole elsewhere")
 
 
 def _environment_value(kind: Any, text: str) -> Any:

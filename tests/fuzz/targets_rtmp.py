@@ -69,6 +69,16 @@ def fuzz_amf0(data: bytes) -> None:
     assert repr(again) == repr(values), "repr, since NaN is not itself"
 
 
+def fuzz_handshake(data: bytes) -> None:
+    """Whatever comes first, in three pieces."""
+    connection = RtmpConnection(_NONCE)
+    third = len(data) // 3
+    for piece in (data[:third], data[third : 2 * third], data[2 * third :]):
+        connection.receive_data(piece)
+        connection.data_to_send()
+    connection.handle_timer(1.0)
+
+
 def fuzz_connection(data: bytes) -> None:
     """Whatever comes after the handshake; the door accepts everybody."""
     connection = RtmpConnection(_NONCE)
@@ -128,6 +138,7 @@ def fuzz_stream_name(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "rtmp_chunks": fuzz_chunks,
     "rtmp_amf0": fuzz_amf0,
+    "rtmp_handshake": fuzz_handshake,
     "rtmp_connection": fuzz_connection,
     "rtmp_flv": fuzz_flv,
     "rtmp_enhanced": fuzz_enhanced,

@@ -90,6 +90,11 @@ def test_the_environment_reaches_numbers_words_lists_and_paths(tmp_path: Path) -
     assert config.paths["demo"].ladder == (RungConfig(name="480p", height=480),)
 
 
+def test_a_table_set_as_a_whole_and_in_part_is_refused_by_the_variable_name() -> None:
+    with pytest.raises(ConfigError, match="HEADWATER_PATHS__demo__LADDER: paths is set as a whole"):
+        load_config(None, {"HEADWATER_PATHS": "", "HEADWATER_PATHS__demo__LADDER": "copy"})
+
+
 def test_an_unknown_environment_key_is_refused_by_the_variable_name() -> None:
     with pytest.raises(ConfigError, match=r'HEADWATER_HTTP__LISTE: unknown key "liste".*"listen"'):
         load_config(None, {"HEADWATER_HTTP__LISTE": "x"})
