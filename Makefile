@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check bench bench-latency fuzz soak setup setup-test clean
+.PHONY: run test check check-native bench bench-latency fuzz soak setup setup-test clean
 
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
@@ -18,7 +18,13 @@ check: $(STAMPS)/python-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	! $(BIN)/python -c 'import segmenter._samples' 2>/dev/null || \
+	  $(BIN)/python -m mypy.stubtest --concise segmenter._samples
 	$(BIN)/pytest -q tests/test_layering.py
+
+# The C extension under the address and undefined behaviour sanitizers
+check-native: $(STAMPS)/python-dev
+	$(BIN)/python -m tests.native_sanitizer
 
 # FUZZ_SECONDS (for each target), FUZZ_TARGETS and more: tests/fuzz/runner.py
 fuzz: $(STAMPS)/python-dev
@@ -60,7 +66,7 @@ $(STAMPS)/system-bench: deploy/setup.sh
 	SUDO="$(SUDO)" PYTHON="$(PYTHON)" deploy/setup.sh bench
 	@touch $@
 
-$(STAMPS)/python: pyproject.toml setup.py | $(STAMPS)/system
+$(STAMPS)/python: pyproject.toml setup.py $(wildcard segmenter/native/*) | $(STAMPS)/system
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@

@@ -1,11 +1,11 @@
-"""Build hooks that pyproject.toml cannot express: the wheel carries the web player."""
+"""Build hooks that pyproject.toml cannot express: the C extension, and the wheel's web player."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
@@ -27,4 +27,21 @@ class BuildWithPlayer(build_py):
                 shutil.copyfile(source, destination)
 
 
-setup(cmdclass={"build_py": BuildWithPlayer})
+SAMPLES = Extension(
+    "segmenter._samples",
+    [
+        f"segmenter/native/{name}.c"
+        for name in ("module", "sample", "tag_reader", "placing", "taking")
+    ],
+    depends=["segmenter/native/samples.h"],
+    define_macros=[("Py_LIMITED_API", "0x030B0000")],
+    py_limited_api=True,
+    extra_compile_args=["-std=c11", "-Wall", "-Wextra"],
+    optional=True,  # without a compiler the Python beside it does the same
+)
+
+setup(
+    ext_modules=[SAMPLES],
+    cmdclass={"build_py": BuildWithPlayer},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

@@ -96,7 +96,7 @@ class Encoding:
         while not self._made.empty():
             made = self._made.get()
             if isinstance(made, Sample):
-                self._origin.write(made, START_UTC)
+                self._origin.write([made], START_UTC)
             else:
                 self._origin.set_tracks(made, (), START_UTC)
 

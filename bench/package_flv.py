@@ -8,16 +8,19 @@ each change; only RTMP and HTTP are missing. What the origin puts on its shelf b
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
-from bench.flv_file import read_messages
+from bench.flv_file import READ_BYTES, FlvBlocks
+from segmenter.media import Payload, Sample
 from segmenter.segment import Part
 from segmenter.timeline import RTMP_CLOCK, Timeline
 from streaming.config import PathConfig
-from streaming.ingest.flv import FlvDemuxer, TracksReady
+from streaming.ingest.flv import Demuxed, TracksReady
 from streaming.media_store import MediaStore
 from streaming.origin import Origin
 from streaming.shelf_feed import ShelfFeed
@@ -35,68 +38,89 @@ class DirectoryFeed(ShelfFeed):
     def __init__(self, directory: Path) -> None:
         super().__init__(MediaStore())
         self._directory = directory
+        self._folder = os.open(directory, os.O_RDONLY)
         self._growing: dict[str, int] = {}
 
     def put(self, put: Put) -> None:
         """A resource becomes a file."""
-        file = f"{self._directory}{put.url}"
+        file = put.url[1:]
         if put.cache == "immutable":
-            _write(file, put.body)
+            self._write(file, put.body)
         else:
-            _write(file + ".tmp", put.body)
-            os.replace(file + ".tmp", file)
+            self._write(file + ".tmp", put.body)
+            os.replace(file + ".tmp", file, src_dir_fd=self._folder, dst_dir_fd=self._folder)
 
     def put_part(
-        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[bytes]
+        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[Payload]
     ) -> bool:
         """A segment's file grows by a part."""
-        name = f"{self._directory}/{path}/{rendition}/{part.msn}.m4s"
+        name = f"{path}/{rendition}/{part.msn}.m4s"
         file = self._growing.get(name)
         if file is None:
-            file = self._growing[name] = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            file = self._growing[name] = self._create(name)
         for start in range(0, len(pieces), IOV_MAX):
             os.writev(file, pieces[start : start + IOV_MAX])
         return True
 
     def complete_segment(self, path: str, rendition: str, msn: int) -> None:
         """A segment's file is whole."""
-        os.close(self._growing.pop(f"{self._directory}/{path}/{rendition}/{msn}.m4s"))
+        os.close(self._growing.pop(f"{path}/{rendition}/{msn}.m4s"))
 
     def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
         """A segment that left the window is deleted; one does at a time."""
-        os.unlink(f"{self._directory}/{path}/{rendition}/{last_msn}.m4s")
+        os.unlink(f"{path}/{rendition}/{last_msn}.m4s", dir_fd=self._folder)
+
+    def _write(self, file: str, body: bytes) -> None:
+        target = self._create(file)
+        try:
+            os.write(target, body)
+        finally:
+            os.close(target)
+
+    def _create(self, file: str) -> int:
+        try:
+            return os.open(file, _NEW_FILE, 0o666, dir_fd=self._folder)
+        except FileNotFoundError:
+            (self._directory / file).parent.mkdir(parents=True)
+            return os.open(file, _NEW_FILE, 0o666, dir_fd=self._folder)
 
 
-def _write(file: str, body: bytes) -> None:
-    try:
-        with open(file, "wb", buffering=0) as target:
-            target.write(body)
-    except FileNotFoundError:
-        Path(file).parent.mkdir(parents=True)
-        _write(file, body)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 
 
 def package(file: Path, directory: Path, part_duration_s: float) -> None:
-    """Packages all of `file` as if it were live."""
+    """Packages all of `file`, as fast as it can be read, as if it were live."""
     config = PathConfig(ladder="copy", part_duration_s=part_duration_s)
     origin = Origin("live", config, DirectoryFeed(directory))
-    demuxer, timeline = FlvDemuxer(), Timeline()
+    blocks, timeline = FlvBlocks(), Timeline()
     now = next_tick = START_UTC
-    for message in read_messages(file):
-        now = START_UTC + message.timestamp / 1000
-        for item in demuxer.push(message, now):
-            if isinstance(item, TracksReady):
-                timeline.start(item.tracks, RTMP_CLOCK)
-                origin.set_tracks(item.tracks, (), now)
-            else:
-                for sample in timeline.push(item, now):
-                    origin.write(sample, now)
-        if now >= next_tick:
-            next_tick = now + TICK_S
-            origin.handle_timer(now)
-    for sample in timeline.flush():
-        origin.write(sample, now)
+    with open(file, "rb", buffering=0) as source:
+        while data := source.read(READ_BYTES):
+            items = blocks.push(data, now)
+            for is_sample, run in itertools.groupby(items, _is_sample):
+                if is_sample:
+                    samples = cast(list[Sample], list(run))
+                    _place(timeline, samples, origin, now)
+                    now = START_UTC + samples[-1].dts / 1000
+                    continue
+                for ready in cast(Iterator[TracksReady], run):
+                    timeline.start(ready.tracks, RTMP_CLOCK)
+                    origin.set_tracks(ready.tracks, (), now)
+            if now >= next_tick:
+                next_tick = now + TICK_S
+                origin.handle_timer(now)
+    origin.write(timeline.flush(), now)
     origin.end(now)
+
+
+def _place(timeline: Timeline, samples: list[Sample], origin: Origin, now_utc: float) -> None:
+    placed: list[Sample] = []
+    timeline.push_all(samples, now_utc, placed)
+    origin.write(placed, now_utc)
+
+
+def _is_sample(item: Demuxed) -> bool:
+    return isinstance(item, Sample)
 
 
 def main() -> None:

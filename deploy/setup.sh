@@ -23,6 +23,20 @@ if command -v "$PYTHON" >/dev/null 2>&1 && ! "$PYTHON" -c 'import ensurepip' 2>/
   packages+=("python3.11-venv")
 fi
 need npm npm
+
+can_compile() { # the C extension is optional
+  command -v gcc >/dev/null 2>&1 && command -v "$PYTHON" >/dev/null 2>&1 && "$PYTHON" -c '
+import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))'
+}
+if ! can_compile; then
+  if [ "$what" = run ]; then
+    echo "no C compiler or Python headers: packaging works, but takes a few times the CPU;" \
+      "to change that: apt install gcc libc6-dev python3.11-dev, then make clean run"
+  else
+    packages+=(gcc libc6-dev python3.11-dev)
+  fi
+fi
 if [ "$what" = test ]; then
   need ffmpeg ffmpeg
   need chromium chromium

@@ -34,8 +34,8 @@ FILL_S = 2.0
 SEAM_S = 0.1
 """Between a segment and a gap: half a frame at 5 frames/s."""
 
-_NEVER = 1 << 80
-"""Later than any media time."""
+_NEVER = 1 << 62
+"""Later than any media time, and within 64 bits with one added (C)."""
 
 
 class LaneState(enum.Enum):

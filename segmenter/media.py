@@ -23,8 +23,14 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+from segmenter.native_choice import native
 
 VIDEO_TIMESCALE = 90_000
+
+Payload: TypeAlias = bytes | memoryview
+"""Media bytes on their way, which may still lie within what was received."""
 
 
 class MediaType(enum.Enum):
@@ -85,7 +91,8 @@ class Sample:
     """One access unit of one track; nobody changes it once it is made.
 
     Not frozen, because a frozen one takes seven times as long to make (4.9 instead of 0.7 µs) and
-    several are made for each access unit on its way.
+    several are made for each access unit on its way. Where the C extension is there its type of
+    the same name and shape takes this one's place (0.2 µs, and 0.05 when C makes them).
 
     Between an ingest and the timeline dts and pts are ticks of the publisher's own clock, after
     it media time. ``duration`` 0 means unknown: until the next sample's dts. After the timeline
@@ -103,3 +110,24 @@ class Sample:
     """Set by the timeline: time, format or publisher broke before this sample."""
     captured_utc: float = 0.0
     """When this sample was captured, as near as we know it (its arrival); 0 when unknown."""
+
+    @property
+    def payload(self) -> Payload:
+        """The same bytes as ``data``, uncopied: for those who only pass them on."""
+        return self.data
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of ``data``."""
+        return len(self.data)
+
+
+PythonSample = Sample
+"""The specification of the type, for tests."""
+
+if not TYPE_CHECKING and native is not None:
+    Sample = native.Sample
+    Sample.__doc__ = PythonSample.__doc__
+    # For dataclasses.replace and match statements.
+    Sample.__dataclass_fields__ = PythonSample.__dataclass_fields__
+    Sample.__match_args__ = PythonSample.__match_args__

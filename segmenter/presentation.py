@@ -41,6 +41,7 @@ from segmenter.errors import UsageError
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.lane import Lane
 from segmenter.media import MediaType, Sample, Track
+from segmenter.native_choice import native
 from segmenter.period_start import PERIOD_TICKS_PER_SECOND, PeriodStart
 from segmenter.rendition import Rendition
 from segmenter.saved_window import PresentationState, SavedPresentation, SavedRendition
@@ -217,6 +218,17 @@ class Presentation:
         self._choose_primary(expected)
         return events
 
+    def push_all(self, samples: list[Sample], now_utc: float) -> list[Event]:
+        """Samples that arrived together, of any tracks; the same as ``push`` for each."""
+        events: list[Event] = []
+        index = 0
+        while index < len(samples):
+            index = self._take_run(samples, index, now_utc, events)
+            if index < len(samples):
+                events += self.push(samples[index], now_utc)
+                index += 1
+        return events
+
     def push(self, sample: Sample, now_utc: float) -> list[Event]:
         """One sample of an announced track, in media time and decode order."""
         lane = self._lanes.get(sample.track)
@@ -234,7 +246,7 @@ class Presentation:
         if lane is self._primary and self._leader is not None:
             return self._lead_again(lane, sample)
         lane.queue.append(sample)
-        lane.queued_bytes += len(sample.data)
+        lane.queued_bytes += sample.size_bytes
         if self._is_overdue(lane):
             return self._stand_in()
         return self._drain(lane)
@@ -550,6 +562,31 @@ class Presentation:
             end = max(leader.end, boundary.ticks(leader.timescale) + 1)
             self._decide_target_duration(boundary, end, leader)
 
+    def _take_run(
+        self, samples: list[Sample], index: int, now_utc: float, events: list[Event]
+    ) -> int:
+        """Push samples from ``index`` on in C while they are ordinary; gives where they end."""
+        leader, rule = self._leader, self._rule
+        if native is None or leader is None or leader is not self._primary or rule is None:
+            return index
+        if self._boundary is None or self._break_due or self._awaited:
+            return index
+        self._now_utc = now_utc
+        index, self._watermark, needs_drain = native.take_run(
+            self._lanes,
+            leader.track.name,
+            leader,
+            rule,
+            self._watermark,
+            samples,
+            index,
+            now_utc,
+        )
+        if needs_drain:
+            for lane in self._lanes.values():
+                events += self._drain(lane)
+        return index
+
     # -- the other tracks --------------------------------------------------------------------
 
     def _drain(self, lane: Lane) -> list[Event]:
@@ -563,7 +600,7 @@ class Presentation:
         timescale = leader.timescale
         while queue and queue[0].dts * timescale < limit:
             sample = queue.popleft()
-            lane.queued_bytes -= len(sample.data)
+            lane.queued_bytes -= sample.size_bytes
             events += lane.take(sample, self._now_utc)
         return events
 
@@ -573,7 +610,7 @@ class Presentation:
         events: list[Event] = []
         for _ in range(count):
             sample = lane.queue.popleft()
-            lane.queued_bytes -= len(sample.data)
+            lane.queued_bytes -= sample.size_bytes
             if lane.has_room(sample):
                 events += lane.take(sample, self._now_utc)
             else:

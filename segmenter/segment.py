@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segmenter.media import Track
+from segmenter.media import Payload, Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class PartReady:
 
     rendition: str
     part: Part
-    pieces: Sequence[bytes]
+    pieces: Sequence[Payload]
     """Its bytes, in order: as many as the samples have payloads and one, never joined here."""
 
     @property

@@ -119,17 +119,14 @@ class TrackSegmenter:
         samples = self._samples
         events: list[Event] = []
         if samples:
-            last = samples[-1]
-            step = sample.dts - last.dts
-            if step <= 0:
+            if sample.dts <= samples[-1].dts:
                 self.dropped += 1
                 return events
-            if last.duration != step:
-                if last.duration and self._misses_sound(step - last.duration):
-                    return self._push_after_silence(sample, last.dts + last.duration)
-                samples[-1] = last = _lasting(last, step)
+            last = samples[-1]
+            if last.duration and self._misses_sound(sample.dts - last.dts - last.duration):
+                return self._push_after_silence(sample, last.dts + last.duration)
             if not self._is_settled:
-                events = self._settle(last.dts + step)
+                events = self._settle(sample.dts)
         elif self._end is not None and sample.dts != self._end:
             if self._start is not None and self._misses_sound(sample.dts - self._end):
                 return self._push_after_silence(sample, self._end)
@@ -157,9 +154,7 @@ class TrackSegmenter:
             last = self._samples[-1]
             if end is None or end <= last.dts:
                 end = self.end
-            if last.duration != end - last.dts:
-                self._samples[-1] = _lasting(last, end - last.dts)
-            events = self._emit(boundary, self._samples)
+            events = self._emit(boundary, self._samples, end)
             self._samples = []
         elif end is None or self._is_jitter(end - self.end):
             end = self.end
@@ -193,10 +188,10 @@ class TrackSegmenter:
         target = self._target or self._decide_target(end - samples[-1].dts)
         events: list[Event] = []
         if end - samples[0].dts > target.ticks and len(samples) > 1:
-            events = self._emit(boundary, samples[:-1])
+            events = self._emit(boundary, samples[:-1], samples[-1].dts)
             samples = self._samples = samples[-1:]
         if end - samples[0].dts + target.frame > target.ticks:
-            events += self._emit(boundary, samples)
+            events += self._emit(boundary, samples, end)
             self._samples = []
         return events
 
@@ -205,8 +200,8 @@ class TrackSegmenter:
         self._target = part_target(self._part_duration_s, self._frame, self._track.timescale)
         return self._target
 
-    def _emit(self, boundary: Boundary, samples: list[Sample]) -> list[Event]:
-        """Write a fragment of ``samples``, whose durations are settled."""
+    def _emit(self, boundary: Boundary, samples: list[Sample], end: int) -> list[Event]:
+        """Write a fragment of ``samples``, which last until ``end``."""
         first, last = samples[0], samples[-1]
         starts_segment = not self._part_count
         self._sequence_number += 1
@@ -214,15 +209,16 @@ class TrackSegmenter:
             self._track,
             samples,
             self._sequence_number,
+            end=end,
             styp=starts_segment,
             producer_time=_producer_time(first) if starts_segment else None,
         )
-        self._end = last.dts + last.duration
+        self._end = end
         part = Part(
             msn=boundary.msn,
             index=self._part_count,
             start=first.dts,
-            duration=self._end - first.dts,
+            duration=end - first.dts,
             timescale=self._track.timescale,
             offset_bytes=self._size_bytes,
             size_bytes=sum(map(len, pieces)),
@@ -288,19 +284,6 @@ def _announced_frame(track: Track) -> int:
     if track.media_type is MediaType.VIDEO and track.frame_rate > 0:
         return int(track.timescale / track.frame_rate)
     return 0
-
-
-def _lasting(sample: Sample, duration: int) -> Sample:
-    return Sample(
-        sample.track,
-        sample.dts,
-        sample.pts,
-        sample.data,
-        sample.is_sync,
-        duration,
-        sample.discontinuity,
-        sample.captured_utc,
-    )
 
 
 def _producer_time(sample: Sample) -> ProducerReference | None:

@@ -24,6 +24,7 @@ from segmenter.clock_jump import ClockJump, Verdict
 from segmenter.epoch import Epoch
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Sample, Track
+from segmenter.native_choice import native
 from segmenter.source_clock import MPEG_TS_CLOCK, RTMP_CLOCK, SourceClock
 from segmenter.timeline_statistics import (
     ADRIFT_S,
@@ -104,6 +105,18 @@ class Timeline:
         self._epoch = None
         self._set_state(TimelineState.WAITING)
 
+    def push_all(self, samples: list[Sample], now_utc: float, out: list[Sample]) -> None:
+        """Samples that arrived together, of any tracks: the same as ``push`` for each.
+
+        What can be placed is appended to ``out``, so that it is there when a later one raises.
+        """
+        index = 0
+        while index < len(samples):
+            index = self._place_run(samples, index, now_utc, out)
+            if index < len(samples):
+                out += self.push(samples[index], now_utc)
+                index += 1
+
     def push(self, sample: Sample, now_utc: float) -> list[Sample]:
         """Take a sample as it arrives and give those which can be placed, in decode order.
 
@@ -148,6 +161,18 @@ class Timeline:
             is_adrift=abs(ahead_s) > ADRIFT_S,
             **dataclasses.asdict(self._counts),
         )
+
+    def _place_run(
+        self, samples: list[Sample], index: int, now_utc: float, out: list[Sample]
+    ) -> int:
+        """Place samples from ``index`` on in C while they are ordinary; gives where they end."""
+        if native is None or self._jump is not None or self._break_due:
+            return index
+        after = native.place_run(self._lines, samples, index, now_utc, out)
+        if after > index:
+            self._newest = self._lines[samples[after - 1].track].last_source
+            self._last_arrival = now_utc
+        return after
 
     # -- stamps off the clock
 

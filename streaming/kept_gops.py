@@ -47,7 +47,7 @@ class KeptGops:
         elif not self._entries:
             return
         self._samples.append((sample, now_utc))
-        self._bytes += len(sample.data)
+        self._bytes += sample.size_bytes
         while len(self._entries) > 1 and now_utc - self._entries[1][1] >= self._reach_s:
             self._drop_oldest()
         while self._entries and self._is_too_much(now_utc):
@@ -93,5 +93,5 @@ class KeptGops:
             return
         while self._first < self._entries[0][0]:
             sample, _ = self._samples.popleft()
-            self._bytes -= len(sample.data)
+            self._bytes -= sample.size_bytes
             self._first += 1

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from segmenter.media import Payload
 from streaming.store_ledger import Freed, Geometry, Log, StoreLedger
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class MediaStore:
         self._told_at = -REFUSAL_LOG_S
 
     def append(
-        self, log: Log, pieces: Sequence[bytes], size: int, *, starts_segment: bool
+        self, log: Log, pieces: Sequence[Payload], size: int, *, starts_segment: bool
     ) -> int | None:
         """Writes the ``size`` bytes of ``pieces`` at the end of ``log``.
 
@@ -123,7 +124,7 @@ class MediaStore:
         """Everything goes once the last reader has closed its descriptor."""
         self._close()
 
-    def _write(self, pieces: Sequence[bytes], offset: int, size: int) -> None:
+    def _write(self, pieces: Sequence[Payload], offset: int, size: int) -> None:
         if len(pieces) > _IOV_MAX:
             pieces = [b"".join(pieces)]
         written = os.pwritev(self._file, pieces, offset)

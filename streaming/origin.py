@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from segmenter.dash.mpd import render_mpd
 from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
-from segmenter.media import MediaType, Sample, Track
+from segmenter.media import MediaType, Payload, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
 from segmenter.segment import (
     Event,
@@ -113,9 +113,9 @@ class Origin:
         self._expected = frozenset(expected) | {track.name for track in tracks}
         self._publish(self._presentation.start(tracks, expected=expected), now_utc)
 
-    def write(self, sample: Sample, now_utc: float) -> None:
-        """One sample of one of the tracks, in media time."""
-        events = self._presentation.push(sample, now_utc)
+    def write(self, samples: list[Sample], now_utc: float) -> None:
+        """Samples of the tracks that came together, in media time."""
+        events = self._presentation.push_all(samples, now_utc)
         if events:
             self._publish(events, now_utc)
 
@@ -176,7 +176,7 @@ class Origin:
                 renditions = self._presentation.renditions
                 self._changed.update(name for name in renditions if renditions[name].segments)
 
-    def _put_part(self, rendition: str, part: Part, pieces: Sequence[bytes]) -> None:
+    def _put_part(self, rendition: str, part: Part, pieces: Sequence[Payload]) -> None:
         """Where there is no room for it, what playlists list no longer leaves before its time.
 
         If that does not suffice its segment becomes a gap: no playlist may name what cannot be

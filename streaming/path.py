@@ -82,8 +82,8 @@ class Reader(Protocol):
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         """The publisher's complete track list, before the first sample and at each change."""
 
-    def write(self, sample: Sample, now_utc: float) -> None:
-        """One sample in media time."""
+    def write(self, samples: list[Sample], now_utc: float) -> None:
+        """Samples in media time that came together, in order."""
 
     def pause(self, now_utc: float) -> None:
         """The publisher has gone; another may continue."""
@@ -195,15 +195,18 @@ class Path:
             self._deliver(self._timeline.flush(), now_utc)
         self._start_tracks(slot, now_utc, continues=continues)
 
-    def write(self, slot: Slot, sample: Sample, now_utc: float) -> None:
-        """One sample in the publisher's own clock."""
-        if slot is self._slot:
-            slot.note(sample, now_utc)
-            self._count(sample, now_utc)
-            self._deliver(self._timeline.push(sample, now_utc), now_utc)
-        elif self._on_air.holds(slot):
-            slot.note(sample, now_utc)
-            self._count(sample, now_utc)
+    def write(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
+        """Samples in the publisher's own clock that came together, in order.
+
+        Raises MediaError when one cannot be placed; those before it have been.
+        """
+        for index, sample in enumerate(samples):
+            if slot is self._slot:  # perhaps since the sample before
+                self._place(slot, samples[index:], now_utc)
+                return
+            if not self._on_air.holds(slot):
+                return
+            self._note(slot, [sample], now_utc)
             if slot.keep(sample, now_utc):
                 self._obey(self._on_air.take_entry(slot, now_utc), now_utc)
 
@@ -321,19 +324,29 @@ class Path:
         for reader in self.readers:
             reader.pause(now_utc)
 
-    def _count(self, sample: Sample, now_utc: float) -> None:
-        self._samples_in += 1
-        self._bytes_in += len(sample.data)
-        self._rate.add(len(sample.data), now_utc)
+    def _place(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
+        self._note(slot, samples, now_utc)
+        placed: list[Sample] = []
+        try:
+            self._timeline.push_all(samples, now_utc, placed)
+        finally:
+            self._deliver(placed, now_utc)
+
+    def _note(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
+        size_bytes = slot.note(samples, now_utc)
+        self._samples_in += len(samples)
+        self._bytes_in += size_bytes
+        self._rate.add(size_bytes, now_utc)
 
     def _deliver(self, placed: list[Sample], now_utc: float) -> None:
-        if placed and self._awaits_first:
+        if not placed:
+            return
+        if self._awaits_first:
             self._awaits_first = False
             if self.state in (PathState.STARTING, PathState.SLATE) and not self.is_slate_on_air:
                 self._set_state(PathState.LIVE, "first sample", now_utc)
-        for sample in placed:
-            for reader in self.readers:
-                reader.write(sample, now_utc)
+        for reader in self.readers:
+            reader.write(placed, now_utc)
 
     # -- the registry's side -----------------------------------------------------------------
 

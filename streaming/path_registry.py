@@ -75,10 +75,10 @@ class _Publication:
         except MediaError as error:
             self._path.reject(self._slot, str(error), now)
 
-    def write(self, sample: Sample) -> None:
+    def write(self, samples: list[Sample]) -> None:
         now = self._clock()
         try:
-            self._path.write(self._slot, sample, now)
+            self._path.write(self._slot, samples, now)
         except MediaError as error:  # costs the publisher its place, never the path
             self._path.reject(self._slot, str(error), now)
 

@@ -80,15 +80,21 @@ class Pipeline:
         if self._link is not None:
             self._link.start(tracks, plan)
 
-    def write(self, sample: Sample, now_utc: float) -> None:
+    def write(self, samples: list[Sample], now_utc: float) -> None:
         """See streaming.path.Reader."""
-        link = self._link
-        if link is not None and sample.track in self._inputs:
-            link.write(sample)
-            if self._holds(link):
-                return
-        if sample.track in self._copied:
-            self._origin.write(sample, now_utc)
+        link, copied = self._link, self._copied
+        if link is not None:
+            samples = [sample for sample in samples if not self._feeds(link, sample)]
+        packaged = [sample for sample in samples if sample.track in copied]
+        if packaged:
+            self._origin.write(packaged, now_utc)
+
+    def _feeds(self, link: TranscodeLink, sample: Sample) -> bool:
+        """Gives the worker its share; whether the sample goes no other way, all waiting for it."""
+        if sample.track not in self._inputs:
+            return False
+        link.write(sample)
+        return self._holds(link)
 
     def pause(self, now_utc: float) -> None:
         """See streaming.path.Reader: what there is becomes the last segment for now."""
@@ -157,7 +163,7 @@ class Pipeline:
 
     def _write_encoded(self, sample: Sample) -> None:
         if sample.track in self._encoded:
-            self._origin.write(sample, self._clock())
+            self._origin.write([sample], self._clock())
 
     def _announce(self, now_utc: float) -> None:
         """Tells the origin which tracks there are and which are still to come."""

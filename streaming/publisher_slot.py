@@ -83,12 +83,16 @@ class Slot:
         self._leading = next(video, self.tracks[0]).name if self.tracks else ""
         self.kept.clear()
 
-    def note(self, sample: Sample, now_utc: float) -> None:
-        """A sample has arrived."""
-        self.samples_in += 1
-        self.bytes_in += len(sample.data)
-        if sample.track != self._leading:
-            return
+    def note(self, samples: list[Sample], now_utc: float) -> int:
+        """Samples have arrived together; gives how many bytes they are."""
+        size_bytes = sum([sample.size_bytes for sample in samples])
+        self.samples_in += len(samples)
+        self.bytes_in += size_bytes
+        if self._leading in [sample.track for sample in samples]:
+            self._note_leading(now_utc)
+        return size_bytes
+
+    def _note_leading(self, now_utc: float) -> None:
         if not self.has_media or self.is_stalled(now_utc):
             self.has_media = True
             self.steady_since_utc = now_utc

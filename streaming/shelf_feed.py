@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from segmenter.media import Payload
 from segmenter.segment import Part
 from streaming.gone_memory import GoneMemory, numbered
 from streaming.link import encode_frame
@@ -100,7 +101,7 @@ class ShelfFeed:
     # -- what the origin says: media ----------------------------------------------------------
 
     def put_part(
-        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[bytes]
+        self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[Payload]
     ) -> bool:
         """The next part of a segment can be fetched; `pieces` are its bytes.
 

@@ -8,13 +8,14 @@ third and ``array`` with byteswap by half; at 60 rows they are equal. Payloads a
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from segmenter.errors import UsageError
-from segmenter.media import MediaType, Sample, Track
+from segmenter.media import MediaType, Payload, Sample, Track
 
 from .boxes import TRACK_ID, write_prft, write_styp
 
@@ -53,21 +54,24 @@ def write_fragment(
     samples: Sequence[Sample],
     sequence_number: int,
     *,
+    end: int | None = None,
     styp: bool = False,
     producer_time: ProducerReference | None = None,
     is_last_segment: bool = False,
     events: Sequence[bytes] = (),
-) -> list[bytes]:
+) -> list[Payload]:
     """[styp] [prft] [emsg…] moof mdat of one or more samples that follow on each other.
 
     In pieces that one vectored write takes: the boxes, then each sample's payload as it came.
+    With ``end`` a sample lasts until the next one's dts, the last one until ``end``, whatever they
+    say themselves.
 
     ``styp`` belongs before the first chunk of a segment, with the brand ``lmsg`` when
     ``is_last_segment``. ``events`` are whole emsg boxes. The sequence number wraps at 2**32.
     Raises UsageError when there is no sample, a duration is not positive, the samples do not
     follow on each other in dts, or a number does not fit its field.
     """
-    payloads = [sample.data for sample in samples]
+    payloads = [sample.payload for sample in samples]
     sizes = list(map(len, payloads))
     mdat_bytes = 8 + sum(sizes)
     if mdat_bytes > _INT32_MAX:
@@ -78,16 +82,20 @@ def write_fragment(
     if producer_time is not None:
         boxes.append(write_prft(producer_time.ntp_utc, producer_time.media_time))
     boxes += events
-    boxes += _write_moof(track, samples, sizes, sequence_number & 0xFFFF_FFFF)
+    durations = _durations(samples) if end is None else _steps(samples, end)
+    boxes += _write_moof(track, samples, durations, sizes, sequence_number & 0xFFFF_FFFF)
     boxes.append(_MDAT.pack(mdat_bytes, b"mdat"))
     return [b"".join(boxes), *payloads]
 
 
 def _write_moof(
-    track: Track, samples: Sequence[Sample], sizes: list[int], sequence_number: int
+    track: Track,
+    samples: Sequence[Sample],
+    durations: list[int],
+    sizes: list[int],
+    sequence_number: int,
 ) -> list[bytes]:
     """Movie fragment (ISO/IEC 14496-12 8.8.4) of one track and one run, as pieces to join."""
-    durations = _durations(samples)
     run_flags, default_flags, first_flags, flags = _sample_flags(track, samples)
     columns: list[list[int]] = []
     if durations.count(durations[0]) != len(durations):
@@ -139,6 +147,17 @@ def _durations(samples: Sequence[Sample]) -> list[int]:
             f"have durations that add up to {sum(durations)}"
         )
     return durations
+
+
+def _steps(samples: Sequence[Sample], end: int) -> list[int]:
+    """How long it is from each sample to the next, and from the last one to ``end``."""
+    times = [sample.dts for sample in samples]
+    if not times:
+        raise UsageError("a fragment needs a sample")
+    steps = list(map(operator.sub, [*times[1:], end], times))
+    if min(steps) <= 0:
+        raise UsageError(f"samples of {samples[0].track!r} whose dts do not rise up to {end}")
+    return steps
 
 
 def _sample_flags(track: Track, samples: Sequence[Sample]) -> tuple[int, int, bytes, list[int]]:

@@ -38,6 +38,14 @@ class AccessUnit(NamedTuple):
     duration: int = 0
 
 
+class PlainUnits(NamedTuple):
+    """Which packets without a key frame are one access unit just as they are, none empty: those
+    whose byte at ``judged_at`` (-1: no byte decides) is missing or not among ``special``."""
+
+    judged_at: int
+    special: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
     """What the container says about one stream; zeros and empty bytes where it says nothing."""
@@ -60,6 +68,11 @@ class CanonicalForm(ABC):
     def __init__(self, facts: StreamFacts) -> None:
         self._facts = facts
         self.track: Track | None = None
+
+    @property
+    def plain_units(self) -> PlainUnits | None:
+        """What needs no ``read``; None where each packet does."""
+        return None
 
     @abstractmethod
     def read(self, data: bytes, is_key: bool) -> list[AccessUnit]:
@@ -110,6 +123,13 @@ class _NalUnits(CanonicalForm):
         elif extradata:
             self._length_bytes, sets = self._parse_record(extradata)
             self._learn(sets)
+
+    @property
+    def plain_units(self) -> PlainUnits | None:
+        if self._length_bytes != 4:
+            return None
+        judge = self._begins_with_parameters
+        return PlainUnits(4, bytes(first for first in range(256) if judge(bytes((first,)))))
 
     def read(self, data: bytes, is_key: bool) -> list[AccessUnit]:
         if self._length_bytes == 4 and not self._begins_with_parameters(data[4:5]):
@@ -261,6 +281,10 @@ class _Aac(CanonicalForm):
         self._config = b""
         if facts.extradata:
             self._learn(facts.extradata)
+
+    @property
+    def plain_units(self) -> PlainUnits | None:
+        return None if self._has_adts else PlainUnits(-1, b"")
 
     def read(self, data: bytes, is_key: bool) -> list[AccessUnit]:
         if not self._has_adts:

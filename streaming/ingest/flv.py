@@ -11,18 +11,23 @@ Times stay the publisher's: 32-bit milliseconds, pts being dts plus composition 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from segmenter.errors import MediaError
 from segmenter.media import MediaType, Sample, Track
+from segmenter.native_choice import native
 from streaming.errors import MalformedTag, RtmpError, UnsupportedMedia
 from streaming.ingest.flv_lane import FlvLane
 from streaming.ingest.flv_metadata import Metadata, read_metadata
 from streaming.ingest.flv_packet import FlvPacket, PacketKind
+from streaming.ingest.flv_rules import ordinary_rules
 from streaming.ingest.flv_tag import read_audio_tag, read_video_tag
 from streaming.ingest.rtmp import messages
 from streaming.ingest.rtmp.amf0 import read_values
 from streaming.ingest.rtmp.messages import Message
+
+if TYPE_CHECKING:
+    from segmenter._samples import TagReader
 
 TRACK_WAIT_MS = 1_000
 """Media time to wait for an announced track. Encoders start both within 200 ms; what comes later
@@ -96,6 +101,41 @@ class FlvDemuxer:
         self._changes = 0
         self._changes_in_window = 0
         self._window_start_utc = 0.0
+        self._reader: TagReader | None = None
+
+    def push_all(self, messages: list[Message], now_utc: float, out: list[Demuxed]) -> None:
+        """Messages that arrived together: the same as ``push`` for each.
+
+        What they give is appended to ``out``, so that it is there when a later one raises.
+        """
+        index = 0
+        while index < len(messages):
+            reader = self._reader
+            if reader is not None:
+                before = len(out)
+                index = reader.read_messages(messages, index, now_utc, out)
+                self._count(len(out) - before)
+            if index < len(messages):
+                out += self.push(messages[index], now_utc)
+                index += 1
+
+    def push_tags(self, data: bytes, position: int, now_utc: float, out: list[Demuxed]) -> int:
+        """FLV tags that lie one after the other in ``data``, from ``position`` on: likewise.
+
+        Gives where the first tag begins that is not all there, or that the next data begin with;
+        where they lack the rest of a back pointer that is beyond their end.
+        """
+        while True:
+            reader = self._reader
+            if reader is not None:
+                before = len(out)
+                position = reader.read_tags(data, position, 0, now_utc, out)
+                self._count(len(out) - before)
+            tag = read_tag(data, position)
+            if tag is None:
+                return position
+            message, position = tag
+            out += self.push(message, now_utc)
 
     def push(self, message: Message, now_utc: float = 0.0) -> list[Demuxed]:
         """Tracks and samples of one audio, video, data or aggregate message, in order.
@@ -113,6 +153,18 @@ class FlvDemuxer:
             if self._bad_in_a_row > MAX_BAD_TAGS:
                 raise MalformedTag(f"{self._bad_in_a_row} unreadable tags: {error}") from error
         return out
+
+    def _count(self, samples: int) -> None:
+        if samples:
+            self._bad_in_a_row = 0
+            self._samples += samples
+
+    def _prepare_reader(self) -> None:
+        """Let C read what is ordinary for the tracks as they are now."""
+        if native is None or not self._is_ready:
+            return
+        main = [lane for (_, track_id), lane in self._lanes.items() if not track_id]
+        self._reader = native.TagReader(ordinary_rules(main))
 
     def statistics(self) -> DemuxerStatistics:
         """Counters so far."""
@@ -159,6 +211,7 @@ class FlvDemuxer:
         units = lane.read(packet)
         if lane.track is not before:
             self._change(now_utc, out)
+            self._prepare_reader()
         for data, is_sync, _ in units:
             if data:
                 pts = timestamp + packet.composition_offset
@@ -194,6 +247,7 @@ class FlvDemuxer:
         lane.configure(packet, self._metadata.frame_rate)
         self._lanes[slot] = lane
         self._change(now_utc, out)
+        self._prepare_reader()
 
     def _change(self, now_utc: float, out: list[Demuxed]) -> None:
         """Announce the tracks again when they differ; a repeated configuration does not."""
@@ -239,8 +293,22 @@ class FlvDemuxer:
     def _start(self, now_utc: float, out: list[Demuxed]) -> None:
         self._is_ready = True
         self._change(now_utc, out)
+        self._prepare_reader()
         out += self._held
         self._held.clear()
+
+
+def read_tag(data: bytes, position: int) -> tuple[Message, int] | None:
+    """The FLV tag at ``position`` as a message, and where the next one begins; None if cut off."""
+    start = position + _TAG_HEADER_BYTES
+    header = data[position:start]
+    if len(header) < _TAG_HEADER_BYTES:
+        return None
+    end = start + int.from_bytes(header[1:4], "big")
+    if end > len(data):
+        return None
+    timestamp = int.from_bytes(header[4:7], "big") | header[7] << 24
+    return Message(header[0], timestamp, 1, data[start:end]), end + _BACK_POINTER_BYTES
 
 
 def _split_aggregate(message: Message) -> list[Message]:

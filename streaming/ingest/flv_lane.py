@@ -7,7 +7,13 @@ from fractions import Fraction
 from segmenter.errors import MediaError
 from segmenter.media import Codec, Track
 from streaming.errors import UnsupportedMedia
-from streaming.ingest.canonical import AccessUnit, CanonicalForm, StreamFacts, canonical_form
+from streaming.ingest.canonical import (
+    AccessUnit,
+    CanonicalForm,
+    PlainUnits,
+    StreamFacts,
+    canonical_form,
+)
 from streaming.ingest.flv_packet import FlvPacket
 
 MAX_FRAMES_WITHOUT_TRACK = 1_200
@@ -40,6 +46,12 @@ class FlvLane:
         self._config = b""
         self._form: CanonicalForm | None = None
         self._frames_without_track = 0
+
+    @property
+    def plain_units(self) -> PlainUnits | None:
+        """Packets that are samples as they are, once the track is known."""
+        form = self._form
+        return form.plain_units if form is not None and form.track is not None else None
 
     def is_news(self, packet: FlvPacket) -> bool:
         """Whether a configuration differs from the one before; many encoders repeat theirs."""

@@ -50,7 +50,7 @@ class Outlet:
         """Sends one sample at once."""
         self.note_alive()
         self._samples += 1
-        self._bytes += len(sample.data)
+        self._bytes += sample.size_bytes
         self._send(SampleMessage.from_sample(sample))
 
     def write_paced(self, sample: Sample) -> None:

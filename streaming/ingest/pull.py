@@ -208,7 +208,7 @@ class PullSource:
         if self._publication is not None:
             self._samples += 1
             self._bytes += len(news.data)
-            self._publication.write(news.to_sample())
+            self._publication.write([news.to_sample()])
         elif self._state is PullState.CLAIMING:
             self._hold(news)
 

@@ -47,8 +47,9 @@ class Publication(Protocol):
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         """The complete list of tracks; called before the first sample and at each change."""
 
-    def write(self, sample: Sample) -> None:
-        """Take one sample, its times in ticks of the clock given with the tracks. Never waits."""
+    def write(self, samples: list[Sample]) -> None:
+        """Take samples that came together, their times in ticks of the clock given with the
+        tracks. Never waits."""
 
     def close(self, reason: str) -> None:
         """The publisher has gone; ``reason`` is for logs and events. Called once at most."""

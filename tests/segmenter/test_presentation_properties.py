@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from segmenter.media import Sample
 from segmenter.presentation import PresentationSettings
-from tests.segmenter.stage import AUDIO, SMALL, SOURCE, audio, renamed, video
+from tests.segmenter.stage import AUDIO, SMALL, SOURCE, Stage, audio, renamed, video
 from tests.segmenter.watched_stage import WatchedStage
 
 
@@ -67,7 +67,7 @@ cuts = st.builds(
 )
 
 
-def play(stage: WatchedStage, scene: Scene, at: float, *, is_first: bool) -> None:
+def play(stage: Stage, scene: Scene, at: float, *, is_first: bool) -> None:
     """Bring one scene on the stage."""
     breaks = not is_first and (scene.is_new_publisher or scene.has_other_size or scene.is_killed)
     if breaks and scene.is_paused:

@@ -54,7 +54,7 @@ class Studio:
 
     def deliver(self, slot: Slot) -> None:
         sample = Sample("source", 0, 0, b"frame", self.frames % 10 == 0)
-        slot.note(sample, self.now)
+        slot.note([sample], self.now)
         if slot is not self.on_air.current and slot.keep(sample, self.now):
             self.note(self.on_air.take_entry(slot, self.now))
 
@@ -127,7 +127,7 @@ def test_sound_alone_does_not_hide_that_the_picture_stands() -> None:
     assert slot is not None
     for _ in range(20):
         studio.run(0.1)
-        slot.note(Sample("audio", 0, 0, b"", True), studio.now)
+        slot.note([Sample("audio", 0, 0, b"", True)], studio.now)
     assert studio.rank is Rank.BACKUP
 
 

@@ -65,7 +65,7 @@ class Scene:
         timed = ([(s.dts / scales.get(s.track, 90_000), s) for s in stream] for stream in streams)
         for time, sample in heapq.merge(*timed, key=lambda pair: pair[0]):
             self.now = time
-            self.origin.write(sample, time)
+            self.origin.write([sample], time)
 
     @property
     def urls(self) -> set[str]:

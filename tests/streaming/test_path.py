@@ -38,8 +38,8 @@ class RecordingReader:
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         self.seen.append("tracks " + " ".join(track.name for track in tracks))
 
-    def write(self, sample: Sample, now_utc: float) -> None:
-        self.samples.append(sample)
+    def write(self, samples: list[Sample], now_utc: float) -> None:
+        self.samples += samples
 
     def pause(self, now_utc: float) -> None:
         self.seen.append("pause")
@@ -65,7 +65,7 @@ class Scene:
         self.path.set_tracks(slot, [VIDEO], RTMP_CLOCK, now_utc)
         for i in range(frames):
             sample = Sample("source", 40 * i, 40 * i, b"frame", i % 25 == 0)
-            self.path.write(slot, sample, now_utc + i / 25)
+            self.path.write(slot, [sample], now_utc + i / 25)
 
     @property
     def states(self) -> list[PathState]:
@@ -97,7 +97,7 @@ def test_a_second_publisher_takes_over_and_the_first_is_told() -> None:
     second, _ = scene.occupy(NOW + 10)
     assert first_publisher.closed == [(TAKEN_OVER, "another publisher took over live/a")]
     seen = len(scene.reader.samples)
-    scene.path.write(first, Sample("source", 99_000, 99_000, b"late", True), NOW + 11)
+    scene.path.write(first, [Sample("source", 99_000, 99_000, b"late", True)], NOW + 11)
     assert len(scene.reader.samples) == seen, "a stale slot writes nothing"
     scene.publish(second, NOW + 11)
     assert scene.path.state is PathState.LIVE
@@ -195,8 +195,8 @@ def test_a_change_of_tracks_keeps_the_path_live_and_its_time_unbroken() -> None:
     slot, _ = scene.occupy()
     scene.publish(slot)
     scene.path.set_tracks(slot, [VIDEO, AUDIO], RTMP_CLOCK, NOW + 2)
-    scene.path.write(slot, Sample("source", 2000, 2000, b"frame", True), NOW + 2)
-    scene.path.write(slot, Sample("source", 2040, 2040, b"frame", False), NOW + 2.04)
+    scene.path.write(slot, [Sample("source", 2000, 2000, b"frame", True)], NOW + 2)
+    scene.path.write(slot, [Sample("source", 2040, 2040, b"frame", False)], NOW + 2.04)
     scene.path.leave(slot, "gone", NOW + 3)
     assert scene.states == [PathState.STARTING, PathState.LIVE, PathState.RECONNECTING]
     times = [sample.dts for sample in scene.reader.samples if sample.track == "source"]

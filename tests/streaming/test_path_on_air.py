@@ -45,7 +45,7 @@ class Encoder:
         if not self.is_silent:
             stamp = self.sent * FRAME_MS + self._offset_ms
             sample = Sample("source", stamp, stamp, self.name, self.sent % 25 == 0)
-            self._stage.path.write(self.slot, sample, self._stage.now)
+            self._stage.path.write(self.slot, [sample], self._stage.now)
         self.sent += 1
 
     def vanish(self) -> None:

@@ -97,7 +97,7 @@ class Scene:
             for name in names:
                 is_sync = name == "audio" or self.sent_ms % 2000 == 0
                 sample = Sample(name, self.sent_ms, self.sent_ms, b"media", is_sync)
-                self.path.write(self.slot, sample, self.now)
+                self.path.write(self.slot, [sample], self.now)
             self.sent_ms += 40
             self.now += 0.04
         self.pipeline.handle_timer(self.now)

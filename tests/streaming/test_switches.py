@@ -66,7 +66,7 @@ class Encoder:
             is_sync = name == "audio" or self.counts[name] % 30 == 0
             stamp = round(at_s * 1000)
             sample = Sample(name, stamp, stamp, b"live", is_sync)
-            room.path.write(self.slot, sample, room.now)
+            room.path.write(self.slot, [sample], room.now)
             self.counts[name] += 1
 
     def fall_silent(self, seconds: float) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -15,7 +16,7 @@ from segmenter.errors import SegmenterError
 from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
 from streaming.errors import PublishRejected, StreamingError
-from streaming.ingest.flv import DemuxerStatistics, FlvDemuxer, TracksReady
+from streaming.ingest.flv import Demuxed, DemuxerStatistics, FlvDemuxer, TracksReady
 from streaming.ingest.rtmp import commands
 from streaming.ingest.rtmp.connection import ConnectionStatistics, RtmpConnection, State
 from streaming.ingest.rtmp.events import (
@@ -176,11 +177,20 @@ class RtmpSession(asyncio.Protocol):
         """Take the events, write what is to be sent, set the timer."""
         connection = self._connection
         now_utc = self._clock()
-        while (event := connection.next_event()) is not None:
+        media: list[Message] = []
+        while True:
+            event = connection.next_event()
             if type(event) is Message:
-                self._take_media(event, now_utc)
-            else:
+                media.append(event)
+            elif media:
+                self._take_media(media, now_utc)  # which may bring about more events
+                media = []
+                if event is not None:
+                    self._take_event(event)
+            elif event is not None:
                 self._take_event(event)
+            else:
+                break
         self._write()
         if connection.timer_at() != self._timer_at:
             self._set_timer()
@@ -197,24 +207,33 @@ class RtmpSession(asyncio.Protocol):
             logger.info("%s closed: %s", self.remote, event.reason)
             self.abort()
 
-    def _take_media(self, message: Message, now_utc: float) -> None:
+    def _take_media(self, media: list[Message], now_utc: float) -> None:
         publication, demuxer = self._publication, self._demuxer
         if publication is None or demuxer is None:
             return
+        items: list[Demuxed] = []
         try:
-            for item in demuxer.push(message, now_utc):
-                if self._publication is not publication:
-                    return  # the door closed it over the item before
-                if isinstance(item, Sample):
-                    publication.write(item)
-                else:
-                    logger.info("%s %s: %s", self.remote, self.path, _describe(item))
-                    publication.set_tracks(item.tracks, RTMP_CLOCK)
+            try:
+                demuxer.push_all(media, now_utc, items)
+            finally:
+                self._publish(publication, items)
         except (StreamingError, SegmenterError) as error:
             self._refuse_media(str(error))
         except Exception:
             logger.exception("%s %s: media not taken", self.remote, self.path)
             self._refuse_media(_INTERNAL)
+
+    def _publish(self, publication: Publication, items: list[Demuxed]) -> None:
+        """Runs of samples, and tracks between them, until the door closes the publication."""
+        for is_sample, run in itertools.groupby(items, _is_sample):
+            if self._publication is not publication:
+                return
+            if is_sample:
+                publication.write(cast(list[Sample], list(run)))
+                continue
+            for ready in cast(Iterator[TracksReady], run):
+                logger.info("%s %s: %s", self.remote, self.path, _describe(ready))
+                publication.set_tracks(ready.tracks, RTMP_CLOCK)
 
     def _refuse_media(self, reason: str) -> None:
         """Close over media that cannot be taken; what follows of them is left unread."""
@@ -301,6 +320,10 @@ class RtmpSession(asyncio.Protocol):
         self._bitrate = round(self._window_bytes * 8 / (now - self._window_start))
         self._window_start = now
         self._window_bytes = 0
+
+
+def _is_sample(item: Demuxed) -> bool:
+    return isinstance(item, Sample)
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int]:

@@ -27,8 +27,8 @@ class FakePublication:
         self.announced.append(self.tracks)
         self._on_change()
 
-    def write(self, sample: Sample) -> None:
-        self.samples.append(sample)
+    def write(self, samples: list[Sample]) -> None:
+        self.samples += samples
         self._on_change()
 
     def close(self, reason: str) -> None:

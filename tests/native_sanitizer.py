@@ -1,0 +1,56 @@
+"""Runs the tests of the C extension with it compiled for the sanitizers: `make check-native`.
+
+Builds a copy of the packages with gcc's address and undefined behaviour sanitizers, which must be
+loaded before Python; leaks are not looked for, since CPython itself keeps memory until exit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("segmenter", "streaming", "webrtc", "tests", "bench", "media-samples")
+FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g"
+TESTS = (
+    "tests/segmenter/test_native.py",
+    "tests/segmenter/test_batches.py",
+    "tests/streaming/ingest/test_flv_batches.py",
+    "tests/streaming/ingest/test_flv.py",
+)
+
+
+def main() -> int:
+    """The exit status of pytest."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place)
+        for name in COPIED:
+            ignored = shutil.ignore_patterns("*.so", "__pycache__")
+            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+        for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy / name)
+        (copy / "static").mkdir()
+        environment = {**os.environ, "CFLAGS": FLAGS, "LDFLAGS": FLAGS}
+        build = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
+        subprocess.run(build, cwd=copy, env=environment, check=True)
+        asan = subprocess.run(
+            ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": asan,
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "PYTHONMALLOC": "malloc",  # so that each object has bounds of its own
+        }
+        loaded = "import segmenter._samples as native; print('sanitizing', native.__file__)"
+        subprocess.run([sys.executable, "-c", loaded], cwd=copy, env=environment, check=True)
+        run = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
+        return subprocess.run([*run, *TESTS], cwd=copy, env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
