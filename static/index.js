@@ -14,8 +14,9 @@ function facts(path) {
     videos.length > 1 ? `${videos.length} qualities` : "",
     bitrateLabel(path.ingest_bps),
     `${path.viewers} ${path.viewers === 1 ? "viewer" : "viewers"}`,
-    path.state === "live" ? "" : path.reason,
   ]
+    .map((fact) => fact.replaceAll(" ", "\u00a0"))
+    .concat(path.state === "live" ? "" : path.reason)
     .filter(Boolean)
     .join(" · ");
 }
@@ -57,7 +58,7 @@ function showPush(server) {
   const where = `${location.hostname}${port === "1935" ? "" : `:${port}`}`;
   $("obs-server").textContent = `rtmp://${where}/live`;
   $("ffmpeg").textContent =
-    `ffmpeg -re -i video.mp4 -c:v libx264 -preset veryfast -g 60 -c:a aac -f flv rtmp://${where}/live/mystream`;
+    `ffmpeg -re -i video.mp4 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -c:a aac -f flv rtmp://${where}/live/mystream`;
   $("watch").textContent = new URL("/live/mystream/", location.href).href;
   $("loopback").hidden = !loopback;
   $("push").hidden = false;
