@@ -1,0 +1,55 @@
+"""Requests for media that is not there yet: which of them may wait, and for what.
+
+An HLS part may be asked for once it is hinted (RFC 8216bis 6.2.6): the request waits until the
+part is complete, because no byte of it may leave before. What is neither there nor hinted does
+not exist. A low-latency DASH player asks for the segment in progress, which it gets chunk by chunk
+as parts complete; and as its clock and ours differ, sometimes for the one after it a little too
+early, which is held rather than refused (shaka gives up at a 404).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from segmenter.hls.directives import MAX_DIGITS, WHOLE, Position
+from segmenter.hls.rendered_playlist import PlaylistState
+
+_NAME = re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:\.(\d{{1,{MAX_DIGITS}}}))?\.m4s", re.ASCII)
+
+
+class MediaRequest(enum.Enum):
+    """What to do with a request for media that is not on the shelf."""
+
+    NOT_FOUND = "not found"
+    """Never was, or is no longer: 404 or 410."""
+    WAIT = "wait"
+    """Answer when the part is complete; 404 when the hint is for another one by then and the
+    segment is over."""
+    STREAM = "stream"
+    """Send the parts there are and each one that follows, until the segment is finished."""
+    HOLD = "hold"
+    """As STREAM, once the segment has begun; 404 if that takes longer than a target duration."""
+
+
+def parse_media_name(name: str) -> Position | None:
+    """``<msn>.m4s`` (part WHOLE) or ``<msn>.<index>.m4s``; None for anything else."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    return Position(int(match[1]), WHOLE if match[2] is None else int(match[2]))
+
+
+def judge_media_request(name: str, state: PlaylistState) -> MediaRequest:
+    """What to do with a request for ``name``, which is not on the shelf."""
+    position = parse_media_name(name)
+    if position is None or state.is_ended or not state.can_block:
+        return MediaRequest.NOT_FOUND
+    if position.part != WHOLE:
+        return MediaRequest.WAIT if name == state.hint else MediaRequest.NOT_FOUND
+    begun = state.last_msn + 1 if state.open_parts else state.last_msn
+    if position.msn == begun + 1:
+        return MediaRequest.HOLD
+    if position.msn == begun and state.open_parts:
+        return MediaRequest.STREAM
+    return MediaRequest.NOT_FOUND
