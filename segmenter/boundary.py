@@ -63,6 +63,8 @@ class Boundary:
     """A discontinuity begins here."""
     previous_end: int
     """Where the media before it ended: ``time``, unless time broke here."""
+    expected_end: int | None = None
+    """Where the segment will probably end; None: nobody knows."""
 
     def ticks(self, timescale: int) -> int:
         """The first tick of another track that is not before the boundary."""
@@ -71,6 +73,12 @@ class Boundary:
     def previous_end_ticks(self, timescale: int) -> int:
         """``previous_end`` in ticks of another track, rounded up."""
         return -(-self.previous_end * timescale // self.timescale)
+
+    def expected_end_ticks(self, timescale: int) -> int | None:
+        """``expected_end`` in ticks of another track, rounded up."""
+        if self.expected_end is None:
+            return None
+        return -(-self.expected_end * timescale // self.timescale)
 
 
 class Cut(enum.Enum):
@@ -135,6 +143,22 @@ class BoundaryRule:
     def last_moment(self) -> int:
         """The latest time at which the segment in progress may end."""
         return self._last_moment
+
+    def expected_end(self) -> int | None:
+        """Where the segment in progress will end if key frames come as they did last.
+
+        None while no two of them have come, and when it will have to end between them.
+        """
+        if not self._counts_gops:
+            return self.next_line
+        if self._last_sync is None or not self._gops:
+            return None
+        gop, longest = self._gops[-1], max(self._gops)
+        # The first one that is due, or early.
+        reached = min(self.next_line, self.start_time + self._nominal_limit - longest + 1)
+        count = max(1, -(-(reached - self._last_sync) // gop))
+        end = self._last_sync + count * gop
+        return end if end <= self._last_moment else None
 
     def judge(self, sample: Sample) -> Cut:
         """Whether a segment begins with ``sample``."""

@@ -10,7 +10,7 @@ from fractions import Fraction
 from segmenter.boundary import Boundary
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Sample, Track
-from segmenter.rendition import Rendition
+from segmenter.rendition import OpenSegment, Rendition
 from segmenter.segment import (
     Event,
     InitReady,
@@ -281,6 +281,15 @@ class Lane:
             self._last_moment = sample.dts + self._longest_ticks
             self.needs_break = self._is_broken = False
             self._segmenter.open(boundary, follows=follows)
+            self.rendition.open(
+                OpenSegment(
+                    boundary.msn,
+                    self.init,
+                    boundary.discontinuity,
+                    boundary.is_break,
+                    boundary.expected_end_ticks(self.timescale),
+                )
+            )
             self._set_state(LaneState.OPEN)
         return events
 
@@ -362,7 +371,7 @@ class Lane:
         for event in events:
             if isinstance(event, PartReady):
                 if self._part_duration_s > 0:
-                    self.rendition.part_target_s = self._segmenter.part_target_s
+                    self.rendition.part_target_ms = self._segmenter.part_target_ms
                     self.rendition.add_part(event.part)
             elif isinstance(event, SegmentReady):
                 self.rendition.add(event.segment, now_utc)
@@ -376,7 +385,9 @@ class Lane:
         self._join_ticks = round(join_s * track.timescale)
         self._seam_ticks = round(SEAM_S * track.timescale)
         self._fill_ticks = round(FILL_S * track.timescale)
-        self._segmenter = TrackSegmenter(track, init, self._part_duration_s)
+        self._segmenter = TrackSegmenter(
+            track, init, self._part_duration_s, self.rendition.part_target_ms
+        )
         self._pending = deque(
             (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending
         )

@@ -511,8 +511,16 @@ class Presentation:
                 previous_end = min(self._watermark, time)
                 self._break()
                 self._add_period(time, timescale)
+        assert self._rule is not None
+        self._rule.start(time)
         boundary = Boundary(
-            self._next_msn, time, timescale, self._next_discontinuity, is_break, previous_end
+            self._next_msn,
+            time,
+            timescale,
+            self._next_discontinuity,
+            is_break,
+            previous_end,
+            self._rule.expected_end(),
         )
         self._next_msn += 1
         self._boundaries += 1
@@ -520,8 +528,6 @@ class Presentation:
         if is_break:
             self._recent.clear()
         self._recent.append(boundary)
-        assert self._rule is not None
-        self._rule.start(time)
         for other in self._lanes.values():
             other.expect(boundary)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from segmenter.errors import UsageError
 from segmenter.media import Track
 from segmenter.saved_window import RenditionState, SavedRendition
-from segmenter.segment import Part, Segment, SegmentExpired
+from segmenter.segment import InitSection, Part, Segment, SegmentExpired
 
 SHORTEST_WINDOW_TARGETS = 3
 """A live playlist never gets shorter than this many target durations (RFC 8216bis 6.2.2)."""
@@ -34,6 +34,19 @@ class Bitrates:
     """Over the window."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSegment:
+    """What is certain of the segment in progress before it ends."""
+
+    msn: int
+    init: InitSection
+    discontinuity: int
+    """Discontinuity Sequence Number, its own tag counted."""
+    starts_discontinuity: bool
+    expected_end: int | None = None
+    """Ticks from which the next sample probably begins the next segment; None: nobody knows."""
+
+
 class Rendition:
     """Owns a rendition's window; changed by its lane and the presentation, read by renderers."""
 
@@ -46,7 +59,10 @@ class Rendition:
         """Order of appearance in the path, never changed: stable ids are made from it."""
         self.target_duration = 0
         """Seconds; 0 until the first segment is complete, constant from then on."""
-        self.part_target_s = 0.0
+        self.part_target_ms = 0
+        """PART-TARGET; 0 until the first part is complete, constant from then on."""
+        self.open_segment: OpenSegment | None = None
+        """The segment in progress, from its beginning on; its number follows on those listed."""
         self.open_parts: list[Part] = []
         """Parts of the segment in progress."""
         self.is_ended = False
@@ -71,7 +87,7 @@ class Rendition:
         What was no longer listed is served as long as if it had been removed just now.
         """
         state = saved.state
-        self.part_target_s = state.part_target_s
+        self.part_target_ms = round(1000 * state.part_target_s)
         self.is_independent = state.is_independent
         self.is_shortened = state.is_shortened
         self._longest_s = state.longest_s
@@ -97,6 +113,11 @@ class Rendition:
             longest_s=self._longest_s,
             peak=self._peak,
         )
+
+    @property
+    def part_target_s(self) -> float:
+        """PART-TARGET in seconds; 0 until the first part is complete, or without parts."""
+        return self.part_target_ms / 1000
 
     @property
     def segments(self) -> Sequence[Segment]:
@@ -141,6 +162,10 @@ class Rendition:
         """Duration of the playlist."""
         return self._listed_s
 
+    def open(self, segment: OpenSegment) -> None:
+        """A segment is in progress, after all that are listed."""
+        self.open_segment = segment
+
     def add_part(self, part: Part) -> None:
         """A part of the segment in progress is complete."""
         if part.msn != self._lost_msn:
@@ -155,7 +180,7 @@ class Rendition:
             raise UsageError(f"rendition {self.name!r} has ended")
         if self._segments and segment.msn != self._segments[-1].msn + 1:
             raise UsageError(f"segment {segment.msn} after {self._segments[-1].msn}")
-        self.open_parts.clear()
+        self._close()
         if segment.msn == self._lost_msn:
             segment = _as_gap(segment)
         if not segment.is_gap and segment.init.name != self._measured_init:
@@ -190,7 +215,7 @@ class Rendition:
     def end(self) -> None:
         """Nothing will be added or removed any more (EXT-X-ENDLIST)."""
         self.is_ended = True
-        self.open_parts.clear()
+        self._close()
 
     def withdraw(self, now_utc: float) -> None:
         """The playlist is no longer served: everything listed may expire in its time."""
@@ -241,6 +266,10 @@ class Rendition:
         media = [segment for segment in self._segments if not segment.is_gap]
         media_s = sum(segment.duration_s for segment in media)
         return sum(segment.sample_count for segment in media) / media_s if media_s else 0.0
+
+    def _close(self) -> None:
+        self.open_segment = None
+        self.open_parts.clear()
 
     def _can_remove(self) -> bool:
         rest_s = self._listed_s - self._segments[0].duration_s + ROUNDING_S

@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from segmenter.media import Payload, Track
 
 
+def part_name(msn: int, index: int) -> str:
+    """Relative URI of a part within its rendition, known before there is one."""
+    return f"{msn}.{index}.m4s"
+
+
 @dataclass(frozen=True, slots=True)
 class InitSection:
     """The CMAF header of a rendition (ISO/IEC 23000-19 7.3.1).
@@ -53,7 +58,7 @@ class Part:
     @property
     def name(self) -> str:
         """Relative URI within the rendition."""
-        return f"{self.msn}.{self.index}.m4s"
+        return part_name(self.msn, self.index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,47 +1,30 @@
 """Samples of one track in, finished parts and segments out.
 
 A part is one fragment. It is cut on dts, before the sample whose end would make it longer than
-the part target, as soon as that is certain: where samples know their duration a part goes out
-with its last sample, else with the first sample after it. A segment is the concatenation of its
-parts, so nothing is ever written twice.
+the part target, as soon as another one like the last would: where samples know their duration a
+part goes out with its last sample, else with the first sample after it. A segment is the
+concatenation of its parts, so nothing is ever written twice.
+
+Parts keep to `segmenter.part_target` while frames are of one length. Where the rate changes a
+part may be under 85 %, for what comes cannot be known; and a frame longer than the target is a
+part of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from fractions import Fraction
 
 from segmenter.boundary import Boundary
 from segmenter.codecs.silence import silence_of
 from segmenter.errors import UsageError
 from segmenter.fmp4.fragment import ProducerReference, write_fragment
 from segmenter.media import MediaType, Sample, Track
+from segmenter.part_target import LEAST_OF_TARGET, choose_part_target_ms
 from segmenter.segment import Event, InitSection, Part, PartReady, Segment, SegmentReady
-
-PART_SLACK_S = 0.004
-"""Parts of n frames may differ by this: RTMP's whole milliseconds move both ends by up to one
-each. Without it a part one millisecond too long would lose a frame and be under 85 %."""
 
 ASSUMED_RATE = 30
 """Frames per second where nothing else tells how long a lone sample lasts."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartTarget:
-    """How long parts may be, in ticks, and the shortest frame they are made of."""
-
-    ticks: int
-    frame: int
-
-
-def part_target(part_duration_s: float, frame: int, timescale: int) -> PartTarget:
-    """As many whole frames as fit into ``part_duration_s``, at least one, and the slack.
-
-    So that parts are near the target and none is under 85 % of it (RFC 8216bis 4.4.4.9); of
-    24 frames/s a 200 ms part holds 4, and the target is 171 ms.
-    """
-    slack = round(PART_SLACK_S * timescale)
-    frames = max(1, (round(part_duration_s * timescale) + slack) // frame)
-    return PartTarget(frames * frame + slack, frame)
 
 
 class TrackSegmenter:
@@ -55,11 +38,14 @@ class TrackSegmenter:
     shown from its beginning on, so that no player's buffer has a hole to stall in.
     """
 
-    def __init__(self, track: Track, init: InitSection, part_duration_s: float) -> None:
+    def __init__(
+        self, track: Track, init: InitSection, part_duration_s: float, part_target_ms: int = 0
+    ) -> None:
+        """``part_target_ms`` 0: not decided yet; it is with the first frame."""
         self._track = track
         self._init = init
         self._part_duration_s = part_duration_s
-        self._target: PartTarget | None = None
+        self._set_target(part_target_ms)
         self._frame = _announced_frame(track)
         self._silence = silence_of(track)
         self._samples: list[Sample] = []
@@ -94,11 +80,6 @@ class TrackSegmenter:
             last = self._samples[-1]
             return last.dts + (last.duration or self._assumed_duration())
         return self._end if self._end is not None else 0
-
-    @property
-    def part_target_s(self) -> float:
-        """PART-TARGET in seconds; 0 until the first part, or without parts."""
-        return self._target.ticks / self._track.timescale if self._target else 0.0
 
     def open(self, boundary: Boundary, *, follows: bool) -> None:
         """Begin a segment. ``follows``: its first sample continues the segment before."""
@@ -154,7 +135,7 @@ class TrackSegmenter:
             last = self._samples[-1]
             if end is None or end <= last.dts:
                 end = self.end
-            events = self._emit(boundary, self._samples, end)
+            events = self._emit_last(boundary, self._samples, end)
             self._samples = []
         elif end is None or self._is_jitter(end - self.end):
             end = self.end
@@ -185,20 +166,40 @@ class TrackSegmenter:
         samples = self._samples
         boundary = self._boundary
         assert boundary is not None
-        target = self._target or self._decide_target(end - samples[-1].dts)
+        frame = end - samples[-1].dts
+        if not self.part_target_ms:
+            self._decide_target(frame)
         events: list[Event] = []
-        if end - samples[0].dts > target.ticks and len(samples) > 1:
+        if end - samples[0].dts > self._longest_part and len(samples) > 1:
             events = self._emit(boundary, samples[:-1], samples[-1].dts)
             samples = self._samples = samples[-1:]
-        if end - samples[0].dts + target.frame > target.ticks:
+        length = end - samples[0].dts
+        if length >= self._shortest_part and length + frame > self._longest_part:
             events += self._emit(boundary, samples, end)
             self._samples = []
         return events
 
-    def _decide_target(self, duration: int) -> PartTarget:
+    def _decide_target(self, duration: int) -> None:
         self._frame = self._frame or duration
-        self._target = part_target(self._part_duration_s, self._frame, self._track.timescale)
-        return self._target
+        frame_s = Fraction(self._frame, self._track.timescale)
+        self._set_target(choose_part_target_ms(self._part_duration_s, frame_s))
+
+    def _set_target(self, part_target_ms: int) -> None:
+        ticks = Fraction(part_target_ms * self._track.timescale, 1000)
+        self.part_target_ms = part_target_ms
+        self._longest_part = math.floor(ticks)
+        self._shortest_part = math.ceil(ticks * LEAST_OF_TARGET)
+
+    def _emit_last(self, boundary: Boundary, samples: list[Sample], end: int) -> list[Event]:
+        """A last sample that lasts over a hole may be a part of its own."""
+        is_long = self._part_duration_s > 0 and end - samples[0].dts > self._longest_part
+        if not is_long or len(samples) == 1:
+            return self._emit(boundary, samples, end)
+        last = samples[-1]
+        return [
+            *self._emit(boundary, samples[:-1], last.dts),
+            *self._emit(boundary, [last], end),
+        ]
 
     def _emit(self, boundary: Boundary, samples: list[Sample], end: int) -> list[Event]:
         """Write a fragment of ``samples``, which last until ``end``."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from segmenter.dash.mpd import render_mpd
-from segmenter.hls.media_playlist import render_media_playlist
+from segmenter.hls.live_playlists import LivePlaylists
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.media import MediaType, Payload, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
@@ -91,6 +91,7 @@ class Origin:
                 window_bytes=config.window_bytes,
             )
         )
+        self._playlists = LivePlaylists(self._presentation, low_latency=False)
         self._expected: frozenset[str] = frozenset()
         self._ready: set[str] = set()
         self._changed: set[str] = set()
@@ -202,11 +203,8 @@ class Origin:
 
     def _render(self, now_utc: float) -> None:
         """Renders what changed: those renditions' playlists, and what lists all of them."""
-        for name in sorted(self._changed):
-            rendition = self._presentation.renditions[name]
-            self._put_text(
-                f"{name}/index.m3u8", render_media_playlist(rendition), HLS_TYPE, rendition=name
-            )
+        for name, playlist in self._playlists.render(self._changed).items():
+            self._put_text(f"{name}/index.m3u8", playlist.full, HLS_TYPE, rendition=name)
         self._changed.clear()
         self._render_indexes(now_utc)
 
@@ -216,9 +214,10 @@ class Origin:
         if not self._presentation.has_media:  # nothing but gaps: what was listed stays
             return
         self._listed = True
-        self._put_text("index.m3u8", render_multivariant_playlist(self._presentation), HLS_TYPE)
+        multivariant = render_multivariant_playlist(self._presentation)
+        self._put_text("index.m3u8", multivariant.encode(), HLS_TYPE)
         mpd = render_mpd(self._presentation, now_utc, UTC_TIMING_URL)
-        self._put_text("manifest.mpd", mpd, DASH_TYPE)
+        self._put_text("manifest.mpd", mpd.encode(), DASH_TYPE)
 
     def _may_list(self, now_utc: float) -> bool:
         """Whether enough renditions have media for players to make their choice once."""
@@ -230,13 +229,13 @@ class Origin:
         wait_s = JOIN_WAIT_S if not video or video & self._ready else VIDEO_WAIT_S
         return now_utc - self._first_segment_utc >= wait_s
 
-    def _put_text(self, name: str, text: str, content_type: str, *, rendition: str = "") -> None:
+    def _put_text(self, name: str, body: bytes, content_type: str, *, rendition: str = "") -> None:
         self._renders += 1
         self._feed.put(
             Put(
                 path=self._path,
                 url=f"/{self._path}/{name}",
-                body=text.encode(),
+                body=body,
                 content_type=content_type,
                 cache="playlist",
                 max_age_s=PLAYLIST_MAX_AGE_S,

@@ -18,7 +18,7 @@ from segmenter.dash.adaptation_set import adaptation_sets
 from segmenter.dash.segment_timeline import Run, listed_runs
 from segmenter.dash.xml_text import Attributes, element, empty_element, format_duration
 from segmenter.errors import UsageError
-from segmenter.hls.media_playlist import format_date_time
+from segmenter.hls.media_lines import format_date_time
 from segmenter.period_start import PERIOD_TICKS_PER_SECOND, PeriodStart
 from segmenter.presentation import Presentation
 

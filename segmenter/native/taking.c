@@ -8,10 +8,10 @@
 
 #define MAX_LANES 32
 
-static PyObject *n_append, *n_counts_gops, *n_end, *n_frame, *n_is_open, *n_is_settled,
-    *n_last_dts, *n_last_moment, *n_last_push_utc, *n_next_line, *n_next_ticks,
+static PyObject *n_append, *n_counts_gops, *n_end, *n_is_open, *n_is_settled, *n_last_dts,
+    *n_last_moment, *n_last_push_utc, *n_longest_part, *n_next_line, *n_next_ticks,
     *n_part_duration_s, *n_popleft, *n_queue, *n_queued_bytes, *n_samples, *n_segmenter, *n_start,
-    *n_step, *n_target, *n_ticks, *n_timescale;
+    *n_step, *n_timescale;
 
 /* What a lane and its segmenter know, for as long as a run lasts. */
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
     PyObject *queue;   /* deque */
     PyObject *samples; /* list: the part in progress */
     bool is_ordinary, is_leader, is_settled, has_parts, is_touched;
-    int64_t timescale, next_ticks, last_moment, end, part_ticks, part_frame, queued_bytes;
+    int64_t timescale, next_ticks, last_moment, end, longest_part, queued_bytes;
     int64_t first_dts, last_dts, last_end; /* last_end: what it says itself, 0: unknown */
     Py_ssize_t count; /* samples in the part in progress */
 } Lane;
@@ -49,14 +49,14 @@ taking_init(void)
         const char *text;
     } table[] = {
         {&n_append, "append"}, {&n_counts_gops, "_counts_gops"}, {&n_end, "_end"},
-        {&n_frame, "frame"}, {&n_is_open, "is_open"}, {&n_is_settled, "_is_settled"},
+        {&n_is_open, "is_open"}, {&n_is_settled, "_is_settled"},
         {&n_last_dts, "_last_dts"}, {&n_last_moment, "_last_moment"},
-        {&n_last_push_utc, "last_push_utc"}, {&n_next_line, "next_line"},
+        {&n_last_push_utc, "last_push_utc"}, {&n_longest_part, "_longest_part"},
+        {&n_next_line, "next_line"},
         {&n_next_ticks, "_next_ticks"}, {&n_part_duration_s, "_part_duration_s"},
         {&n_popleft, "popleft"}, {&n_queue, "queue"}, {&n_queued_bytes, "queued_bytes"},
         {&n_samples, "_samples"}, {&n_segmenter, "_segmenter"}, {&n_start, "_start"},
-        {&n_step, "_step"}, {&n_target, "_target"}, {&n_ticks, "ticks"},
-        {&n_timescale, "timescale"},
+        {&n_step, "_step"}, {&n_timescale, "timescale"},
     };
     for (size_t at = 0; at < sizeof table / sizeof *table; at++) {
         if (*table[at].name == NULL &&
@@ -91,19 +91,8 @@ load_parts(Lane *lane)
     if (!lane->has_parts) {
         return 1;
     }
-    PyObject *target = PyObject_GetAttr(lane->segmenter, n_target);
-    if (target == NULL) {
-        return -1;
-    }
-    int result = 0;
-    if (target != Py_None) {
-        result = read_int(target, n_ticks, &lane->part_ticks);
-        if (result == 1) {
-            result = read_int(target, n_frame, &lane->part_frame);
-        }
-    }
-    Py_DECREF(target);
-    return result;
+    int result = read_int(lane->segmenter, n_longest_part, &lane->longest_part);
+    return result == 1 && lane->longest_part == 0 ? 0 : result;
 }
 
 /* The part in progress: 1; 0: the segment has no sample yet, or something is odd; -1: exception. */
@@ -203,11 +192,22 @@ find(Run *run, PyObject *track)
     return result < 0 ? NULL : lane;
 }
 
+/* Whether a part from `first` to `end`, whose last sample begins at `last`, may go on: one more
+   sample like it would not make it too long. TrackSegmenter._settle would give no part then. */
+static bool
+has_room(const Lane *lane, int64_t first, int64_t last, int64_t end)
+{
+    int64_t length, frame;
+    return !__builtin_sub_overflow(end, first, &length) &&
+           !__builtin_sub_overflow(end, last, &frame) &&
+           !__builtin_add_overflow(length, frame, &length) && length <= lane->longest_part;
+}
+
 /* Whether a sample only makes the part in progress longer. */
 static bool
 is_ordinary(const Lane *lane, const Sample *sample)
 {
-    int64_t end, longest;
+    int64_t end;
     if (!lane->is_ordinary || sample->discontinuity || sample->duration < 0 ||
         sample->dts >= lane->next_ticks ||
         __builtin_add_overflow(sample->dts, sample->duration, &end) || end > lane->last_moment) {
@@ -222,14 +222,10 @@ is_ordinary(const Lane *lane, const Sample *sample)
     if (!lane->has_parts) {
         return true;
     }
-    /* TrackSegmenter._settle would give a part where an end and one more frame pass the target. */
     int64_t first = lane->count == 0 ? sample->dts : lane->first_dts;
-    if (__builtin_add_overflow(first, lane->part_ticks, &longest) ||
-        __builtin_sub_overflow(longest, lane->part_frame, &longest)) {
-        return false;
-    }
-    return (lane->count == 0 || lane->is_settled || sample->dts <= longest) &&
-           (sample->duration == 0 || end <= longest);
+    return (lane->count == 0 || lane->is_settled ||
+            has_room(lane, first, lane->last_dts, sample->dts)) &&
+           (sample->duration == 0 || has_room(lane, first, sample->dts, end));
 }
 
 /* Whether the leading track's next sample makes no boundary (BoundaryRule.judge). */

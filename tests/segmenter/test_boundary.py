@@ -76,6 +76,20 @@ def test_the_first_segment_may_last_ten_seconds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("gop_s", "end_s"), [(2.0, 6.0), (1.0, 6.0), (0.5, 6.0), (2.1, 6.3), (1.9, 5.7), (4.0, None)]
+)
+def test_a_segment_is_expected_to_end_where_the_rhythm_of_key_frames_will_cut_it(
+    gop_s: float, end_s: float | None
+) -> None:
+    made = rule()
+    begin = 4.0 if gop_s <= 1 else 2 * gop_s
+    made.judge(at(begin - gop_s, sync=True))
+    made.judge(at(begin, sync=True))
+    made.start(round(begin * SCALE))
+    assert made.expected_end() == (None if end_s is None else round(end_s * SCALE))
+
+
+@pytest.mark.parametrize(
     ("segment_s", "longest_s", "target"),
     [(2, 2, 2), (2, 2.3, 2), (2, 2.4, 3), (2, 4, 4), (0.5, 0.5, 1), (6, 1, 6), (2, 10, 10)],
 )
@@ -83,6 +97,18 @@ def test_target_durations_leave_room_for_a_frame_of_the_other_tracks(
     segment_s: float, longest_s: float, target: int
 ) -> None:
     assert target_duration_for(Fraction(segment_s), Fraction(longest_s)) == target
+
+
+def test_where_a_segment_of_an_unknown_rhythm_ends_nobody_knows() -> None:
+    made = rule()
+    made.judge(at(0, sync=True))
+    assert made.expected_end() is None
+
+
+def test_a_segment_that_audio_leads_is_expected_to_end_on_the_line() -> None:
+    made = BoundaryRule(TWO, 48_000, 2, counts_gops=False)
+    made.start(100)
+    assert made.expected_end() == 96_000
 
 
 def test_another_track_begins_at_its_first_tick_not_before_the_boundary() -> None:

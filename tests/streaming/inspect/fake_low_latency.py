@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from segmenter.fmp4.fragment import ProducerReference, write_fragment
 from segmenter.fmp4.init_section import write_init_section
-from segmenter.hls.media_playlist import format_date_time
+from segmenter.hls.media_lines import format_date_time
 from segmenter.media import Codec, Sample
 from streaming.inspect.fetch import Answer
 from streaming.inspect.report import UnreadableError

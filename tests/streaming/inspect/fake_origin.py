@@ -11,7 +11,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from segmenter.dash.mpd import render_mpd
-from segmenter.hls.media_playlist import format_date_time, render_media_playlist
+from segmenter.hls.media_lines import format_date_time
+from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.media import Codec, MediaType, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings

@@ -1,0 +1,44 @@
+"""The lines of a media playlist that belong to one segment or one part (RFC 8216bis 4.4.4).
+
+Every segment carries its own EXT-X-PROGRAM-DATE-TIME. A tag on the first segment alone would have
+to move to another segment whenever the first one leaves, which is none of the edits that RFC
+8216bis 6.2.1 allows.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from segmenter.segment import InitSection, Part, Segment
+
+DISCONTINUITY = "#EXT-X-DISCONTINUITY\n"
+
+_EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def format_date_time(ticks: int, timescale: int) -> str:
+    """Media time as ISO 8601, to the millisecond, rounded down."""
+    moment = _EPOCH + datetime.timedelta(milliseconds=ticks * 1000 // timescale)
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
+
+
+def date_line(start: int, timescale: int) -> str:
+    """When the segment begins, which is its media time."""
+    return f"#EXT-X-PROGRAM-DATE-TIME:{format_date_time(start, timescale)}\n"
+
+
+def map_line(init: InitSection) -> str:
+    """The init section of the segments that follow."""
+    return f'#EXT-X-MAP:URI="{init.name}"\n'
+
+
+def part_line(part: Part) -> str:
+    """A part that can be downloaded."""
+    line = f'#EXT-X-PART:DURATION={part.duration / part.timescale:.6f},URI="{part.name}"'
+    return f"{line},INDEPENDENT=YES\n" if part.is_independent else f"{line}\n"
+
+
+def closing_lines(segment: Segment) -> str:
+    """What stands last of a finished segment: after its parts, up to its URI."""
+    gap = "#EXT-X-GAP\n" if segment.is_gap else ""
+    return f"{gap}#EXTINF:{segment.duration / segment.timescale:.6f},\n{segment.name}\n"
