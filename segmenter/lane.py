@@ -28,7 +28,7 @@ where the frame rate is a fraction of the source's. More would not be aligned (D
 AUDIO_JOIN_S = 0.5
 """Audio that starts late within a segment is better than a gap as long as the segment."""
 
-FILL_S = 2.0
+FILL_S = 3.0
 """Sound that is missing for longer has been given up (presentation.RENDITION_SILENCE_S)."""
 
 SEAM_S = 0.1

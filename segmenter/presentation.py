@@ -55,14 +55,15 @@ would stand twice."""
 EXPECTED_WAIT_S = 5.0
 """How long audio waits for video that is yet to be announced: an encoder is up in one or two."""
 
-RENDITION_SILENCE_S = 2.0
-"""A rendition behind the others is given up for a segment after this silence: an encoder that is
-started anew comes back within it; players wait 1.5 target durations for a segment."""
+RENDITION_SILENCE_S = 3.0
+"""A rendition behind the others is given up for a segment after this silence, 1.5 target durations
+of two seconds, which RFC 8216bis 6.2.1 gives a segment. An encoder that stood still for so long
+and catches up costs players half of their hold-back and nothing else, a gap would cost a segment.
+"""
 
 HEAD_START_S = 1.0
 """Silence counts from so long after the first sample that follows an announcement: decoder and
-encoders are opened anew, which takes a starved machine a second or two. With RENDITION_SILENCE_S
-these are the 1.5 target durations that players may wait for a segment (RFC 8216bis 6.2.1)."""
+encoders are opened anew, which takes a starved machine a second or two."""
 
 QUEUE_LIMIT_S = 10
 """Media that may wait for a leading track that is not silent but far behind: an encoder's

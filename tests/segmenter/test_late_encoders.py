@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from segmenter.media import Sample
+from segmenter.media import Sample, Track
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, audio, renamed, video
 from tests.segmenter.watched_stage import WatchedStage
 
@@ -84,6 +84,24 @@ def test_an_encoder_that_falls_far_behind_while_audio_leads_still_begins_with_ke
     stage.wait(3)
     assert stage.presentation.statistics().stand_ins >= 1
     assert_nothing_is_missing(stage)
+
+
+def between(samples: Sequence[Sample], track: Track, begin: float, end: float) -> list[Sample]:
+    return [s for s in samples if begin <= s.dts / track.timescale - START < end]
+
+
+@pytest.mark.parametrize("stall_s", [1.0, 2.0, 2.9])
+def test_an_encoder_that_stands_still_and_catches_up_loses_nothing(stall_s: float) -> None:
+    stage = WatchedStage(SOURCE, SMALL, AUDIO)
+    frames, rung, sound = video(seconds=16), video(SMALL, seconds=16), audio(seconds=16)
+    tracks = (SOURCE, frames), (AUDIO, sound), (SMALL, rung)
+    back_s = 5.0 + stall_s
+    stage.push(*(between(samples, track, 0.0, 5.0) for track, samples in tracks))
+    stage.push(*(between(samples, track, 5.0, back_s) for track, samples in tracks[:2]))
+    stage.push(between(rung, SMALL, 5.0, back_s))
+    stage.push(*(between(samples, track, back_s, 16.0) for track, samples in tracks))
+    assert stage.gaps("360p") == []
+    assert stage.numbers("360p") == stage.numbers("source")
 
 
 def test_the_sound_of_a_publisher_that_returns_at_once_is_kept_while_the_encoder_drains() -> None:
