@@ -19,19 +19,24 @@ from segmenter.segment import InitSection, Part, Segment, SegmentExpired
 SHORTEST_WINDOW_TARGETS = 3
 """A live playlist never gets shorter than this many target durations (RFC 8216bis 6.2.2)."""
 
+AVERAGE_TOLERANCE = 0.05
+"""An average is announced anew only when the measured one differs from it by more than this: as
+near as players and Apple's validator (10 %) look, and a multivariant playlist that seldom changes
+is rendered, sent and fetched seldom."""
+
 ROUNDING_S = 1e-6
 """Sums of seconds are floats; a microsecond is no reason to keep a segment longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bitrates:
-    """Measured bits per second of the media listed; 0 while nothing is."""
+    """Bits per second of the media listed, as announced; 0 while nothing is."""
 
     peak: int
     """RFC 8216bis 4.4.6.2: of any run of segments between 0.5 and 1.5 target durations long, the
     highest since the track began."""
     average: int
-    """Over the window."""
+    """Over the window, to within AVERAGE_TOLERANCE, and never more than the peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Rendition:
         self._longest_s = 0.0
         self._peak = 0
         self._measured_init = ""
+        self._bitrates = Bitrates(0, 0)
         self._lost_msn = -1
 
     def restore(self, saved: SavedRendition, now_utc: float) -> None:
@@ -102,6 +108,7 @@ class Rendition:
         self._measured_init = next(
             (segment.init.name for segment in reversed(self._segments) if not segment.is_gap), ""
         )
+        self._bitrates = self._measure()
 
     def saved_state(self) -> RenditionState:
         """What to keep for `restore` beside the segments; there has to be one."""
@@ -194,6 +201,7 @@ class Rendition:
         while self._can_remove():
             self._remove_first(now_utc)
         self.is_shortened &= self._listed_s + ROUNDING_S < self._window_s
+        self._bitrates = self._measure()
 
     def lose(self, part: Part) -> None:
         """A part could not be kept, and no later one of its segment will be: it becomes a gap.
@@ -211,6 +219,7 @@ class Rendition:
                 self._window_bytes -= segment.size_bytes
             if segment.msn <= part.msn:
                 break
+        self._bitrates = self._measure()
 
     def end(self) -> None:
         """Nothing will be added or removed any more (EXT-X-ENDLIST)."""
@@ -253,11 +262,18 @@ class Rendition:
 
     def bitrates(self) -> Bitrates:
         """What the segments listed measure."""
+        return self._bitrates
+
+    def _measure(self) -> Bitrates:
         bits = 8 * self._window_bytes
         media_s = sum(segment.duration_s for segment in self._segments if not segment.is_gap)
         average = round(bits / media_s) if media_s else 0
         # A lone segment of less than half a target duration is no run, but it is all there is.
-        return Bitrates(max(self._peak, average), average)
+        peak = max(self._peak, average)
+        announced = self._bitrates.average
+        if abs(average - announced) <= AVERAGE_TOLERANCE * average and announced <= peak:
+            average = announced
+        return Bitrates(peak, average)
 
     def frame_rate(self) -> float:
         """Frames per second: as announced, else measured over the window; 0 when unknown."""

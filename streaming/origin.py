@@ -100,6 +100,8 @@ class Origin:
         self._latencies: defaultdict[str, LatencyHistogram] = defaultdict(LatencyHistogram)
         self._first_segment_utc = 0.0
         self._listed = False
+        self._variants = ""
+        """The multivariant playlist on the shelf."""
         self._segments = 0
         self._segment_bytes = 0
         self._renders = 0
@@ -214,8 +216,10 @@ class Origin:
         if not self._presentation.has_media:  # nothing but gaps: what was listed stays
             return
         self._listed = True
-        multivariant = render_multivariant_playlist(self._presentation)
-        self._put_text("index.m3u8", multivariant.encode(), HLS_TYPE)
+        variants = render_multivariant_playlist(self._presentation)
+        if variants != self._variants:
+            self._variants = variants
+            self._put_text("index.m3u8", variants.encode(), HLS_TYPE)
         mpd = render_mpd(self._presentation, now_utc, UTC_TIMING_URL)
         self._put_text("manifest.mpd", mpd.encode(), DASH_TYPE)
 

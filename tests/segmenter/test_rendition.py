@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segmenter.errors import UsageError
 from segmenter.presentation import Presentation, PresentationSettings
-from segmenter.rendition import Rendition
+from segmenter.rendition import AVERAGE_TOLERANCE, Rendition
 from segmenter.segment import InitReady, InitSection, Segment
 from tests.segmenter.stage import SOURCE
 
@@ -128,3 +130,34 @@ def test_the_frame_rate_is_measured_where_none_is_announced() -> None:
     made = filled(3)
     made.track = type(SOURCE)("source", SOURCE.codec, 90_000, SOURCE.codec_config)
     assert made.frame_rate() == 30
+
+
+def test_an_announced_average_stays_while_the_measured_one_is_near_it() -> None:
+    made = rendition()
+    sizes = [1000, 1040, 960, 1020, 1000, 990]
+    announced = set()
+    for msn, size in enumerate(sizes):
+        made.add(segment(msn, size=size), msn * 2.0)
+        announced.add(made.bitrates().average)
+    assert announced == {4000}
+
+
+def test_an_average_that_has_changed_is_announced_anew() -> None:
+    made = rendition()
+    for msn in range(3):
+        made.add(segment(msn, size=1000), msn * 2.0)
+    made.add(segment(3, size=4000), 6.0)
+    assert made.bitrates().average == 8 * 7000 // 8
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=30))
+def test_no_segment_is_above_the_announced_peak_nor_the_average_far_off(sizes: list[int]) -> None:
+    made = rendition()
+    for msn, size in enumerate(sizes):
+        made.add(segment(msn, size=size), msn * 2.0)
+        rates = made.bitrates()
+        listed = [8 * s.size_bytes / s.duration_s for s in made.segments]
+        measured = sum(listed) / len(listed)
+        assert max(listed) <= rates.peak + 1
+        assert abs(rates.average - measured) <= AVERAGE_TOLERANCE * measured + 1
+        assert rates.average <= rates.peak

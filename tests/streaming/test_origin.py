@@ -136,6 +136,16 @@ def test_playlists_are_rendered_once_for_each_segment_and_not_for_samples() -> N
     assert len(scene.feed.bodies("/live/a/source/index.m3u8")) == len(scene.feed.segments) == 4
 
 
+def test_the_multivariant_playlist_is_put_again_only_when_it_says_something_else() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(seconds=9))
+    assert len(scene.feed.bodies("/live/a/index.m3u8")) == 1
+    scene.push(video(at=9, seconds=9, size=3000))
+    bodies = scene.feed.bodies("/live/a/index.m3u8")
+    assert 1 < len(bodies) == len(set(bodies))
+
+
 def test_players_are_not_let_in_before_the_expected_renditions_have_media() -> None:
     scene = Scene()
     scene.origin.set_tracks([SOURCE, AUDIO], ("360p",), scene.now)
