@@ -8,8 +8,8 @@ from pathlib import Path
 from streaming.ingest.flv import Demuxed, FlvDemuxer, read_tag
 from streaming.ingest.rtmp.messages import Message
 
-READ_BYTES = 1 << 18
-"""At once: half a second at 4 Mb/s."""
+READ_BYTES = 1 << 19
+"""At once: a second at 4 Mb/s, and no more than caches hold."""
 
 _FILE_HEADER_BYTES = 13
 _TAG_HEADER_BYTES = 11

@@ -8,19 +8,17 @@ each change; only RTMP and HTTP are missing. What the origin puts on its shelf b
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from bench.flv_file import READ_BYTES, FlvBlocks
 from segmenter.media import Payload, Sample
 from segmenter.segment import Part
 from segmenter.timeline import RTMP_CLOCK, Timeline
 from streaming.config import PathConfig
-from streaming.ingest.flv import Demuxed, TracksReady
+from streaming.ingest.flv import TracksReady, in_runs
 from streaming.media_store import MediaStore
 from streaming.origin import Origin
 from streaming.shelf_feed import ShelfFeed
@@ -96,16 +94,13 @@ def package(file: Path, directory: Path, part_duration_s: float) -> None:
     now = next_tick = START_UTC
     with open(file, "rb", buffering=0) as source:
         while data := source.read(READ_BYTES):
-            items = blocks.push(data, now)
-            for is_sample, run in itertools.groupby(items, _is_sample):
-                if is_sample:
-                    samples = cast(list[Sample], list(run))
-                    _place(timeline, samples, origin, now)
-                    now = START_UTC + samples[-1].dts / 1000
-                    continue
-                for ready in cast(Iterator[TracksReady], run):
-                    timeline.start(ready.tracks, RTMP_CLOCK)
-                    origin.set_tracks(ready.tracks, (), now)
+            for run in in_runs(blocks.push(data, now)):
+                if isinstance(run, TracksReady):
+                    timeline.start(run.tracks, RTMP_CLOCK)
+                    origin.set_tracks(run.tracks, (), now)
+                else:
+                    _place(timeline, run, origin, now)
+                    now = START_UTC + run[-1].dts / 1000
             if now >= next_tick:
                 next_tick = now + TICK_S
                 origin.handle_timer(now)
@@ -117,10 +112,6 @@ def _place(timeline: Timeline, samples: list[Sample], origin: Origin, now_utc: f
     placed: list[Sample] = []
     timeline.push_all(samples, now_utc, placed)
     origin.write(placed, now_utc)
-
-
-def _is_sample(item: Demuxed) -> bool:
-    return isinstance(item, Sample)
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ Times stay the publisher's: 32-bit milliseconds, pts being dts plus composition 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from segmenter.errors import MediaError
 from segmenter.media import MediaType, Sample, Track
@@ -296,6 +297,20 @@ class FlvDemuxer:
         self._prepare_reader()
         out += self._held
         self._held.clear()
+
+
+def in_runs(items: list[Demuxed]) -> list[TracksReady | list[Sample]]:
+    """What a demuxer gave, with the samples that follow each other together."""
+    if TracksReady not in map(type, items):
+        return [cast(list[Sample], items)] if items else []
+    runs: list[TracksReady | list[Sample]] = []
+    for kind, run in itertools.groupby(items, type):
+        together = list(run)
+        if kind is TracksReady:
+            runs += cast(list[TracksReady], together)
+        else:
+            runs.append(cast(list[Sample], together))
+    return runs
 
 
 def read_tag(data: bytes, position: int) -> tuple[Message, int] | None:

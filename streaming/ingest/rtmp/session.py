@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from segmenter.errors import SegmenterError
-from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
 from streaming.errors import PublishRejected, StreamingError
-from streaming.ingest.flv import Demuxed, DemuxerStatistics, FlvDemuxer, TracksReady
+from streaming.ingest.flv import Demuxed, DemuxerStatistics, FlvDemuxer, TracksReady, in_runs
 from streaming.ingest.rtmp import commands
 from streaming.ingest.rtmp.connection import ConnectionStatistics, RtmpConnection, State
 from streaming.ingest.rtmp.events import (
@@ -225,15 +223,14 @@ class RtmpSession(asyncio.Protocol):
 
     def _publish(self, publication: Publication, items: list[Demuxed]) -> None:
         """Runs of samples, and tracks between them, until the door closes the publication."""
-        for is_sample, run in itertools.groupby(items, _is_sample):
+        for run in in_runs(items):
             if self._publication is not publication:
                 return
-            if is_sample:
-                publication.write(cast(list[Sample], list(run)))
-                continue
-            for ready in cast(Iterator[TracksReady], run):
-                logger.info("%s %s: %s", self.remote, self.path, _describe(ready))
-                publication.set_tracks(ready.tracks, RTMP_CLOCK)
+            if isinstance(run, TracksReady):
+                logger.info("%s %s: %s", self.remote, self.path, _describe(run))
+                publication.set_tracks(run.tracks, RTMP_CLOCK)
+            else:
+                publication.write(run)
 
     def _refuse_media(self, reason: str) -> None:
         """Close over media that cannot be taken; what follows of them is left unread."""
@@ -320,10 +317,6 @@ class RtmpSession(asyncio.Protocol):
         self._bitrate = round(self._window_bytes * 8 / (now - self._window_start))
         self._window_start = now
         self._window_bytes = 0
-
-
-def _is_sample(item: Demuxed) -> bool:
-    return isinstance(item, Sample)
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int]:
