@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from segmenter.drift import DriftWatch
 from segmenter.media import Sample
 from segmenter.source_clock import SourceClock
 from segmenter.timeline_statistics import TimelineCounts
@@ -33,12 +34,15 @@ class Epoch:
         not_before: int,
         counts: TimelineCounts,
     ) -> None:
+        self.drift = DriftWatch()
         self._clock = clock
         self._source_anchor = source
         self._anchor = round(now_utc * ANCHOR_TIMESCALE)
         self._not_before = not_before
         self._anchored_utc = now_utc
         self._counts = counts
+        self._unmoved = 0.0
+        """Less than a tick that is still to be moved."""
         self._start: int | None = None
         self._held: list[tuple[TrackClock, Sample, int, float]] = []
 
@@ -55,6 +59,16 @@ class Epoch:
     def anchor(self, line: TrackClock) -> None:
         """Anchor a track declared while the epoch is open."""
         line.anchor(self._source_anchor, self._anchor, self._not_before)
+
+    def move(self, seconds: float, lines: Collection[TrackClock]) -> None:
+        """Let what is to come be placed later by so much, or earlier."""
+        self._unmoved += seconds * ANCHOR_TIMESCALE
+        ticks = int(self._unmoved)
+        self._unmoved -= ticks
+        self._anchor += ticks
+        if ticks and self._start is not None:
+            for line in lines:
+                line.move(self._anchor)
 
     def admit(
         self,

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 
 from segmenter.audio_clock import AudioClock
 from segmenter.clock_jump import ClockJump, Verdict
+from segmenter.drift import MEASURE_EVERY_S
+from segmenter.drift import Verdict as DriftVerdict
 from segmenter.epoch import Epoch
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Sample, Track
@@ -73,6 +75,7 @@ class Timeline:
         self._break_due = False
         self._newest = 0
         self._last_arrival = 0.0
+        self._measured_utc = 0.0
 
     @property
     def end_utc(self) -> float:
@@ -159,6 +162,7 @@ class Timeline:
             end_utc=self.end_utc,
             ahead_s=ahead_s,
             is_adrift=abs(ahead_s) > ADRIFT_S,
+            drift_s=self._epoch.drift.drift_s if self._epoch is not None else 0.0,
             **dataclasses.asdict(self._counts),
         )
 
@@ -172,6 +176,7 @@ class Timeline:
         if after > index:
             self._newest = self._lines[samples[after - 1].track].last_source
             self._last_arrival = now_utc
+            self._measure(now_utc)
         return after
 
     # -- stamps off the clock
@@ -288,7 +293,8 @@ class Timeline:
         """Take a sample whose place on the source's clock is known."""
         line.last_source = self._newest = source
         line.last_arrival = self._last_arrival = now_utc
-        if self._break_due and line.is_video and sample.is_sync:
+        self._measure(now_utc)
+        if self._break_due and sample.is_sync and self._may_break(line):
             self._begin_epoch(source, now_utc)
         if line.is_started:
             placed = line.place(sample, source, now_utc)
@@ -297,6 +303,26 @@ class Timeline:
         out = epoch.admit(self._lines.values(), line, sample, source, now_utc)
         self._note_opened(epoch)
         return out
+
+    def _may_break(self, line: TrackClock) -> bool:
+        """Whether a new epoch may begin with a sync sample of this track."""
+        return line.is_video or not any(other.is_video for other in self._lines.values())
+
+    def _measure(self, now_utc: float) -> None:
+        """Keep media time with the clock, see drift.py."""
+        if 0 <= now_utc - self._measured_utc < MEASURE_EVERY_S:
+            return
+        self._measured_utc = now_utc
+        epoch = self._epoch
+        if epoch is None or not epoch.is_open or self._break_due:
+            return
+        ahead_s = epoch.media_time(self._newest) / ANCHOR_TIMESCALE - now_utc
+        move_s = epoch.drift.measure(ahead_s, now_utc)
+        if move_s:
+            epoch.move(move_s, self._lines.values())
+        if epoch.drift.verdict is DriftVerdict.LOST:
+            self._counts.lost_clocks += 1
+            self._break_due = True
 
     def _note_opened(self, epoch: Epoch) -> None:
         if self._state is TimelineState.OPENING and epoch.is_open:

@@ -27,6 +27,8 @@ class TimelineCounts:
     """How often media time was anchored."""
     jumps: int = 0
     """Jumps of a publisher's clock; each led to an epoch of its own."""
+    lost_clocks: int = 0
+    """How often media time was anchored anew because a publisher's clock had stood still."""
     stray_tracks: int = 0
     """Tracks that left the clock of the others and were put back beside them."""
     stray_stamps: int = 0
@@ -54,8 +56,11 @@ class TimelineStatistics:
     """Media time minus wall clock at the latest sample: the drift of the publisher's clock."""
     is_adrift: bool
     """The drift is beyond ADRIFT_S: latency grows, or players starve."""
+    drift_s: float
+    """How much ``ahead_s`` has grown since the epoch's first seconds, jitter aside."""
     epochs: int
     jumps: int
+    lost_clocks: int
     stray_tracks: int
     stray_stamps: int
     nudged: int

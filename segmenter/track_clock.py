@@ -108,10 +108,15 @@ class TrackClock(abc.ABC):
 
         The latter two in ticks of ANCHOR_TIMESCALE.
         """
-        scale = self.track.timescale
         self._source_origin = source_origin
-        self._origin = (origin * scale + ANCHOR_TIMESCALE // 2) // ANCHOR_TIMESCALE
+        self.move(origin)
+        scale = self.track.timescale
         self.frontier = max(self.frontier, -(-not_before * scale // ANCHOR_TIMESCALE))
+
+    def move(self, origin: int) -> None:
+        """Let the anchored source ticks be at ``origin`` (ticks of ANCHOR_TIMESCALE) instead."""
+        scale = self.track.timescale
+        self._origin = (origin * scale + ANCHOR_TIMESCALE // 2) // ANCHOR_TIMESCALE
 
     def follow(self, predecessor: TrackClock) -> None:
         """Go on where the clock of the same track, before it was declared anew, has stopped."""

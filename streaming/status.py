@@ -128,6 +128,7 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         ("segment_bytes", "Bytes of segments made.", origin.segment_bytes, "counter"),
         ("playlist_renders", "Playlists and manifests.", origin.playlist_renders, "counter"),
         ("timeline_ahead_seconds", "Media time minus arrival.", timeline.ahead_s, "gauge"),
+        ("timeline_drift_seconds", "Of that, the drift of its clock.", timeline.drift_s, "gauge"),
         ("timeline_jumps", "Jumps of publishers' clocks.", timeline.jumps, "counter"),
         (
             "samples_dropped",
