@@ -230,7 +230,7 @@ class Path:
     def set_slate(self, slate: SlateLoop | None, now_utc: float) -> None:
         """What covers for publishers that are away or silent; goes on air when it is due."""
         is_on_air = self.is_slate_on_air
-        if is_on_air:
+        if is_on_air and slate is not None:
             self._fall_silent(now_utc)
         self._slate = slate
         slot = None
