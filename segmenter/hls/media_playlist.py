@@ -61,6 +61,11 @@ class _Entry:
         self._shown_map = self.map
         self._write()
 
+    @property
+    def shows_map(self) -> bool:
+        """Whether its init section stands with it."""
+        return bool(self._shown_map)
+
     def drop_parts(self) -> None:
         """They are too far from the end to be listed."""
         self._parts = ""
@@ -238,8 +243,20 @@ class MediaPlaylist:
         texts = [entry.text for entry in self._entries]
         self._skipped = len(texts) - self._count_kept()
         self._body = "".join(texts)
-        self._delta_body = "".join(texts[self._skipped :])
+        self._delta_body = self._skipped_map() + "".join(texts[self._skipped :])
         self._head = self._make_head()
+
+    def _skipped_map(self) -> str:
+        """Where EXT-X-MAP is among what a delta leaves out, it is said again behind EXT-X-SKIP.
+
+        Players should remember it, but shaka 5.2 appends parts that it learns of from a delta
+        without any init section, and fails.
+        """
+        kept = islice(self._entries, self._skipped, None)
+        first = next((entry for entry in kept if entry.map), None)
+        if first is None:
+            return self._known_map
+        return "" if first.shows_map else first.map
 
     def _count_kept(self) -> int:
         """Segments not wholly beyond the skip boundary, seen from the last one's end."""

@@ -48,7 +48,7 @@ async function startShaka() {
   shaka.polyfill.installAll();
   const player = new shaka.Player();
   player.configure({ streaming: { lowLatencyMode: true, liveSync: { enabled: true } } });
-  player.addEventListener("error", ({ detail }) => detail.severity === 2 && fail(`shaka ${detail.code}`));
+  player.addEventListener("error", ({ detail }) => detail.severity === 2 && fail(`shaka ${detail.code}: ${detail.data} ${video.error?.message ?? ""}`));
   await player.attach(video);
   await player.load(url);
   await video.play();

@@ -137,6 +137,15 @@ def test_h10_a_delta_of_a_stream_that_changed_its_format_is_right() -> None:
     assert any(b"EXT-X-MAP" in version.delta for version in versions if b"SKIP" in version.delta)
 
 
+def test_h9_a_delta_says_once_which_init_section_applies_after_what_it_skips() -> None:
+    deltas = [v.delta.decode().splitlines() for v in staged(29).history["source"]]
+    skipping = [lines for lines in deltas if any("EXT-X-SKIP" in line for line in lines)]
+    assert skipping
+    for lines in skipping:
+        (at,) = (i for i, line in enumerate(lines) if line.startswith("#EXT-X-MAP"))
+        assert lines[at - 1].startswith("#EXT-X-SKIP")
+
+
 def test_h10_a_player_that_lacks_what_was_skipped_notices() -> None:
     early, late = (staged(seconds).rendered["source"] for seconds in (4, 40))
     assert merge_delta(parse(early.full), parse(late.delta)) is None
