@@ -15,6 +15,9 @@ from collections.abc import Sequence
 SHED_LAG_S = 1.0
 """Several times any sane scheduling delay, and less than a segment."""
 SHED_AFTER_S = 2.0
+START_S = 5.0
+"""A starved machine opens a ladder in two or three seconds and then catches up; after four the
+input queue drops, so that latency stays bounded meanwhile."""
 FALLING_S = 0.1
 """Lag that is so much less than `SHED_AFTER_S` ago is on its way down: nothing more is shed."""
 CALM_LAG_S = 0.25
@@ -29,6 +32,7 @@ class Overload:
     def __init__(self, rungs: Sequence[str]) -> None:
         self._rungs = tuple(rungs)
         self._running = len(self._rungs)
+        self._began: float | None = None
         self._slow_since: float | None = None
         self._slow_lag_s = 0.0
         self._calm_since: float | None = None
@@ -42,9 +46,10 @@ class Overload:
 
     def observe(self, now: float, lag_s: float) -> bool:
         """Takes one measurement; True when `shed` has changed."""
+        self._began = now if self._began is None else self._began
         if lag_s > SHED_LAG_S:
             self._calm_since = None
-            return self._observe_slow(now, lag_s)
+            return now - self._began >= START_S and self._observe_slow(now, lag_s)
         self._slow_since = None
         if lag_s > CALM_LAG_S:
             self._calm_since = None
