@@ -51,6 +51,11 @@ _TRANSITIONS: dict[tuple[Rank | None, Rank | None], frozenset[Why]] = {
 }
 
 
+LATE_S = 0.5
+"""Timers come ten times a second; when one is so much late, we stood still, not the publishers:
+what they sent meanwhile is read first, for as long."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnAirPolicy:
     """When to switch; durations in seconds."""
@@ -115,6 +120,8 @@ class OnAir:
         self._switches = 0
         self._stalls = 0
         self._is_stall_counted = False
+        self._timer_utc = now_utc
+        self._deaf_until_utc = 0.0
 
     # -- who is there ------------------------------------------------------------------------
 
@@ -204,6 +211,9 @@ class OnAir:
     def handle_timer(self, now_utc: float) -> Switch | None:
         """Time passes: call it several times a second."""
         current, slate = self.current, self._slate
+        if now_utc - self._timer_utc > LATE_S:
+            self._deaf_until_utc = now_utc + LATE_S
+        self._timer_utc = now_utc
         if self._chosen is Rank.SLATE and slate is not None and current is not slate:
             return self._switch(slate, Why.CHOSEN, "slate: wanted on air", now_utc)
         if current is None:
@@ -212,6 +222,8 @@ class OnAir:
             return None
         if not current.is_stalled(now_utc):
             self._is_stall_counted = False
+            return None
+        if now_utc < self._deaf_until_utc:
             return None
         self._count_stall(current)
         successor = self._best_ready(now_utc)

@@ -202,6 +202,23 @@ def test_a_stalled_publisher_stays_where_nobody_else_delivers() -> None:
     assert studio.only_switch()[:2] == (Rank.BACKUP, Why.STALLED)
 
 
+def test_we_that_stood_still_do_not_blame_the_publisher() -> None:
+    studio = both()
+    studio.now += 5
+    studio.note(studio.on_air.handle_timer(studio.now))
+    studio.run(5)
+    assert studio.switches == []
+    assert studio.on_air.statistics(studio.now).stalls == 0
+
+
+def test_a_publisher_that_stays_silent_after_we_stood_still_has_stalled() -> None:
+    studio = both()
+    studio.silent.add(Rank.PRIMARY)
+    studio.now += 5
+    studio.run(1)
+    assert studio.rank is Rank.BACKUP
+
+
 def test_one_stall_counts_once() -> None:
     studio = Studio()
     studio.come(Rank.PRIMARY)

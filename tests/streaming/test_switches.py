@@ -5,14 +5,18 @@ No encoder and no process takes part; each story is told at several moments of t
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from fractions import Fraction
 from random import Random
 
 import pytest
 
 from segmenter.media import Sample, Track
+from segmenter.presentation import Presentation, PresentationSettings
+from segmenter.segment import Event, PartReady
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import PathConfig
 from streaming.media_store import MediaStore
@@ -240,3 +244,50 @@ def test_a_slate_before_the_first_publisher_is_live() -> None:
     room.come()
     room.run(3)
     room.check(breaks=1)
+
+
+class PartClock:
+    """A reader that packages and notes when each part of a rendition was ready."""
+
+    def __init__(self) -> None:
+        self.presentation = Presentation(PresentationSettings(1.0, 0.2))
+        self.parts: list[tuple[float, PartReady]] = []
+
+    def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
+        self._note(self.presentation.start(tracks), now_utc)
+
+    def write(self, samples: list[Sample], now_utc: float) -> None:
+        for sample in samples:
+            self._note(self.presentation.push(sample, now_utc), now_utc)
+
+    def pause(self, now_utc: float) -> None:
+        self._note(self.presentation.pause(now_utc), now_utc)
+
+    def end(self, now_utc: float) -> None:
+        self._note(self.presentation.end(now_utc), now_utc)
+
+    def _note(self, events: list[Event], now_utc: float) -> None:
+        self.parts += [(now_utc, event) for event in events if isinstance(event, PartReady)]
+
+    def waits_s(self, name: str, since_utc: float) -> list[float]:
+        times = [at for at, event in self.parts if event.rendition == name and at >= since_utc]
+        return [after - before for before, after in itertools.pairwise(times)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", RENDITIONS)
+def test_parts_go_on_at_their_pace_while_the_slate_covers(seed: int, name: str) -> None:
+    room = Room(seed)
+    clock = PartClock()
+    room.path.readers.append(clock)
+    primary = room.come()
+    room.run(3 + room.random.uniform(0, 1))
+    room.path.set_slate(slate(), room.now)
+    primary.vanish()
+    away_utc = room.now
+    room.run(4 + room.random.uniform(0, 1))
+    room.come()
+    room.run(3)
+    waits_s = clock.waits_s(name, away_utc - 0.5)
+    assert max(waits_s) < 0.5 + 0.1 + 0.2 + 0.1, "slate_after_s, a timer, a part and a little"
+    assert sorted(waits_s)[-2] < 0.2 + 0.1, "all others at real time"
