@@ -1,24 +1,11 @@
 """A path: its publishers' slots, one timeline, one door for samples, and who reads them.
 
-The life of a path:
-
-    IDLE ──occupy──→ STARTING ──first sample placed──→ LIVE ⇄ DEGRADED (encoder cannot keep up)
-                        ↑  │                             │ ↑ │
-                occupy  │  └──publisher gone──→ RECONNECTING │ └──silent──→ SLATE
-                        ├─────────────────────────┘  │ │     └──delivers again──┘ ↑ │
-                        │                            │ └──slate due───────────────┘ │
-                        │                            └──linger over──→ ENDED ←──────┘
-                        └────────────────────────────────occupy──────────┘
-
-While RECONNECTING playlists stay as they are and whoever is on air next continues them. In SLATE
-the slate is on air: because publishers are away or silent, or by choice. A path with a slate that
-is always there begins in it. ENDED means that players were told the end. Which of several
-publishers is on air decides streaming/on_air.py. Sans-IO: time arrives as an argument.
+Its life is in streaming/path_state.py; which of several publishers is on air decides
+streaming/on_air.py. Sans-IO: time arrives as an argument.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,10 +14,12 @@ from segmenter.errors import MediaError, UsageError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock, Timeline
 from segmenter.timeline_statistics import TimelineStatistics
+from streaming.byte_rate import ByteRate
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publisher
 from streaming.on_air import OnAir, OnAirPolicy, OnAirStatistics, Switch
+from streaming.path_state import TRANSITIONS, PathState, StateChange
 from streaming.publisher_slot import Rank, Slot
 from streaming.slate.loop import SlateLoop
 
@@ -38,42 +27,6 @@ BAD_NAME = "NetStream.Publish.BadName"
 REJECTED = "NetStream.Publish.Rejected"
 TAKEN_OVER = "NetStream.Unpublish.Success"
 """RTMP's reason codes, which every ingest translates for its own publishers."""
-
-
-class PathState(enum.Enum):
-    """Where a path is in its life; the value is the word of the API, logs and metrics."""
-
-    IDLE = "idle"
-    STARTING = "starting"
-    LIVE = "live"
-    DEGRADED = "degraded"
-    SLATE = "slate"
-    RECONNECTING = "reconnecting"
-    ENDED = "ended"
-
-
-_S = PathState
-_TRANSITIONS: dict[PathState, frozenset[PathState]] = {
-    _S.IDLE: frozenset({_S.STARTING, _S.SLATE}),
-    _S.STARTING: frozenset({_S.LIVE, _S.SLATE, _S.RECONNECTING}),
-    _S.LIVE: frozenset({_S.DEGRADED, _S.SLATE, _S.RECONNECTING}),
-    _S.DEGRADED: frozenset({_S.LIVE, _S.SLATE, _S.RECONNECTING}),
-    _S.SLATE: frozenset({_S.LIVE, _S.RECONNECTING, _S.ENDED}),
-    _S.RECONNECTING: frozenset({_S.STARTING, _S.SLATE, _S.ENDED}),
-    _S.ENDED: frozenset({_S.STARTING}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """One transition; `version` counts a path's transitions from 1."""
-
-    path: str
-    old: PathState
-    new: PathState
-    reason: str
-    version: int
-    at_utc: float
 
 
 class Reader(Protocol):
@@ -148,7 +101,7 @@ class Path:
         self._publishers = 0
         self._samples_in = 0
         self._bytes_in = 0
-        self._rate = _Rate(now_utc)
+        self._rate = ByteRate(now_utc)
 
     # -- the publishers' side ----------------------------------------------------------------
 
@@ -416,7 +369,7 @@ class Path:
 
     def _set_state(self, new: PathState, reason: str, now_utc: float) -> None:
         old = self.state
-        if new not in _TRANSITIONS[old]:
+        if new not in TRANSITIONS[old]:
             raise UsageError(f"path {self.name} cannot go from {old.value} to {new.value}")
         self.state = new
         self.state_since_utc = now_utc
@@ -453,27 +406,3 @@ to encode one. Beyond it viewers have run dry, and media made up for the past he
 
 SLATE_IDLE_S = 1.0
 """When to ask again about a slate that is not on air."""
-
-RATE_WINDOW_S = 5.0
-"""Long enough to smooth a GOP's key frame, short enough to follow a publisher's change."""
-
-
-class _Rate:
-    """Bits per second over the last full window."""
-
-    def __init__(self, now_utc: float) -> None:
-        self._since = now_utc
-        self._bytes = 0
-        self._last = 0
-
-    def add(self, size_bytes: int, now_utc: float) -> None:
-        self._bytes += size_bytes
-        if now_utc - self._since >= RATE_WINDOW_S:
-            self._last = self.bits_per_second(now_utc)
-            self._since, self._bytes = now_utc, 0
-
-    def bits_per_second(self, now_utc: float) -> int:
-        elapsed = now_utc - self._since
-        if elapsed >= RATE_WINDOW_S or (not self._last and elapsed > 0):
-            return int(self._bytes * 8 / elapsed)
-        return self._last

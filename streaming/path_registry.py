@@ -22,7 +22,8 @@ from streaming.errors import PublishRejected
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.on_air import Switch
-from streaming.path import BAD_NAME, Path, PathState, StateChange
+from streaming.path import BAD_NAME, Path
+from streaming.path_state import PathState, StateChange
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed

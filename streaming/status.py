@@ -15,7 +15,8 @@ from segmenter.media import MediaType, Track
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.latency_histogram import BOUNDS_S, LatencyCounts
 from streaming.media_store import StoreStatistics
-from streaming.path import Path, PathState, PathStatistics
+from streaming.path import Path, PathStatistics
+from streaming.path_state import PathState
 from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
 from streaming.shelf_messages import PathState as PathStateMessage

@@ -32,6 +32,8 @@ SANS_IO = (
     "streaming/ingest/rtmp/handshake.py",
     "streaming/transcode/ladder.py",
     "streaming/path.py",
+    "streaming/path_state.py",
+    "streaming/byte_rate.py",
     "streaming/gone_memory.py",
     "streaming/media_feed.py",
     "streaming/media_shelf.py",

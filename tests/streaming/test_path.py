@@ -11,7 +11,8 @@ from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
-from streaming.path import BAD_NAME, TAKEN_OVER, Path, PathState, StateChange
+from streaming.path import BAD_NAME, TAKEN_OVER, Path
+from streaming.path_state import PathState, StateChange
 from streaming.publisher_slot import Slot
 
 NOW = 1_700_000_000.0

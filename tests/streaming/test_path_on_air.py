@@ -12,7 +12,8 @@ from segmenter.timeline import RTMP_CLOCK
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
 from streaming.on_air import Switch
-from streaming.path import Path, PathState, StateChange
+from streaming.path import Path
+from streaming.path_state import PathState, StateChange
 from streaming.publisher_slot import Rank, Slot
 from streaming.slate.loop import SlateLoop, SlateStrip
 from tests.streaming.test_path import NOW, VIDEO, FakePublisher, RecordingReader

@@ -12,7 +12,8 @@ from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import SourceClock
 from streaming.config import PathConfig, RungConfig
 from streaming.media_store import MediaStore
-from streaming.path import Path, PathState
+from streaming.path import Path
+from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Slot
 from streaming.shelf_feed import ShelfFeed

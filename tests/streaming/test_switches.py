@@ -20,7 +20,8 @@ from segmenter.segment import Event, PartReady
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import PathConfig
 from streaming.media_store import MediaStore
-from streaming.path import Path, PathState
+from streaming.path import Path
+from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed

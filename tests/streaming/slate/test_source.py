@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from streaming.config import PathConfig
-from streaming.path import Path, PathState
+from streaming.path import Path
+from streaming.path_state import PathState
 from streaming.slate.source import SlateSource
 from tests.segmenter.stage import AUDIO, SMALL
 from tests.streaming.test_path import RecordingReader
