@@ -160,6 +160,11 @@ class Rendition:
         return any(not segment.is_gap for segment in self._segments)
 
     @property
+    def is_playable(self) -> bool:
+        """Whether there is any media: listed segments, or parts of the first one."""
+        return bool(self.open_parts) or self.has_media
+
+    @property
     def window_bytes(self) -> int:
         """Bytes of the segments listed."""
         return self._window_bytes
@@ -261,8 +266,8 @@ class Rendition:
         self.codecs = codecs
 
     def bitrates(self) -> Bitrates:
-        """What the segments listed measure."""
-        return self._bitrates
+        """What the segments listed measure; before the first one, what is to be expected."""
+        return self._bitrates if self._segments else self._expected_bitrates()
 
     def _measure(self) -> Bitrates:
         bits = 8 * self._window_bytes
@@ -274,6 +279,15 @@ class Rendition:
         if abs(average - announced) <= AVERAGE_TOLERANCE * average and announced <= peak:
             average = announced
         return Bitrates(peak, average)
+
+    def _expected_bitrates(self) -> Bitrates:
+        """By what the track announces, else by the parts, which begin with a key frame."""
+        average = self.track.bitrate
+        if not average and self.open_parts:
+            ticks = sum(part.duration for part in self.open_parts)
+            bits = 8 * sum(part.size_bytes for part in self.open_parts)
+            average = bits * self.track.timescale // ticks
+        return Bitrates(average * 5 // 4, average)
 
     def frame_rate(self) -> float:
         """Frames per second: as announced, else measured over the window; 0 when unknown."""

@@ -40,7 +40,7 @@ class ShelvedRendition:
         self.folder = f"/{opened.path}/{opened.rendition}/"
         self.segments: dict[int, ShelvedSegment] = {}
         """By media sequence number, oldest first."""
-        self._content_type = opened.content_type
+        self.content_type = opened.content_type
         self._bodies = bodies
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class ShelvedRendition:
         resource = segment.resources[part] = MediaResource(
             self.folder + name,
             self.path,
-            self._content_type,
+            self.content_type,
             start=start,
             offset=offset,
             size_bytes=size,

@@ -10,10 +10,13 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+from segmenter.boundary import target_duration_for
 from segmenter.dash.mpd import render_mpd
 from segmenter.hls.live_playlists import LivePlaylists
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+from segmenter.hls.rendered_playlist import RenderedPlaylist
 from segmenter.media import MediaType, Payload, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
 from segmenter.segment import (
@@ -30,7 +33,7 @@ from segmenter.segment import (
 from streaming.config import PathConfig
 from streaming.latency_histogram import LatencyCounts, LatencyHistogram
 from streaming.shelf_feed import ShelfFeed
-from streaming.shelf_messages import Put
+from streaming.shelf_messages import LivePlaylist, Put
 
 UTC_TIMING_URL = "/time"
 
@@ -83,25 +86,20 @@ class Origin:
     def __init__(self, path: str, config: PathConfig, feed: ShelfFeed) -> None:
         self._path = path
         self._feed = feed
-        self._presentation = Presentation(
-            PresentationSettings(
-                segment_duration_s=config.segment_duration_s,
-                part_duration_s=config.part_duration_s,
-                window_s=config.window_s,
-                window_bytes=config.window_bytes,
-            )
-        )
-        self._playlists = LivePlaylists(self._presentation, low_latency=False)
+        self._is_low_latency = config.part_duration_s > 0
+        self._presentation = Presentation(_settings(config))
+        self._playlists = LivePlaylists(self._presentation, low_latency=self._is_low_latency)
         self._expected: frozenset[str] = frozenset()
         self._ready: set[str] = set()
         self._changed: set[str] = set()
         self._lost: dict[str, int] = {}
         """Rendition -> number of its latest segment that could not be kept."""
         self._latencies: defaultdict[str, LatencyHistogram] = defaultdict(LatencyHistogram)
-        self._first_segment_utc = 0.0
+        self._first_media_utc = 0.0
         self._listed = False
         self._variants = ""
         """The multivariant playlist on the shelf."""
+        self._indexes_changed = False
         self._segments = 0
         self._segment_bytes = 0
         self._renders = 0
@@ -158,7 +156,8 @@ class Origin:
             self._shelve(event, now_utc)
         if self._changed:
             self._render(now_utc)
-        elif self._first_segment_utc and not self._listed:
+        if self._indexes_changed or (self._first_media_utc and not self._listed):
+            self._indexes_changed = False
             self._render_indexes(now_utc)
 
     def _shelve(self, event: Event, now_utc: float) -> None:
@@ -167,10 +166,14 @@ class Origin:
                 self._put_init(rendition, init)
             case PartReady(rendition, part, pieces):
                 self._put_part(rendition, part, pieces)
+                if self._is_low_latency:
+                    self._changed.add(rendition)
+                    self._note_media(rendition, now_utc)
                 if part.captured_utc:
                     self._latencies[rendition].observe(now_utc - part.captured_utc)
             case SegmentReady(rendition, segment):
                 self._changed.add(rendition)
+                self._indexes_changed = True
                 if not segment.is_gap and segment.msn != self._lost.get(rendition):
                     self._complete_segment(rendition, segment, now_utc)
             case SegmentExpired(rendition, segment):
@@ -178,6 +181,7 @@ class Origin:
             case PresentationEnded():
                 renditions = self._presentation.renditions
                 self._changed.update(name for name in renditions if renditions[name].segments)
+                self._indexes_changed = True
 
     def _put_part(self, rendition: str, part: Part, pieces: Sequence[Payload]) -> None:
         """Where there is no room for it, what playlists list no longer leaves before its time.
@@ -198,42 +202,81 @@ class Origin:
 
     def _complete_segment(self, rendition: str, segment: Segment, now_utc: float) -> None:
         self._feed.complete_segment(self._path, rendition, segment.msn)
-        self._ready.add(rendition)
-        self._first_segment_utc = self._first_segment_utc or now_utc
+        self._note_media(rendition, now_utc)
         self._segments += 1
         self._segment_bytes += segment.size_bytes
 
     def _render(self, now_utc: float) -> None:
         """Renders what changed: those renditions' playlists, and what lists all of them."""
-        for name, playlist in self._playlists.render(self._changed).items():
-            self._put_text(f"{name}/index.m3u8", playlist.full, HLS_TYPE, rendition=name)
+        for name, rendered in self._playlists.render(self._changed).items():
+            self._put_playlist(name, rendered)
         self._changed.clear()
-        self._render_indexes(now_utc)
+
+    def _note_media(self, rendition: str, now_utc: float) -> None:
+        """It has something to play."""
+        if rendition not in self._ready:
+            self._ready.add(rendition)
+            self._first_media_utc = self._first_media_utc or now_utc
+            self._indexes_changed = True
 
     def _render_indexes(self, now_utc: float) -> None:
         if not self._listed and not self._may_list(now_utc):
             return
-        if not self._presentation.has_media:  # nothing but gaps: what was listed stays
-            return
-        self._listed = True
-        variants = render_multivariant_playlist(self._presentation)
-        if variants != self._variants:
-            self._variants = variants
-            self._put_text("index.m3u8", variants.encode(), HLS_TYPE)
-        mpd = render_mpd(self._presentation, now_utc, UTC_TIMING_URL)
-        self._put_text("manifest.mpd", mpd.encode(), DASH_TYPE)
+        presentation = self._presentation
+        if any(rendition.is_playable for rendition in presentation.renditions.values()):
+            self._listed = True
+            variants = render_multivariant_playlist(presentation)
+            if variants != self._variants:
+                self._variants = variants
+                self._put_text("index.m3u8", variants.encode(), HLS_TYPE)
+        if presentation.has_media:  # else there is nothing but gaps: what was listed stays
+            mpd = render_mpd(presentation, now_utc, UTC_TIMING_URL)
+            self._put_text("manifest.mpd", mpd.encode(), DASH_TYPE)
 
     def _may_list(self, now_utc: float) -> bool:
         """Whether enough renditions have media for players to make their choice once."""
         if self._ready >= self._expected:
             return bool(self._ready)
-        if not self._first_segment_utc:
+        if not self._first_media_utc:
             return False
         video = {name for name in self._expected if not is_audio(name)}
-        wait_s = JOIN_WAIT_S if not video or video & self._ready else VIDEO_WAIT_S
-        return now_utc - self._first_segment_utc >= wait_s
+        wait_s = self._join_wait_s if not video or video & self._ready else VIDEO_WAIT_S
+        return now_utc - self._first_media_utc >= wait_s
 
-    def _put_text(self, name: str, body: bytes, content_type: str, *, rendition: str = "") -> None:
+    @property
+    def _join_wait_s(self) -> float:
+        # With parts the first rendition is there when others have not begun their first segment.
+        config = self._presentation.settings
+        return JOIN_WAIT_S + (config.segment_duration_s if self._is_low_latency else 0.0)
+
+    def _put_playlist(self, rendition: str, rendered: RenderedPlaylist) -> None:
+        self._renders += 1
+        state = rendered.state
+        live = LivePlaylist(
+            delta=b"" if rendered.delta is rendered.full else rendered.delta,
+            delta_v2=b"" if rendered.delta_v2 is rendered.full else rendered.delta_v2,
+            last_msn=state.last_msn,
+            last_parts=state.last_parts,
+            open_parts=state.open_parts,
+            target_duration=state.target_duration,
+            part_target_s=state.part_target_s,
+            is_ended=state.is_ended,
+            hint=state.hint,
+        )
+        self._feed.put(
+            Put(
+                path=self._path,
+                url=f"/{self._path}/{rendition}/index.m3u8",
+                body=rendered.full,
+                content_type=HLS_TYPE,
+                cache="playlist",
+                max_age_s=PLAYLIST_MAX_AGE_S,
+                rendition=rendition,
+                live=live if state.can_block else None,
+            )
+        )
+
+    def _put_text(self, name: str, body: bytes, content_type: str) -> None:
         self._renders += 1
         self._feed.put(
             Put(
@@ -243,7 +286,6 @@ class Origin:
                 content_type=content_type,
                 cache="playlist",
                 max_age_s=PLAYLIST_MAX_AGE_S,
-                rendition=rendition,
             )
         )
 
@@ -261,3 +303,17 @@ class Origin:
     def _media_type(self, rendition: str) -> str:
         kind = self._presentation.renditions[rendition].track.media_type
         return "audio/mp4" if kind is MediaType.AUDIO else "video/mp4"
+
+
+def _settings(config: PathConfig) -> PresentationSettings:
+    """With parts the playlist begins with the first one, so the target duration is decided before
+    the first segment is there to be measured: GOPs must then fit the segment duration."""
+    segment_duration = Fraction(config.segment_duration_s).limit_denominator(1000)
+    target = target_duration_for(segment_duration, segment_duration)
+    return PresentationSettings(
+        segment_duration_s=config.segment_duration_s,
+        part_duration_s=config.part_duration_s,
+        window_s=config.window_s,
+        window_bytes=config.window_bytes,
+        target_duration=target if config.part_duration_s > 0 else 0,
+    )

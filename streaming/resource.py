@@ -10,10 +10,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from streaming.shelf_messages import Put
+from segmenter.hls.rendered_playlist import PlaylistState, Skip
+from streaming.shelf_messages import LivePlaylist, Put
 
 MEDIA_MAX_AGE_S: Final = 3600
 """How long caches may keep media, seconds: longer than any player asks for a live segment."""
+
+BLOCKED_MAX_AGE_TARGETS: Final = 6
+"""Target durations that caches may keep the answer to a request with directives (RFC 8216bis
+6.2.5.2)."""
 
 LARGEST_SHARE: Final = 4
 """A body of more than the cache's limit by this is not kept: it would push out all others."""
@@ -70,15 +75,13 @@ class Resource:
     @classmethod
     def from_put(cls, put: Put) -> Resource:
         """What was put, body and all."""
-        # CRC and length of one URL's bytes: any delivery process and any restart makes the same.
-        etag = put.etag or f"{zlib.crc32(put.body):08x}-{len(put.body):x}"
         return cls(
             put.url,
             put.path,
             put.content_type,
             body=put.body,
             size_bytes=len(put.body),
-            etag=etag,
+            etag=put.etag or _etag(put.body),
             cache_control=_cache_control(put),
             kind=_kind(put),
         )
@@ -102,6 +105,62 @@ class Resource:
             compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
             self._gzip_body = compressor.compress(self._body or b"") + compressor.flush()
         return self._gzip_body
+
+
+class PlaylistResource(Resource):
+    """A media playlist that requests may wait for, in all its versions.
+
+    As a resource it is the whole playlist, for those who ask without directives.
+    """
+
+    __slots__ = ("_live", "_versions", "state")
+
+    def __init__(self, put: Put, live: LivePlaylist) -> None:
+        super().__init__(
+            put.url,
+            put.path,
+            put.content_type,
+            body=put.body,
+            size_bytes=len(put.body),
+            etag=_etag(put.body),
+            cache_control=_cache_control(put),
+            kind="playlist",
+        )
+        self._live = live
+        self._versions: dict[Skip, Resource] = {}
+        self.state = PlaylistState(
+            last_msn=live.last_msn,
+            last_parts=live.last_parts,
+            open_parts=live.open_parts,
+            target_duration=live.target_duration,
+            part_target_s=live.part_target_s,
+            can_block=True,
+            is_ended=live.is_ended,
+            hint=live.hint,
+        )
+
+    def version(self, skip: Skip) -> Resource:
+        """The answer to a request that named what it wants: the same object for everybody."""
+        version = self._versions.get(skip)
+        if version is None:
+            version = self._versions[skip] = self._build(skip)
+        return version
+
+    def _build(self, skip: Skip) -> Resource:
+        body = {Skip.NO: b"", Skip.YES: self._live.delta, Skip.V2: self._live.delta_v2}[skip]
+        body = body or self._body or b""
+        # RFC 8216bis 6.2.5.2: it answers this very URL for as long as somebody may ask for it.
+        max_age_s = BLOCKED_MAX_AGE_TARGETS * self.state.target_duration
+        return Resource(
+            self.url,
+            self.path,
+            self.content_type,
+            body=body,
+            size_bytes=len(body),
+            etag=_etag(body),
+            cache_control=f"public, max-age={max_age_s}",
+            kind="playlist",
+        )
 
 
 class MediaBodies:
@@ -190,6 +249,11 @@ class MediaResource(Resource):
     def load_range(self, first: int, end: int) -> bytes | None:
         """See Resource."""
         return self._bodies.load_range(self, first, end)
+
+
+def _etag(body: bytes) -> str:
+    """CRC and length of one URL's bytes: any delivery process and any restart makes the same."""
+    return f"{zlib.crc32(body):08x}-{len(body):x}"
 
 
 def is_text(content_type: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from streaming.gone_memory import GoneMemory, numbered
 from streaming.media_shelf import ShelvedRendition
-from streaming.resource import MediaBodies, MediaResource, Resource
+from streaming.resource import MediaBodies, MediaResource, PlaylistResource, Resource
 from streaming.shelf_messages import (
     Drop,
     GoneSnapshot,
@@ -38,15 +38,20 @@ class Absence(Enum):
 
     NEVER = 404
     GONE = 410
-    STARTING = 503
+    STARTING = "503 starting"
+    LATE = "503 late"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that says so."""
+        return 503 if isinstance(self.value, str) else self.value
 
 
 class Shelf:
     """Owns the resources of one delivery process; the link feeds it, requests look things up.
 
-    For low latency a request will wait for a resource that is announced but not there yet: `put`
-    and `put_media` are the places where resources appear, one for text and one for media, so
-    waiters will be released there.
+    `put` and `put_media` are the places where resources appear, one for text and one for media;
+    requests that wait for one are `streaming.live_requests`' business.
     """
 
     def __init__(self, bodies: MediaBodies) -> None:
@@ -65,7 +70,8 @@ class Shelf:
 
     def put(self, put: Put) -> Resource:
         """A resource appears or replaces the one at its URL."""
-        resource = Resource.from_put(put)
+        live = put.live
+        resource = Resource.from_put(put) if live is None else PlaylistResource(put, live)
         old = self._resources.get(put.url)
         if old is not None:
             self.bytes_held -= old.size_bytes
@@ -79,15 +85,15 @@ class Shelf:
         self._gone.remember(drop.url)
         self._remove(drop.url)
 
-    def put_media(self, news: Media) -> None:
-        """Parts and segments appear and go."""
+    def put_media(self, news: Media) -> str:
+        """Parts and segments appear and go; gives the folder of their rendition."""
         if isinstance(news, RenditionOpened):
             rendition = ShelvedRendition(news, self.bodies)
             self._renditions[news.handle] = self._by_folder[rendition.folder] = rendition
-            return
+            return rendition.folder
         found = self._renditions.get(news.handle)
         if found is None:  # of a path that has gone
-            return
+            return ""
         match news:
             case PartAdded():
                 found.add_part(news)
@@ -97,6 +103,16 @@ class Shelf:
                 found.restore(news)
             case SegmentDropped():
                 self._drop_segment(found, news.msn)
+        return found.folder
+
+    def rendition(self, folder: str) -> ShelvedRendition | None:
+        """The rendition at `folder`, once it has media."""
+        return self._by_folder.get(folder)
+
+    def playlist(self, folder: str) -> PlaylistResource | None:
+        """The media playlist of the rendition at `folder`, if requests may wait for it."""
+        found = self._resources.get(f"{folder}index.m3u8")
+        return found if isinstance(found, PlaylistResource) else None
 
     def restore_gone(self, snapshot: GoneSnapshot) -> None:
         """What had gone before this process started."""

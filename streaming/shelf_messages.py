@@ -35,6 +35,25 @@ class DeliveryConfig(Struct, tag="config", array_like=True, frozen=True):
     """The origin's UTC minus the machine's monotonic clock; 0: the system's UTC will do."""
 
 
+class LivePlaylist(Struct, array_like=True, frozen=True):
+    """What requests with delivery directives get of a media playlist, and are judged by.
+
+    The other fields are those of segmenter.hls.rendered_playlist.PlaylistState.
+    """
+
+    delta: bytes
+    """Answer to `_HLS_skip=YES`; empty where it is the whole playlist."""
+    delta_v2: bytes
+    """Answer to `_HLS_skip=v2`; empty where it is the whole playlist."""
+    last_msn: int
+    last_parts: int
+    open_parts: int
+    target_duration: int
+    part_target_s: float
+    is_ended: bool
+    hint: str
+
+
 class Put(Struct, tag="put", array_like=True, frozen=True):
     """A resource appears, or is replaced, at `url`."""
 
@@ -52,6 +71,8 @@ class Put(Struct, tag="put", array_like=True, frozen=True):
     """Without quotes; "" lets the shelf make one from the bytes."""
     rendition: str = ""
     """The rendition it belongs to; "" for what belongs to the whole path."""
+    live: LivePlaylist | None = None
+    """Set for a media playlist that requests may wait for."""
 
 
 class Drop(Struct, tag="drop", array_like=True, frozen=True):
@@ -216,6 +237,12 @@ class DeliveryStatistics(Struct, tag="statistics", frozen=True):
     cache_hits: int = 0
     """Requests for media that were kept ready."""
     cache_misses: int = 0
+    waiting: int = 0
+    """Requests that wait now for a playlist or for media."""
+    waits_served: int = 0
+    """Waits that ended because what was waited for came."""
+    waits_late: int = 0
+    """Waits that ended because it did not come in time."""
 
 
 class Totals(Struct, tag="totals", array_like=True, frozen=True):

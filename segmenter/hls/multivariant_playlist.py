@@ -55,7 +55,7 @@ def render_multivariant_playlist(presentation: Presentation) -> str:
     Bandwidths are measured. A rendition of which nothing (but gaps) is listed is left out.
     Raises UsageError when none has media.
     """
-    listed = [rendition for rendition in presentation.renditions.values() if rendition.has_media]
+    listed = [rendition for rendition in presentation.renditions.values() if rendition.is_playable]
     if not listed:
         raise UsageError("no rendition has media yet")
     video = [rendition for rendition in listed if rendition.track.media_type is MediaType.VIDEO]

@@ -28,6 +28,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 _ABSENCE_TEXT: Final = {
     Absence.NEVER: "Not found: nothing has been published here.\n",
     Absence.GONE: "Gone: this has left the live window.\n",
+    Absence.LATE: "Late: what was waited for has not come in time, try again.\n",
     Absence.STARTING: "Starting: the stream is not playable yet, try again in a second.\n",
 }
 
@@ -96,9 +97,9 @@ def absence_response(absence: Absence) -> Response:
     headers = {"Content-Type": _TEXT, "Cache-Control": "no-store"}
     if absence is Absence.GONE:
         headers["Cache-Control"] = f"public, max-age={GONE_MAX_AGE_S}"
-    if absence is Absence.STARTING:
+    if absence.status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(status=absence.value, text=_ABSENCE_TEXT[absence], headers=headers)
+    return Response(status=absence.status, text=_ABSENCE_TEXT[absence], headers=headers)
 
 
 def text_response(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -16,6 +16,7 @@ from aiohttp.web import (
     StreamResponse,
 )
 
+from streaming.live_requests import Pending
 from streaming.server.answers import text_response
 from streaming.server.fast_path import (
     MAX_HEAD_BYTES,
@@ -26,6 +27,7 @@ from streaming.server.fast_path import (
 )
 from streaming.server.middleware import SERVER
 from streaming.server.viewers import viewer_key
+from streaming.waiting_room import Outcome, Ticket
 
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; players ask every 2 s to 10 s (nginx: 75 s)."""
@@ -45,6 +47,9 @@ MAX_LINE_BYTES: Final = 8_190
 MAX_HEADER_FIELDS: Final = 64
 """Browsers send under 30."""
 
+EARLY_BYTES: Final = 16_384
+"""What a client may send while its request waits; players send nothing before the answer."""
+
 READ_BYTES: Final = 16_384
 """We take no bodies worth reading ahead."""
 
@@ -60,14 +65,18 @@ class Connection(RequestHandler):
     __slots__ = (
         "_at_boundary",
         "_client_is_done",
+        "_deadline",
+        "_early",
         "_fast_path",
         "_fields",
         "_head_since",
         "_plain",
         "_socket_transport",
+        "_ticket",
         "_unsent_bytes",
         "_unsent_since",
         "_viewer",
+        "_waiting_line",
     )
 
     def __init__(self, server: Server, fast_path: FastPath | None, **settings: Any) -> None:
@@ -85,6 +94,11 @@ class Connection(RequestHandler):
         # aiohttp forgets its transport when it closes, though bytes may still wait in it.
         self._socket_transport: asyncio.Transport | None = None
         self._client_is_done = False
+        # A request that waits on the fast path: its line, its fields being the last ones seen.
+        self._ticket: Ticket | None = None
+        self._waiting_line = b""
+        self._deadline = 0.0
+        self._early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no asyncio.Transport by type.
@@ -93,10 +107,16 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._socket_transport = None
+        if self._ticket is not None:
+            self._ticket.leave()
+            self._ticket = None
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client will ask nothing more; it still gets what it asked for (HTTP/1.0 tools)."""
+        if self._ticket is not None:
+            self._client_is_done = True
+            return True
         if self._waiter is not None and not self._messages:
             return None
         self._client_is_done = True
@@ -120,6 +140,11 @@ class Connection(RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def data_received(self, data: bytes) -> None:
+        if self._ticket is not None:
+            self._early += data
+            if len(self._early) > EARLY_BYTES:
+                self.abort()
+            return
         if self._at_boundary and data:
             if self._answer_fast(data):
                 return
@@ -155,9 +180,49 @@ class Connection(RequestHandler):
         answer = fast_path.answer(line, self._plain, self._viewer)
         if answer is None:
             return False
+        if isinstance(answer, Pending):
+            return self._wait(answer, line, self._loop.time() + answer.patience_s)
         self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S
         transport.writelines(answer)
         return True
+
+    def _wait(self, pending: Pending, line: bytes, deadline: float) -> bool:
+        """Answers `line` when what it waits for is there; False when too many wait already."""
+        assert self._fast_path is not None
+        self._ticket = self._fast_path.wait(pending, deadline, self._released)
+        if self._ticket is None:
+            return False
+        self._waiting_line, self._deadline = line, deadline
+        self._next_keepalive_close_time = deadline + KEEPALIVE_S
+        return True
+
+    def _released(self, outcome: Outcome) -> None:
+        """The wait is over."""
+        self._ticket = None
+        fast_path, transport, plain = self._fast_path, self.transport, self._plain
+        if transport is None or fast_path is None or plain is None:
+            return
+        line = self._waiting_line
+        if outcome is Outcome.DUE:
+            answer = fast_path.answer(line, plain, self._viewer)
+            if isinstance(answer, Pending) and self._wait(answer, line, self._deadline):
+                return
+            if isinstance(answer, list):
+                transport.writelines(answer)
+            else:  # such as 404: what was hinted never came
+                super().data_received(line + b"\r\n" + self._fields)
+        else:
+            transport.write(fast_path.apology())
+        self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S
+        self._go_on(closes=outcome is Outcome.CLOSED)
+
+    def _go_on(self, *, closes: bool) -> None:
+        """After the answer to a request that waited: what the client sent meanwhile."""
+        early, self._early = self._early, b""
+        if early and not closes:
+            self.data_received(early)
+        elif closes or (self._client_is_done and not self._messages):
+            self.force_close()
 
     def is_dawdling(self, now: float) -> bool:
         """Whether the client has used up its time for sending a request or taking a response."""
@@ -218,7 +283,8 @@ class DeliveryServer(Server):
         handler: Callable[[BaseRequest], Awaitable[StreamResponse]],
         fast_path: FastPath | None = None,
     ) -> None:
-        super().__init__(handler)
+        # Whoever waits for a part or a playlist is forgotten as soon as the client has gone.
+        super().__init__(handler, handler_cancellation=True)
         self._fast_path = fast_path
 
     def __call__(self) -> Connection:

@@ -6,6 +6,7 @@ from typing import Final
 
 from streaming.shelf import Shelf
 from streaming.shelf_messages import DeliveryStatistics
+from streaming.waiting_room import WaitingRoom
 
 _OK: Final = {kind: f"{kind} 2xx" for kind in ("media", "playlist", "page")}
 
@@ -32,7 +33,7 @@ class Counters:
         self.sent_bytes += sent_bytes
         self.fast_requests += 1
 
-    def take(self, open_connections: int, shelf: Shelf) -> DeliveryStatistics:
+    def take(self, open_connections: int, shelf: Shelf, room: WaitingRoom) -> DeliveryStatistics:
         """A snapshot; the loop's worst lag starts again from zero."""
         lag, self.loop_lag_s = self.loop_lag_s, 0.0
         return DeliveryStatistics(
@@ -47,4 +48,7 @@ class Counters:
             cached_bytes=shelf.bodies.held_bytes,
             cache_hits=shelf.bodies.hits,
             cache_misses=shelf.bodies.misses,
+            waiting=len(room),
+            waits_served=room.served,
+            waits_late=room.late,
         )

@@ -55,6 +55,9 @@ REPORT_S: Final = 1.0
 VIEWER_TURN_S: Final = 5
 """Reports in one turn of the viewer counter: a viewer counts for 5 s to 10 s."""
 
+EXPIRE_S: Final = 0.25
+"""How often requests that have waited for too long are looked for; they wait for seconds."""
+
 WANTED_MAX: Final = 256
 """Paths asked for within one report; further ones wait for the next request."""
 
@@ -98,7 +101,7 @@ class Delivery:
         gc.freeze()
         await self._listener.start()
         self._send(Listening())
-        await self._report()
+        await asyncio.gather(self._report(), self._expire())
 
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
@@ -117,7 +120,15 @@ class Delivery:
                 self._site.viewers.turn()
             self._wanted.clear()
             self._send(Viewers(self._site.viewers.counts()))
-            self._send(self._site.counters.take(len(self._listener.connections), self._shelf))
+            counters, connections = self._site.counters, len(self._listener.connections)
+            self._send(counters.take(connections, self._shelf, self._site.live.room))
+
+    async def _expire(self) -> None:
+        assert self._site is not None
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(EXPIRE_S)
+            self._site.live.room.expire(loop.time())
 
     async def _drain(self) -> None:
         assert self._link is not None
@@ -145,15 +156,21 @@ class Delivery:
                 PartAdded() | SegmentCompleted() | SegmentDropped() | SegmentState()
                 | RenditionOpened()
             ):  # fmt: skip
-                shelf.put_media(message)
+                folder = shelf.put_media(message)
+                if self._site is not None:
+                    self._site.live.media_changed(folder)
             case Put():
-                shelf.put(message)
+                resource = shelf.put(message)
+                if self._site is not None:
+                    self._site.live.playlist_changed(resource)
             case Drop():
                 shelf.drop(message)
             case PathState():
                 shelf.path_state(message)
             case PathGone():
                 shelf.path_gone(message)
+                if self._site is not None:
+                    self._site.live.path_gone(message.path)
             case Totals():
                 if self._site is not None:
                     self._site.totals = message

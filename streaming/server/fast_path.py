@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
+from streaming.live_requests import Found, LiveRequests, Pending
 from streaming.resource import Resource
+from streaming.server.answers import RETRY_AFTER_S
 from streaming.server.conditional import accepts_gzip
 from streaming.server.counters import Counters
 from streaming.server.middleware import SERVER, Headers
 from streaming.server.viewers import ViewerCounter
-from streaming.shelf import Shelf
+from streaming.waiting_room import Outcome, Ticket
 
 MAX_HEAD_BYTES: Final = 4_096
 """Longer ones are aiohttp's, limits included; browsers send about 700 bytes."""
@@ -34,10 +37,17 @@ MAX_KNOWN_TARGETS: Final = 1_000
 
 _END: Final = b"\r\n\r\n"
 _VERSION: Final = b" HTTP/1.1"
+_OK: Final = b"HTTP/1.1 200 OK\r\n"
+_UNAVAILABLE: Final = b"HTTP/1.1 503 Service Unavailable\r\n"
+_APOLOGY_FIELDS: Final = {
+    "Cache-Control": "no-store",
+    "Retry-After": str(RETRY_AFTER_S),
+    "Content-Length": "0",
+}
 
 _FIELD: Final = re.compile(rb"([A-Za-z-]+):[ ]?([\x20-\x7e]*)\r\n")
 _HOST: Final = re.compile(rb"[A-Za-z0-9.:\[\]_-]+")
-_TARGET: Final = re.compile(rb"(/[A-Za-z0-9/._~-]+)(?:\?[\x21\x22\x24-\x7e]*)?")
+_TARGET: Final = re.compile(rb"(/[A-Za-z0-9/._~-]+)(?:\?([\x21\x22\x24-\x7e]*))?")
 
 HARMLESS: Final = frozenset(
     (
@@ -109,51 +119,71 @@ class FastPath:
     """Answers plain requests from the shelf; one per process, asked by every connection."""
 
     def __init__(
-        self, shelf: Shelf, headers: Headers, viewers: ViewerCounter, counters: Counters
+        self, live: LiveRequests, headers: Headers, viewers: ViewerCounter, counters: Counters
     ) -> None:
-        self._shelf = shelf
+        self._live = live
         self._viewers = viewers
         self._counters = counters
         self._fields = headers.static_fields()
-        self._urls: dict[bytes, str] = {}
+        self._targets: dict[bytes, tuple[str, str]] = {}
         self._second = 0
-        self._begin = b""
+        self._begin: dict[bytes, bytes] = {}
         self.open = headers.everyone
         """False: nobody is answered here (web origins are told apart, or we are draining)."""
 
-    def answer(self, line: bytes, plain: PlainFields, viewer: int) -> list[bytes] | None:
-        """The whole answer to the request line `line` (without its end), or None."""
+    def answer(self, line: bytes, plain: PlainFields, viewer: int) -> list[bytes] | Pending | None:
+        """The whole answer to the request line `line` (without its end), or what it waits for.
+
+        None: the request is aiohttp's.
+        """
         if not line.endswith(_VERSION):
             return None
-        resource = self._find(line[4 : -len(_VERSION)])
-        if resource is None:
+        found = self._find(line[4 : -len(_VERSION)])
+        if isinstance(found, Pending):
+            return found
+        if not isinstance(found, Resource):
             return None
-        zipped = plain.gzip and resource.compressible
-        body = resource.gzip_body() if zipped else resource.load()
+        zipped = plain.gzip and found.compressible
+        body = found.gzip_body() if zipped else found.load()
         if body is None:
             return None
-        head = self._date() + self._head(resource, zipped)
-        self._viewers.saw(resource.path, viewer)
-        self._counters.count_fast(resource.kind, len(body))
+        head = self._date(_OK) + self._head(found, zipped)
+        self._viewers.saw(found.path, viewer)
+        self._counters.count_fast(found.kind, len(body))
         return [head + body] if len(body) <= JOIN_BYTES else [head, body]
 
-    def _find(self, target: bytes) -> Resource | None:
-        url = self._urls.get(target)
-        if url is None:
+    def wait(
+        self, pending: Pending, deadline: float, release: Callable[[Outcome], None]
+    ) -> Ticket | None:
+        """A connection waits for what `answer` gave; None when too many do."""
+        return self._live.wait(pending, deadline, release)
+
+    def apology(self) -> bytes:
+        """The answer to those who have waited for too long (RFC 8216bis 6.2.5.2: 503)."""
+        self._counters.count("playlist", 503, 0)
+        fields = {"Server": SERVER, **_APOLOGY_FIELDS, **self._fields}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return self._date(_UNAVAILABLE) + head.encode() + b"\r\n"
+
+    def _find(self, target: bytes) -> Found | None:
+        known = self._targets.get(target)
+        if known is None:
             match = _TARGET.fullmatch(target)
             if match is None:
                 return None
-            if len(self._urls) >= MAX_KNOWN_TARGETS:
-                self._urls.clear()
-            url = self._urls[target] = match[1].decode("ascii")
-        return self._shelf.get(url)
+            if len(self._targets) >= MAX_KNOWN_TARGETS:
+                self._targets.clear()
+            known = match[1].decode("ascii"), (match[2] or b"").decode("ascii")
+            self._targets[target] = known
+        return self._live.find(*known)
 
-    def _date(self) -> bytes:
+    def _date(self, status: bytes) -> bytes:
         now = int(time.time())
         if now != self._second:
             self._second = now
-            self._begin = f"HTTP/1.1 200 OK\r\nDate: {formatdate(now, usegmt=True)}\r\n".encode()
-        return self._begin
+            date = f"Date: {formatdate(now, usegmt=True)}\r\n".encode()
+            self._begin = {status: status + date for status in (_OK, _UNAVAILABLE)}
+        return self._begin[status]
 
     def _head(self, resource: Resource, zipped: bool) -> bytes:
         head = resource.gzip_head if zipped else resource.head

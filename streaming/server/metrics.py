@@ -112,6 +112,9 @@ _DELIVERY_FIELDS: Final[tuple[tuple[str, str, type[Single], str], ...]] = (
     ("headwater_cache_bytes", "Media kept ready.", GaugeMetricFamily, "cached_bytes"),
     ("headwater_cache_hits", "Media that were kept ready.", CounterMetricFamily, "cache_hits"),
     ("headwater_cache_misses", "Media read from the store.", CounterMetricFamily, "cache_misses"),
+    ("headwater_waiting_requests", "Requests blocked now.", GaugeMetricFamily, "waiting"),
+    ("headwater_waits_served", "Blocked requests answered.", CounterMetricFamily, "waits_served"),
+    ("headwater_waits_late", "Blocked requests given up.", CounterMetricFamily, "waits_late"),
 )
 assert all(hasattr(DeliveryStatistics, f[3]) for f in _DELIVERY_FIELDS)
 

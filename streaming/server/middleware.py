@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Final
 
-from aiohttp.web import BaseRequest, Response
+from aiohttp.web import BaseRequest, Response, StreamResponse
 
 SERVER: Final = "headwater"
 
@@ -52,7 +52,7 @@ class Headers:
             fields["Access-Control-Allow-Origin"] = "*"
         return fields
 
-    def complete(self, request: BaseRequest, response: Response) -> None:
+    def complete(self, request: BaseRequest, response: StreamResponse) -> None:
         """Adds everything to `response`."""
         headers = response.headers
         headers["Server"] = SERVER

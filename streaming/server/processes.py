@@ -292,4 +292,6 @@ def _sum_counters(before: DeliveryStatistics, now: DeliveryStatistics) -> Delive
         refused_connections=before.refused_connections + now.refused_connections,
         cache_hits=before.cache_hits + now.cache_hits,
         cache_misses=before.cache_misses + now.cache_misses,
+        waits_served=before.waits_served + now.waits_served,
+        waits_late=before.waits_late + now.waits_late,
     )

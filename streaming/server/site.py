@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
+from segmenter.hls.directives import Refuse
+from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
 from streaming.server.answers import absence_response, resource_response, text_response
 from streaming.server.api import api_response
 from streaming.server.counters import Counters
 from streaming.server.fast_path import FastPath
+from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
 from streaming.server.player import Pages, is_path_name
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
-from streaming.shelf import Shelf
+from streaming.shelf import Absence, Shelf
 from streaming.shelf_messages import DeliveryConfig, Metrics, Totals
+from streaming.waiting_room import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +51,8 @@ class Site:
         self.headers = Headers(config.allow_origins)
         self.totals = Totals()
         self.metrics = Metrics()
-        self.fast_path = FastPath(shelf, self.headers, self.viewers, self.counters)
+        self.live = LiveRequests(shelf)
+        self.fast_path = FastPath(self.live, self.headers, self.viewers, self.counters)
         self._draining = False
         self._pages = pages
         self._utc_ahead_s = config.utc_ahead_s
@@ -73,15 +81,19 @@ class Site:
     def draining(self, draining: bool) -> None:
         self._draining = draining
         self.fast_path.open = self.headers.everyone and not draining
+        if draining:
+            self.live.room.close()
 
     async def answer(self, request: BaseRequest) -> StreamResponse:
         """The whole answer to one request."""
         kind = "other"
         try:
-            kind, response = self._route(request)
+            kind, response = await self._route(request)
         except Exception:
             logger.exception("failed to answer %s", request.method)
             response = text_response(500, "Something went wrong here.\n")
+        if isinstance(response, GrowingResponse):
+            return await self._follow(request, response)
         self.headers.complete(request, response)
         if self.draining:
             response.force_close()
@@ -91,7 +103,7 @@ class Site:
         )
         return response
 
-    def _route(self, request: BaseRequest) -> tuple[str, Response]:
+    async def _route(self, request: BaseRequest) -> tuple[str, Response | GrowingResponse]:
         if request.method == "OPTIONS":
             return "other", options_response(request)
         if request.method not in ("GET", "HEAD"):
@@ -105,7 +117,9 @@ class Site:
         page = self._page(url)
         if page is not None:
             return "page", resource_response(request, page)
-        return self._media(request, url)
+        if len(url) > MAX_URL_CHARS:
+            return "media", text_response(404, "Not found.\n")
+        return await self._media(request, url)
 
     def _page(self, url: str) -> Resource | None:
         if url == "/":
@@ -114,14 +128,18 @@ class Site:
             return self._pages.player
         return self._pages.file(url)
 
-    def _media(self, request: BaseRequest, url: str) -> tuple[str, Response]:
-        if len(url) > MAX_URL_CHARS:
-            return "media", text_response(404, "Not found.\n")
-        found = self.shelf.find(url)
+    async def _media(
+        self, request: BaseRequest, url: str
+    ) -> tuple[str, Response | GrowingResponse]:
+        found = await self._find(url, request)
         if isinstance(found, Resource):
-            agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
-            self.viewers.saw(found.path, viewer_key(request.remote or "", agent))
+            self._saw(found.path, request)
             return found.kind, resource_response(request, found)
+        if isinstance(found, Growing):
+            self._saw(found.rendition.path, request)
+            return "media", GrowingResponse(found)
+        if isinstance(found, Refuse):
+            return "playlist", text_response(400, f"Bad request: {found.reason}.\n")
         if url[1:] in self.shelf.paths:
             query = request.rel_url.raw_query_string
             place = f"{request.rel_url.raw_path}/{'?' if query else ''}{query}"
@@ -131,6 +149,38 @@ class Site:
             self._on_path_wanted(wanted)
         return "media", absence_response(found)
 
+    async def _find(self, url: str, request: BaseRequest) -> Resource | Growing | Refuse | Absence:
+        """What there is at `url`, once it is there."""
+        found = self.live.find(url, request.rel_url.raw_query_string)
+        deadline = None
+        while True:
+            pending: Pending
+            if isinstance(found, Pending):
+                pending = found
+            elif isinstance(found, Growing) and not _can_follow(request):
+                pending = replace(found.next_part(sys.maxsize), late=None)
+            else:
+                return found
+            if deadline is None:
+                deadline = asyncio.get_running_loop().time() + pending.patience_s
+            if await wait_for(self.live, pending, deadline) is not Outcome.DUE:
+                return pending.late or Absence.LATE
+            found = self.live.find(url, request.rel_url.raw_query_string)
+
+    async def _follow(self, request: BaseRequest, response: GrowingResponse) -> StreamResponse:
+        """Sends a growing segment as it grows."""
+        self.headers.complete(request, response)
+        sent_bytes = 0
+        try:
+            sent_bytes = await response.follow(request, self.live)
+        finally:
+            self.counters.count("media", response.status, sent_bytes)
+        return response
+
+    def _saw(self, path: str, request: BaseRequest) -> None:
+        agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
+        self.viewers.saw(path, viewer_key(request.remote or "", agent))
+
     def _server_record(self) -> dict[str, Any]:
         return {**self._server, "viewers": sum(self.totals.viewers.values())}
 
@@ -138,3 +188,11 @@ class Site:
 def _method_not_allowed(method: str) -> Response:
     text = f"{method[:16]} is not possible here.\n"
     return text_response(405, text, {"Allow": ALLOWED_METHODS})
+
+
+def _can_follow(request: BaseRequest) -> bool:
+    """Whether a segment may be sent without knowing its length.
+
+    HTTP/1.0 has no chunks, and a range is one of the whole.
+    """
+    return request.method == "GET" and request.version >= (1, 1) and "Range" not in request.headers

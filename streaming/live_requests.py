@@ -1,0 +1,174 @@
+"""Requests for what is announced: what they get, what they wait for, and when that is there.
+
+Sans-IO, between the shelf and those who speak HTTP. A playlist request says by delivery directives
+what it waits for (RFC 8216bis 6.2.5); one for a hinted part waits until the part is complete; one
+for a growing segment follows it part by part (low-latency DASH).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from segmenter.hls.directives import WAIT_TARGETS, WHOLE, Answer, Position, Refuse, decide, recheck
+from segmenter.hls.media_requests import MediaRequest, judge_media_request, parse_media_name
+from segmenter.hls.rendered_playlist import PlaylistState, Skip
+from streaming.media_shelf import ShelvedRendition, ShelvedSegment
+from streaming.resource import PlaylistResource, Resource
+from streaming.shelf import Absence, Shelf
+from streaming.waiting_room import Outcome, Ticket, WaitingRoom
+
+HOLD_TARGETS: Final = 1
+"""Target durations that a request for a segment which has not begun is held: the clocks of
+players differ from ours by less."""
+
+
+class _Version(NamedTuple):
+    """What a playlist request waits for."""
+
+    until: Position
+    skip: Skip
+
+
+class _Growth(NamedTuple):
+    """What a request that follows a segment waits for: more parts than it has."""
+
+    msn: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Wait at `place` for `moment`, `patience_s` at most, and then ask again."""
+
+    place: str
+    moment: Hashable
+    patience_s: float
+    late: Absence | None
+    """The answer when it has taken too long; None is 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A segment in progress, to be followed."""
+
+    rendition: ShelvedRendition
+    segment: ShelvedSegment
+    patience_s: float
+
+    @property
+    def current(self) -> ShelvedSegment | None:
+        """What there is of the segment now; None when it has gone."""
+        return self.rendition.segments.get(self.segment.msn)
+
+    def part(self, index: int) -> bytes | None:
+        """The bytes of a part that is there; None when they have just gone."""
+        resource = self.rendition.resource(self.segment.msn, index)
+        return None if resource is None else resource.load()
+
+    def next_part(self, parts: int) -> Pending:
+        """The wait for more than `parts` parts, or for its end."""
+        moment = _Growth(self.segment.msn, parts)
+        return Pending(self.rendition.folder, moment, self.patience_s, Absence.GONE)
+
+
+Found = Resource | Pending | Growing | Refuse | Absence
+
+
+class LiveRequests:
+    """Owns the waiting room of a delivery process; its site asks, the link's messages release."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.room = WaitingRoom()
+
+    # -- what requests ask ---------------------------------------------------------------------
+
+    def find(self, url: str, query: str = "") -> Found:
+        """What there is at the decoded `url` for a request with this (raw) query."""
+        resource = self._shelf.get(url)
+        if resource is None:
+            return self._find_announced(url)
+        if query and isinstance(resource, PlaylistResource):
+            return _judge_playlist(resource, query)
+        return resource
+
+    def wait(
+        self, pending: Pending, deadline: float, release: Callable[[Outcome], None]
+    ) -> Ticket | None:
+        """Enters the waiting room; None when it is full."""
+        return self.room.wait(pending.place, pending.moment, deadline, release)
+
+    def _find_announced(self, url: str) -> Found:
+        folder, _, name = url.rpartition("/")
+        folder += "/"
+        playlist = self._shelf.playlist(folder)
+        request = MediaRequest.NOT_FOUND
+        if playlist is not None:
+            request = judge_media_request(name, playlist.state)
+        if playlist is None or request is MediaRequest.NOT_FOUND:
+            return self._shelf.find(url)
+        target_s = playlist.state.target_duration
+        position = parse_media_name(name)
+        if request is MediaRequest.WAIT:
+            return Pending(folder, position, WAIT_TARGETS * target_s, None)
+        assert position is not None
+        rendition = self._shelf.rendition(folder)
+        segment = rendition.segments.get(position.msn) if rendition is not None else None
+        if rendition is None or segment is None:
+            return Pending(folder, position, HOLD_TARGETS * target_s, Absence.NEVER)
+        return Growing(rendition, segment, WAIT_TARGETS * target_s)
+
+    # -- what changes --------------------------------------------------------------------------
+
+    def playlist_changed(self, resource: Resource) -> None:
+        """A playlist was put on the shelf."""
+        if not self.room or not isinstance(resource, PlaylistResource):
+            return
+        state = resource.state
+        self.room.serve(resource.url, lambda moment: _is_version_due(moment, state))
+        # What was hinted before may never come now.
+        self.media_changed(resource.url.removesuffix("index.m3u8"))
+
+    def media_changed(self, folder: str) -> None:
+        """Parts or segments of the rendition at `folder` appeared or went."""
+        if self.room:
+            self.room.serve(folder, lambda moment: self._is_media_due(folder, moment))
+
+    def path_gone(self, path: str) -> None:
+        """Nothing will come there any more."""
+        self.room.close(lambda place: place.startswith(f"/{path}/"))
+
+    def _is_media_due(self, folder: str, moment: Hashable) -> bool:
+        """Whether it is there, or certainly never will be."""
+        rendition = self._shelf.rendition(folder)
+        playlist = self._shelf.playlist(folder)
+        assert isinstance(moment, (_Growth, Position))
+        segment = rendition.segments.get(moment.msn) if rendition is not None else None
+        if isinstance(moment, _Growth):
+            return segment is None or segment.is_complete or len(segment.parts) > moment.parts
+        if playlist is None:
+            return True
+        if moment.part == WHOLE:
+            return segment is not None or playlist.state.last_msn >= moment.msn
+        if segment is not None and moment.part < len(segment.parts):
+            return True
+        return playlist.state.hint != f"{moment.msn}.{moment.part}.m4s"
+
+
+def _judge_playlist(resource: PlaylistResource, query: str) -> Resource | Pending | Refuse:
+    decision = decide(query, resource.state)
+    if isinstance(decision, Refuse):
+        return decision
+    if isinstance(decision, Answer):
+        if decision.skip is Skip.NO and "_HLS_msn" not in query:
+            return resource
+        return resource.version(decision.skip)
+    patience_s = WAIT_TARGETS * resource.state.target_duration
+    return Pending(resource.url, _Version(decision.until, decision.skip), patience_s, None)
+
+
+def _is_version_due(moment: Hashable, state: PlaylistState) -> bool:
+    assert isinstance(moment, _Version)
+    return isinstance(recheck(moment.until, state, moment.skip), Answer)

@@ -1,0 +1,73 @@
+"""A segment that is sent while it grows: low-latency DASH's chunked transfer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp.web import BaseRequest, StreamResponse
+
+from streaming.live_requests import Growing, LiveRequests, Pending
+from streaming.resource import MEDIA_MAX_AGE_S
+from streaming.waiting_room import Outcome
+
+
+async def wait_for(live: LiveRequests, pending: Pending, deadline: float) -> Outcome:
+    """Waits in the waiting room; cancelled, it leaves. LATE where the room is full."""
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def release(outcome: Outcome) -> None:
+        if not future.done():
+            future.set_result(outcome)
+
+    ticket = live.wait(pending, deadline, release)
+    if ticket is None:
+        return Outcome.LATE
+    try:
+        return await future
+    finally:
+        ticket.leave()
+
+
+class GrowingResponse(StreamResponse):
+    """200 with the parts of a segment in progress, each as it becomes complete.
+
+    A client that follows and a client that comes later get the same bytes. Should the segment end
+    in another way than by being finished, the connection is cut, so that nobody takes it for whole.
+    """
+
+    def __init__(self, growing: Growing) -> None:
+        headers = {
+            "Content-Type": growing.rendition.content_type,
+            "Cache-Control": f"public, max-age={MEDIA_MAX_AGE_S}, immutable",
+        }
+        super().__init__(status=200, headers=headers)
+        self._growing = growing
+
+    async def follow(self, request: BaseRequest, live: LiveRequests) -> int:
+        """Sends it all; gives how many bytes that were."""
+        growing, segment = self._growing, self._growing.segment
+        self.enable_chunked_encoding()
+        await self.prepare(request)
+        loop = asyncio.get_running_loop()
+        sent = sent_bytes = 0
+        while True:
+            while sent < len(segment.parts):
+                body = growing.part(sent)
+                if body is None:
+                    return self._cut(request, sent_bytes)
+                await self.write(body)
+                sent += 1
+                sent_bytes += len(body)
+            if segment.is_complete:
+                await self.write_eof()
+                return sent_bytes
+            pending = growing.next_part(sent)
+            outcome = await wait_for(live, pending, loop.time() + pending.patience_s)
+            if outcome is not Outcome.DUE or segment is not growing.current:
+                return self._cut(request, sent_bytes)
+
+    def _cut(self, request: BaseRequest, sent_bytes: int) -> int:
+        self.force_close()
+        if request.transport is not None:
+            request.transport.abort()
+        return sent_bytes
