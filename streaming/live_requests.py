@@ -17,6 +17,7 @@ from segmenter.hls.rendered_playlist import PlaylistState, Skip
 from streaming.media_shelf import ShelvedRendition, ShelvedSegment
 from streaming.resource import PlaylistResource, Resource
 from streaming.shelf import Absence, Shelf
+from streaming.shelf_messages import Media, PathGone, Put
 from streaming.waiting_room import Outcome, Ticket, WaitingRoom
 
 HOLD_TARGETS: Final = 1
@@ -73,21 +74,29 @@ class Growing:
         return Pending(self.rendition.folder, moment, self.patience_s, Absence.GONE)
 
 
-Found = Resource | Pending | Growing | Refuse | Absence
+There = Resource | Pending | Growing | Refuse
+Found = There | Absence
 
 
 class LiveRequests:
-    """Owns the waiting room of a delivery process; its site asks, the link's messages release."""
+    """Owns the shelf and the waiting room of a delivery process.
+
+    The link's messages fill the shelf through it, so that whoever waits is released; the site asks.
+    """
 
     def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+        self.shelf = shelf
         self.room = WaitingRoom()
 
     # -- what requests ask ---------------------------------------------------------------------
 
     def find(self, url: str, query: str = "") -> Found:
-        """What there is at the decoded `url` for a request with this (raw) query."""
-        resource = self._shelf.get(url)
+        """What there is at the decoded `url` for a request with this (raw) query, or why not."""
+        return self.get(url, query) or self.shelf.find(url)
+
+    def get(self, url: str, query: str = "") -> There | None:
+        """What there is, or is announced; the fast path's question."""
+        resource = self.shelf.get(url)
         if resource is None:
             return self._find_announced(url)
         if query and isinstance(resource, PlaylistResource):
@@ -100,21 +109,21 @@ class LiveRequests:
         """Enters the waiting room; None when it is full."""
         return self.room.wait(pending.place, pending.moment, deadline, release)
 
-    def _find_announced(self, url: str) -> Found:
+    def _find_announced(self, url: str) -> Pending | Growing | None:
         folder, _, name = url.rpartition("/")
         folder += "/"
-        playlist = self._shelf.playlist(folder)
+        playlist = self.shelf.playlist(folder)
         request = MediaRequest.NOT_FOUND
         if playlist is not None:
             request = judge_media_request(name, playlist.state)
         if playlist is None or request is MediaRequest.NOT_FOUND:
-            return self._shelf.find(url)
+            return None
         target_s = playlist.state.target_duration
         position = parse_media_name(name)
         if request is MediaRequest.WAIT:
             return Pending(folder, position, WAIT_TARGETS * target_s, None)
         assert position is not None
-        rendition = self._shelf.rendition(folder)
+        rendition = self.shelf.rendition(folder)
         segment = rendition.segments.get(position.msn) if rendition is not None else None
         if rendition is None or segment is None:
             return Pending(folder, position, HOLD_TARGETS * target_s, Absence.NEVER)
@@ -122,28 +131,34 @@ class LiveRequests:
 
     # -- what changes --------------------------------------------------------------------------
 
-    def playlist_changed(self, resource: Resource) -> None:
-        """A playlist was put on the shelf."""
+    def put(self, put: Put) -> None:
+        """A text appears or is replaced; releases those who waited for a playlist to be like it."""
+        resource = self.shelf.put(put)
         if not self.room or not isinstance(resource, PlaylistResource):
             return
         state = resource.state
         self.room.serve(resource.url, lambda moment: _is_version_due(moment, state))
         # What was hinted before may never come now.
-        self.media_changed(resource.url.removesuffix("index.m3u8"))
+        self._serve_media(resource.url.removesuffix("index.m3u8"))
 
-    def media_changed(self, folder: str) -> None:
-        """Parts or segments of the rendition at `folder` appeared or went."""
-        if self.room:
-            self.room.serve(folder, lambda moment: self._is_media_due(folder, moment))
+    def put_media(self, news: Media) -> None:
+        """Parts or segments appear or go; releases those who waited for them."""
+        folder = self.shelf.put_media(news)
+        if self.room and folder:
+            self._serve_media(folder)
 
-    def path_gone(self, path: str) -> None:
+    def path_gone(self, gone: PathGone) -> None:
         """Nothing will come there any more."""
-        self.room.close(lambda place: place.startswith(f"/{path}/"))
+        self.shelf.path_gone(gone)
+        self.room.close(lambda place: place.startswith(f"/{gone.path}/"))
+
+    def _serve_media(self, folder: str) -> None:
+        self.room.serve(folder, lambda moment: self._is_media_due(folder, moment))
 
     def _is_media_due(self, folder: str, moment: Hashable) -> bool:
         """Whether it is there, or certainly never will be."""
-        rendition = self._shelf.rendition(folder)
-        playlist = self._shelf.playlist(folder)
+        rendition = self.shelf.rendition(folder)
+        playlist = self.shelf.playlist(folder)
         assert isinstance(moment, (_Growth, Position))
         segment = rendition.segments.get(moment.msn) if rendition is not None else None
         if isinstance(moment, _Growth):

@@ -77,6 +77,7 @@ class Connection(RequestHandler):
         "_unsent_since",
         "_viewer",
         "_waiting_line",
+        "is_waiting",
     )
 
     def __init__(self, server: Server, fast_path: FastPath | None, **settings: Any) -> None:
@@ -99,6 +100,8 @@ class Connection(RequestHandler):
         self._waiting_line = b""
         self._deadline = 0.0
         self._early = b""
+        # The same for a request that is aiohttp's; set by whoever lets it wait.
+        self.is_waiting = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no asyncio.Transport by type.
@@ -114,9 +117,8 @@ class Connection(RequestHandler):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client will ask nothing more; it still gets what it asked for (HTTP/1.0 tools)."""
-        if self._ticket is not None:
-            self._client_is_done = True
-            return True
+        if self._ticket is not None or self.is_waiting:
+            return None  # a player that has gone looks the same; it must not be waited with
         if self._waiter is not None and not self._messages:
             return None
         self._client_is_done = True
@@ -221,7 +223,7 @@ class Connection(RequestHandler):
         early, self._early = self._early, b""
         if early and not closes:
             self.data_received(early)
-        elif closes or (self._client_is_done and not self._messages):
+        elif closes:
             self.force_close()
 
     def is_dawdling(self, now: float) -> bool:

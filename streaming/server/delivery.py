@@ -18,6 +18,7 @@ from typing import Any, Final
 import uvloop
 
 from streaming.link import Link
+from streaming.live_requests import LiveRequests
 from streaming.media_store import StoreReader
 from streaming.resource import MediaBodies
 from streaming.server.connection import DeliveryServer
@@ -71,6 +72,7 @@ class Delivery:
     def __init__(self, listening: socket.socket, store: StoreReader) -> None:
         self._listening = listening
         self._shelf = Shelf(MediaBodies(store.read, DeliveryConfig().cache_bytes))
+        self._live = LiveRequests(self._shelf)
         self._site: Site | None = None
         self._listener: Listener | None = None
         self._link: Link[Any] | None = None
@@ -105,7 +107,7 @@ class Delivery:
 
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
-        self._site = Site(self._config, self._shelf, Pages(), self._on_wanted)
+        self._site = Site(self._config, self._live, Pages(), self._on_wanted)
         self._site.metrics = self._metrics
         return self._site
 
@@ -121,14 +123,14 @@ class Delivery:
             self._wanted.clear()
             self._send(Viewers(self._site.viewers.counts()))
             counters, connections = self._site.counters, len(self._listener.connections)
-            self._send(counters.take(connections, self._shelf, self._site.live.room))
+            self._send(counters.take(connections, self._shelf, self._live.room))
 
     async def _expire(self) -> None:
         assert self._site is not None
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(EXPIRE_S)
-            self._site.live.room.expire(loop.time())
+            self._live.room.expire(loop.time())
 
     async def _drain(self) -> None:
         assert self._link is not None
@@ -150,27 +152,21 @@ class Delivery:
             self._send(PathWanted(path))
 
     def _on_message(self, message: Any) -> None:
-        shelf = self._shelf
+        live, shelf = self._live, self._shelf
         match message:
             case (
                 PartAdded() | SegmentCompleted() | SegmentDropped() | SegmentState()
                 | RenditionOpened()
             ):  # fmt: skip
-                folder = shelf.put_media(message)
-                if self._site is not None:
-                    self._site.live.media_changed(folder)
+                live.put_media(message)
             case Put():
-                resource = shelf.put(message)
-                if self._site is not None:
-                    self._site.live.playlist_changed(resource)
+                live.put(message)
             case Drop():
                 shelf.drop(message)
             case PathState():
                 shelf.path_state(message)
             case PathGone():
-                shelf.path_gone(message)
-                if self._site is not None:
-                    self._site.live.path_gone(message.path)
+                live.path_gone(message)
             case Totals():
                 if self._site is not None:
                     self._site.totals = message

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
 
-from streaming.live_requests import Found, LiveRequests, Pending
+from streaming.live_requests import LiveRequests, Pending, There
 from streaming.resource import Resource
 from streaming.server.answers import RETRY_AFTER_S
 from streaming.server.conditional import accepts_gzip
@@ -140,7 +140,7 @@ class FastPath:
             return None
         found = self._find(line[4 : -len(_VERSION)])
         if isinstance(found, Pending):
-            return found
+            return found if found.late is None else None
         if not isinstance(found, Resource):
             return None
         zipped = plain.gzip and found.compressible
@@ -165,7 +165,7 @@ class FastPath:
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         return self._date(_UNAVAILABLE) + head.encode() + b"\r\n"
 
-    def _find(self, target: bytes) -> Found | None:
+    def _find(self, target: bytes) -> There | None:
         known = self._targets.get(target)
         if known is None:
             match = _TARGET.fullmatch(target)
@@ -175,7 +175,7 @@ class FastPath:
                 self._targets.clear()
             known = match[1].decode("ascii"), (match[2] or b"").decode("ascii")
             self._targets[target] = known
-        return self._live.find(*known)
+        return self._live.get(*known)
 
     def _date(self, status: bytes) -> bytes:
         now = int(time.time())

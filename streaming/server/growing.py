@@ -8,11 +8,14 @@ from aiohttp.web import BaseRequest, StreamResponse
 
 from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import MEDIA_MAX_AGE_S
+from streaming.server.connection import Connection
 from streaming.waiting_room import Outcome
 
 
-async def wait_for(live: LiveRequests, pending: Pending, deadline: float) -> Outcome:
-    """Waits in the waiting room; cancelled, it leaves. LATE where the room is full."""
+async def wait_for(
+    live: LiveRequests, request: BaseRequest, pending: Pending, deadline: float
+) -> Outcome:
+    """Lets `request` wait in the waiting room; cancelled, it leaves. LATE where that is full."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def release(outcome: Outcome) -> None:
@@ -22,9 +25,13 @@ async def wait_for(live: LiveRequests, pending: Pending, deadline: float) -> Out
     ticket = live.wait(pending, deadline, release)
     if ticket is None:
         return Outcome.LATE
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    connection.is_waiting = True
     try:
         return await future
     finally:
+        connection.is_waiting = False
         ticket.leave()
 
 
@@ -62,7 +69,7 @@ class GrowingResponse(StreamResponse):
                 await self.write_eof()
                 return sent_bytes
             pending = growing.next_part(sent)
-            outcome = await wait_for(live, pending, loop.time() + pending.patience_s)
+            outcome = await wait_for(live, request, pending, loop.time() + pending.patience_s)
             if outcome is not Outcome.DUE or segment is not growing.current:
                 return self._cut(request, sent_bytes)
 

@@ -25,7 +25,7 @@ from streaming.server.middleware import ALLOWED_METHODS, Headers, options_respon
 from streaming.server.player import Pages, is_path_name
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
-from streaming.shelf import Absence, Shelf
+from streaming.shelf import Absence
 from streaming.shelf_messages import DeliveryConfig, Metrics, Totals
 from streaming.waiting_room import Outcome
 
@@ -41,17 +41,17 @@ class Site:
     def __init__(
         self,
         config: DeliveryConfig,
-        shelf: Shelf,
+        live: LiveRequests,
         pages: Pages,
         on_path_wanted: Callable[[str], None],
     ) -> None:
-        self.shelf = shelf
+        self.live = live
+        self.shelf = live.shelf
         self.viewers = ViewerCounter()
         self.counters = Counters()
         self.headers = Headers(config.allow_origins)
         self.totals = Totals()
         self.metrics = Metrics()
-        self.live = LiveRequests(shelf)
         self.fast_path = FastPath(self.live, self.headers, self.viewers, self.counters)
         self._draining = False
         self._pages = pages
@@ -163,7 +163,7 @@ class Site:
                 return found
             if deadline is None:
                 deadline = asyncio.get_running_loop().time() + pending.patience_s
-            if await wait_for(self.live, pending, deadline) is not Outcome.DUE:
+            if await wait_for(self.live, request, pending, deadline) is not Outcome.DUE:
                 return pending.late or Absence.LATE
             found = self.live.find(url, request.rel_url.raw_query_string)
 

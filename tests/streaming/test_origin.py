@@ -129,11 +129,32 @@ def test_media_are_immutable_and_playlists_are_not() -> None:
         assert put.cache == ("immutable" if put.content_type.endswith("mp4") else "playlist")
 
 
-def test_playlists_are_rendered_once_for_each_segment_and_not_for_samples() -> None:
+def test_playlists_are_rendered_once_for_each_part_and_not_for_samples() -> None:
     scene = Scene()
     scene.origin.set_tracks([SOURCE], (), scene.now)
     scene.push(video(seconds=9))
-    assert len(scene.feed.bodies("/live/a/source/index.m3u8")) == len(scene.feed.segments) == 4
+    playlists = scene.feed.bodies("/live/a/source/index.m3u8")
+    # The last part of a segment is complete at the same time as the segment.
+    assert len(set(playlists)) == len(playlists)
+    assert 40 <= len(playlists) <= 50
+
+
+def test_without_parts_playlists_are_rendered_once_for_each_segment() -> None:
+    scene = Scene(part_duration_s=0)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(seconds=9))
+    playlists = scene.feed.bodies("/live/a/source/index.m3u8")
+    assert len(playlists) == len(scene.feed.segments) == 4
+    assert b"EXT-X-PART" not in playlists[-1]
+
+
+def test_the_first_part_makes_a_path_playable() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(seconds=0.3))
+    assert scene.origin.is_playable
+    assert b"BANDWIDTH=" in scene.feed.bodies("/live/a/index.m3u8")[-1]
+    assert scene.feed.bodies("/live/a/manifest.mpd") == []
 
 
 def test_the_multivariant_playlist_is_put_again_only_when_it_says_something_else() -> None:

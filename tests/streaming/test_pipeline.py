@@ -110,7 +110,7 @@ class Scene:
             for key, put in self.feed._current.items()
             if key == f"/live/a/{rendition}/index.m3u8"
         ]
-        return playlists[0].count(".m4s") if playlists else 0
+        return playlists[0].count("#EXTINF") if playlists else 0
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from streaming.live_requests import LiveRequests
 from streaming.media_store import MediaStore, StoreReader
 from streaming.resource import MediaBodies
 from streaming.server.connection import DeliveryServer
@@ -134,10 +135,10 @@ async def serve(pages: Pages) -> AsyncIterator[Serve]:
     """Makes a listening site of a configuration; all are closed at the end."""
     started: list[Served] = []
 
-    async def start(**settings: object) -> Served:
+    async def start(shelf: Shelf | None = None, **settings: object) -> Served:
         config = DeliveryConfig(**settings)  # type: ignore[arg-type]
-        shelf, wanted = filled_shelf(), list[str]()
-        site = Site(config, shelf, pages, wanted.append)
+        shelf, wanted = shelf or filled_shelf(), list[str]()
+        site = Site(config, LiveRequests(shelf), pages, wanted.append)
         listening = socket.create_server(("127.0.0.1", 0))
         server = DeliveryServer(site.answer, site.fast_path)
         listener = Listener(server, listening, config.max_connections, site.counters)
@@ -152,6 +153,7 @@ async def serve(pages: Pages) -> AsyncIterator[Serve]:
     yield start
     for served in started:
         await served.client.close()
+        served.site.live.room.close()
         await served.listener.drain(0.0)
     for listening in listening_sockets:
         listening.close()
