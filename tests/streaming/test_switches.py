@@ -143,6 +143,8 @@ class Room:
                 continue
             self._seen[name] = text
             numbers = self.numbers(name)
+            if not numbers:  # nothing but parts yet
+                continue
             assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
             assert numbers[-1] >= self.newest[name], "numbers only rise"
             if numbers[-1] > self.newest[name]:

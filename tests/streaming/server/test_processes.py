@@ -67,7 +67,10 @@ def delivery_pids() -> list[int]:
     """Our children that serve, as the kernel sees them."""
     found = []
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
+        children: list[str] = []
+        with contextlib.suppress(OSError):  # a thread may end meanwhile
+            children = (task / "children").read_text().split()
+        for pid in children:
             with contextlib.suppress(OSError):
                 if b"streaming.server.delivery" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(int(pid))
