@@ -36,7 +36,7 @@ PLAY_S = 30.0
 ENGINES = ("hls", "dash")
 RENDITIONS = {"180p": "180p", "360p": "source"}
 
-_SEGMENT = re.compile(r"/demo/(audio|source|180p)/(\d+)\.m4s$")
+_SEGMENT = re.compile(r"/demo/(audio|source|180p)/(\d+)(?:\.\d+)?\.m4s$")
 
 
 class Requests:
@@ -94,8 +94,8 @@ async def test_hls_and_dash_play_half_a_minute_through_switches_without_a_stall(
         await asyncio.to_thread(origin.wait_segments, "demo", "180p", 4)
         async with (
             chromium() as browser,
-            player_page(browser, origin.url("/demo/?engine=hls")) as hls,
-            player_page(browser, origin.url("/demo/?engine=dash")) as dash,
+            player_page(browser, origin.url("/demo/?engine=hls&latency=normal")) as hls,
+            player_page(browser, origin.url("/demo/?engine=dash&latency=normal")) as dash,
         ):
             players = (hls, dash)
             requests = [Requests(player.page) for player in players]
