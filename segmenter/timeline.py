@@ -172,11 +172,12 @@ class Timeline:
         """Place samples from ``index`` on in C while they are ordinary; gives where they end."""
         if native is None or self._jump is not None or self._break_due:
             return index
+        if self._is_measure_due(now_utc):  # before the next sample is placed
+            return index
         after = native.place_run(self._lines, samples, index, now_utc, out)
         if after > index:
             self._newest = self._lines[samples[after - 1].track].last_source
             self._last_arrival = now_utc
-            self._measure(now_utc)
         return after
 
     # -- stamps off the clock
@@ -308,9 +309,12 @@ class Timeline:
         """Whether a new epoch may begin with a sync sample of this track."""
         return line.is_video or not any(other.is_video for other in self._lines.values())
 
+    def _is_measure_due(self, now_utc: float) -> bool:
+        return not 0 <= now_utc - self._measured_utc < MEASURE_EVERY_S
+
     def _measure(self, now_utc: float) -> None:
         """Keep media time with the clock, see drift.py."""
-        if 0 <= now_utc - self._measured_utc < MEASURE_EVERY_S:
+        if not self._is_measure_due(now_utc):
             return
         self._measured_utc = now_utc
         epoch = self._epoch

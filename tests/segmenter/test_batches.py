@@ -70,6 +70,51 @@ def test_samples_placed_together_are_placed_as_one_by_one(
     assert place(story, sizes, together=True) == place(story, sizes, together=False)
 
 
+def steady(seconds: int, pace: float, stop_s: float) -> list[tuple[Sample, float]]:
+    """Video and audio in RTMP's time, arriving at `pace`; the clock stands still once."""
+    frames = [("source", n * 40, not n % 25) for n in range(seconds * 25)]
+    sound = [("audio", n * 1024 * 1000 // 48_000, True) for n in range(seconds * 375 // 8)]
+    ordered = sorted(frames + sound, key=lambda frame: frame[1])
+    return [
+        (
+            Sample(track, time, time, b"x", is_sync),
+            time / 1000 * pace + (stop_s if time > 400 * seconds else 0.0),
+        )
+        for track, time, is_sync in ordered
+    ]
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(
+    pace=st.sampled_from([1.0, 0.95, 1.02, 1.05]),
+    stop_s=st.sampled_from([0.0, 0.4, 2.5]),
+    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+)
+def test_samples_of_a_drifting_clock_are_placed_together_as_one_by_one(
+    pace: float, stop_s: float, sizes: list[int]
+) -> None:
+    config = bytes.fromhex("1190")
+    tracks = [
+        Track("source", Codec.H264, 90_000, b"\x01"),
+        Track("audio", Codec.AAC, 48_000, config),
+    ]
+    results = []
+    for together in (True, False):
+        timeline, out = Timeline(), list[Sample]()
+        timeline.start(tracks, RTMP_CLOCK)
+        for group in in_groups(steady(50, pace, stop_s), sizes):
+            now = NOW + group[-1][1]
+            if together:
+                timeline.push_all([sample for sample, _ in group], now, out)
+            else:
+                for sample, _ in group:
+                    out += timeline.push(sample, now)
+        results.append((out, repr(timeline.statistics())))
+    assert results[0] == results[1]
+    said = timeline.statistics()
+    assert pace == 1.0 or said.drift_s or said.lost_clocks
+
+
 stamps = st.one_of(
     st.integers(-(1 << 63), (1 << 63) - 1),
     st.sampled_from([0, 40, 80, -(1 << 63), (1 << 63) - 1, 1 << 62, 1 << 32, (1 << 32) - 1]),
