@@ -160,12 +160,12 @@ def test_the_first_part_makes_a_path_playable() -> None:
 def test_the_multivariant_playlist_is_put_again_only_when_it_says_something_else() -> None:
     scene = Scene()
     scene.origin.set_tracks([SOURCE], (), scene.now)
-    scene.push(video(seconds=3))
+    scene.push(video(seconds=6))
     first = len(scene.feed.bodies("/live/a/index.m3u8"))
-    assert first == 2  # as expected by the first part, and as measured by the first segment
-    scene.push(video(at=3, seconds=6))
+    assert first == 2  # as expected by the first part, and as the first segment measured
+    scene.push(video(at=6, seconds=4))
     assert len(scene.feed.bodies("/live/a/index.m3u8")) == first
-    scene.push(video(at=9, seconds=9, size=3000))
+    scene.push(video(at=10, seconds=9, size=3000))
     bodies = scene.feed.bodies("/live/a/index.m3u8")
     assert first < len(bodies) == len(set(bodies))
 
