@@ -195,9 +195,11 @@ class OnAir:
         """A publisher that is off air has sent a sample with which it could begin."""
         current = self.current
         name = slot.rank.value
+        if current is None:
+            return self._switch(slot, Why.CAME, f"{name} is here", now_utc)
         if self._chosen is slot.rank:
             return self._switch(slot, Why.CHOSEN, f"{name}: wanted on air", now_utc)
-        if current is None or (current.rank is Rank.SLATE and self._chosen is not Rank.SLATE):
+        if current.rank is Rank.SLATE and self._chosen is not Rank.SLATE:
             return self._switch(slot, Why.CAME, f"{name} is here", now_utc)
         if current.is_stalled(now_utc):
             reason = _silence(current, now_utc)
@@ -233,13 +235,12 @@ class OnAir:
             return None
         return self._switch(successor, Why.STALLED, _silence(current, now_utc), now_utc)
 
-    def choose(self, rank: Rank | None, now_utc: float) -> Switch | None:
+    def choose(self, rank: Rank | None) -> None:
         """An operator's wish: this rank whenever it delivers, or None, automatic.
 
-        The slate comes at once, a publisher with its next key frame.
+        The slate comes with the next timer, a publisher with its next key frame.
         """
         self._chosen = rank
-        return self.handle_timer(now_utc)
 
     def statistics(self, now_utc: float) -> OnAirStatistics:
         """The present state."""

@@ -178,7 +178,8 @@ class Path:
 
         The publishers stay connected and notice nothing.
         """
-        self._obey(self._on_air.choose(rank, now_utc), now_utc)
+        self._on_air.choose(rank)
+        self.handle_timer(now_utc)
 
     def set_slate(self, slate: SlateLoop | None, now_utc: float) -> None:
         """What covers for publishers that are away or silent; goes on air when it is due."""

@@ -39,6 +39,10 @@ class Studio:
         assert slot is not None
         self.note(self.on_air.leave(slot, "connection lost", self.now))
 
+    def choose(self, rank: Rank | None) -> None:
+        self.on_air.choose(rank)
+        self.note(self.on_air.handle_timer(self.now))
+
     def add_slate(self) -> None:
         slate = Slot(FakePublisher(), "", "slate", Rank.SLATE, self.now)
         self.note(self.on_air.set_slate(slate, self.now))
@@ -160,7 +164,7 @@ def test_a_primary_returns_by_hand_where_the_policy_says_so() -> None:
     studio.come(Rank.PRIMARY)
     studio.run(60)
     assert studio.rank is Rank.BACKUP
-    studio.note(studio.on_air.choose(Rank.PRIMARY, studio.now))
+    studio.choose(Rank.PRIMARY)
     studio.run(1)
     assert studio.rank is Rank.PRIMARY
 
@@ -176,17 +180,17 @@ def test_a_primary_returns_by_itself_when_the_backup_fails_whatever_the_policy()
 
 def test_a_chosen_backup_stays_until_the_wish_is_taken_back() -> None:
     studio = both()
-    studio.on_air.choose(Rank.BACKUP, studio.now)
+    studio.choose(Rank.BACKUP)
     studio.run(30)
     assert studio.only_switch()[:2] == (Rank.BACKUP, Why.CHOSEN)
-    studio.on_air.choose(None, studio.now)
+    studio.choose(None)
     studio.run(1)
     assert studio.rank is Rank.PRIMARY
 
 
 def test_a_chosen_publisher_that_fails_is_replaced_all_the_same() -> None:
     studio = both()
-    studio.on_air.choose(Rank.BACKUP, studio.now)
+    studio.choose(Rank.BACKUP)
     studio.run(2)
     studio.leave(Rank.BACKUP)
     assert studio.rank is Rank.PRIMARY
@@ -295,11 +299,11 @@ def test_a_chosen_slate_comes_at_once_and_the_publisher_back_at_its_key_frame() 
     studio.add_slate()
     studio.run(5)
     studio.forget()
-    studio.note(studio.on_air.choose(Rank.SLATE, studio.now))
+    studio.choose(Rank.SLATE)
     assert studio.only_switch() == (Rank.SLATE, Why.CHOSEN, 5.0)
     studio.run(20.5)
     studio.forget()
-    studio.note(studio.on_air.choose(None, studio.now))
+    studio.choose(None)
     studio.run(2)
     assert studio.only_switch() == (Rank.PRIMARY, Why.CAME, 26.0)
 
@@ -307,7 +311,7 @@ def test_a_chosen_slate_comes_at_once_and_the_publisher_back_at_its_key_frame() 
 def test_a_chosen_slate_that_is_not_there_yet_comes_when_it_is() -> None:
     studio = Studio()
     studio.come(Rank.PRIMARY)
-    studio.note(studio.on_air.choose(Rank.SLATE, studio.now))
+    studio.choose(Rank.SLATE)
     studio.run(2)
     assert studio.rank is Rank.PRIMARY
     studio.add_slate()
