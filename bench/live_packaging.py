@@ -2,8 +2,8 @@
 
 Both servers run at the same time on the same core and get the same pushes from one sender on
 another core; their CPU is read from the kernel's accounts over the same windows of time.
-nginx-rtmp writes MPEG-TS into memory, without parts; Headwater makes CMAF parts of 200 ms and
-segments of 2 s and has them in its delivery process.
+nginx-rtmp writes MPEG-TS into files in memory, without parts; Headwater makes CMAF parts of 200 ms
+and segments of 2 s, and its delivery process can serve each of them.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) 
                aim=Aim(0.4, of="ours")),
         Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
         Figure("b", "RSS, delivery process", "MB", (sum(others),)),
+        Figure("b", "live windows, not in any RSS", "MB", (ours.media_bytes() / MEGA,), PEER,
+               (theirs.media_bytes() / MEGA,)),
     ]  # fmt: skip
 
 

@@ -125,6 +125,18 @@ class ProcessTree:
         """Resident memory of each process."""
         return [rss_bytes(pid) for pid in self.pids()]
 
+    def shared_file_bytes(self) -> int:
+        """Pages of files without a name in memory (memfd), which no process's RSS counts."""
+        files: dict[int, int] = {}
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                for link in Path(f"/proc/{pid}/fd").iterdir():
+                    with contextlib.suppress(OSError):
+                        if os.readlink(link).startswith("/memfd:"):
+                            seen = link.stat()
+                            files[seen.st_ino] = seen.st_blocks * 512
+        return sum(files.values())
+
     def pss_bytes(self) -> int:
         """Memory of the whole tree, shared pages counted once."""
         return sum(pss_bytes(pid) for pid in self.pids())

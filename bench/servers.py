@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import socket
@@ -32,6 +33,14 @@ class Server:
     """CLOCK_MONOTONIC of its exec."""
     ready: float
     """CLOCK_MONOTONIC when both ports first took a connection."""
+    media: Path | None = None
+    """Where it writes media; None for memory that has no name."""
+
+    def media_bytes(self) -> int:
+        """What its live windows take beside its processes' RSS."""
+        if self.media is None:
+            return self.tree.shared_file_bytes()
+        return sum(file.stat().st_blocks * 512 for file in self.media.rglob("*"))
 
     def get(self, path: str) -> bytes | None:
         """The body at `path`; None while there is none."""
@@ -94,7 +103,7 @@ def nginx_rtmp(core: int | None = None) -> Iterator[Server]:
         )
         command = nginx_command(directory, text, ("ngx_rtmp_module.so",))
         with _serving(command, core, directory / "log", http, rtmp) as server:
-            yield server
+            yield dataclasses.replace(server, media=hls)
 
 
 @contextlib.contextmanager

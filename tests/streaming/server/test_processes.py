@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from segmenter.segment import Part
 from streaming.media_store import MediaStore
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric, PathState, Put
 from tests.streaming.server.conftest import until
+
+GONE = b"Gone: this has left the live window.\n"
 
 
 class Origin:
@@ -40,6 +43,12 @@ class Origin:
 
     def put(self, url: str, body: bytes) -> None:
         self.feed.put(Put(path="a", url=url, body=body, content_type="video/mp4"))
+
+    def put_segment(self, msn: int, *parts: bytes) -> None:
+        for index, data in enumerate(parts):
+            part = Part(msn, index, 90 * index, 90, 90, 0, len(data), 1, True)
+            assert self.feed.put_part("a", "720p", "video/mp4", part, [data[:5], data[5:]])
+        self.feed.complete_segment("a", "720p", msn)
 
     async def get(self, url: str) -> tuple[int, bytes]:
         """Status and body; connects anew each time."""
@@ -89,6 +98,23 @@ async def origin(request: pytest.FixtureRequest) -> AsyncIterator[Origin]:
     await made.processes.close()
     made.listening.close()
     assert delivery_pids() == []
+
+
+async def test_media_are_read_from_the_store_by_a_process_and_by_its_successor(
+    origin: Origin,
+) -> None:
+    first, second = os.urandom(300_000), os.urandom(200_000)
+    origin.put_segment(7, first, second)
+    whole = (200, first + second)
+    await origin.until("/a/720p/7.m4s", lambda *answer: answer == whole)
+    os.kill(delivery_pids()[0], signal.SIGKILL)
+    await origin.until("/a/720p/7.m4s", lambda *answer: answer == whole)
+    assert await origin.get("/a/720p/7.1.m4s") == (200, second)
+    origin.put_segment(8, second)
+    origin.feed.drop_segments("a", "720p", 7)
+    await origin.until("/a/720p/7.m4s", lambda status, _: status == 410)
+    assert await origin.get("/a/720p/7.0.m4s") == (410, GONE)
+    assert await origin.get("/a/720p/8.m4s") == (200, second)
 
 
 async def test_what_is_fed_before_and_after_the_start_is_served(origin: Origin) -> None:
