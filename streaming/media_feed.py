@@ -36,7 +36,8 @@ class FedRendition:
         self.segments: dict[int, FedSegment] = {}
         """By media sequence number, oldest first."""
 
-    def __len__(self) -> int:
+    @property
+    def resource_count(self) -> int:
         """URLs that can be fetched now."""
         segments = self.segments.values()
         return sum(len(segment.parts) + segment.is_complete for segment in segments)

@@ -43,7 +43,8 @@ class ShelvedRendition:
         self.content_type = opened.content_type
         self._bodies = bodies
 
-    def __len__(self) -> int:
+    @property
+    def resource_count(self) -> int:
         """URLs that can be fetched now."""
         segments = self.segments.values()
         return sum(len(segment.parts) + segment.is_complete for segment in segments)

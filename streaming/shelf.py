@@ -66,7 +66,8 @@ class Shelf:
         self.bytes_held = 0
 
     def __len__(self) -> int:
-        return len(self._resources) + sum(map(len, self._renditions.values()))
+        media = sum(rendition.resource_count for rendition in self._renditions.values())
+        return len(self._resources) + media
 
     def put(self, put: Put) -> Resource:
         """A resource appears or replaces the one at its URL."""

@@ -107,7 +107,9 @@ class ShelfFeed:
 
         False where there is no room for them; the caller then adds no more to this segment.
         """
-        fed = self._renditions.get((path, rendition)) or self._open(path, rendition, content_type)
+        fed = self._renditions.get((path, rendition))
+        if fed is None:
+            fed = self._open(path, rendition, content_type)
         offset = self._store.append(
             fed.log, pieces, part.size_bytes, starts_segment=part.msn not in fed.segments
         )
@@ -231,7 +233,7 @@ class ShelfFeed:
         """A snapshot for metrics."""
         return FeedStatistics(
             resources=sum(map(len, self._urls_of_path.values()))
-            + sum(map(len, self._renditions.values())),
+            + sum(fed.resource_count for fed in self._renditions.values()),
             resource_bytes=self._resource_bytes,
             readers=len(self._readers),
             pending=max((len(r.pending) for r in self._readers), default=0),

@@ -276,6 +276,16 @@ def test_a_late_process_is_told_of_growing_and_finished_segments_and_of_those_go
     assert mirrored(late.messages).get("/a/v/3.1.m4s") is not None
 
 
+def test_a_rendition_of_which_everything_expired_goes_on_under_its_handle() -> None:
+    feed = ShelfFeed(MediaStore())
+    sink = attached(feed)
+    add_part(feed, 1)
+    feed.drop_segments("a", "v", 1)
+    add_part(feed, 2)
+    assert len([m for m in sink.messages if isinstance(m, RenditionOpened)]) == 1
+    assert served(mirrored(sink.messages)).keys() == {"/a/v/2.0.m4s"}
+
+
 def test_a_part_for_which_there_is_no_room_is_refused() -> None:
     feed = ShelfFeed(MediaStore(limit_bytes=5))
     assert add_part(feed, 1)

@@ -215,7 +215,7 @@ class ChunkReader:
         if len(body) == stream.length:
             self._unfinished_bytes -= stream.length
             stream.body = None
-            self._finish(stream, body, out)
+            self._finish(stream, bytes(body), out)
         elif self._unfinished_bytes > 2 * self._max_media_bytes:
             raise RtmpError(f"{self._unfinished_bytes} bytes in unfinished messages")
         return stop
@@ -242,7 +242,7 @@ class ChunkReader:
         body += run
         return stop
 
-    def _finish(self, stream: _ChunkStream, payload: bytes | bytearray, out: list[Message]) -> None:
+    def _finish(self, stream: _ChunkStream, payload: bytes, out: list[Message]) -> None:
         self._current = None
         type_id = stream.type_id
         if not payload:
@@ -258,13 +258,13 @@ class ChunkReader:
         elif type_id == messages.ABORT:
             self._abort(payload)
 
-    def _set_chunk_size(self, payload: bytes | bytearray) -> None:
+    def _set_chunk_size(self, payload: bytes) -> None:
         size = (messages.read_uint32(payload) or 0) & 0x7FFFFFFF
         if size < MIN_CHUNK_BYTES:
             raise RtmpError(f"chunk size {size} is under {MIN_CHUNK_BYTES}", value=size)
         self._chunk_bytes = min(size, MAX_CHUNK_BYTES)
 
-    def _abort(self, payload: bytes | bytearray) -> None:
+    def _abort(self, payload: bytes) -> None:
         """Drop the unfinished message of a chunk stream (5.4.2)."""
         stream = self._streams.get(messages.read_uint32(payload) or 0)
         if stream is not None and stream.body is not None:

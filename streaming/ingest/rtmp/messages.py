@@ -38,8 +38,7 @@ class Message(NamedTuple):
     timestamp: int
     """Milliseconds, 32 bits, the publisher's clock."""
     stream_id: int
-    payload: bytes | bytearray
-    """The receiver owns it; a bytearray saves the copy of what came in several chunks."""
+    payload: bytes
 
 
 def write_uint32(value: int) -> bytes:
@@ -57,6 +56,6 @@ def write_user_control(event_type: int, data: bytes) -> bytes:
     return event_type.to_bytes(2, "big") + data
 
 
-def read_uint32(payload: bytes | bytearray) -> int | None:
+def read_uint32(payload: bytes) -> int | None:
     """The first four bytes of a control message; None when it is too short."""
     return int.from_bytes(payload[:4], "big") if len(payload) >= 4 else None
