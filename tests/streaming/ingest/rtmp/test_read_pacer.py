@@ -41,29 +41,35 @@ class FakeLoop:
         self.now = end
 
 
-class FakeTransport:
-    def __init__(self) -> None:
-        self.reading = True
-        self.closing = False
+class FakeReader:
+    """Counts its reads; each takes as long as it is told."""
 
-    def pause_reading(self) -> None:
-        self.reading = False
+    def __init__(self, room: Room, took_s: float = 0.0) -> None:
+        self.room, self.took_s = room, took_s
+        self.reads = 0
+        self.fails = self.aborted = self.stops = False
 
-    def resume_reading(self) -> None:
-        self.reading = True
+    def read_nowait(self) -> None:
+        self.reads += 1
+        if self.fails:
+            raise RuntimeError("a bug")
+        if not self.stops:
+            self.room.pacer.rest(self, self.took_s)
 
-    def is_closing(self) -> bool:
-        return self.closing
+    def abort(self) -> None:
+        self.aborted = True
 
 
 class Room:
     def __init__(self) -> None:
         self.loop = FakeLoop()
-        self.pacer = ReadPacer(cast(asyncio.AbstractEventLoop, self.loop))
+        self.pacer = ReadPacer(cast(asyncio.AbstractEventLoop, self.loop), self.loop.time)
 
-    def rest(self, transport: FakeTransport, took_s: float = 0.0) -> None:
-        started = self.loop.now
-        self.pacer.rest(cast(asyncio.ReadTransport, transport), started, started + took_s)
+    def reader(self, took_s: float = 0.0) -> FakeReader:
+        """One that has just been read."""
+        reader = FakeReader(self, took_s)
+        self.pacer.rest(reader, took_s)
+        return reader
 
 
 @pytest.fixture
@@ -71,64 +77,62 @@ def room() -> Room:
     return Room()
 
 
-def test_a_transport_that_was_read_rests_till_the_next_tick(room: Room) -> None:
-    transport = FakeTransport()
-    room.rest(transport)
+def test_who_was_read_rests_till_the_next_tick(room: Room) -> None:
+    reader = room.reader()
     room.loop.pass_time(INTERVAL_S * 0.9)
-    assert not transport.reading
-    room.loop.pass_time(INTERVAL_S * 0.1)
-    assert transport.reading
+    assert reader.reads == 0
+    room.loop.pass_time(INTERVAL_S * 0.2)
+    assert reader.reads == 1
+    room.loop.pass_time(INTERVAL_S * 10)
+    assert reader.reads == 11
 
 
-def test_one_tick_wakes_all(room: Room) -> None:
-    transports = [FakeTransport() for _ in range(10)]
-    for transport in transports:
-        room.rest(transport)
+def test_one_tick_reads_all(room: Room) -> None:
+    readers = []
+    for _ in range(10):
+        readers.append(room.reader())
         room.loop.pass_time(INTERVAL_S / 20)
     assert len(room.loop.timers) == 1
-    room.loop.pass_time(INTERVAL_S / 2)
-    assert all(transport.reading for transport in transports)
+    room.loop.pass_time(INTERVAL_S * 0.6)
+    assert [reader.reads for reader in readers] == [1] * 10
 
 
 def test_a_read_that_took_long_is_followed_by_a_long_rest(room: Room) -> None:
-    transport, usual = FakeTransport(), FakeTransport()
-    took_s = INTERVAL_S
-    room.rest(transport, took_s)
-    room.rest(usual)
-    rest_s = took_s / MAX_SHARE
-    room.loop.pass_time(INTERVAL_S)
-    assert (transport.reading, usual.reading) == (False, True)
-    room.loop.pass_time(rest_s - INTERVAL_S * 1.5)
-    assert not transport.reading
-    room.loop.pass_time(INTERVAL_S * 1.5)
-    assert transport.reading
+    flood, usual = room.reader(took_s=INTERVAL_S), room.reader()
+    ticks = round(10 / MAX_SHARE)
+    room.loop.pass_time(INTERVAL_S * (ticks + 0.5))
+    assert usual.reads == ticks
+    assert flood.reads == 10
 
 
 def test_nobody_at_rest_means_no_ticks(room: Room) -> None:
-    room.rest(FakeTransport())
-    room.loop.pass_time(INTERVAL_S * 2)
-    assert room.loop.timers == []
+    reader = room.reader()
+    reader.stops = True
+    room.loop.pass_time(INTERVAL_S * 3)
+    assert (reader.reads, room.loop.timers) == (1, [])
 
 
-def test_a_transport_may_be_woken_early(room: Room) -> None:
-    transport = FakeTransport()
-    room.rest(transport)
-    room.pacer.wake(cast(asyncio.ReadTransport, transport))
-    assert transport.reading
+def test_who_leaves_is_not_read_any_more(room: Room) -> None:
+    reader = room.reader()
+    room.pacer.leave(reader)
+    room.pacer.leave(reader)
+    room.loop.pass_time(INTERVAL_S * 3)
+    assert reader.reads == 0
 
 
-def test_a_transport_that_is_closing_is_left_alone(room: Room) -> None:
-    early, late = FakeTransport(), FakeTransport()
-    room.rest(early)
-    room.rest(late)
-    early.closing = late.closing = True
-    room.pacer.wake(cast(asyncio.ReadTransport, early))
-    room.loop.pass_time(INTERVAL_S)
-    assert not early.reading
-    assert not late.reading
+def test_a_bug_over_one_reader_costs_the_others_nothing(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, usual = room.reader(), room.reader()
+    broken.fails = True
+    room.loop.pass_time(INTERVAL_S * 3.5)
+    assert (broken.aborted, broken.reads, usual.reads) == (True, 1, 3)
+    assert "cannot be read" in caplog.text
 
 
 def test_a_closed_pacer_ticks_no_more(room: Room) -> None:
-    room.rest(FakeTransport())
+    reader = room.reader()
     room.pacer.close()
     assert all(timer.cancelled for timer in room.loop.timers)
+    room.loop.pass_time(INTERVAL_S * 3)
+    assert reader.reads == 0

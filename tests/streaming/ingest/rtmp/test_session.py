@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
 from streaming.ingest.rtmp.limits import MAX_UNREAD_BYTES, RtmpLimits
 from streaming.ingest.rtmp.read_pacer import ReadPacer
-from streaming.ingest.rtmp.session import RtmpSession
+from streaming.ingest.rtmp.session import READ_BYTES, RtmpSession
 from tests.streaming.ingest.pull_fakes import FakeDoor
 from tests.streaming.ingest.rtmp import wire
 
 
 class FakeTransport(asyncio.Transport):
     def __init__(self, address: tuple[object, ...] | None = ("192.0.2.1", 50_000)) -> None:
-        super().__init__({"peername": address})
+        self.ours, self.peer = socket.socketpair()
+        self.ours.setblocking(False)
+        super().__init__({"peername": address, "socket": self.ours})
         self.written = b""
         self.unread_bytes = 0
         self.aborted = False
@@ -67,10 +71,12 @@ class Owner:
 class Room:
     def __init__(self) -> None:
         self.owner, self.door = Owner(), FakeDoor()
+        self.transports: list[FakeTransport] = []
         self.pacer = ReadPacer(asyncio.get_running_loop())
         self.session = RtmpSession(self.owner, self.door, self.pacer, RtmpLimits())
 
     def open(self, transport: FakeTransport) -> FakeTransport:
+        self.transports.append(transport)
         self.session.connection_made(transport)
         return transport
 
@@ -83,8 +89,14 @@ class Room:
 
 
 @pytest.fixture
-async def room() -> Room:
-    return Room()
+async def room() -> AsyncIterator[Room]:
+    room = Room()
+    yield room
+    room.session.connection_lost(None)
+    room.pacer.close()
+    for transport in room.transports:
+        transport.ours.close()
+        transport.peer.close()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +137,38 @@ async def test_a_live_publisher_rests_after_each_read(room: Room) -> None:
     assert transport.reading
     room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     assert not transport.reading
-    room.pacer.close()
+
+
+async def test_what_comes_while_a_publisher_rests_is_read_at_the_tick(room: Room) -> None:
+    transport = await room.publish()
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
+    before = room.session.statistics().connection
+    transport.peer.send(wire.message(wire.VIDEO, wire.KEY_TAG) * 2)
+    room.session.read_nowait()
+    room.session.read_nowait()  # nothing more has come
+    after = room.session.statistics().connection
+    assert after.messages - before.messages == 2
+    assert not transport.reading
+
+
+async def test_a_burst_is_read_at_one_tick(room: Room) -> None:
+    transport = await room.publish()
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
+    transport.peer.setblocking(False)
+    sent = transport.peer.send(wire.message(wire.VIDEO, wire.KEY_TAG + bytes(150_000)))
+    assert sent > READ_BYTES
+    before = room.session.statistics().connection.received_bytes
+    room.session.read_nowait()
+    assert room.session.statistics().connection.received_bytes - before == sent
+
+
+async def test_the_event_loop_hears_of_a_publisher_that_has_gone(room: Room) -> None:
+    transport = await room.publish()
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
+    transport.peer.close()
+    room.session.read_nowait()
+    assert transport.reading
+    room.session.read_nowait()  # harmless
 
 
 async def test_a_peer_that_does_not_publish_yet_is_read_at_once(room: Room) -> None:
@@ -143,7 +186,6 @@ async def test_a_resting_peer_that_is_closed_is_read_again_so_that_it_reads_the_
     assert transport.reading
     assert b"another publisher took over" in transport.written
     assert transport.written.endswith(b"<EOF>"), "no reset before the reason is read"
-    room.pacer.close()
 
 
 async def test_closing_a_peer_that_has_just_reset_the_connection_raises_nothing(
