@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from segmenter.codecs import h264, h265
-from segmenter.dash.segment_timeline import Run, timeline_entries
 from segmenter.dash.xml_text import Attributes, element, empty_element
 from segmenter.media import Codec, MediaType
-from segmenter.period_start import PeriodStart
+from segmenter.rendition import Rendition
+from segmenter.segment import InitSection
 
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"
 CHANNELS_SCHEME = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
@@ -27,29 +28,42 @@ _CHANNEL_CONFIGURATIONS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 11, 8: 12}
 """ISO/IEC 23091-3: the usual layout for each number of channels."""
 
 
-def adaptation_sets(runs: Sequence[Run], period_start: PeriodStart) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one period says of one rendition."""
+
+    rendition: Rendition
+    init: InitSection
+    """Of all its segments in the period."""
+    is_independent: bool
+    """Whether each segment begins with a sync sample."""
+    addressing: Sequence[str]
+    """The lines that say which segments there are, with what stands before them."""
+
+
+def adaptation_sets(listings: Sequence[Listing]) -> list[str]:
     """The AdaptationSet elements of one period as lines."""
-    sets: dict[int, list[Run]] = {}
-    for run in runs:
-        sets.setdefault(_set_id(run), []).append(run)
+    sets: dict[int, list[Listing]] = {}
+    for listing in listings:
+        sets.setdefault(_set_id(listing), []).append(listing)
     lines: list[str] = []
     has_audio = False
     for set_id, members in sorted(sets.items()):
-        if members[0].first.init.track.media_type is MediaType.VIDEO:
-            lines += _video_set(set_id, members, period_start)
+        if members[0].init.track.media_type is MediaType.VIDEO:
+            lines += _video_set(set_id, members)
         else:
-            lines += _audio_set(set_id, members[0], period_start, is_main=not has_audio)
+            lines += _audio_set(set_id, members[0], is_main=not has_audio)
             has_audio = True
     return lines
 
 
-def _set_id(run: Run) -> int:
-    codec = run.first.init.track.codec
-    return _VIDEO_SET_IDS.get(codec) or _FIRST_AUDIO_SET_ID + run.rendition.position
+def _set_id(listing: Listing) -> int:
+    codec = listing.init.track.codec
+    return _VIDEO_SET_IDS.get(codec) or _FIRST_AUDIO_SET_ID + listing.rendition.position
 
 
-def _video_set(set_id: int, runs: Sequence[Run], period_start: PeriodStart) -> list[str]:
-    tracks = [run.first.init.track for run in runs]
+def _video_set(set_id: int, listings: Sequence[Listing]) -> list[str]:
+    tracks = [listing.init.track for listing in listings]
     rates = [track.frame_rate for track in tracks]
     attributes: Attributes = {
         "id": set_id,
@@ -59,23 +73,23 @@ def _video_set(set_id: int, runs: Sequence[Run], period_start: PeriodStart) -> l
         "maxHeight": max(track.height for track in tracks),
         "maxFrameRate": _frame_rate(max(rates)) if all(rates) else None,
         "segmentAlignment": "true",
-        "startWithSAP": 1 if all(run.is_independent for run in runs) else None,
+        "startWithSAP": 1 if all(listing.is_independent for listing in listings) else None,
     }
     content = [_role("main")]
-    for run in runs:
-        track = run.first.init.track
+    for listing in listings:
+        track = listing.init.track
         own: Attributes = {
             "width": track.width,
             "height": track.height,
             "sar": _sample_aspect_ratio(track.codec, track.codec_config),
             "frameRate": _frame_rate(track.frame_rate),
         }
-        content += _representation(run, own, [], period_start)
+        content += _representation(listing, own, [])
     return element("AdaptationSet", attributes, content)
 
 
-def _audio_set(set_id: int, run: Run, period_start: PeriodStart, *, is_main: bool) -> list[str]:
-    track = run.first.init.track
+def _audio_set(set_id: int, listing: Listing, *, is_main: bool) -> list[str]:
+    track = listing.init.track
     attributes: Attributes = {
         "id": set_id,
         "contentType": "audio",
@@ -92,7 +106,7 @@ def _audio_set(set_id: int, run: Run, period_start: PeriodStart, *, is_main: boo
     own: Attributes = {"audioSamplingRate": track.sample_rate or None}
     content = [
         _role("main" if is_main else "alternate"),
-        *_representation(run, own, inside, period_start),
+        *_representation(listing, own, inside),
     ]
     return element("AdaptationSet", attributes, content)
 
@@ -101,27 +115,14 @@ def _role(value: str) -> str:
     return empty_element("Role", {"schemeIdUri": ROLE_SCHEME, "value": value})
 
 
-def _representation(
-    run: Run, own: Attributes, inside: list[str], period_start: PeriodStart
-) -> list[str]:
-    rendition, init = run.rendition, run.first.init
+def _representation(listing: Listing, own: Attributes, inside: list[str]) -> list[str]:
     attributes: Attributes = {
-        "id": rendition.name,
-        "codecs": init.codecs,
-        "bandwidth": rendition.bitrates().peak,
+        "id": listing.rendition.name,
+        "codecs": listing.init.codecs,
+        "bandwidth": listing.rendition.bitrates().peak,
         **own,
     }
-    timescale = run.first.timescale
-    template: Attributes = {
-        "timescale": timescale,
-        "presentationTimeOffset": period_start.media_time(timescale),
-        "initialization": f"{rendition.name}/{init.name}",
-        "media": f"{rendition.name}/$Number$.m4s",
-        "startNumber": run.first.msn,
-    }
-    timeline = element("SegmentTimeline", {}, timeline_entries(run))
-    content = [*inside, *element("SegmentTemplate", template, timeline)]
-    return element("Representation", attributes, content)
+    return element("Representation", attributes, [*inside, *listing.addressing])
 
 
 def _frame_rate(rate: Fraction) -> str | None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from segmenter.dash.adaptation_set import adaptation_sets
-from segmenter.dash.segment_timeline import Run, listed_runs
+from segmenter.dash.segment_timeline import Run, listed_runs, timeline_listing
 from segmenter.dash.xml_text import Attributes, element, empty_element, format_duration
 from segmenter.errors import UsageError
 from segmenter.hls.media_lines import format_date_time
@@ -32,7 +32,7 @@ DELAY_TARGETS = 3
 FILLED_SEGMENTS = 2
 """Segments after which a period is listed even without renditions that the one before had."""
 
-_EPOCH_TEXT = "1970-01-01T00:00:00Z"
+EPOCH_TEXT = "1970-01-01T00:00:00Z"
 _LONGEST_BEYOND_TARGET_S = Fraction(1, 2)
 """Durations round to the target duration at most."""
 
@@ -50,7 +50,7 @@ def render_mpd(presentation: Presentation, publish_utc: float, utc_timing_url: s
         "xmlns": NAMESPACE,
         "profiles": PROFILE,
         "type": "dynamic",
-        "availabilityStartTime": _EPOCH_TEXT,
+        "availabilityStartTime": EPOCH_TEXT,
         "publishTime": format_date_time(int(publish_utc * 1000), 1000),
         **_timing(presentation, periods[-1][1]),
     }
@@ -101,12 +101,12 @@ def _timing(presentation: Presentation, last_runs: Sequence[Run]) -> Attributes:
     else:
         # Half of it: a segment is known for less than it lasts before players look again.
         attributes["minimumUpdatePeriod"] = format_duration(max(1, target / 2))
-        attributes["timeShiftBufferDepth"] = format_duration(_depth_s(presentation))
+        attributes["timeShiftBufferDepth"] = format_duration(depth_s(presentation))
     return attributes
 
 
-def _depth_s(presentation: Presentation) -> float:
-    """What every rendition lists when its window is full."""
+def depth_s(presentation: Presentation) -> float:
+    """Seconds: what every rendition lists when its window is full."""
     shortened = [
         rendition.window_duration_s
         for rendition in presentation.renditions.values()
@@ -125,7 +125,8 @@ def _period(
     }
     if is_last and presentation.is_ended:
         attributes["duration"] = format_duration(_end_s(runs) - start_s)
-    return element("Period", attributes, adaptation_sets(runs, start))
+    listings = [timeline_listing(run, start) for run in runs]
+    return element("Period", attributes, adaptation_sets(listings))
 
 
 def _end_s(runs: Sequence[Run]) -> Fraction:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segmenter.dash.xml_text import Attributes, empty_element
+from segmenter.dash.adaptation_set import Listing
+from segmenter.dash.xml_text import Attributes, element, empty_element
+from segmenter.period_start import PeriodStart
 from segmenter.rendition import Rendition
 from segmenter.segment import Segment
 
@@ -45,6 +47,21 @@ def listed_runs(rendition: Rendition) -> dict[int, Run]:
             follows_gap = False
         runs[segment.discontinuity].append(segment)
     return {number: Run(rendition, tuple(segments)) for number, segments in runs.items()}
+
+
+def timeline_listing(run: Run, period_start: PeriodStart) -> Listing:
+    """The run as a template with a timeline."""
+    rendition, first = run.rendition, run.first
+    attributes: Attributes = {
+        "timescale": first.timescale,
+        "presentationTimeOffset": period_start.media_time(first.timescale),
+        "initialization": f"{rendition.name}/{first.init.name}",
+        "media": f"{rendition.name}/$Number$.m4s",
+        "startNumber": first.msn,
+    }
+    timeline = element("SegmentTimeline", {}, timeline_entries(run))
+    template = element("SegmentTemplate", attributes, timeline)
+    return Listing(rendition, first.init, run.is_independent, template)
 
 
 def timeline_entries(run: Run) -> list[str]:

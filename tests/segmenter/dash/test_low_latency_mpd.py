@@ -1,0 +1,297 @@
+"""The low-latency MPD; standards.md A2 by number."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from segmenter.dash.low_latency_mpd import LowLatencyMpd
+from segmenter.errors import UsageError
+from segmenter.fmp4.reader import read_boxes
+from segmenter.lane import AUDIO_JOIN_S
+from segmenter.media import Sample
+from segmenter.presentation import PresentationSettings
+from segmenter.segment import Event
+from tests.conftest import Golden
+from tests.segmenter.dash.test_mpd import validate
+from tests.segmenter.dash.watch import NAMESPACE, seconds
+from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, Stage, audio, renamed, video
+from tests.segmenter.test_presentation_properties import Scene, cuts, play, scenes
+from tests.segmenter.watched_stage import WatchedStage
+
+
+class MpdStage(WatchedStage):
+    """Renders the manifest after each event, and remembers all that it ever said of periods."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        self.mpd: LowLatencyMpd | None = None
+        self.shown: object = None
+        self.texts: list[str] = []
+        self.periods: dict[str, etree._Element] = {}
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+
+    def _record(self, events: list[Event]) -> list[Event]:
+        super()._record(events)
+        if self.shown is not self.presentation:
+            self.shown, self.mpd = self.presentation, LowLatencyMpd(self.presentation, "/time")
+        assert self.mpd is not None
+        if not self.presentation.target_duration or not any(
+            rendition.is_playable for rendition in self.presentation.renditions.values()
+        ):
+            return events
+        try:
+            text = self.mpd.render(self.now)
+        except UsageError:
+            return events
+        if not self.texts or text is not self.texts[-1]:
+            self.texts.append(text)
+            self._check(etree.fromstring(text.encode()))
+        return events
+
+    def _check(self, root: etree._Element) -> None:
+        periods = root.findall(f"{NAMESPACE}Period")
+        starts = [seconds(period.attrib["start"]) for period in periods]
+        assert starts == sorted(set(starts)), "D13"
+        for period in periods:
+            known = self.periods.setdefault(period.attrib["id"], period)
+            assert known.attrib["start"] == period.attrib["start"], "D1"
+            assert [etree.tostring(child) for child in known] == [
+                etree.tostring(child) for child in period
+            ], "D1: a period changed"
+            for template in period.iter(f"{NAMESPACE}SegmentTemplate"):
+                assert "duration" in template.attrib, "D7"
+                assert template.find(f"{NAMESPACE}SegmentTimeline") is None, "D7"
+                assert "$Number$" in template.attrib["media"], "D7"
+                assert "$Time$" not in template.attrib["media"], "D7"
+
+    def places(self, name: str) -> dict[int, Fraction]:
+        """Where a player takes each segment of a rendition to begin, in fractions of a duration
+        from where it does."""
+        ordered = sorted(self.periods.values(), key=first_number)
+        segments = {segment.msn: segment for segment in self.segments[name]}
+        found = {}
+        for period, following in zip(ordered, [*ordered[1:], None], strict=True):
+            end = first_number(following) if following is not None else 1 << 60
+            for representation in period.iter(f"{NAMESPACE}Representation"):
+                if representation.attrib["id"] != name:
+                    continue
+                (template,) = representation.iter(f"{NAMESPACE}SegmentTemplate")
+                first, duration = (int(template.attrib[k]) for k in ("startNumber", "duration"))
+                offset = int(template.attrib["presentationTimeOffset"])
+                for msn in range(first, min(end, max(segments, default=0) + 1)):
+                    segment = segments.get(msn)
+                    if segment is not None and not segment.is_gap:
+                        assert int(template.attrib["timescale"]) == segment.timescale, "D12"
+                        place = offset + (msn - first) * duration
+                        found[msn] = Fraction(segment.start - place, duration)
+        return found
+
+
+def first_number(period: etree._Element) -> int:
+    return int(str(period.attrib["id"]).partition(".")[0])
+
+
+def captured(samples: list[Sample]) -> list[Sample]:
+    return [dataclasses.replace(s, captured_utc=s.dts / 90_000) for s in samples]
+
+
+def staged(seconds: float = 30, **cutting: float) -> MpdStage:
+    stage = MpdStage(SOURCE, SMALL, AUDIO, settings=PresentationSettings(**cutting))  # type: ignore[arg-type]
+    stage.push(video(seconds=seconds), video(SMALL, seconds=seconds), audio(seconds=seconds))
+    return stage
+
+
+def root(stage: MpdStage) -> etree._Element:
+    return etree.fromstring(stage.texts[-1].encode())
+
+
+def templates(stage: MpdStage) -> list[etree._Element]:
+    return list(root(stage).iter(f"{NAMESPACE}SegmentTemplate"))
+
+
+def test_a_low_latency_manifest_is_the_golden_one_and_valid(golden: Golden) -> None:
+    stage = staged()
+    golden("dash_low_latency.mpd", stage.texts[-1])
+    validate(stage.texts[-1])
+
+
+def test_a_regular_stream_needs_one_manifest() -> None:
+    stage = staged(60)
+    assert len(stage.texts) == 1
+    assert set(stage.places("source").values()) == {0}
+
+
+def test_nothing_is_said_before_the_first_part() -> None:
+    stage = Stage(SOURCE)
+    with pytest.raises(UsageError):
+        LowLatencyMpd(stage.presentation, "/time").render(stage.now)
+
+
+def test_the_manifest_is_there_with_the_first_parts_if_the_target_duration_is_settled() -> None:
+    stage = MpdStage(SOURCE, AUDIO, settings=PresentationSettings(target_duration=2))
+    stage.push(video(seconds=0.5), audio(seconds=0.5))
+    assert [r.attrib["id"] for r in root(stage).iter(f"{NAMESPACE}Representation")] == [
+        "source",
+        "audio",
+    ]
+    bandwidths = [
+        int(r.attrib["bandwidth"]) for r in root(stage).iter(f"{NAMESPACE}Representation")
+    ]
+    assert min(bandwidths) > 0
+    validate(stage.texts[-1])
+
+
+def test_d1_a_publisher_that_is_back_gets_a_period_with_all_renditions() -> None:
+    stage = staged(7)
+    stage.pause()
+    stage.wait(4)
+    stage.push(video(at=11.3, breaks=True), video(SMALL, at=11.3, breaks=True), audio(at=11.3))
+    last = list(stage.periods.values())[-1]
+    assert [r.attrib["id"] for r in last.iter(f"{NAMESPACE}Representation")] == [
+        "source",
+        "360p",
+        "audio",
+    ]
+    validate(stage.texts[-1])
+
+
+def test_d2_the_clock_to_go_by_is_served_by_us() -> None:
+    (timing,) = root(staged()).findall(f"{NAMESPACE}UTCTiming")
+    assert timing.attrib["value"] == "/time"
+
+
+def test_d3_a_segment_has_a_part_when_it_is_said_to_be_available() -> None:
+    stage = MpdStage(SOURCE)
+    template = None
+    frames = video(seconds=30)
+    for tenth in range(300):
+        stage.push(frames[3 * tenth : 3 * tenth + 3])
+        if not stage.texts:
+            continue
+        template = templates(stage)[0].attrib
+        scale = int(template["timescale"])
+        ahead_s = float(template["availabilityTimeOffset"])
+        since = stage.now - int(template["presentationTimeOffset"]) / scale + ahead_s
+        latest = int(template["startNumber"]) + int(since * scale // int(template["duration"])) - 1
+        rendition = stage.presentation.renditions["source"]
+        opened = rendition.open_segment if rendition.open_parts else None
+        begun = opened.msn if opened else rendition.segments[-1].msn
+        assert begun >= latest
+    assert template is not None
+
+
+def test_d4_segments_are_available_one_part_after_they_begin_and_grow() -> None:
+    for template in templates(staged()):
+        assert template.attrib["availabilityTimeOffset"] == "1.784"
+        assert template.attrib["availabilityTimeComplete"] == "false"
+
+
+@pytest.mark.parametrize(("gop", "fps"), [(61, 30), (57, 30), (60, Fraction(30_000, 1001))])
+def test_d6_segments_of_any_rhythm_are_within_half_a_duration_of_their_place(
+    gop: int, fps: Fraction
+) -> None:
+    stage = MpdStage(SOURCE, AUDIO)
+    stage.push(video(seconds=90, gop=gop, fps=fps), audio(seconds=90))
+    for name in ("source", "audio"):
+        places = stage.places(name)
+        assert len(places) >= 40
+        assert max(abs(place) for place in places.values()) <= Fraction(1, 2)
+    assert len(stage.periods) <= 2
+
+
+def test_d8_an_ended_presentation_has_a_duration_and_no_update_period() -> None:
+    stage = staged(9)
+    assert "minimumUpdatePeriod" in root(stage).attrib
+    stage.end()
+    assert "minimumUpdatePeriod" not in root(stage).attrib
+    assert float(seconds(root(stage).attrib["mediaPresentationDuration"])) == pytest.approx(
+        START + 9, abs=0.05
+    )
+    validate(stage.texts[-1])
+
+
+def test_d9_the_service_description_names_a_latency_and_rates() -> None:
+    (description,) = root(staged()).findall(f"{NAMESPACE}ServiceDescription")
+    latency, rate = description
+    assert dict(latency.attrib) == {
+        "referenceId": "0",
+        "target": "864",
+        "max": "3240",
+        "min": "432",
+    }
+    assert dict(rate.attrib) == {"max": "1.04", "min": "0.96"}
+
+
+def test_d10_where_prft_is_promised_each_segment_begins_with_it() -> None:
+    stage = MpdStage(SOURCE)
+    stage.push(captured(video(seconds=12)))
+    (reference,) = root(stage).iter(f"{NAMESPACE}ProducerReferenceTime")
+    assert reference.attrib["inband"] == "true"
+    assert reference.attrib["wallClockTime"] == "2027-01-15T08:00:00.000Z"
+    assert int(reference.attrib["presentationTime"]) == START * 90_000
+    assert [child.tag for child in reference] == [f"{NAMESPACE}UTCTiming"]
+    for segment in stage.segments["source"]:
+        boxes = [box.name for box in read_boxes(stage.data["source", segment.name])]
+        assert boxes[:3] == ["styp", "prft", "moof"]
+
+
+def test_d10_where_capture_is_unknown_nothing_is_promised_inside_segments() -> None:
+    references = root(staged()).iter(f"{NAMESPACE}ProducerReferenceTime")
+    assert {reference.get("inband") for reference in references} == {None}
+
+
+def test_d11_chunks_are_at_most_half_the_target_latency_apart() -> None:
+    stage = staged()
+    target_s = int(root(stage)[0][0].attrib["target"]) / 1000
+    for representation in root(stage).iter(f"{NAMESPACE}Representation"):
+        (resync,) = representation.findall(f"{NAMESPACE}Resync")
+        (template,) = representation.findall(f"{NAMESPACE}SegmentTemplate")
+        assert int(resync.attrib["dT"]) / int(template.attrib["timescale"]) <= target_s / 2
+
+
+def test_d12_another_format_is_another_period_with_its_init_section() -> None:
+    stage = MpdStage(SOURCE, AUDIO)
+    stage.push(video(seconds=6), audio(seconds=6))
+    smaller = renamed(SMALL, "source")
+    stage.start(smaller, AUDIO)
+    stage.push(video(smaller, at=6, breaks=True), audio(at=6, breaks=True))
+    said = [template.attrib["initialization"] for template in templates(stage)]
+    assert len(stage.periods) == 2
+    assert len(set(said)) == 3
+
+
+def test_a_rung_that_is_lost_is_in_no_further_period_until_it_is_back() -> None:
+    stage = MpdStage(SOURCE, SMALL)
+    stage.push(video(seconds=30), video(SMALL, seconds=7), video(SMALL, at=14, seconds=16))
+    rungs = [
+        [r.attrib["id"] for r in period.iter(f"{NAMESPACE}Representation")]
+        for period in stage.periods.values()
+    ]
+    assert rungs == [["source", "360p"], ["source"], ["source", "360p"]]
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@given(
+    story=st.lists(scenes, min_size=1, max_size=5),
+    cutting=cuts.filter(lambda cutting: cutting.part_duration_s > 0),
+)
+def test_d6_no_story_moves_a_segment_from_where_players_ask_for_it(
+    story: list[Scene], cutting: PresentationSettings
+) -> None:
+    stage = MpdStage(settings=cutting, apart_s=None)
+    at = 0.0
+    for number, scene in enumerate(story):
+        at += scene.before_s
+        play(stage, scene, at, is_first=number == 0)
+        at += scene.seconds
+    stage.wait(3)
+    stage.end()
+    late = Fraction(AUDIO_JOIN_S) / Fraction(cutting.segment_duration_s) * 4
+    for name in stage.segments:
+        for place in stage.places(name).values():
+            assert Fraction(-1, 2) <= place <= Fraction(1, 2) + late
