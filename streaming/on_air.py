@@ -201,7 +201,7 @@ class OnAir:
             return self._switch(slot, Why.CHOSEN, f"{name}: wanted on air", now_utc)
         if current.rank is Rank.SLATE and self._chosen is not Rank.SLATE:
             return self._switch(slot, Why.CAME, f"{name} is here", now_utc)
-        if current.is_stalled(now_utc):
+        if self._has_stalled(current, now_utc):
             reason = _silence(current, now_utc)
             return self._switch(slot, Why.STALLED, reason, now_utc)
         steady_s = now_utc - slot.steady_since_utc
@@ -224,8 +224,7 @@ class OnAir:
             return None
         if not current.is_stalled(now_utc):
             self._is_stall_counted = False
-            return None
-        if now_utc < self._deaf_until_utc:
+        if not self._has_stalled(current, now_utc):
             return None
         self._count_stall(current)
         successor = self._best_ready(now_utc)
@@ -259,6 +258,11 @@ class OnAir:
 
     # -- inside ------------------------------------------------------------------------------
 
+    def _has_stalled(self, slot: Slot, now_utc: float) -> bool:
+        if now_utc < self._deaf_until_utc or now_utc - self._timer_utc > LATE_S:
+            return False
+        return slot.is_stalled(now_utc)
+
     def _may_return(self, slot: Slot, current: Slot) -> bool:
         is_better = slot.rank.order < current.rank.order
         return is_better and self._policy.returns and self._chosen is not current.rank
@@ -285,6 +289,8 @@ class OnAir:
         old, new = (one.rank if one is not None else None for one in (former, slot))
         if why not in _TRANSITIONS.get((old, new), ()):
             raise UsageError(f"on air: {old} cannot be followed by {new} because {why.value}")
+        if former is not None and why is Why.STALLED:
+            self._count_stall(former)
         if new is not None:
             self._switches += self._latest not in (None, new)
             self._latest = new

@@ -206,6 +206,19 @@ def test_a_stalled_publisher_stays_where_nobody_else_delivers() -> None:
     assert studio.only_switch()[:2] == (Rank.BACKUP, Why.STALLED)
 
 
+def test_a_stall_counts_also_when_the_backup_comes_before_the_timer() -> None:
+    studio = both()
+    studio.silent = {Rank.PRIMARY, Rank.BACKUP}
+    studio.run(1.4)
+    backup = studio.on_air.holder(Rank.BACKUP)
+    assert backup is not None
+    studio.now += 0.2
+    studio.frames = 10
+    studio.deliver(backup)
+    assert studio.rank is Rank.BACKUP
+    assert studio.on_air.statistics(studio.now).stalls == 1
+
+
 def test_we_that_stood_still_do_not_blame_the_publisher() -> None:
     studio = both()
     studio.now += 5
@@ -213,6 +226,18 @@ def test_we_that_stood_still_do_not_blame_the_publisher() -> None:
     studio.run(5)
     assert studio.switches == []
     assert studio.on_air.statistics(studio.now).stalls == 0
+
+
+def test_we_that_stood_still_do_not_blame_the_publisher_for_being_read_second() -> None:
+    studio = both()
+    backup = studio.on_air.holder(Rank.BACKUP)
+    assert backup is not None
+    studio.now += 5
+    studio.frames = 10
+    studio.deliver(backup)
+    assert studio.switches == []
+    studio.run(5)
+    assert studio.switches == []
 
 
 def test_a_publisher_that_stays_silent_after_we_stood_still_has_stalled() -> None:
