@@ -43,10 +43,10 @@ soak: $(STAMPS)/system-test $(STAMPS)/python-dev
 	$(BIN)/python -m tests.soak.soak
 
 setup: $(STAMPS)/python $(STAMPS)/players
-setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
+setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players $(STAMPS)/judges
 
 clean:
-	rm -rf $(VENV) $(STAMPS) build dist static/vendor static/node_modules bench/glass/web/node_modules
+	rm -rf $(VENV) $(STAMPS) build dist static/vendor static/node_modules tests/judges/node_modules bench/glass/web/node_modules
 
 # -- what the machine needs --------------------------------------------------------------------
 # deploy/setup.sh installs Debian packages only where something is missing.
@@ -81,4 +81,8 @@ $(STAMPS)/players: static/package-lock.json static/package.json | $(STAMPS)/syst
 
 $(STAMPS)/peer-players: bench/glass/web/package-lock.json | $(STAMPS)/system
 	cd bench/glass/web && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(STAMPS)/judges: tests/judges/package-lock.json tests/judges/package.json | $(STAMPS)/system
+	cd tests/judges && npm ci --no-audit --no-fund --silent
 	@touch $@
