@@ -112,7 +112,7 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """What the card says: latin letters, digits, . : / - _ ?"""
     slate_audio: str = "silence"
     """What they hear: "silence", "tone" (a beep every two seconds), or a sound file, looped."""
-    slate_after_s: NotNegative = 0.5
+    slate_after_s: NotNegative = 0.3
     """How long after the last media the slate comes, seconds; below the hold-back of low-latency
     players they see no stall."""
     slate_always: bool = False

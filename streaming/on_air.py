@@ -63,7 +63,7 @@ class OnAirPolicy:
     stall_s: float = 1.5
     returns: bool = True
     return_s: float = 10.0
-    slate_after_s: float = 0.5
+    slate_after_s: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,7 @@ def test_a_slate_covers_for_a_publisher_that_has_gone() -> None:
     studio.run(3)
     rank, why, at_s = studio.only_switch()
     assert (rank, why) == (Rank.SLATE, Why.ABSENT)
-    assert 5.5 <= at_s <= 5.6
+    assert 5.3 <= at_s <= 5.4
 
 
 def test_a_slate_covers_for_a_publisher_that_is_connected_and_silent() -> None:
