@@ -127,17 +127,19 @@ class RtmpSession(asyncio.Protocol):
         self._take_bytes(data)
         if self._connection.state is State.PUBLISHING and self._transport is not None:
             self._leave_loop(self._transport)
-            self._pacer.rest(self, time.monotonic() - started)
+            self._pacer.rest(self, time.monotonic() - started, len(data))
 
     def read_nowait(self) -> None:
         """See PacedReader: the socket of a live publisher is read here, not by the event loop."""
         descriptor, started = self._descriptor, time.monotonic()
         if descriptor is None:
             return
+        size_bytes = 0
         try:
             for _ in range(MAX_READS):
                 data = os.read(descriptor, READ_BYTES)
                 if data:
+                    size_bytes += len(data)
                     self._take_bytes(data)
                 if self._connection.state is not State.PUBLISHING or not data:
                     self._return_to_loop()  # which finds out by itself that the peer has gone
@@ -149,7 +151,7 @@ class RtmpSession(asyncio.Protocol):
         except OSError:
             self._return_to_loop()
             return
-        self._pacer.rest(self, time.monotonic() - started)
+        self._pacer.rest(self, time.monotonic() - started, size_bytes)
 
     def _take_bytes(self, data: bytes) -> None:
         now = self._loop.time()

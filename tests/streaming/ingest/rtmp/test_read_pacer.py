@@ -6,7 +6,13 @@ from typing import cast
 
 import pytest
 
-from streaming.ingest.rtmp.read_pacer import INTERVAL_S, MAX_SHARE, ReadPacer
+from streaming.ingest.rtmp.read_pacer import (
+    BURST_BYTES,
+    BURST_INTERVAL_S,
+    INTERVAL_S,
+    MAX_SHARE,
+    ReadPacer,
+)
 
 
 class FakeTimer:
@@ -47,6 +53,7 @@ class FakeReader:
     def __init__(self, room: Room, took_s: float = 0.0) -> None:
         self.room, self.took_s = room, took_s
         self.reads = 0
+        self.size_bytes = 0
         self.fails = self.aborted = self.stops = False
 
     def read_nowait(self) -> None:
@@ -54,7 +61,7 @@ class FakeReader:
         if self.fails:
             raise RuntimeError("a bug")
         if not self.stops:
-            self.room.pacer.rest(self, self.took_s)
+            self.room.pacer.rest(self, self.took_s, self.size_bytes)
 
     def abort(self) -> None:
         self.aborted = True
@@ -103,6 +110,26 @@ def test_a_read_that_took_long_is_followed_by_a_long_rest(room: Room) -> None:
     room.loop.pass_time(INTERVAL_S * (ticks + 0.5))
     assert usual.reads == ticks
     assert flood.reads == 10
+
+
+def test_a_burst_is_read_to_its_end_between_ticks(room: Room) -> None:
+    reader, usual = room.reader(), room.reader()
+    reader.size_bytes = BURST_BYTES
+    room.loop.pass_time(INTERVAL_S * 1.01)
+    room.loop.pass_time(BURST_INTERVAL_S * 3)
+    assert reader.reads == 4
+    reader.size_bytes = BURST_BYTES - 1
+    room.loop.pass_time(BURST_INTERVAL_S * 3)
+    assert (reader.reads, usual.reads) == (5, 1)
+    room.loop.pass_time(INTERVAL_S)
+    assert (reader.reads, usual.reads) == (6, 2)
+
+
+def test_a_flood_rests_however_much_it_sends(room: Room) -> None:
+    flood = room.reader(took_s=INTERVAL_S)
+    flood.size_bytes = BURST_BYTES * 10
+    room.loop.pass_time(INTERVAL_S * 100)
+    assert flood.reads <= 10
 
 
 def test_nobody_at_rest_means_no_ticks(room: Room) -> None:
