@@ -77,7 +77,7 @@ def headwater(core: int | None = None, settings: str = "") -> Iterator[Server]:
         http, rtmp = free_port(), free_port()
         config = directory / "headwater.toml"
         config.write_text(
-            f'log_level = "warning"\n'
+            f'log_level = "warning"\nstate_dir = "{directory / "state"}"\n'
             f'[http]\nlisten = "127.0.0.1:{http}"\n'
             f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n'
             f'[paths."live/*"]\nladder = "copy"\n{settings}'

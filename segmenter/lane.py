@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from collections.abc import Sequence
 from fractions import Fraction
@@ -213,23 +214,27 @@ class Lane:
             events += media
         return events
 
-    def restore(self, boundaries: Sequence[Boundary], now_utc: float) -> list[Event]:
+    def restore(
+        self, boundaries: Sequence[Boundary], end_s: Fraction, now_utc: float
+    ) -> list[Event]:
         """Go on after the rendition's segments, which an earlier origin made.
 
         Of ``boundaries``, the latest ones, those after its last segment become gaps, the very last
-        one when the next boundary is known. It may only go on after a discontinuity.
+        of them until ``end_s``. It may only go on after a discontinuity.
         """
         last = self.rendition.segments[-1]
-        self.assume_end(-(-last.end * self.timescale // last.timescale))
         self.needs_break = True
+        self._end = -(-last.end * self.timescale // last.timescale)
         for boundary in boundaries:
             if boundary.msn > last.msn:
                 self.expect(boundary)
-        return self.pass_over(now_utc)
-
-    def assume_end(self, end: int) -> None:
-        """Media that are lost may have lasted until ``end``, ticks."""
-        self._end = max(self._end, end)
+        events = self.pass_over(now_utc)
+        if self._missed is not None:
+            end = math.ceil(end_s * self.timescale)
+            events += self._make_gap(self._missed, self._missed_start, end, now_utc)
+            self._end = max(self._end, end)
+            self._missed = None
+        return events
 
     def pass_over(self, now_utc: float) -> list[Event]:
         """No media will come for the boundaries expected: close, and make gaps up to the last."""

@@ -180,22 +180,15 @@ class Presentation:
         self._has_forced_cut = saved.state.has_forced_cut
         self._period_starts = list(saved.state.period_starts)
         boundaries = saved.boundaries()
+        end_s = saved.end_of_last(self._segment_duration, now_utc)
         events: list[Event] = []
         for rendition in saved.renditions:
-            events += self._restore_lane(rendition, boundaries)
-        self._boundary = latest = boundaries[-1]
-        self._next_msn = max(self._next_msn, latest.msn + 1)
+            events += self._restore_lane(rendition, boundaries, end_s)
+        self._boundary = boundaries[-1]
+        self._next_msn = max(self._next_msn, saved.last_msn + 1)
         self._next_discontinuity = max(self._next_discontinuity, saved.last_discontinuity)
         self._break_due = True
-        if all(rendition.segments[-1].msn < latest.msn for rendition in saved.renditions):
-            self._assume_lost(latest, now_utc)
         return events
-
-    def _assume_lost(self, boundary: Boundary, now_utc: float) -> None:
-        """The segment in progress is lost: it may have lasted until now, if not too long."""
-        longest_s = Fraction(boundary.time, boundary.timescale) + self._segment_duration
-        for lane in self._lanes.values():
-            lane.assume_end(math.ceil(min(longest_s, Fraction(now_utc)) * lane.timescale))
 
     def start(self, tracks: Sequence[Track], *, expected: Sequence[str] = ()) -> list[Event]:
         """Tracks to package: new ones, or in the place of those of the same name.
@@ -369,7 +362,9 @@ class Presentation:
         self.renditions[track.name] = rendition
         return lane.announce()
 
-    def _restore_lane(self, saved: SavedRendition, boundaries: Sequence[Boundary]) -> list[Event]:
+    def _restore_lane(
+        self, saved: SavedRendition, boundaries: Sequence[Boundary], end_s: Fraction
+    ) -> list[Event]:
         """A rendition goes on; it has gaps for the numbers that others have and it has not."""
         settings = self.settings
         track = saved.init.track
@@ -379,7 +374,7 @@ class Presentation:
         lane = Lane(track, saved.init, rendition, settings.part_duration_s)
         self._lanes[saved.name] = lane
         self.renditions[saved.name] = rendition
-        return lane.restore(boundaries, self._now_utc)
+        return lane.restore(boundaries, end_s, self._now_utc)
 
     def _replace_track(self, lane: Lane, track: Track, init: InitSection) -> list[Event]:
         self._settle_target_duration()

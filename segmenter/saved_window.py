@@ -5,7 +5,8 @@ sections and segments that their events announce; `Presentation.restore` takes a
 
 An origin that is killed leaves less than it knew: segments that were finished last may be missing
 of some renditions, and of the one in progress there is only its boundary. Nothing that was ever
-announced may be announced again as something else, so such numbers become gaps.
+announced may be announced again as something else, so such numbers become gaps, and at
+once: low-latency players know of the segment in progress, and numbers only rise.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from fractions import Fraction
 from segmenter.boundary import Boundary
 from segmenter.period_start import PeriodStart
 from segmenter.segment import InitSection, Segment
+
+SHORTEST_GAP_S = Fraction(1, 10)
+"""In the place of a segment that was lost just after it had begun: the seam of other gaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,19 @@ class SavedPresentation:
             *(rendition.segments[-1].discontinuity for rendition in self.renditions),
         )
 
-    @property
-    def end_s(self) -> Fraction:
-        """Where the media that are left end, seconds since 1970."""
-        ends = (rendition.segments[-1] for rendition in self.renditions)
-        return max(Fraction(last.end, last.timescale) for last in ends)
+    def end_of_last(self, segment_duration_s: Fraction, now_utc: float) -> Fraction:
+        """Where the segment of the highest number ends, seconds since 1970.
+
+        One that was in progress and is lost may have lasted until now, if not too long.
+        """
+        lasts = (rendition.segments[-1] for rendition in self.renditions)
+        ends = [Fraction(s.end, s.timescale) for s in lasts if s.msn == self.last_msn]
+        boundary = self.state.boundary
+        if ends or boundary is None:
+            return max(ends)
+        begin = Fraction(boundary.time, boundary.timescale)
+        shortest_s = min(SHORTEST_GAP_S, segment_duration_s)
+        return begin + min(max(Fraction(now_utc) - begin, shortest_s), segment_duration_s)
 
     def boundaries(self) -> list[Boundary]:
         """One for each number from the first that some rendition misses up to the last, in order.

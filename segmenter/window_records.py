@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from segmenter.boundary import Boundary
 from segmenter.presentation import Presentation
 from segmenter.saved_window import (
     PresentationState,
@@ -22,11 +23,16 @@ from segmenter.segment import (
     Event,
     InitReady,
     InitSection,
+    PartReady,
     PresentationEnded,
     Segment,
     SegmentExpired,
     SegmentReady,
 )
+
+MOST_MISSING = 1000
+"""Numbers that a rendition may lack at the end, each of which becomes a gap: half an hour. More is
+not what an origin leaves, and filling it up would take for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class WindowRecorder:
         self._presentation = presentation
         self._inits: dict[str, InitRecord] = {}
         self._state: StateRecord | None = None
+        self._boundary: Boundary | None = None
 
     def push(self, events: Sequence[Event]) -> list[Record]:
         """What to keep of these events, after they have happened and before they are told.
@@ -84,6 +91,10 @@ class WindowRecorder:
         A segment that could not be kept is recorded as what its rendition made of it, a gap.
         """
         records: list[Record] = []
+        boundary = self._presentation.boundary
+        if boundary is self._boundary and all(isinstance(event, PartReady) for event in events):
+            return records
+        self._boundary = boundary
         if any(isinstance(event, PresentationEnded) for event in events):
             self._inits.clear()
             self._state = None
@@ -167,7 +178,11 @@ def replay(records: Iterable[Record]) -> SavedPresentation | None:
             case EndedRecord():
                 kept, state = {}, None
     renditions = [saved for each in kept.values() if (saved := each.saved()) is not None]
-    if state is None or not state.target_duration or not renditions:
+    if state is None or state.target_duration <= 0 or not renditions:
         return None
+    newest = max(rendition.segments[-1].msn for rendition in renditions)
+    renditions = [r for r in renditions if newest - r.segments[-1].msn <= MOST_MISSING]
+    if state.boundary is not None and state.boundary.msn - newest > MOST_MISSING:
+        state = dataclasses.replace(state, boundary=None)
     renditions.sort(key=lambda rendition: rendition.position)
     return SavedPresentation(state, tuple(renditions))

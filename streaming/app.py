@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -19,12 +20,13 @@ import uvloop
 from streaming.config import Config
 from streaming.errors import ConfigError
 from streaming.ingest.rtmp.server import RtmpServer
+from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
 from streaming.path_registry import PathRegistry
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
-from streaming.status import clock_metric, rtmp_metrics, store_metrics
+from streaming.status import clock_metric, live_state_metrics, rtmp_metrics, store_metrics
 from streaming.utc_clock import UtcClock
 
 logger = logging.getLogger(__name__)
@@ -42,10 +44,11 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._clock = UtcClock()
         self._store = MediaStore(config.store_bytes)
         self._feed = ShelfFeed(self._store)
-        self._registry = PathRegistry(config, self._feed, self._clock)
+        self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
+        self._clock = UtcClock(self._live_state.started_utc)
+        self._registry = PathRegistry(config, self._feed, self._clock, self._live_state)
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -65,14 +68,15 @@ class App:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         stack.callback(self._store.close)
+        stack.callback(self._live_state.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
         delivery = self._delivery(http)
         stack.push_async_callback(delivery.close)
         stack.push_async_callback(self._registry.close)
+        self._registry.start()
         if self._config.rtmp.enabled:
             stack.push_async_callback(self._rtmp.close)
             await start_listening(self._rtmp, self._config.rtmp.listen)
-        self._registry.start()
         ticking = asyncio.create_task(self._tick(), name="ticks")
         stack.push_async_callback(cancelled, ticking)
         await delivery.start()
@@ -103,6 +107,7 @@ class App:
         return [
             *rtmp_metrics(self._rtmp.statistics()),
             *store_metrics(self._store.statistics()),
+            *live_state_metrics(self._live_state.statistics()),
             clock_metric(self._clock.offset_s),
             *self._registry.metrics(),
         ]
@@ -117,6 +122,7 @@ class App:
                 if ticks % REPORT_TICKS == 0:
                     self._clock.follow(is_idle=self._registry.is_idle)
                     self._registry.publish_states()
+                    self._live_state.handle_timer(self._clock())
             except Exception:
                 logger.exception("a timer failed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from streaming.cli_output import (
 from streaming.config import Config
 from streaming.config_example import render_example
 from streaming.errors import ConfigError
+from streaming.live_state.state_dir import find_state_dir
 from streaming.worker_process import redact
 
 HIDDEN = "***"
@@ -56,9 +58,15 @@ def check(
     rtmp = f"RTMP on {settings.rtmp.listen}" if settings.rtmp.enabled else "RTMP off"
     out.print(
         f"[green]✓[/] {where}: HTTP on {settings.http.listen}, {rtmp}, "
-        f"{len(settings.paths)} path tables",
+        f"{len(settings.paths)} path tables, live windows kept {where_kept(settings)}",
         soft_wrap=True,
     )
+
+
+def where_kept(config: Config) -> str:
+    """Where live windows survive a restart, for people."""
+    root = find_state_dir(config.state_dir, os.environ)
+    return "in memory alone" if root is None else f"in {root}"
 
 
 def effective(config: Config) -> dict[str, Any]:

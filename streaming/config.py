@@ -164,6 +164,9 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     store_bytes: Annotated[int, Meta(ge=0)] = 0
     """Memory for the media of all live windows, bytes; 0 is half of the machine's. When it is full,
     segments that have left the playlists go early, then new ones become gaps."""
+    state_dir: str = ""
+    """Where live windows are kept, so that a restart goes on with them: a directory; "" is the
+    user's state directory (~/.local/state/headwater) or systemd's; "memory" keeps nothing."""
     http: HttpConfig = field(default_factory=HttpConfig)
     rtmp: RtmpConfig = field(default_factory=RtmpConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)

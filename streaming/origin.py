@@ -19,6 +19,7 @@ from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.hls.rendered_playlist import RenderedPlaylist
 from segmenter.media import MediaType, Payload, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
+from segmenter.saved_window import SavedPresentation
 from segmenter.segment import (
     Event,
     InitReady,
@@ -30,8 +31,11 @@ from segmenter.segment import (
     SegmentExpired,
     SegmentReady,
 )
+from segmenter.window_records import WindowRecorder
 from streaming.config import PathConfig
 from streaming.latency_histogram import LatencyCounts, LatencyHistogram
+from streaming.live_state.journal_format import Place, fragments
+from streaming.live_state.path_journal import PathJournal
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import LivePlaylist, Put
 
@@ -64,6 +68,17 @@ def is_audio(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberFloor:
+    """What the first numbers of a path are to be above: an earlier origin may have used them."""
+
+    msn: int
+    discontinuity: int
+
+
+NO_FLOOR = NumberFloor(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class OriginStatistics:
     """What has been packaged; counters only rise."""
 
@@ -83,12 +98,21 @@ class Origin:
     The pipeline calls it, in packet order; it never waits and never raises for media's sake.
     """
 
-    def __init__(self, path: str, config: PathConfig, feed: ShelfFeed) -> None:
+    def __init__(
+        self,
+        path: str,
+        config: PathConfig,
+        feed: ShelfFeed,
+        journal: PathJournal | None = None,
+        floor: NumberFloor = NO_FLOOR,
+    ) -> None:
         self._path = path
         self._feed = feed
         self._is_low_latency = config.part_duration_s > 0
-        self._presentation = Presentation(_settings(config))
+        self._presentation = Presentation(_settings(config, floor))
         self._playlists = LivePlaylists(self._presentation, low_latency=self._is_low_latency)
+        self._journal = journal
+        self._recorder = WindowRecorder(self._presentation)
         self._expected: frozenset[str] = frozenset()
         self._ready: set[str] = set()
         self._changed: set[str] = set()
@@ -103,6 +127,7 @@ class Origin:
         self._segments = 0
         self._segment_bytes = 0
         self._renders = 0
+        self._restored: list[Event] = []
 
     @property
     def is_playable(self) -> bool:
@@ -132,6 +157,49 @@ class Origin:
         """Players are told that nothing follows."""
         self._publish(self._presentation.end(now_utc), now_utc)
 
+    # -- after a restart ---------------------------------------------------------------------
+
+    def begin_restore(self, saved: SavedPresentation, now_utc: float) -> None:
+        """Goes on with what an earlier origin left, before anything else happens.
+
+        `restore_segment` follows for each segment but gaps, in order, then `finish_restore`.
+        """
+        events = self._presentation.restore(saved, now_utc)
+        self._recorder.restore(saved)
+        for rendition in saved.renditions:
+            inits = {s.init.name: s.init for s in rendition.contiguous}
+            for init in (*inits.values(), rendition.init):
+                self._put_init(rendition.name, init)
+        self._restored = events
+
+    def restore_segment(
+        self, rendition: str, segment: Segment, data: bytes | None, now_utc: float
+    ) -> None:
+        """Its media are served again; without media it becomes a gap."""
+        offset = 0
+        for part in fragments(segment):
+            if data is None:
+                self._lost[rendition] = part.msn
+                self._presentation.lose(rendition, part)
+                return
+            self._put_part(rendition, part, [data[offset : offset + part.size_bytes]])
+            offset += part.size_bytes
+        if self._lost.get(rendition) != segment.msn:
+            self._complete_segment(rendition, segment, now_utc)
+
+    def finish_restore(self, now_utc: float) -> None:
+        """Its playlists are there again."""
+        self._listed = self._presentation.has_media
+        self._changed.update(self._presentation.renditions)
+        self._indexes_changed = True
+        events, self._restored = self._restored, []
+        self._publish(events, now_utc)
+
+    @property
+    def end_utc(self) -> float:
+        """Where the media end, seconds since 1970; 0 before any."""
+        return float(self._presentation.end_s)
+
     def close(self) -> None:
         """Takes everything of this path from the shelf."""
         self._feed.path_gone(self._path)
@@ -154,11 +222,23 @@ class Origin:
     def _publish(self, events: list[Event], now_utc: float) -> None:
         for event in events:
             self._shelve(event, now_utc)
+        if self._journal is not None and events:
+            self._keep(self._journal, events, now_utc)
         if self._changed:
             self._render(now_utc)
         if self._indexes_changed or (self._first_media_utc and not self._listed):
             self._indexes_changed = False
             self._render_indexes(now_utc)
+
+    def _keep(self, journal: PathJournal, events: list[Event], now_utc: float) -> None:
+        """To disk, before any playlist says so."""
+        records = self._recorder.push(events)
+        if records:
+            journal.write(records, self._recorder.head, self._place_of, now_utc)
+
+    def _place_of(self, rendition: str, msn: int) -> Place | None:
+        found = self._feed.place_of(self._path, rendition, msn)
+        return Place(*found) if found is not None else None
 
     def _shelve(self, event: Event, now_utc: float) -> None:
         match event:
@@ -305,7 +385,7 @@ class Origin:
         return "audio/mp4" if kind is MediaType.AUDIO else "video/mp4"
 
 
-def _settings(config: PathConfig) -> PresentationSettings:
+def _settings(config: PathConfig, floor: NumberFloor) -> PresentationSettings:
     """With parts the playlist begins with the first one, so the target duration is decided before
     the first segment is there to be measured: GOPs must then fit the segment duration."""
     segment_duration = Fraction(config.segment_duration_s).limit_denominator(1000)
@@ -315,5 +395,7 @@ def _settings(config: PathConfig) -> PresentationSettings:
         part_duration_s=config.part_duration_s,
         window_s=config.window_s,
         window_bytes=config.window_bytes,
+        floor_msn=floor.msn,
+        floor_discontinuity=floor.discontinuity,
         target_duration=target if config.part_duration_s > 0 else 0,
     )

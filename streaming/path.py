@@ -304,6 +304,11 @@ class Path:
 
     # -- the registry's side -----------------------------------------------------------------
 
+    def restore(self, end_utc: float, now_utc: float) -> None:
+        """Goes on after an earlier origin, whose media end at `end_utc`: its publisher is away."""
+        self._timeline = Timeline(end_utc)
+        self._set_state(PathState.RECONNECTING, "restored after a restart", now_utc)
+
     def handle_timer(self, now_utc: float) -> None:
         """Switches to who is due, and ends the path when nobody came back within `linger_s`."""
         if self.state is PathState.ENDED:

@@ -21,13 +21,22 @@ from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
+from streaming.live_state.live_state import (
+    LONGEST_ABSENCE_S,
+    LiveState,
+    SavedPath,
+    packaging_key,
+)
+from streaming.live_state.path_journal import FileNote, PathJournal
+from streaming.live_state.restoring import Restoring, restore_origin
 from streaming.on_air import Switch
+from streaming.origin import NO_FLOOR, NumberFloor
 from streaming.path import BAD_NAME, Path
 from streaming.path_state import PathState, StateChange
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed
-from streaming.shelf_messages import Metric
+from streaming.shelf_messages import Metric, PathPhase
 from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.slate.source import SlateSource
 from streaming.status import path_metrics, path_state_message
@@ -53,9 +62,10 @@ class RegistryStatistics:
 class _Entry:
     """One path with what hangs off it."""
 
-    def __init__(self, path: Path, pipeline: Pipeline) -> None:
+    def __init__(self, path: Path, pipeline: Pipeline, journal: PathJournal | None) -> None:
         self.path = path
         self.pipeline = pipeline
+        self.journal = journal
         self.pull: PullSource | None = None
         self.slate: SlateSource | None = None
         self.wanted_utc = 0.0
@@ -91,29 +101,53 @@ class PathRegistry:
     """Owns every path; the composition root starts, ticks and closes it."""
 
     def __init__(
-        self, config: Config, feed: ShelfFeed, clock: Callable[[], float] = time.time
+        self,
+        config: Config,
+        feed: ShelfFeed,
+        clock: Callable[[], float] = time.time,
+        live_state: LiveState | None = None,
     ) -> None:
         self._config = config
+        self._live_state = live_state
+        self._restoring: Restoring | None = None
+        self._floors: dict[str, NumberFloor] = {}
+        """Of paths that left numbers and nothing else to go on with."""
         self._feed = feed
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._on_demand: dict[str, PathConfig] = {}
 
     def start(self) -> None:
-        """Starts the sources that are always pulled; needs a running loop."""
+        """Restores what an earlier origin left, and starts the sources that are always pulled.
+
+        Needs a running loop; nothing is waited for.
+        """
         for name, settings in self._config.paths.items():
             if settings.source_on_demand:
                 self._on_demand[name] = settings
                 self._announce_idle(name)
-            elif settings.source:
-                self._pull(name, settings)
-            if settings.slate_always:
-                self._entry(name, settings)
+        if self._live_state is not None:
+            self._restoring = Restoring(self._live_state, self._restore)
+            self._restoring.start()
+            for name in self._restoring.paths:
+                self._announce(name, "starting", "restored after a restart")
+        for name, settings in self._config.paths.items():
+            if not self._is_restoring(name):
+                self._begin(name, settings)
+
+    def _begin(self, name: str, settings: PathConfig) -> None:
+        """What the configuration alone brings to life."""
+        if settings.source and not settings.source_on_demand:
+            self._pull(name, settings)
+        if settings.slate_always:
+            self._entry(name, settings)
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
         settings = path_config(self._config, request.path)
         rank = self._check(request, settings)
+        if self._restoring is not None:
+            await self._restoring.wait_restored(request.path)
         entry = self._entry(request.path, settings)
         slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
         return _Publication(entry.path, slot, self._clock)
@@ -134,7 +168,7 @@ class PathRegistry:
             raise PublishRejected(BAD_NAME, f"{request.path} pulls its own source", http_status=409)
         return rank
 
-    def _entry(self, name: str, settings: PathConfig) -> _Entry:
+    def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> _Entry:
         entry = self._entries.get(name)
         if entry is not None:
             return entry
@@ -146,8 +180,10 @@ class PathRegistry:
         path = Path(
             name, settings, now, self._state_changed, lambda switch: self._switched(name, switch)
         )
-        pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock)
-        entry = self._entries[name] = _Entry(path, pipeline)
+        journal = self._live_state.journal(name, settings, notes) if self._live_state else None
+        floor = self._floors.pop(name, NO_FLOOR)
+        pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor)
+        entry = self._entries[name] = _Entry(path, pipeline, journal)
         if settings.slate:
             entry.slate = SlateSource(path, self._clock)
         return entry
@@ -168,7 +204,7 @@ class PathRegistry:
     def want(self, name: str) -> None:
         """A viewer asks for a path that is not live: its source is pulled if it has one."""
         settings = self._on_demand.get(name)
-        if settings is not None:
+        if settings is not None and not self._is_restoring(name):
             self._pull(name, settings)
             self._entries[name].wanted_utc = self._clock()
 
@@ -185,6 +221,8 @@ class PathRegistry:
         """What time alone brings about; called a few times a second."""
         now = self._clock()
         for name, entry in list(self._entries.items()):
+            if self._is_restoring(name):
+                continue
             entry.path.handle_timer(now)
             entry.pipeline.handle_timer(now)
             if entry.slate is not None:
@@ -199,8 +237,9 @@ class PathRegistry:
 
     def publish_states(self) -> None:
         """Tells the delivery processes how each path fares; called once a second."""
-        for entry in self._entries.values():
-            self._feed.path_state(path_state_message(entry.path, entry.pipeline, self._clock()))
+        for name in self._entries:
+            if not self._is_restoring(name):
+                self._tell_state(name, self._clock())
 
     @property
     def is_idle(self) -> bool:
@@ -242,10 +281,63 @@ class PathRegistry:
         return True
 
     async def close(self) -> None:
-        """Closes every source, publisher and worker."""
-        for name in list(self._entries):
-            self._entries[name].path.kick(CLOSED, "the server is shutting down", self._clock())
-            await self._close_entry(name)
+        """Closes every source, publisher and worker.
+
+        What is on the shelf stays for viewers who are being served, and for the journals' thread,
+        which may not have copied the latest of it yet; what is on disk stays for a successor.
+        """
+        if self._restoring is not None:
+            await self._restoring.close()
+        for entry in list(self._entries.values()):
+            entry.path.kick(CLOSED, "the server is shutting down", self._clock())
+            await self._stop_entry(entry)
+            if entry.journal is not None:
+                entry.journal.close()
+        self._entries.clear()
+
+    # -- after a restart ---------------------------------------------------------------------
+
+    def _is_restoring(self, name: str) -> bool:
+        return self._restoring is not None and name in self._restoring.paths
+
+    async def _restore(self, name: str, saved: SavedPath | None) -> None:
+        """Goes on with a path, or begins above its numbers where that cannot be."""
+        obstacle = self._obstacle(saved) if saved is not None else "nothing can be listed"
+        if saved is None or obstacle:
+            self._begin_above(name, saved, obstacle)
+        else:
+            entry = self._entry(name, path_config(self._config, name), saved.notes)
+            try:
+                await restore_origin(entry.pipeline.origin, saved, self._clock)
+                entry.path.restore(entry.pipeline.origin.end_utc, self._clock())
+            except Exception as error:
+                await self._close_entry(name)
+                self._begin_above(name, saved, f"{type(error).__name__}: {error}")
+        if name in self._config.paths:
+            self._begin(name, self._config.paths[name])
+
+    def _begin_above(self, name: str, saved: SavedPath | None, reason: str) -> None:
+        logger.info("path %s: not restored: %s", name, reason)
+        if saved is not None and self._live_state is not None:
+            left = saved.presentation
+            self._floors[name] = NumberFloor(left.last_msn + 1, left.last_discontinuity + 1)
+            self._live_state.forget([note.path for note in saved.notes])
+        self._feed.path_gone(name)
+        if name in self._on_demand:
+            self._announce_idle(name)
+
+    def _obstacle(self, saved: SavedPath) -> str:
+        """Why a saved path cannot be gone on with; "" if it can."""
+        absence_s = self._clock() - saved.latest_utc
+        if name_error(saved.path):
+            return name_error(saved.path)
+        if absence_s > LONGEST_ABSENCE_S:
+            return f"nothing was written for {absence_s:.0f} s"
+        if saved.packaging != packaging_key(path_config(self._config, saved.path)):
+            return "its settings have changed"
+        if len(self._entries) >= self._config.max_paths:
+            return f"the server has {self._config.max_paths} paths already"
+        return ""
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -262,25 +354,33 @@ class PathRegistry:
         if pull is not None:
             await pull.close()
 
-    async def _close_entry(self, name: str) -> None:
-        entry = self._entries.pop(name)
+    async def _stop_entry(self, entry: _Entry) -> None:
         await self._stop_pull(entry)
         if entry.slate is not None:
             await entry.slate.close()
         await entry.pipeline.close()
+
+    async def _close_entry(self, name: str) -> None:
+        entry = self._entries.pop(name)
+        await self._stop_entry(entry)
+        if entry.journal is not None:
+            entry.journal.discard()
         self._feed.path_gone(name)
         if name in self._on_demand:
             self._announce_idle(name)
 
     def _announce_idle(self, name: str) -> None:
-        """Viewers of a source that sleeps are asked to wait, not told that there is nothing."""
+        self._announce(name, "idle", "pulled while someone watches")
+
+    def _announce(self, name: str, phase: PathPhase, reason: str) -> None:
+        """Viewers of what is not there yet are asked to wait, not told that there is nothing."""
         self._feed.path_state(
             PathStateMessage(
                 path=name,
-                state="idle",
-                reason="pulled while someone watches",
+                state=phase,
+                reason=reason,
                 since_utc=self._clock(),
-                window_s=self._on_demand[name].window_s,
+                window_s=path_config(self._config, name).window_s,
             )
         )
 

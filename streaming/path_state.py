@@ -12,7 +12,8 @@ The life of a path:
 
 While RECONNECTING playlists stay as they are and whoever is on air next continues them. In SLATE
 the slate is on air: because publishers are away or silent, or by choice. A path with a slate that
-is always there begins in it. ENDED means that players were told the end.
+is always there begins in it. ENDED means that players were told the end. A path that is restored
+after a restart of the origin goes from IDLE right to RECONNECTING.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class PathState(enum.Enum):
 
 _S = PathState
 TRANSITIONS: Final[dict[PathState, frozenset[PathState]]] = {
-    _S.IDLE: frozenset({_S.STARTING, _S.SLATE}),
+    _S.IDLE: frozenset({_S.STARTING, _S.SLATE, _S.RECONNECTING}),
     _S.STARTING: frozenset({_S.LIVE, _S.SLATE, _S.RECONNECTING}),
     _S.LIVE: frozenset({_S.DEGRADED, _S.SLATE, _S.RECONNECTING}),
     _S.DEGRADED: frozenset({_S.LIVE, _S.SLATE, _S.RECONNECTING}),

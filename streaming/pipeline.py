@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from segmenter.media import MediaType, Sample, Track
-from streaming.origin import Origin, OriginStatistics
+from streaming.live_state.path_journal import PathJournal
+from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics
 from streaming.path import Path
 from streaming.shelf_feed import ShelfFeed
 from streaming.transcode.ladder import LadderPlan, plan_ladder
@@ -49,12 +50,14 @@ class Pipeline:
         feed: ShelfFeed,
         ladder_cores: Callable[[str], float],
         clock: Callable[[], float],
+        journal: PathJournal | None = None,
+        floor: NumberFloor = NO_FLOOR,
     ) -> None:
         self._path = path
         self._config = path.config
         self._ladder_cores = ladder_cores
         self._clock = clock
-        self._origin = Origin(path.name, path.config, feed)
+        self._origin = Origin(path.name, path.config, feed, journal, floor)
         self._plan = NOTHING
         self._link: TranscodeLink | None = None
         self._inputs: frozenset[str] = frozenset()
@@ -112,6 +115,11 @@ class Pipeline:
         if self._link is not None:
             state = self._link.state
             self._path.set_degraded(state.phase in _TROUBLED, state.reason or "recovered", now_utc)
+
+    @property
+    def origin(self) -> Origin:
+        """For whoever restores it; everything else goes through the path."""
+        return self._origin
 
     async def close(self) -> None:
         """Stops the worker."""

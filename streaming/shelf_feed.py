@@ -129,6 +129,14 @@ class ShelfFeed:
         self._set((fed.handle, msn), segment)
         self._changed((fed.handle, msn), SegmentCompleted(fed.handle, msn))
 
+    def place_of(self, path: str, rendition: str, msn: int) -> tuple[int, int] | None:
+        """Offset and size in the store of a complete segment; None when there is none."""
+        fed = self._renditions.get((path, rendition))
+        segment = fed.segments.get(msn) if fed is not None else None
+        if segment is None or not segment.is_complete:
+            return None
+        return segment.offset, sum(size for _, size in segment.parts)
+
     def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
         """Segments up to `last_msn` are no longer served, with all their parts."""
         fed = self._renditions.get((path, rendition))

@@ -14,6 +14,7 @@ from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.latency_histogram import BOUNDS_S, LatencyCounts
+from streaming.live_state.live_state import LiveStateStatistics
 from streaming.media_store import StoreStatistics
 from streaming.path import Path, PathStatistics
 from streaming.path_state import PathState
@@ -208,3 +209,14 @@ def clock_metric(offset_s: float) -> Metric:
     return Metric(
         "headwater_clock_offset_seconds", "The system's clock minus the origin's.", offset_s
     )
+
+
+def live_state_metrics(seen: LiveStateStatistics) -> list[Metric]:
+    """What /metrics shows of what is kept on disk."""
+    name, thread = "headwater_live_state_", seen.thread
+    return [
+        Metric(name + "kept", "1 where live windows are kept on disk.", float(seen.is_kept)),
+        Metric(name + "written_bytes", "Media.", float(thread.written_bytes), kind="counter"),
+        Metric(name + "failures", "Files given up.", float(thread.failures), kind="counter"),
+        Metric(name + "behind_seconds", "How long the disk lets wait.", thread.behind_s),
+    ]

@@ -154,6 +154,20 @@ class OriginProcess:
         """Process id of the child that runs `module`, such as "streaming.server.delivery"."""
         return next(pid for pid, line in self.children() if module in line)
 
+    def kill_main(self) -> None:
+        """Ends its main process as the kernel does that is out of memory."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Starts it again on the same ports and waits until it answers."""
+        self.respawn()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Waits until it answers."""
+        self._wait(lambda: self.fetch("/readyz")[0] == 200 or None, "readiness", READY_S)
+
     def stop(self) -> int:
         """Ends the origin as Ctrl-C does; its exit status."""
         if self.process.poll() is None:
@@ -202,7 +216,7 @@ def origin_process(
         environment or {},
     )
     try:
-        origin._wait(lambda: origin.fetch("/readyz")[0] == 200 or None, "readiness", READY_S)
+        origin.wait_ready()
         yield origin
         origin.stop()
     except BaseException:
@@ -220,6 +234,7 @@ def _spawn(
     listen = {
         "HEADWATER_HTTP__LISTEN": f"127.0.0.1:{http_port}",
         "HEADWATER_RTMP__LISTEN": f"127.0.0.1:{rtmp_port}",
+        "HEADWATER_STATE_DIR": str(log.parent / "state"),
         "COLUMNS": "200",
     }
     with log.open("wb") as output:

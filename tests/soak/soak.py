@@ -110,7 +110,7 @@ def _start_origin(config: Path, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*command, "serve", "--config", str(config)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env=os.environ | {"COLUMNS": "200"},
+            env=os.environ | {"COLUMNS": "200", "HEADWATER_STATE_DIR": str(log.parent / "state")},
         )  # fmt: skip
 
 
