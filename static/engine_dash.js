@@ -56,8 +56,19 @@ export class DashEngine {
     player.on(EVENTS.PLAYBACK_METADATA_LOADED, () => this.on.ready());
     player.attachView(this.video);
     player.setAutoPlay(false);
-    player.attachSource(sourceUrl("dash"));
+    this.#attach(player);
     this.unstickTimer = setInterval(() => this.#unstick(), UNSTICK_MS);
+  }
+
+  /** The manifest for low latency, where that is wanted and there is one. */
+  async #attach(player) {
+    let url = sourceUrl("dash");
+    if (this.wantsLowLatency) {
+      const fast = sourceUrl("dash", { lowLatency: true });
+      const answer = await fetch(fast, { method: "HEAD" }).catch(() => null);
+      if (answer?.ok) url = fast;
+    }
+    if (this.player === player) player.attachSource(url);
   }
 
   stop() {
