@@ -1,10 +1,12 @@
 """Requests for media that is not there yet: which of them may wait, and for what.
 
 An HLS part may be asked for once it is hinted (RFC 8216bis 6.2.6): the request waits until the
-part is complete, because no byte of it may leave before. What is neither there nor hinted does
-not exist. A low-latency DASH player asks for the segment in progress, which it gets chunk by chunk
-as parts complete; and as its clock and ours differ, sometimes for the one after it a little too
-early, which is held rather than refused (shaka gives up at a 404).
+part is complete, because no byte of it may leave before. So does one for the first part of the
+next segment, at any time: it may have been hinted when this segment was expected to end, and it
+will come. What else is neither there nor hinted does not exist. A low-latency DASH player asks for
+the segment in progress, which it gets chunk by chunk as parts complete; and as its clock and ours
+differ, sometimes for the one after it a little too early, which is held rather than refused (shaka
+gives up at a 404).
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import re
 
 from segmenter.hls.directives import MAX_DIGITS, WHOLE, Position
 from segmenter.hls.rendered_playlist import PlaylistState
+from segmenter.segment import part_name
 
-_NAME = re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:\.(\d{{1,{MAX_DIGITS}}}))?\.m4s", re.ASCII)
+_NUMBER = rf"(0|[1-9]\d{{0,{MAX_DIGITS - 1}}})"
+_NAME = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?\.m4s", re.ASCII)
 
 
 class MediaRequest(enum.Enum):
@@ -40,13 +44,24 @@ def parse_media_name(name: str) -> Position | None:
     return Position(int(match[1]), WHOLE if match[2] is None else int(match[2]))
 
 
+def may_come(position: Position, state: PlaylistState) -> bool:
+    """Whether somebody may wait for a part: it is hinted, or is the first of the next segment."""
+    if state.is_ended or not state.can_block:
+        return False
+    if part_name(position.msn, position.part) == state.hint:
+        return True
+    # With no part of it there, the segment after the last finished one is itself the next.
+    following = state.last_msn + (2 if state.open_parts else 1)
+    return position == (following, 0)
+
+
 def judge_media_request(name: str, state: PlaylistState) -> MediaRequest:
     """What to do with a request for ``name``, which is not on the shelf."""
     position = parse_media_name(name)
     if position is None or state.is_ended or not state.can_block:
         return MediaRequest.NOT_FOUND
     if position.part != WHOLE:
-        return MediaRequest.WAIT if name == state.hint else MediaRequest.NOT_FOUND
+        return MediaRequest.WAIT if may_come(position, state) else MediaRequest.NOT_FOUND
     begun = state.last_msn + 1 if state.open_parts else state.last_msn
     if position.msn == begun + 1:
         return MediaRequest.HOLD

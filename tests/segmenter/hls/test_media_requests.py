@@ -21,9 +21,15 @@ def test_h18_the_hinted_part_may_be_waited_for() -> None:
     assert judge_media_request("101.0.m4s", BETWEEN) is MediaRequest.WAIT
 
 
-@pytest.mark.parametrize("name", ["101.4.m4s", "102.0.m4s", "100.10.m4s", "99.0.m4s", "0.0.m4s"])
+@pytest.mark.parametrize("name", ["101.4.m4s", "102.1.m4s", "100.10.m4s", "99.0.m4s", "0.0.m4s"])
 def test_h19_a_part_that_is_neither_there_nor_hinted_does_not_exist(name: str) -> None:
     assert judge_media_request(name, STATE) is MediaRequest.NOT_FOUND
+
+
+def test_h18_the_next_segments_first_part_may_be_waited_for_as_it_may_have_been_hinted() -> None:
+    assert judge_media_request("102.0.m4s", STATE) is MediaRequest.WAIT
+    assert judge_media_request("103.0.m4s", STATE) is MediaRequest.NOT_FOUND
+    assert judge_media_request("102.0.m4s", BETWEEN) is MediaRequest.NOT_FOUND
 
 
 def test_d4_the_segment_in_progress_is_sent_as_it_grows() -> None:
@@ -45,7 +51,16 @@ def test_nothing_comes_after_the_end(name: str) -> None:
 def test_names_are_read_strictly() -> None:
     assert parse_media_name("12.m4s") == Position(12, WHOLE)
     assert parse_media_name("12.3.m4s") == Position(12, 3)
-    for name in ("12", "12.m4s.m4s", "-1.m4s", "1.2.3.m4s", "init-1.mp4", "\u0661.m4s", "12.m4s\n"):
+    for name in (
+        "12",
+        "12.m4s.m4s",
+        "-1.m4s",
+        "1.2.3.m4s",
+        "init-1.mp4",
+        "\u0661.m4s",
+        "12.m4s\n",
+        "012.m4s",
+    ):
         assert parse_media_name(name) is None
     assert parse_media_name("1" * 16 + ".m4s") is None
 
