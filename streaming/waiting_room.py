@@ -75,6 +75,7 @@ class WaitingRoom:
     def __init__(self) -> None:
         self._groups: dict[str, dict[Hashable, _Group]] = {}
         self._waiting = 0
+        self._is_shut = False
         self.served = 0
         self.late = 0
 
@@ -84,8 +85,11 @@ class WaitingRoom:
     def wait(
         self, url: str, moment: Hashable, deadline: float, release: Callable[[Outcome], None]
     ) -> Ticket | None:
-        """Enters; `release` is called once unless the ticket leaves before. None: it is full."""
-        if self._waiting >= MAX_WAITING:
+        """Enters; `release` is called once unless the ticket leaves before.
+
+        None: it is full, or shut. `release` must not raise.
+        """
+        if self._is_shut or self._waiting >= MAX_WAITING:
             return None
         groups = self._groups.setdefault(url, {})
         group = groups.get(moment)
@@ -112,6 +116,11 @@ class WaitingRoom:
         places = [(u, m) for u, groups in self._groups.items() if is_of(u) for m in groups]
         return sum(self._release(url, moment, Outcome.CLOSED) for url, moment in places)
 
+    def shut(self) -> int:
+        """Nothing will come any more at all: everyone is released and nobody enters again."""
+        self._is_shut = True
+        return self.close()
+
     def expire(self, now: float) -> int:
         """Releases those whose deadline has passed."""
         late = [
@@ -135,7 +144,9 @@ class WaitingRoom:
             self._forget(url, moment)
 
     def _release(self, url: str, moment: Hashable, outcome: Outcome) -> int:
-        group = self._groups[url][moment]
+        group = self._groups.get(url, {}).get(moment)
+        if group is None:  # all of it left while others were told
+            return 0
         self._forget(url, moment)
         tickets, group.tickets = group.tickets, {}
         self._waiting -= len(tickets)

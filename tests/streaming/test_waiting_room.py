@@ -128,3 +128,22 @@ def test_a_full_room_turns_requests_away(monkeypatch: pytest.MonkeyPatch) -> Non
     enter(room, (7, 1))
     assert room.wait(URL, (7, 2), 6.0, Waiter()) is None
     assert len(room) == 1
+
+
+def test_a_shut_room_releases_everyone_and_lets_nobody_in() -> None:
+    room, outcomes = WaitingRoom(), list[Outcome]()
+    assert room.wait("/a", 1, 10.0, outcomes.append) is not None
+    assert room.shut() == 1
+    assert outcomes == [Outcome.CLOSED]
+    assert room.wait("/a", 1, 10.0, outcomes.append) is None
+
+
+def test_a_group_that_leaves_while_another_is_released_is_not_missed() -> None:
+    room, outcomes = WaitingRoom(), list[Outcome]()
+    later: list[Ticket] = []
+    room.wait("/a", 1, 10.0, lambda _: [ticket.leave() for ticket in later].clear())
+    ticket = room.wait("/a", 2, 10.0, outcomes.append)
+    assert ticket is not None
+    later.append(ticket)
+    assert room.serve("/a", lambda _: True) == 1
+    assert outcomes == []
