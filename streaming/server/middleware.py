@@ -13,6 +13,10 @@ EXPOSED: Final = "Date, ETag, Content-Length, Content-Range, Retry-After"
 """Date for dash.js's clock and D14, the rest for players that resume and cache."""
 
 ALLOWED_METHODS: Final = "GET, HEAD, OPTIONS"
+ALLOWED_HEADERS: Final = (
+    "Range, If-None-Match, If-Range, Content-Type"
+    ", CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"  # CTA-5004
+)
 PREFLIGHT_MAX_AGE_S: Final = 86_400
 """Browsers cap it at two hours or a day themselves."""
 
@@ -71,7 +75,7 @@ def options_response(request: BaseRequest) -> Response:
     headers = {"Allow": ALLOWED_METHODS}
     if "Access-Control-Request-Method" in request.headers:
         headers["Access-Control-Allow-Methods"] = ALLOWED_METHODS
-        headers["Access-Control-Allow-Headers"] = "Range, If-None-Match, If-Range, Content-Type"
+        headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         headers["Access-Control-Max-Age"] = str(PREFLIGHT_MAX_AGE_S)
     return Response(status=204, headers=headers)
 

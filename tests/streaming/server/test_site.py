@@ -50,6 +50,7 @@ async def test_preflight_is_204_and_allows_what_players_send(served: Served) -> 
     assert response.status == 204
     assert "GET" in response.headers["Access-Control-Allow-Methods"]
     assert "Range" in response.headers["Access-Control-Allow-Headers"]
+    assert "CMCD-Session" in response.headers["Access-Control-Allow-Headers"]
     assert int(response.headers["Access-Control-Max-Age"]) > 0
 
 
