@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from segmenter.hls.directives import WAIT_TARGETS, WHOLE, Answer, Position, Refuse, decide, recheck
-from segmenter.hls.media_requests import MediaRequest, judge_media_request, parse_media_name
+from segmenter.hls.media_requests import (
+    MediaRequest,
+    judge_media_request,
+    may_come,
+    parse_media_name,
+)
 from segmenter.hls.rendered_playlist import PlaylistState, Skip
 from streaming.media_shelf import ShelvedRendition, ShelvedSegment
 from streaming.resource import PlaylistResource, Resource
 from streaming.shelf import Absence, Shelf
-from streaming.shelf_messages import Media, PathGone, Put
+from streaming.shelf_messages import Drop, Media, PathGone, Put
 from streaming.waiting_room import Outcome, Ticket, WaitingRoom
 
 HOLD_TARGETS: Final = 1
@@ -134,12 +139,12 @@ class LiveRequests:
     def put(self, put: Put) -> None:
         """A text appears or is replaced; releases those who waited for a playlist to be like it."""
         resource = self.shelf.put(put)
-        if not self.room or not isinstance(resource, PlaylistResource):
+        if not self.room:
             return
-        state = resource.state
+        state = resource.state if isinstance(resource, PlaylistResource) else None
         self.room.serve(resource.url, lambda moment: _is_version_due(moment, state))
         # What was hinted before may never come now.
-        self._serve_media(resource.url.removesuffix("index.m3u8"))
+        self._serve_media(_folder(resource.url))
 
     def put_media(self, news: Media) -> None:
         """Parts or segments appear or go; releases those who waited for them."""
@@ -150,7 +155,18 @@ class LiveRequests:
     def path_gone(self, gone: PathGone) -> None:
         """Nothing will come there any more."""
         self.shelf.path_gone(gone)
-        self.room.close(lambda place: place.startswith(f"/{gone.path}/"))
+        self._close(f"/{gone.path}/")
+
+    def drop(self, drop: Drop) -> None:
+        """A text goes."""
+        self.shelf.drop(drop)
+        self._close(_folder(drop.url))
+
+    def _close(self, above: str) -> None:
+        # Paths may lie below others: theirs still have playlists.
+        self.room.close(
+            lambda place: place.startswith(above) and self.shelf.playlist(_folder(place)) is None
+        )
 
     def _serve_media(self, folder: str) -> None:
         self.room.serve(folder, lambda moment: self._is_media_due(folder, moment))
@@ -161,15 +177,16 @@ class LiveRequests:
         playlist = self.shelf.playlist(folder)
         assert isinstance(moment, (_Growth, Position))
         segment = rendition.segments.get(moment.msn) if rendition is not None else None
+        # A segment that a playlist lists as finished and that is not all here is a gap.
+        if playlist is None or playlist.state.last_msn >= moment.msn:
+            return True
         if isinstance(moment, _Growth):
             return segment is None or segment.is_complete or len(segment.parts) > moment.parts
-        if playlist is None:
-            return True
         if moment.part == WHOLE:
-            return segment is not None or playlist.state.last_msn >= moment.msn
+            return segment is not None or playlist.state.is_ended
         if segment is not None and moment.part < len(segment.parts):
             return True
-        return playlist.state.hint != f"{moment.msn}.{moment.part}.m4s"
+        return not may_come(moment, playlist.state)
 
 
 def _judge_playlist(resource: PlaylistResource, query: str) -> Resource | Pending | Refuse:
@@ -177,13 +194,17 @@ def _judge_playlist(resource: PlaylistResource, query: str) -> Resource | Pendin
     if isinstance(decision, Refuse):
         return decision
     if isinstance(decision, Answer):
-        if decision.skip is Skip.NO and "_HLS_msn" not in query:
-            return resource
-        return resource.version(decision.skip)
+        return resource.version(decision.skip, is_lasting="_HLS_msn" in query)
     patience_s = WAIT_TARGETS * resource.state.target_duration
     return Pending(resource.url, _Version(decision.until, decision.skip), patience_s, None)
 
 
-def _is_version_due(moment: Hashable, state: PlaylistState) -> bool:
+def _is_version_due(moment: Hashable, state: PlaylistState | None) -> bool:
+    """None: the playlist does not offer to wait any more."""
     assert isinstance(moment, _Version)
-    return isinstance(recheck(moment.until, state, moment.skip), Answer)
+    return state is None or isinstance(recheck(moment.until, state, moment.skip), Answer)
+
+
+def _folder(place: str) -> str:
+    """The rendition's, of its playlist's URL or its own."""
+    return place.rpartition("/")[0] + "/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
@@ -28,6 +29,8 @@ from streaming.server.fast_path import (
 from streaming.server.middleware import SERVER
 from streaming.server.viewers import viewer_key
 from streaming.waiting_room import Outcome, Ticket
+
+logger = logging.getLogger(__name__)
 
 KEEPALIVE_S: Final = 75.0
 """An idle connection is closed after so long; players ask every 2 s to 10 s (nginx: 75 s)."""
@@ -199,32 +202,43 @@ class Connection(RequestHandler):
         return True
 
     def _released(self, outcome: Outcome) -> None:
-        """The wait is over."""
+        """The wait is over. Who calls has news for everyone, which must not end with one client."""
+        try:
+            self._end_wait(outcome)
+        except Exception:
+            logger.exception("failed to answer a request that waited")
+            self.abort()
+
+    def _end_wait(self, outcome: Outcome) -> None:
         self._ticket = None
         fast_path, transport, plain = self._fast_path, self.transport, self._plain
         if transport is None or fast_path is None or plain is None:
             return
-        line = self._waiting_line
-        if outcome is Outcome.DUE:
-            answer = fast_path.answer(line, plain, self._viewer)
-            if isinstance(answer, Pending) and self._wait(answer, line, self._deadline):
-                return
-            if isinstance(answer, list):
-                transport.writelines(answer)
-            else:  # such as 404: what was hinted never came
-                super().data_received(line + b"\r\n" + self._fields)
-        else:
+        if outcome is not Outcome.DUE:
             transport.write(fast_path.apology())
-        self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S
-        self._go_on(closes=outcome is Outcome.CLOSED)
-
-    def _go_on(self, *, closes: bool) -> None:
-        """After the answer to a request that waited: what the client sent meanwhile."""
-        early, self._early = self._early, b""
-        if early and not closes:
-            self.data_received(early)
-        elif closes:
+        elif not self._answer_waiting(fast_path, plain, transport):
+            return
+        if not fast_path.open:
             self.force_close()
+            return
+        self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S
+        early, self._early = self._early, b""
+        if early:  # what the client sent meanwhile
+            self.data_received(early)
+
+    def _answer_waiting(
+        self, fast_path: FastPath, plain: PlainFields, transport: asyncio.WriteTransport
+    ) -> bool:
+        """Answers the request that waited; False if it waits on."""
+        line = self._waiting_line
+        answer = fast_path.answer(line, plain, self._viewer)
+        if isinstance(answer, Pending) and self._wait(answer, line, self._deadline):
+            return False
+        if isinstance(answer, list):
+            transport.writelines(answer)
+        else:  # such as 404: what was hinted never came
+            super().data_received(line + b"\r\n" + self._fields)
+        return True
 
     def is_dawdling(self, now: float) -> bool:
         """Whether the client has used up its time for sending a request or taking a response."""

@@ -162,7 +162,7 @@ class Delivery:
             case Put():
                 live.put(message)
             case Drop():
-                shelf.drop(message)
+                live.drop(message)
             case PathState():
                 shelf.path_state(message)
             case PathGone():

@@ -159,9 +159,13 @@ class FastPath:
         return self._live.wait(pending, deadline, release)
 
     def apology(self) -> bytes:
-        """The answer to those who have waited for too long (RFC 8216bis 6.2.5.2: 503)."""
+        """The answer to those who have waited in vain (RFC 8216bis 6.2.5.2: 503).
+
+        It is the last one of its connection if nothing is answered here any more.
+        """
         self._counters.count("playlist", 503, 0)
-        fields = {"Server": SERVER, **_APOLOGY_FIELDS, **self._fields}
+        closing = {} if self.open else {"Connection": "close"}
+        fields = {"Server": SERVER, **_APOLOGY_FIELDS, **closing, **self._fields}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         return self._date(_UNAVAILABLE) + head.encode() + b"\r\n"
 

@@ -70,7 +70,8 @@ class GrowingResponse(StreamResponse):
                 return sent_bytes
             pending = growing.next_part(sent)
             outcome = await wait_for(live, request, pending, loop.time() + pending.patience_s)
-            if outcome is not Outcome.DUE or segment is not growing.current:
+            grew = len(segment.parts) > sent or segment.is_complete
+            if outcome is not Outcome.DUE or segment is not growing.current or not grew:
                 return self._cut(request, sent_bytes)
 
     def _cut(self, request: BaseRequest, sent_bytes: int) -> int:

@@ -82,7 +82,7 @@ class Site:
         self._draining = draining
         self.fast_path.open = self.headers.everyone and not draining
         if draining:
-            self.live.room.close()
+            self.live.room.shut()
 
     async def answer(self, request: BaseRequest) -> StreamResponse:
         """The whole answer to one request."""

@@ -50,7 +50,15 @@ class LiveShelf:
         assert offset is not None
         return PartAdded(1, msn, part, 18_000 * part, offset, len(PART))
 
-    def playlist(self, msn: int, parts: int, *, hint: str = "", is_ended: bool = False) -> Put:
+    def playlist(
+        self,
+        msn: int,
+        parts: int,
+        *,
+        hint: str = "",
+        is_ended: bool = False,
+        path: str = "live/a",
+    ) -> Put:
         body = f"#EXTM3U\n# {msn} and {parts} parts\n".encode()
         live = LivePlaylist(
             delta=b"#EXTM3U\n#EXT-X-SKIP\n",
@@ -64,8 +72,8 @@ class LiveShelf:
             hint="" if is_ended else hint or f"{msn + 1}.{parts}.m4s",
         )
         return Put(
-            path="live/a",
-            url=PLAYLIST,
+            path=path,
+            url=f"/{path}/720p/index.m3u8",
             body=body,
             content_type="application/vnd.apple.mpegurl",
             cache="playlist",
@@ -210,7 +218,7 @@ async def test_h19_a_hint_that_is_abandoned_is_not_found(
     assert response.status == 404
 
 
-@pytest.mark.parametrize("name", ["8.2.m4s", "9.0.m4s", "11.m4s", "7.5.m4s"])
+@pytest.mark.parametrize("name", ["8.2.m4s", "9.1.m4s", "10.m4s", "11.m4s", "7.5.m4s"])
 async def test_h19_what_is_neither_there_nor_hinted_is_not_found(site: Served, name: str) -> None:
     response, _ = await site.get(FOLDER + name)
     assert response.status == 404
@@ -315,13 +323,17 @@ async def test_an_old_client_gets_a_growing_segment_in_one_piece(
     assert b"chunked" not in head.lower()
 
 
+@pytest.mark.parametrize("loss", ["the path goes", "it becomes a gap"])
 async def test_a_growing_segment_that_is_lost_is_cut_off_and_not_taken_for_whole(
-    site: Served,
+    site: Served, growing: LiveShelf, loss: str
 ) -> None:
     url = f"http://127.0.0.1:{site.port}{FOLDER}8.m4s"
     async with site.client.get(url) as response:
         await response.content.readexactly(len(PART))
-        site.site.live.path_gone(PathGone("live/a"))
+        if loss == "the path goes":
+            site.site.live.path_gone(PathGone("live/a"))
+        else:
+            site.site.live.put(growing.playlist(8, 0))
         with pytest.raises(aiohttp.ClientError):
             await response.content.read()
 
@@ -338,4 +350,36 @@ async def test_draining_answers_those_who_wait(site: Served) -> None:
     tasks = [await asked(site, PLAYLIST + "?_HLS_msn=8&_HLS_part=1", way) for way in (FAST, SLOW)]
     site.site.draining = True
     for task in tasks:
-        assert (await task)[0].status == 503
+        response, _ = await task
+        assert response.status == 503
+        assert response.headers["Connection"] == "close"
+
+
+async def test_a_path_that_goes_costs_a_waiting_client_not_its_connection(site: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"GET {PLAYLIST}?_HLS_msn=8 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await until(lambda: len(site.site.live.room) == 1)
+    site.site.live.path_gone(PathGone("live/a"))
+    assert b" 503 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    writer.write(b"GET /time HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    writer.close()
+
+
+async def test_one_request_that_cannot_be_answered_costs_nobody_else_anything(
+    site: Served, growing: LiveShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+    writer.write(f"GET {FOLDER}8.1.m4s HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await until(lambda: len(site.site.live.room) == 1)
+
+    def broken(*_: object) -> None:
+        raise OSError("the store cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MediaBodies, "load", broken)
+        site.site.live.put_media(growing.part(8, 1))
+    assert await gone(reader)
+    writer.close()
+    _, body = await site.get(FOLDER + "8.1.m4s")
+    assert body == PART
