@@ -1,6 +1,6 @@
 // DASH through Media Source Extensions by dash.js.
 import { MediaPlayer } from "./vendor/dash.mediaplayer.min.js";
-import { beyondGap, capturedAt, growsInPieces, listedRanges, sharesPeriod } from "./dash_timeline.js";
+import { beyondGap, capturedAt, growsInPieces, listedRanges, nextPeriodStart, segmentDuration, sharesPeriod } from "./dash_timeline.js";
 import { levelLabel, sourceUrl } from "./engine.js";
 
 const EVENTS = MediaPlayer.events;
@@ -11,7 +11,9 @@ const CODEC_ERRORS = new Set([23, 30]);
 
 const RETRY_MS = 1000;
 const MANIFEST_RETRIES = 20; // while the buffer plays on; then the page itself goes on asking
+const NORMAL_SEGMENTS = 3; // behind live without low latency, as HLS players keep
 const UNSTICK_MS = 500;
+const STARVED_MS = 700; // a hiccup of the network is over by then
 const MEDIA_BEYOND = 0.5; // of the target must be listed beyond a gap before it is worth a jump
 
 export class DashEngine {
@@ -23,6 +25,7 @@ export class DashEngine {
     this.manifest = null;
     this.unstickTimer = 0;
     this.jumpedTo = 0;
+    this.starvedSince = 0;
     this.player = null;
     this.chosen = null;
     this.dynamic = true;
@@ -56,19 +59,8 @@ export class DashEngine {
     player.on(EVENTS.PLAYBACK_METADATA_LOADED, () => this.on.ready());
     player.attachView(this.video);
     player.setAutoPlay(false);
-    this.#attach(player);
+    player.attachSource(sourceUrl("dash"));
     this.unstickTimer = setInterval(() => this.#unstick(), UNSTICK_MS);
-  }
-
-  /** The manifest for low latency, where that is wanted and there is one. */
-  async #attach(player) {
-    let url = sourceUrl("dash");
-    if (this.wantsLowLatency) {
-      const fast = sourceUrl("dash", { lowLatency: true });
-      const answer = await fetch(fast, { method: "HEAD" }).catch(() => null);
-      if (answer?.ok) url = fast;
-    }
-    if (this.player === player) player.attachSource(url);
   }
 
   stop() {
@@ -139,20 +131,39 @@ export class DashEngine {
     if (!manifest) return;
     const hasMoved = this.manifest && !sharesPeriod(this.manifest, manifest);
     this.manifest = manifest;
+    this.#keepDistance();
     this.dynamic = manifest.type === "dynamic";
     if (hasMoved) this.on.jumped();
+  }
+
+  /** A low-latency manifest suggests a delay for that; who wants none keeps the usual distance. */
+  #keepDistance() {
+    const segmentSeconds = segmentDuration(this.manifest);
+    if (this.wantsLowLatency || !growsInPieces(this.manifest) || !segmentSeconds) return;
+    this.player.updateSettings({ streaming: { delay: { liveDelay: NORMAL_SEGMENTS * segmentSeconds } } });
   }
 
   /** dash.js waits for ever where a publisher was away: nothing will ever be buffered there. */
   #unstick() {
     const { video } = this;
-    if (!this.manifest || video.paused || video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) return;
-    const beyond = beyondGap(listedRanges(this.manifest), video.currentTime);
-    if (!beyond || beyond[0] === this.jumpedTo) return;
-    if (beyond[1] - beyond[0] < MEDIA_BEYOND * (this.target() ?? 0)) return;
-    this.jumpedTo = beyond[0];
-    this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond[0].toFixed(1)}`);
-    video.currentTime = beyond[0] + 0.01; // the library's own seeking would change its target, too
+    const starved = video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA;
+    this.starvedSince = starved && !video.paused ? this.starvedSince || performance.now() : 0;
+    if (!this.manifest || !this.starvedSince) return;
+    const target = this.#beyondGap(video.currentTime);
+    if (target === null || target === this.jumpedTo) return;
+    this.jumpedTo = target;
+    this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${target.toFixed(1)}`);
+    video.currentTime = target + 0.01; // the library's own seeking would change its target, too
+  }
+
+  #beyondGap(time) {
+    if (growsInPieces(this.manifest)) {
+      // Segments are numbered by the clock: only waiting in vain tells where the last one ended.
+      return performance.now() - this.starvedSince > STARVED_MS ? nextPeriodStart(this.manifest, time) : null;
+    }
+    const beyond = beyondGap(listedRanges(this.manifest), time);
+    if (!beyond || beyond[1] - beyond[0] < MEDIA_BEYOND * (this.target() ?? 0)) return null;
+    return beyond[0];
   }
 
   #representations() {

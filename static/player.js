@@ -10,6 +10,10 @@ const STATE_POLL_MS = 2000;
 const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
 const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
+const JUMP_S = 3; // further behind its low-latency target than this, it jumps rather than hurries
+const SETTLE_MS = 1000; // after the first picture, what joining cost is left out in one go
+const SETTLE_S = 0.5; // if it was more than this
+const JUMP_PAUSE_MS = 5000; // between two such jumps
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
 const path = decodeURIComponent(location.pathname).replace(/^\/+|\/+$/g, "");
@@ -55,6 +59,9 @@ let stallTimer = 0;
 let stateTimer = 0;
 let startTimer = 0;
 let stuckSince = 0;
+let jumpedAt = 0;
+let playingSince = 0;
+let isSettled = false;
 let hasPlayed = false;
 
 const controls = new Controls(video, {
@@ -131,6 +138,7 @@ async function startEngine(name) {
   stopEngine();
   status.engine = name;
   status.starts += 1;
+  isSettled = false;
   controls.setEngine(name, availableEngines(video));
   engine = await createEngine(name, video, {
     ready: () => play(),
@@ -272,6 +280,7 @@ async function lookForNext() {
 video.addEventListener("waiting", stalled);
 video.addEventListener("playing", () => {
   hasPlayed = true;
+  playingSince = performance.now();
   clearTimeout(stallTimer);
   clearTimeout(stateTimer);
   setState("playing");
@@ -302,10 +311,27 @@ function bufferedAhead() {
   return 0;
 }
 
+/** Once after each start: within what is buffered, so that nothing has to be waited for. */
+function settleIfJoinedLate(distance) {
+  if (isSettled || !status.lowLatency.on || performance.now() - playingSince < SETTLE_MS) return false;
+  isSettled = true;
+  const late = distance - status.target;
+  if (late < SETTLE_S || bufferedAhead() - late < status.target / 2) return false;
+  video.currentTime += late;
+  return true;
+}
+
 /** Only while it plays: a library that stands on purpose has set its own rate. */
 function keepPace() {
   const distance = engine.distance();
   if (distance === null || status.state !== "playing" || video.playbackRate === 0) return;
+  if (settleIfJoinedLate(distance)) return;
+  const mayJump = status.lowLatency.on && performance.now() - jumpedAt > JUMP_PAUSE_MS;
+  if (mayJump && status.target !== null && distance - status.target > JUMP_S) {
+    jumpedAt = performance.now();
+    engine.jumpToLive();
+    return;
+  }
   const rate = paceOf({ distance, target: status.target, ahead: bufferedAhead() });
   if (video.playbackRate !== rate) video.playbackRate = rate;
 }

@@ -6,6 +6,7 @@ the rest is encoded to H.264 and AAC. Runs in the command's own process and bloc
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from streaming.ingest.rtmp import commands, messages
 from streaming.push_flv import TICKS_PER_MS, write_frame, write_metadata, write_sequence_start
 from streaming.push_rtmp import CLIENT, PushRefused, Target, parse_target
 from streaming.push_socket import PushSocket
-from streaming.push_source import ReadAhead, Timed, read_source
+from streaming.push_source import TEST_SCHEME, ReadAhead, Timed, read_source
 from streaming.worker_process import RestartBackoff, redact
 
 PROGRESS_S = 0.25
@@ -81,6 +82,8 @@ def push(
     """
     listener = listener or PushListener()
     sender = _Sender(parse_target(target), target, listener, reconnect)
+    if url.startswith(TEST_SCHEME):
+        sender.connect_early()
     items = ReadAhead(read_source(url, loop, listener.note, listener.length))
     try:
         for timed in items:
@@ -119,6 +122,7 @@ class _Sender:
         self._reconnect = reconnect
         self._tracks: dict[str, Track] = {}
         self._socket: PushSocket | None = None
+        self._early: PushSocket | None = None
         self._counts = _Counts(listener.progress)
         self._pacer = Pacer()
         self._backoff = RestartBackoff(FIRST_RETRY_S, MOST_RETRY_S)
@@ -130,6 +134,16 @@ class _Sender:
     def progress(self) -> PushProgress:
         """As it is now."""
         return self._counts.progress()
+
+    def connect_early(self) -> None:
+        """Before there is anything to send, for sources whose samples cannot wait.
+
+        Servers take the arrival of the first sample for its capture, so what that waited for the
+        handshake would be missing from every latency measured later. A failure is left to the
+        first sample.
+        """
+        with contextlib.suppress(RemoteError):
+            self._early = PushSocket(self._target)
 
     @property
     def media_s(self) -> float:
@@ -156,9 +170,10 @@ class _Sender:
 
     def close(self) -> None:
         """Ends the connection politely; never raises."""
-        connection, self._socket = self._socket, None
-        if connection is not None:
-            connection.close()
+        for connection in (self._socket, self._early):
+            if connection is not None:
+                connection.close()
+        self._socket = self._early = None
 
     def _take(self, item: Item, is_paced: bool) -> None:
         if isinstance(item, Sample):
@@ -203,7 +218,8 @@ class _Sender:
     # -- the connection ----------------------------------------------------------------------
 
     def _connect(self, first: Sample) -> PushSocket:
-        connection = self._socket = PushSocket(self._target)
+        connection = self._socket = self._early or PushSocket(self._target)
+        self._early = None
         self._waits_for_key = self._has_published
         if self._has_published:
             self._counts.reconnects += 1

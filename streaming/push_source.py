@@ -20,6 +20,7 @@ from streaming.utc_clock import steady_utc
 
 T = TypeVar("T")
 
+TEST_SCHEME = "test:"
 AHEAD_ITEMS = 64
 """Read before they are sent: a second of media, so that a slow disk is not seen."""
 _POLL_S = 0.2
@@ -45,7 +46,7 @@ def read_source(
     recording that is read once. Raises ConfigError, RemoteError and
     MediaError.
     """
-    if url.startswith("test:"):
+    if url.startswith(TEST_SCHEME):
         yield from _read_test_source(url)
         return
     reel = Reel()

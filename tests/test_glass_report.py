@@ -46,7 +46,9 @@ def test_a_player_without_a_readable_picture_is_no_report() -> None:
 
 
 def test_stalls_count_with_their_whole_length() -> None:
-    report = judge("x", record([1000.0] * 9, stalls=[[700.0, 250.0], [3000.0, 1250.0]]), [])
+    report = judge(
+        "x", record([1000.0] * 9, stalls=[[700.0, 250.0], [1500.0, 20.0], [3000.0, 1250.0]]), []
+    )
     assert (report.stalls, report.stall_s) == (2, 1.5)
 
 

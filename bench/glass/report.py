@@ -10,6 +10,8 @@ from typing import Any
 
 SETTLE_S = 5.0
 """After the first picture: players come to their target by playing faster or by seeking."""
+SHORTEST_STALL_S = 0.05
+"""A seek within the buffer waits for a frame or two, which is no stall."""
 FREEZE_FACTOR = 3
 FREEZE_BEYOND_S = 0.15
 """A picture that stands longer than max(3 × usual, usual + 150 ms) is a freeze (W3C webrtc-stats,
@@ -60,6 +62,7 @@ def judge(player: str, record: dict[str, Any], estimates: Sequence[Sequence[floa
     settled = [age for age in ages if age[0] - ages[0][0] >= SETTLE_S * 1000] or ages[-1:]
     latencies = [age[1] / 1000 for age in settled]
     freezes = freezes_of(frames, record["now"])
+    stalls = [length / 1000 for _, length in record["stalls"] if length / 1000 >= SHORTEST_STALL_S]
     return GlassReport(
         player=player,
         p50_s=percentile(latencies, 50),
@@ -67,8 +70,8 @@ def judge(player: str, record: dict[str, Any], estimates: Sequence[Sequence[floa
         samples=len(latencies),
         unreadable=record["unreadable"],
         join_s=record["firstFrameMs"] / 1000,
-        stalls=len(record["stalls"]),
-        stall_s=sum(length for _, length in record["stalls"]) / 1000,
+        stalls=len(stalls),
+        stall_s=sum(stalls),
         freezes=len(freezes),
         freeze_s=sum(freezes),
         seeks=record["seeks"],

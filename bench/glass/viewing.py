@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import http.server
+import math
 import threading
 import time
 import urllib.parse
@@ -98,7 +99,7 @@ async def _estimates(page: Page, viewing: Viewing, seconds: float) -> list[list[
     while time.monotonic() < end:
         await asyncio.sleep(STEP_S)
         estimate: list[Any] = await page.evaluate(script)
-        if estimate[1]:
+        if estimate[1] and math.isfinite(estimate[1]):
             estimates.append(estimate)
     return estimates
 

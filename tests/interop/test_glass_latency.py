@@ -26,6 +26,8 @@ ladder = "copy"
 """
 WATCH_S = 10.0
 SEGMENT_S = 2.0
+LOW_S = 2.0
+"""0.7 s where nothing else runs; any player of whole segments is three times as late as this."""
 READOUT_S = 0.25
 """A readout is refreshed twice a second and rounded to a tenth."""
 
@@ -44,17 +46,24 @@ async def watch_page(origin: OriginProcess, query: str) -> GlassReport:
         return await watch(browser, own_page(origin.url("").rstrip("/"), "demo", query), WATCH_S)
 
 
+@pytest.mark.parametrize("latency", ["low", "normal"])
 @pytest.mark.parametrize("engine", ["hls", "dash"])
 async def test_the_page_shows_the_true_latency_and_plays_without_a_stall(
-    origin: OriginProcess, engine: str
+    origin: OriginProcess, engine: str, latency: str
 ) -> None:
-    report = await watch_page(origin, f"engine={engine}")
+    report = await watch_page(origin, f"engine={engine}&latency={latency}")
     assert report.unreadable == 0, report
     assert report.samples > WATCH_S / 2, report
-    assert (report.stalls, report.seeks) == (0, 0), report
+    assert report.stalls == 0, report
     assert 0 < report.p95_s < 6 * SEGMENT_S, report
     assert report.own_error_s is not None, report
     assert abs(report.own_error_s) < READOUT_S, report
+
+
+async def test_low_latency_hls_is_low(origin: OriginProcess) -> None:
+    report = await watch_page(origin, "engine=hls&latency=low")
+    assert report.p50_s < LOW_S, report
+    assert report.stalls == 0, report
 
 
 @pytest.mark.parametrize(

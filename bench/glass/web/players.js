@@ -55,12 +55,13 @@ async function startShaka() {
   return () => player.getStats().liveLatency;
 }
 
+// Its low-latency mode asks for the same playlist again and again, or gives up, at every other start.
 async function startVideoJs() {
   await loadScript("node_modules/video.js/dist/video.min.js");
   const player = window.videojs(video, {
     muted: true,
     liveui: true,
-    html5: { vhs: { llhls: true, overrideNative: true } },
+    html5: { vhs: { llhls: false, overrideNative: true } },
   });
   player.on("error", () => fail(player.error()?.message));
   player.src({ src: url, type: url.endsWith(".mpd") ? "application/dash+xml" : "application/x-mpegURL" });
