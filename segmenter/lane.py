@@ -247,6 +247,16 @@ class Lane:
         events += self._miss(crossed, now_utc)
         return events
 
+    def fall_silent(self, until_s: Fraction, now_utc: float) -> list[Event]:
+        """The publisher has gone: let sound last as long as the picture did, less a frame."""
+        end = math.floor(until_s * self.timescale)
+        if self._state is not LaneState.OPEN or end - self.end > self._fill_ticks:
+            return []
+        events: list[Event] = []
+        for silent in self._segmenter.silence_until(end):
+            events += self.take(silent, now_utc)
+        return events
+
     def interrupt(self, now_utc: float) -> list[Event]:
         """Close the segment in progress, where its media end unless a boundary is ahead."""
         if self._state is LaneState.WAITING:

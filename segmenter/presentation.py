@@ -81,6 +81,9 @@ HALF = Fraction(1, 2)
 DRAIN_S = 1.0
 """After the publisher has gone, encoders give their last frames within this."""
 
+NOWHERE = Fraction(0)
+"""Before all media."""
+
 TOGETHER_S = Fraction(1, 10)
 """Tracks that end within this of the furthest have nothing more to come: a few frames."""
 
@@ -688,7 +691,7 @@ class Presentation:
         """Close what has nothing more to come."""
         lanes = list(self._lanes.values())
         ends = {lane.track.name: Fraction(lane.life_end, lane.timescale) for lane in lanes}
-        furthest = max(ends.values(), default=0)
+        furthest = max(ends.values(), default=NOWHERE)
         done = [
             lane
             for lane in lanes
@@ -699,14 +702,20 @@ class Presentation:
             return []
         self._break_due = True
         self._is_pausing = len(done) < len(lanes)
-        return self._close_all(done)
+        return self._close_all(done, furthest=furthest)
 
-    def _close_all(self, lanes: list[Lane], *, is_end: bool = False) -> list[Event]:
-        """What waits after a discontinuity is of the next publisher, if there can be one."""
+    def _close_all(
+        self, lanes: list[Lane], *, is_end: bool = False, furthest: Fraction = NOWHERE
+    ) -> list[Event]:
+        """What waits after a discontinuity is of the next publisher, if there can be one.
+
+        Sound goes on in silence up to ``furthest``, where the next publisher may begin.
+        """
         self._settle_target_duration()
         events: list[Event] = []
         for lane in lanes:
             events += self._flush(lane, len(lane.queue) if is_end else lane.life_count)
+            events += lane.fall_silent(furthest, self._now_utc)
             events += lane.interrupt(self._now_utc)
         return events
 

@@ -234,6 +234,15 @@ class TrackSegmenter:
             self._parts.append(part)
         return [PartReady(self._track.name, part, pieces)]
 
+    def silence_until(self, end: int) -> list[Sample]:
+        """Whole frames that fit between where the media end and ``end``."""
+        if self._silence is None or end <= self.end:
+            return []
+        count = (end - self.end) // self._silence.ticks
+        return self._silence.samples(
+            self._track.name, self.end, self.end + count * self._silence.ticks
+        )
+
     def silence_before(self, sample: Sample) -> list[Sample]:
         """What stands for the sound that is missing between the media so far and ``sample``."""
         if self._silence is None or not self._misses_sound(sample.dts - self.end):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,3 +129,22 @@ def test_whatever_is_lost_no_segment_has_a_hole_in_its_times(
     stage.end()
     written(stage, SOURCE)
     written(stage, track)
+
+
+def test_sound_lasts_as_long_as_the_picture_when_the_publisher_has_gone() -> None:
+    """What comes next begins where the last of both ended; a hole before it stalls players."""
+    stage = WatchedStage(SOURCE, AUDIO)
+    stage.push(video(seconds=5), audio(seconds=4.92))
+    stage.pause()
+    ends = {name: stage.segments[name][-1].end / stage.scales[name] for name in stage.scales}
+    assert 0 <= ends["source"] - ends["audio"] < 1024 / 48_000
+    stage.push(video(at=5, seconds=4, breaks=True), audio(at=5, seconds=4, breaks=True))
+    assert stage.gaps("audio") == []
+
+
+def test_a_picture_that_ends_before_the_sound_is_left_alone() -> None:
+    stage = WatchedStage(SOURCE, AUDIO)
+    stage.push(video(seconds=4.8), audio(seconds=5))
+    stage.pause()
+    stage.wait(2)
+    assert stage.segments["source"][-1].end / 90_000 - START == pytest.approx(4.8, abs=0.02)
