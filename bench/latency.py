@@ -43,6 +43,12 @@ ENCODED_CONFIG = """
 name = "360p"
 height = 360
 """
+FILES = {
+    ("hls", "low"): "index.m3u8",
+    ("hls", "normal"): "index.m3u8",
+    ("dash", "low"): "low-latency.mpd",
+    ("dash", "normal"): "manifest.mpd",
+}
 PLAYABLE_S = 30.0
 WARM_UP_S = 6.0
 """Three segments: players begin that far from the end, where there is so much."""
@@ -60,7 +66,7 @@ class Case:
     """ "hls" or "dash"."""
     path: str = COPIED
     latency: str = "low"
-    """Of our page: "low" or "normal"."""
+    """ "low" or "normal": our page's choice, and which MPD others are given."""
     aim_s: float | None = None
     recorded: tuple[str, float] | None = None
 
@@ -68,14 +74,14 @@ class Case:
     def name(self) -> str:
         """For tables."""
         rung = "copied" if self.path == COPIED else "encoded"
-        chosen = f" {self.latency}" if self.player == "page" else ""
+        chosen = f" {self.latency}" if self.player == "page" or self.stream == "dash" else ""
         return f"{self.player} {self.stream.upper()}{chosen}, {rung}"
 
     def viewing(self, origin: str, site: str) -> Viewing:
         """What is watched."""
         if self.player == "page":
             return own_page(origin, self.path, f"engine={self.stream}&latency={self.latency}")
-        file = "index.m3u8" if self.stream == "hls" else "manifest.mpd"
+        file = FILES[self.stream, self.latency]
         return bare_player(site, self.player, f"{origin}/{self.path}/{file}")
 
 

@@ -30,13 +30,6 @@ export function beyondGap(ranges, time) {
   return ranges.find(([start]) => start > time) ?? null;
 }
 
-/** What a segment lasts, seconds; null where the manifest does not say. */
-export function segmentDuration(mpd) {
-  const set = mainSet(list(mpd?.Period).at(-1) ?? {});
-  const template = list(set?.Representation)[0]?.SegmentTemplate ?? set?.SegmentTemplate;
-  return template?.duration ? template.duration / (template.timescale ?? 1) : null;
-}
-
 /** Where the period after the one at `time` begins; null when it is the last. */
 export function nextPeriodStart(mpd, time) {
   const starts = list(mpd?.Period).map((period) => period.start ?? 0);

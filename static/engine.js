@@ -69,6 +69,7 @@ export async function createEngine(name, video, on, options) {
 }
 
 /** The playlist or manifest an engine reads, relative to the page so that path prefixes stay. */
-export function sourceUrl(name) {
-  return new URL(name === "dash" ? "manifest.mpd" : "index.m3u8", location.href.split(/[?#]/)[0]).href;
+export function sourceUrl(name, { lowLatency = false } = {}) {
+  const file = name !== "dash" ? "index.m3u8" : lowLatency ? "low-latency.mpd" : "manifest.mpd";
+  return new URL(file, location.href.split(/[?#]/)[0]).href;
 }

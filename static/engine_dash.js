@@ -1,6 +1,6 @@
 // DASH through Media Source Extensions by dash.js.
 import { MediaPlayer } from "./vendor/dash.mediaplayer.min.js";
-import { beyondGap, capturedAt, growsInPieces, listedRanges, nextPeriodStart, segmentDuration, sharesPeriod } from "./dash_timeline.js";
+import { beyondGap, capturedAt, growsInPieces, listedRanges, nextPeriodStart, sharesPeriod } from "./dash_timeline.js";
 import { levelLabel, sourceUrl } from "./engine.js";
 
 const EVENTS = MediaPlayer.events;
@@ -11,7 +11,6 @@ const CODEC_ERRORS = new Set([23, 30]);
 
 const RETRY_MS = 1000;
 const MANIFEST_RETRIES = 20; // while the buffer plays on; then the page itself goes on asking
-const NORMAL_SEGMENTS = 3; // behind live without low latency, as HLS players keep
 const UNSTICK_MS = 500;
 const STARVED_MS = 700; // a hiccup of the network is over by then
 const MEDIA_BEYOND = 0.5; // of the target must be listed beyond a gap before it is worth a jump
@@ -22,6 +21,7 @@ export class DashEngine {
     this.video = video;
     this.on = on;
     this.wantsLowLatency = lowLatency;
+    this.offersLowLatency = false;
     this.manifest = null;
     this.unstickTimer = 0;
     this.jumpedTo = 0;
@@ -59,8 +59,17 @@ export class DashEngine {
     player.on(EVENTS.PLAYBACK_METADATA_LOADED, () => this.on.ready());
     player.attachView(this.video);
     player.setAutoPlay(false);
-    player.attachSource(sourceUrl("dash"));
+    this.#attach(player);
     this.unstickTimer = setInterval(() => this.#unstick(), UNSTICK_MS);
+  }
+
+  /** The manifest for low latency, where that is wanted and there is one. */
+  async #attach(player) {
+    const fast = sourceUrl("dash", { lowLatency: true });
+    const answer = await fetch(fast, { method: "HEAD" }).catch(() => null);
+    this.offersLowLatency = Boolean(answer?.ok);
+    const url = this.wantsLowLatency && this.offersLowLatency ? fast : sourceUrl("dash");
+    if (this.player === player) player.attachSource(url);
   }
 
   stop() {
@@ -99,7 +108,7 @@ export class DashEngine {
   }
 
   lowLatency() {
-    return { offered: growsInPieces(this.manifest), on: growsInPieces(this.manifest) && this.wantsLowLatency };
+    return { offered: this.offersLowLatency, on: growsInPieces(this.manifest) };
   }
 
   latency(clock) {
@@ -131,16 +140,8 @@ export class DashEngine {
     if (!manifest) return;
     const hasMoved = this.manifest && !sharesPeriod(this.manifest, manifest);
     this.manifest = manifest;
-    this.#keepDistance();
     this.dynamic = manifest.type === "dynamic";
     if (hasMoved) this.on.jumped();
-  }
-
-  /** A low-latency manifest suggests a delay for that; who wants none keeps the usual distance. */
-  #keepDistance() {
-    const segmentSeconds = segmentDuration(this.manifest);
-    if (this.wantsLowLatency || !growsInPieces(this.manifest) || !segmentSeconds) return;
-    this.player.updateSettings({ streaming: { delay: { liveDelay: NORMAL_SEGMENTS * segmentSeconds } } });
   }
 
   /** dash.js waits for ever where a publisher was away: nothing will ever be buffered there. */

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from segmenter.boundary import target_duration_for
+from segmenter.dash.low_latency_mpd import LowLatencyMpd
 from segmenter.dash.mpd import render_mpd
+from segmenter.errors import UsageError
 from segmenter.hls.live_playlists import LivePlaylists
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.hls.rendered_playlist import RenderedPlaylist
@@ -111,6 +113,9 @@ class Origin:
         self._is_low_latency = config.part_duration_s > 0
         self._presentation = Presentation(_settings(config, floor))
         self._playlists = LivePlaylists(self._presentation, low_latency=self._is_low_latency)
+        self._low_latency_mpd = LowLatencyMpd(self._presentation, UTC_TIMING_URL)
+        self._low_latency_text = ""
+        """The low-latency manifest on the shelf."""
         self._journal = journal
         self._recorder = WindowRecorder(self._presentation)
         self._expected: frozenset[str] = frozenset()
@@ -165,6 +170,7 @@ class Origin:
         `restore_segment` follows for each segment but gaps, in order, then `finish_restore`.
         """
         events = self._presentation.restore(saved, now_utc)
+        self._low_latency_mpd = LowLatencyMpd(self._presentation, UTC_TIMING_URL)
         self._recorder.restore(saved)
         for rendition in saved.renditions:
             inits = {s.init.name: s.init for s in rendition.contiguous}
@@ -291,6 +297,18 @@ class Origin:
         for name, rendered in self._playlists.render(self._changed).items():
             self._put_playlist(name, rendered)
         self._changed.clear()
+        if self._is_low_latency and self._listed:
+            self._render_low_latency_mpd(now_utc)
+
+    def _render_low_latency_mpd(self, now_utc: float) -> None:
+        """It changes with periods only, and says itself when it has not."""
+        try:
+            text = self._low_latency_mpd.render(now_utc)
+        except UsageError:  # nothing but gaps: what was listed stays
+            return
+        if text is not self._low_latency_text:
+            self._low_latency_text = text
+            self._put_text("low-latency.mpd", text.encode(), DASH_TYPE)
 
     def _note_media(self, rendition: str, now_utc: float) -> None:
         """It has something to play."""
@@ -309,6 +327,8 @@ class Origin:
             if variants != self._variants:
                 self._variants = variants
                 self._put_text("index.m3u8", variants.encode(), HLS_TYPE)
+            if self._is_low_latency:
+                self._render_low_latency_mpd(now_utc)
         if presentation.has_media:  # else there is nothing but gaps: what was listed stays
             mpd = render_mpd(presentation, now_utc, UTC_TIMING_URL)
             self._put_text("manifest.mpd", mpd.encode(), DASH_TYPE)

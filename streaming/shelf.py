@@ -27,7 +27,7 @@ from streaming.shelf_messages import (
     SegmentState,
 )
 
-PLAYLIST_NAMES: Final = ("index.m3u8", "manifest.mpd")
+PLAYLIST_NAMES: Final = ("index.m3u8", "manifest.mpd", "low-latency.mpd")
 
 _NUMBER: Final = "(0|[1-9][0-9]{0,17})"
 _MEDIA_URL: Final = re.compile(rf"(/.+/){_NUMBER}(?:\.{_NUMBER})?\.m4s")

@@ -151,6 +151,8 @@ class HlsFollower(Follower):
         self._check_breaks(playlist)
         listed = []
         for index, segment in enumerate(playlist.segments):
+            if segment.uri is None:  # parts of the segment in progress
+                continue
             if round(segment.duration) > target:
                 self._complain(f"segment {sequence + index} lasts {segment.duration} s")
             url = f"{self.name}/{segment.uri}"

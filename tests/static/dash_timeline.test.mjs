@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { beyondGap, capturedAt, growsInPieces, listedRanges, nextPeriodStart, segmentDuration, sharesPeriod } from "../../static/dash_timeline.js";
+import { beyondGap, capturedAt, growsInPieces, listedRanges, nextPeriodStart, sharesPeriod } from "../../static/dash_timeline.js";
 
 const EPOCH = new Date(0);
 
@@ -61,9 +61,4 @@ test("after a period comes the next one, and after the last one none", () => {
   assert.equal(nextPeriodStart(mpd, 104), 120);
   assert.equal(nextPeriodStart(mpd, 120), null);
   assert.equal(nextPeriodStart(mpd, 121), null);
-});
-
-test("only segments numbered by the clock have a duration of their own", () => {
-  assert.equal(segmentDuration({ Period: [period("1", 0, 0, 1, { duration: 180_000 })] }), 2);
-  assert.equal(segmentDuration({ Period: [period("1", 0, 0, 1)] }), null);
 });

@@ -263,3 +263,21 @@ def test_parts_without_a_capture_time_are_not_counted() -> None:
     scene.origin.set_tracks([SOURCE], (), scene.now)
     scene.push([replace(s, captured_utc=0.0) for s in video(seconds=3)])
     assert scene.origin.statistics().latencies == {}
+
+
+def test_the_low_latency_manifest_changes_with_periods_and_not_with_parts() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE, AUDIO], (), scene.now)
+    scene.push(video(seconds=9), audio(seconds=9))
+    texts = scene.feed.bodies("/live/a/low-latency.mpd")
+    assert b'availabilityTimeComplete="false"' in texts[-1]
+    assert len(texts) == len(set(texts)) <= 2
+    scene.push(video(at=20, seconds=4, breaks=True), audio(at=20, seconds=4))
+    assert len(scene.feed.bodies("/live/a/low-latency.mpd")) > len(texts)
+
+
+def test_without_parts_there_is_no_low_latency_manifest() -> None:
+    scene = Scene(part_duration_s=0)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(seconds=9))
+    assert "/live/a/low-latency.mpd" not in scene.urls
