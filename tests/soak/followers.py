@@ -164,6 +164,8 @@ class HlsFollower(Follower):
         number = playlist.discontinuity_sequence or 0
         breaks = {}
         for index, segment in enumerate(playlist.segments):
+            if segment.uri is None:  # in progress: the tag before its parts is not read as its own
+                continue
             number += bool(segment.discontinuity)
             msn = playlist.media_sequence + index
             breaks[msn] = number

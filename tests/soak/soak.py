@@ -151,17 +151,26 @@ async def _push(clip: Path, target: str, plan: Plan, report: Report) -> None:
 
 
 async def _wait_for_renditions(http: aiohttp.ClientSession, base: str, plan: Plan) -> None:
-    """Until the multivariant playlist lists them all; TimeoutError when it never does."""
+    """Until playlist and manifest list them all; TimeoutError when they never do.
+
+    The playlist begins with the first part, the manifest with the first segment.
+    """
     async with asyncio.timeout(START_S):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
-                async with http.get(f"{base}/index.m3u8") as response:
-                    if response.status == 200:
-                        index = m3u8.loads(await response.text())
-                        uris = [entry.uri for entry in (*index.playlists, *index.media)]
-                        if {str(uri).split("/")[0] for uri in uris} >= plan.names:
-                            return
+                index = m3u8.loads(await _text(http, f"{base}/index.m3u8"))
+                uris = [entry.uri for entry in (*index.playlists, *index.media)]
+                manifest = await _text(http, f"{base}/manifest.mpd")
+                in_manifest = all(f'Representation id="{name}"' in manifest for name in plan.names)
+                if {str(uri).split("/")[0] for uri in uris} >= plan.names and in_manifest:
+                    return
             await asyncio.sleep(0.25)
+
+
+async def _text(http: aiohttp.ClientSession, url: str) -> str:
+    """The body; empty while there is none."""
+    async with http.get(url) as response:
+        return await response.text() if response.status == 200 else ""
 
 
 async def _watch(plan: Plan, report: Report, tasks: list[asyncio.Task[None]]) -> None:
