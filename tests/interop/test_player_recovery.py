@@ -97,9 +97,13 @@ async def test_an_origin_that_is_killed_and_restarted_is_played_again_without_a_
     with origin_process(tmp_path, CONFIG) as origin:
         await asyncio.to_thread(origin.wait_segments, "demo", "source", 3)
         async with pages(origin, "demo") as opened:
+            before = await asyncio.to_thread(origin.wait_segments, "demo", "source", 3)
             origin.kill()
             await asyncio.gather(*map(frozen, opened))
             origin.respawn()
+            await asyncio.to_thread(origin.wait_ready)
+            restored = await asyncio.to_thread(origin.wait_segments, "demo", "source", 3)
+            assert restored[: len(before)] == before
             await asyncio.gather(*map(plays_steadily, opened))
             for page in opened:
                 assert not page.log.exceptions, page.log
