@@ -211,10 +211,12 @@ class PathRegistry:
     def set_viewers(self, viewers: Mapping[str, int]) -> None:
         """Viewers of each path right now; on-demand sources live as long as there are some."""
         now = self._clock()
-        for name, count in viewers.items():
-            if count and name in self._entries:
-                self._entries[name].wanted_utc = now
-            elif count:
+        for name in [name for name, count in viewers.items() if count]:
+            entry = self._entries.get(name)
+            if entry is not None:
+                entry.wanted_utc = now
+            # A path that was restored has viewers before its source is pulled again.
+            if entry is None or entry.pull is None:
                 self.want(name)
 
     async def handle_timer(self) -> None:
@@ -243,9 +245,8 @@ class PathRegistry:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no path is on air or waits for its publisher to come back."""
-        over = (PathState.IDLE, PathState.ENDED)
-        return all(entry.path.state in over for entry in self._entries.values())
+        """Whether no path has anything that viewers may still be playing."""
+        return all(entry.path.state is PathState.IDLE for entry in self._entries.values())
 
     def statistics(self) -> RegistryStatistics:
         """How much there is."""

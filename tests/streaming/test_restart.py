@@ -37,20 +37,20 @@ class Machine:
         self.settings = COPY
         self.boot()
 
-    def boot(self) -> None:
+    def boot(self, name: str = "live/*") -> None:
         """An origin starts."""
         store = MediaStore()
         self.feed = ShelfFeed(store)
         self.live_state = LiveState(str(self.root), {}, store.open_reader())
-        config = Config(paths={"live/*": self.settings})
+        config = Config(paths={name: self.settings})
         self.registry = PathRegistry(config, self.feed, lambda: self.now, self.live_state)
         self.registry.start()
 
-    async def reboot(self, away_s: float = 1.0) -> None:
+    async def reboot(self, away_s: float = 1.0, name: str = "live/*") -> None:
         """The origin is killed and another one starts."""
         self.live_state.close()
         self.now += away_s
-        self.boot()
+        self.boot(name)
         restoring = self.registry._restoring
         assert restoring is not None
         await restoring.wait_done()
@@ -200,3 +200,16 @@ async def test_a_shutdown_leaves_everything_to_the_successor(machine: Machine) -
     await machine.reboot()
     assert machine.state is PathState.RECONNECTING
     assert machine.text().count("#EXT-X-GAP") == 0
+
+
+async def test_viewers_of_a_restored_path_wake_its_source(machine: Machine, tmp_path: Path) -> None:
+    await machine.play(9)
+    machine.settings = PathConfig(
+        ladder="copy", audio="copy", source=str(tmp_path / "none.mp4"), source_on_demand=True
+    )
+    await machine.reboot(name="live/a")
+    assert machine.state is PathState.RECONNECTING
+    assert machine.registry.statistics().pulls == 0
+    machine.registry.set_viewers({"live/a": 1})
+    assert machine.registry.statistics().pulls == 1
+    await machine.registry.close()

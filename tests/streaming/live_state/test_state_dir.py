@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from streaming.cli_check import where_kept
+from streaming.config import Config
 from streaming.live_state.state_dir import StateDir, find_state_dir
 
 
@@ -25,6 +27,15 @@ def test_the_first_of_configuration_systemd_and_user_counts(
     configured: str, environment: dict[str, str], found: str | None
 ) -> None:
     assert find_state_dir(configured, environment) == (Path(found) if found else None)
+
+
+def test_check_says_where_live_windows_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert where_kept(Config()) == f"in {tmp_path}/headwater"
+    assert where_kept(Config(state_dir="memory")) == "in memory alone"
 
 
 def test_the_names_of_paths_are_names_of_folders(tmp_path: Path) -> None:
