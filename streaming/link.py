@@ -92,6 +92,8 @@ class Link(asyncio.Protocol, Generic[M]):
         self._on_message = on_message
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
+        self._frames: list[bytearray] = []
+        self._frames_bytes = 0
 
     @classmethod
     async def open(
@@ -119,12 +121,16 @@ class Link(asyncio.Protocol, Generic[M]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._frames.clear()
+        self._frames_bytes = 0
         self._on_closed()
 
     @property
     def buffered_bytes(self) -> int:
         """Bytes accepted from us and not yet by the kernel."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if self._transport is None:
+            return 0
+        return self._frames_bytes + self._transport.get_write_buffer_size()
 
     @property
     def closed(self) -> bool:
@@ -134,17 +140,32 @@ class Link(asyncio.Protocol, Generic[M]):
     def send(self, message: Any) -> None:
         """Queues one message; silently nothing once closed (`on_closed` has said so)."""
         if self._transport is not None:
-            self._transport.write(encode_frame(message))
+            self.send_frame(encode_frame(message))
 
     def send_frame(self, frame: bytearray) -> None:
-        """Queues a frame made by `encode_frame`, for several links of the same messages."""
-        if self._transport is not None:
-            self._transport.write(frame)
+        """Queues a frame made by `encode_frame`, for several links of the same messages.
+
+        What is queued in one turn of the loop leaves together at its end: a system call for each
+        of a part's and its playlist's frames, and the other end woken by each, was a fifth of the
+        main process's CPU.
+        """
+        if self._transport is None:
+            return
+        if not self._frames:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._frames.append(frame)
+        self._frames_bytes += len(frame)
 
     def close(self) -> None:
         """Flushes and closes."""
         if self._transport is not None:
+            self._flush()
             self._transport.close()
+
+    def _flush(self) -> None:
+        frames, self._frames, self._frames_bytes = self._frames, [], 0
+        if self._transport is not None and frames:
+            self._transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
 
 class BlockingLink(Generic[M]):
