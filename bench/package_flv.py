@@ -8,6 +8,7 @@ each change; only RTMP and HTTP are missing. What the origin puts on its shelf b
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Sequence
@@ -26,12 +27,14 @@ from streaming.shelf_messages import Put
 
 START_UTC = 1_790_000_000.0
 IOV_MAX = 1024
+_RENAME_EXCHANGE = 2
+_libc = ctypes.CDLL(None)
 TICK_S = 0.5
 """Of media time, between two looks for expired segments."""
 
 
 class DirectoryFeed(ShelfFeed):
-    """Owns a directory; playlists are replaced by renaming, as ffmpeg does it."""
+    """Owns a directory; playlists are replaced at once, as ffmpeg does it."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(MediaStore())
@@ -46,7 +49,7 @@ class DirectoryFeed(ShelfFeed):
             self._write(file, put.body)
         else:
             self._write(file + ".tmp", put.body)
-            os.replace(file + ".tmp", file, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            self._replace(file)
 
     def put_part(
         self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[Payload]
@@ -67,6 +70,19 @@ class DirectoryFeed(ShelfFeed):
     def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
         """A segment that left the window is deleted; one does at a time."""
         os.unlink(f"{path}/{rendition}/{last_msn}.m4s", dir_fd=self._folder)
+
+    def _replace(self, file: str) -> None:
+        """Readers see the former version or the new one, never none.
+
+        ext4 puts a file on disk before it is renamed over another one (auto_da_alloc), which
+        takes longer than all the rest; where names are swapped the former text goes without ever
+        having been there.
+        """
+        folder, new = self._folder, file + ".tmp"
+        if _libc.renameat2(folder, new.encode(), folder, file.encode(), _RENAME_EXCHANGE):
+            os.replace(new, file, src_dir_fd=folder, dst_dir_fd=folder)
+        else:
+            os.unlink(new, dir_fd=folder)
 
     def _write(self, file: str, body: bytes) -> None:
         target = self._create(file)
