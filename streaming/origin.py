@@ -14,10 +14,10 @@ from fractions import Fraction
 
 from segmenter.boundary import target_duration_for
 from segmenter.dash.low_latency_mpd import LowLatencyMpd
-from segmenter.dash.mpd import render_mpd
+from segmenter.dash.mpd import Mpd
 from segmenter.errors import UsageError
 from segmenter.hls.live_playlists import LivePlaylists
-from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+from segmenter.hls.multivariant_playlist import MultivariantPlaylist
 from segmenter.hls.rendered_playlist import RenderedPlaylist
 from segmenter.media import MediaType, Payload, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings, PresentationStatistics
@@ -113,6 +113,8 @@ class Origin:
         self._is_low_latency = config.part_duration_s > 0
         self._presentation = Presentation(_settings(config, floor))
         self._playlists = LivePlaylists(self._presentation, low_latency=self._is_low_latency)
+        self._multivariant = MultivariantPlaylist(self._presentation)
+        self._mpd = Mpd(self._presentation, UTC_TIMING_URL)
         self._low_latency_mpd = LowLatencyMpd(self._presentation, UTC_TIMING_URL)
         self._low_latency_text = ""
         """The low-latency manifest on the shelf."""
@@ -323,14 +325,14 @@ class Origin:
         presentation = self._presentation
         if any(rendition.is_playable for rendition in presentation.renditions.values()):
             self._listed = True
-            variants = render_multivariant_playlist(presentation)
-            if variants != self._variants:
+            variants = self._multivariant.render()
+            if variants is not self._variants:
                 self._variants = variants
                 self._put_text("index.m3u8", variants.encode(), HLS_TYPE)
             if self._is_low_latency:
                 self._render_low_latency_mpd(now_utc)
         if presentation.has_media:  # else there is nothing but gaps: what was listed stays
-            mpd = render_mpd(presentation, now_utc, UTC_TIMING_URL)
+            mpd = self._mpd.render(now_utc)
             self._put_text("manifest.mpd", mpd.encode(), DASH_TYPE)
 
     def _may_list(self, now_utc: float) -> bool:
@@ -351,18 +353,6 @@ class Origin:
 
     def _put_playlist(self, rendition: str, rendered: RenderedPlaylist) -> None:
         self._renders += 1
-        state = rendered.state
-        live = LivePlaylist(
-            delta=b"" if rendered.delta is rendered.full else rendered.delta,
-            delta_v2=b"" if rendered.delta_v2 is rendered.full else rendered.delta_v2,
-            last_msn=state.last_msn,
-            last_parts=state.last_parts,
-            open_parts=state.open_parts,
-            target_duration=state.target_duration,
-            part_target_s=state.part_target_s,
-            is_ended=state.is_ended,
-            hint=state.hint,
-        )
         self._feed.put(
             Put(
                 path=self._path,
@@ -372,7 +362,7 @@ class Origin:
                 cache="playlist",
                 max_age_s=PLAYLIST_MAX_AGE_S,
                 rendition=rendition,
-                live=live if state.can_block else None,
+                live=_live_playlist(rendered) if rendered.state.can_block else None,
             )
         )
 
@@ -403,6 +393,21 @@ class Origin:
     def _media_type(self, rendition: str) -> str:
         kind = self._presentation.renditions[rendition].track.media_type
         return "audio/mp4" if kind is MediaType.AUDIO else "video/mp4"
+
+
+def _live_playlist(rendered: RenderedPlaylist) -> LivePlaylist:
+    state = rendered.state
+    return LivePlaylist(
+        delta=b"" if rendered.delta is rendered.full else rendered.delta,
+        delta_v2=b"" if rendered.delta_v2 is rendered.full else rendered.delta_v2,
+        last_msn=state.last_msn,
+        last_parts=state.last_parts,
+        open_parts=state.open_parts,
+        target_duration=state.target_duration,
+        part_target_s=state.part_target_s,
+        is_ended=state.is_ended,
+        hint=state.hint,
+    )
 
 
 def _settings(config: PathConfig, floor: NumberFloor) -> PresentationSettings:

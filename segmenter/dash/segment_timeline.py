@@ -7,84 +7,167 @@ last gap between two of them; a gap at the end hides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from fractions import Fraction
+from itertools import islice
 
-from segmenter.dash.adaptation_set import Listing
-from segmenter.dash.xml_text import Attributes, element, empty_element
+from segmenter.dash.xml_text import Attributes, attributes_text, empty_element
 from segmenter.period_start import PeriodStart
 from segmenter.rendition import Rendition
-from segmenter.segment import Segment
+from segmenter.segment import InitSection, Segment
+
+_INDENT = 8 * " "
+"""Of what is inside MPD, Period, AdaptationSet and Representation."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Segments of one duration that follow on each other: an S element."""
+
+    __slots__ = ("_text", "count", "duration", "start")
+
+    def __init__(self, start: int, duration: int) -> None:
+        self.start = start
+        self.duration = duration
+        self.count = 1
+        self._text = ""
+
+    @property
+    def end(self) -> int:
+        return self.start + self.count * self.duration
+
+    def repeat(self) -> None:
+        """Another one of the same duration."""
+        self.count += 1
+        self._text = ""
+
+    def drop_first(self) -> None:
+        """Its first segment is listed no longer."""
+        self.start += self.duration
+        self.count -= 1
+        self._text = ""
+
+    def words(self, end: int | None) -> str:
+        """The element, where the one before it ends at ``end``."""
+        if self.start != end:
+            return self._element(self.start)
+        self._text = self._text or self._element(None)
+        return self._text
+
+    def _element(self, time: int | None) -> str:
+        attributes: Attributes = {"t": time, "d": self.duration, "r": self.count - 1 or None}
+        return f"{_INDENT}    {empty_element('S', attributes)}\n"
+
+
 class Run:
     """Segments of one rendition in one period, their numbers without a hole; at least one."""
 
-    rendition: Rendition
-    segments: tuple[Segment, ...]
-
-    @property
-    def first(self) -> Segment:
-        """Its number is @startNumber; its init section is that of all of them."""
-        return self.segments[0]
+    def __init__(self, rendition: Rendition, first: Segment) -> None:
+        self.rendition = rendition
+        self.init: InitSection = first.init
+        """Of all of them."""
+        self.first_msn = first.msn
+        self.count = 0
+        self._timescale = first.timescale
+        addresses: Attributes = {
+            "initialization": f"{rendition.name}/{first.init.name}",
+            "media": f"{rendition.name}/$Number$.m4s",
+        }
+        self._addresses = attributes_text(addresses)
+        self._dependent: deque[int] = deque()
+        self._entries: deque[_Entry] = deque()
 
     @property
     def is_independent(self) -> bool:
         """Whether each segment begins with a sync sample."""
-        return all(segment.is_independent for segment in self.segments)
+        return not self._dependent
+
+    @property
+    def end_s(self) -> Fraction:
+        """Where its last segment ends, seconds since 1970."""
+        return Fraction(self._entries[-1].end, self._timescale)
+
+    def add(self, segment: Segment) -> None:
+        """The segment of the next number; equal neighbours that meet are one entry with @r."""
+        self.count += 1
+        if not segment.is_independent:
+            self._dependent.append(segment.msn)
+        last = self._entries[-1] if self._entries else None
+        if last and segment.start == last.end and segment.duration == last.duration:
+            last.repeat()
+        else:
+            self._entries.append(_Entry(segment.start, segment.duration))
+
+    def drop_first(self) -> None:
+        """The first of its segments is listed no longer."""
+        self.first_msn += 1
+        self.count -= 1
+        self._entries[0].drop_first()
+        if not self._entries[0].count:
+            self._entries.popleft()
+        if self._dependent and self._dependent[0] < self.first_msn:
+            self._dependent.popleft()
+
+    def template(self, period_start: PeriodStart) -> str:
+        """A template with a timeline, in its place in a manifest."""
+        timescale = self._timescale
+        texts = [
+            f'{_INDENT}<SegmentTemplate timescale="{timescale}"'
+            f' presentationTimeOffset="{period_start.media_time(timescale)}"'
+            f'{self._addresses} startNumber="{self.first_msn}">\n'
+            f"{_INDENT}  <SegmentTimeline>\n"
+        ]
+        end: int | None = None
+        for entry in self._entries:
+            texts.append(entry.words(end))
+            end = entry.end
+        texts.append(f"{_INDENT}  </SegmentTimeline>\n{_INDENT}</SegmentTemplate>\n")
+        return "".join(texts)
 
 
-def listed_runs(rendition: Rendition) -> dict[int, Run]:
-    """For each discontinuity sequence number in the window: what a manifest lists of it."""
-    runs: dict[int, list[Segment]] = {}
-    follows_gap = False
-    for segment in rendition.segments:
+class ListedRuns:
+    """Owns what a manifest lists of one rendition; ``update`` after each of its changes."""
+
+    def __init__(self, rendition: Rendition) -> None:
+        self.rendition = rendition
+        self.runs: dict[int, Run] = {}
+        """By the discontinuity sequence numbers in the window."""
+        self._taken: deque[Segment] = deque()
+        self._follows_gap = False
+
+    def update(self) -> None:
+        """Take over what was listed and unlisted since the last time."""
+        segments = self.rendition.segments
+        if not segments:
+            self._forget()
+            return
+        first, taken = segments[0].msn, self._taken
+        while taken and taken[0].msn < first:
+            self._drop(taken.popleft())
+        if taken and segments[len(taken) - 1] is not taken[-1]:
+            self._forget()  # it has become a gap
+        for segment in islice(segments, len(taken), None):
+            taken.append(segment)
+            self._add(segment)
+
+    def _forget(self) -> None:
+        self.runs = {}
+        self._taken.clear()
+        self._follows_gap = False
+
+    def _add(self, segment: Segment) -> None:
         if segment.is_gap:
-            follows_gap = True
-            continue
-        if follows_gap or segment.discontinuity not in runs:
-            runs[segment.discontinuity] = []
-            follows_gap = False
-        runs[segment.discontinuity].append(segment)
-    return {number: Run(rendition, tuple(segments)) for number, segments in runs.items()}
+            self._follows_gap = True
+            return
+        number = segment.discontinuity
+        if self._follows_gap or number not in self.runs:
+            self.runs[number] = Run(self.rendition, segment)
+            self._follows_gap = False
+        self.runs[number].add(segment)
 
-
-def timeline_listing(run: Run, period_start: PeriodStart) -> Listing:
-    """The run as a template with a timeline."""
-    rendition, first = run.rendition, run.first
-    attributes: Attributes = {
-        "timescale": first.timescale,
-        "presentationTimeOffset": period_start.media_time(first.timescale),
-        "initialization": f"{rendition.name}/{first.init.name}",
-        "media": f"{rendition.name}/$Number$.m4s",
-        "startNumber": first.msn,
-    }
-    timeline = element("SegmentTimeline", {}, timeline_entries(run))
-    template = element("SegmentTemplate", attributes, timeline)
-    return Listing(rendition, first.init, run.is_independent, template)
-
-
-def timeline_entries(run: Run) -> list[str]:
-    """S elements; equal neighbours that follow on each other are one with @r."""
-    entries: list[str] = []
-    segments = run.segments
-    index = 0
-    end: int | None = None
-    while index < len(segments):
-        first = segments[index]
-        start, duration = first.start, first.duration
-        time = start if start != end else None
-        end = start + duration
-        repeats = 0
-        index += 1
-        while index < len(segments) and _repeats(segments[index], end, duration):
-            repeats += 1
-            end += duration
-            index += 1
-        attributes: Attributes = {"t": time, "d": duration, "r": repeats or None}
-        entries.append(empty_element("S", attributes))
-    return entries
-
-
-def _repeats(segment: Segment, end: int, duration: int) -> bool:
-    return segment.start == end and segment.duration == duration
+    def _drop(self, segment: Segment) -> None:
+        run = self.runs.get(segment.discontinuity)
+        if run is None or segment.is_gap or segment.msn < run.first_msn:
+            return
+        run.drop_first()
+        if not run.count:
+            del self.runs[segment.discontinuity]

@@ -49,6 +49,43 @@ class _AudioGroup:
         return max(member.bitrates().average for member in self.members)
 
 
+class MultivariantPlaylist:
+    """Owns the multivariant playlist of one presentation; its origin renders it after changes.
+
+    Next to nothing of what changes a presentation shows here: what does is looked at first.
+    """
+
+    def __init__(self, presentation: Presentation) -> None:
+        self._presentation = presentation
+        self._shown: tuple[object, ...] = ()
+        self._text = ""
+
+    def render(self) -> str:
+        """See `render_multivariant_playlist`; the same object for as long as nothing changes."""
+        presentation = self._presentation
+        renditions = presentation.renditions.values()
+        shown = (presentation.is_independent, *[_shown(each) for each in renditions])
+        if shown != self._shown:
+            text = render_multivariant_playlist(presentation)
+            self._shown = shown
+            self._text = text if text != self._text else self._text
+        return self._text
+
+
+def _shown(rendition: Rendition) -> tuple[object, ...]:
+    bitrates, track = rendition.bitrates(), rendition.track
+    return (
+        rendition.is_playable,
+        rendition.name,
+        rendition.codecs,
+        bitrates.peak,
+        bitrates.average,
+        f"{rendition.frame_rate():.3f}",
+        (track.media_type, track.codec, track.width, track.height),
+        (track.channels, track.language),
+    )
+
+
 def render_multivariant_playlist(presentation: Presentation) -> str:
     """The playlist of all renditions with media; URIs are ``<rendition>/index.m3u8``.
 

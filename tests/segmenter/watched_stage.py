@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from segmenter.dash.mpd import render_mpd
+from segmenter.dash.mpd import Mpd, render_mpd
 from segmenter.hls.media_playlist import render_media_playlist
-from segmenter.hls.multivariant_playlist import render_multivariant_playlist
+from segmenter.hls.multivariant_playlist import MultivariantPlaylist, render_multivariant_playlist
 from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Track
-from segmenter.presentation import PresentationSettings
+from segmenter.presentation import Presentation, PresentationSettings
 from segmenter.segment import Event, PresentationEnded, SegmentExpired, SegmentReady
 from tests.segmenter.dash.watch import Manifest, ManifestWatch
 from tests.segmenter.hls.watch import Playlist, PlaylistWatch, check_together
 from tests.segmenter.stage import Stage
+
+
+class Kept:
+    """What an origin keeps of one presentation to render it again and again."""
+
+    def __init__(self, presentation: Presentation) -> None:
+        self.presentation = presentation
+        self.mpd = Mpd(presentation, "/time")
+        self.multivariant = MultivariantPlaylist(presentation)
 
 
 class WatchedStage(Stage):
@@ -33,6 +42,7 @@ class WatchedStage(Stage):
         self.manifests = ManifestWatch()
         self.playlists: dict[str, Playlist] = {}
         self.multivariant = ""
+        self._kept: Kept | None = None
         self._apart_s = apart_s
         self._unlisted_at: dict[tuple[str, int], float] = {}
         self._longest: dict[tuple[str, int], Decimal] = {}
@@ -78,7 +88,12 @@ class WatchedStage(Stage):
         if not self.presentation.has_media:
             return
         self.multivariant = render_multivariant_playlist(self.presentation)
-        manifest = self.manifests.see(render_mpd(self.presentation, self.now, "/time"))
+        if self._kept is None or self._kept.presentation is not self.presentation:
+            self._kept = Kept(self.presentation)
+        assert self._kept.multivariant.render() == self.multivariant, "made anew"
+        text = self._kept.mpd.render(self.now)
+        assert text == render_mpd(self.presentation, self.now, "/time"), "made anew"
+        manifest = self.manifests.see(text)
         self._check_manifest(manifest)
 
     def _check_served(self, name: str, playlist: Playlist) -> None:
