@@ -169,27 +169,30 @@ def load_path(path: str, files: Sequence[Path]) -> SavedPath | None:
     None when nothing can be listed; then the files have no use and are removed.
     """
     records: list[Record] = []
-    notes: list[FileNote] = []
-    places: dict[tuple[str, int], tuple[Path, Place]] = {}
-    content: JournalContent | None = None
-    latest_utc = 0.0
+    readable: list[tuple[Path, JournalContent]] = []
     for file in files:
         content = _read(file)
         if content is None or content.head.path != path:
             delete_files([file])
             continue
         records += content.records
-        latest_utc = max(latest_utc, content.latest_utc)
+        readable.append((file, content))
+    saved = replay(records)
+    if saved is None:
+        delete_files([file for file, _ in readable])
+        return None
+    kept = {(r.name, segment.msn) for r in saved.renditions for segment in r.segments}
+    notes = []
+    places: dict[tuple[str, int], tuple[Path, Place]] = {}
+    for file, content in readable:
         note = FileNote(file)
         for (rendition, msn), place in content.places.items():
             places[rendition, msn] = file, place
-            note.last_msn[rendition] = max(msn, note.last_msn.get(rendition, 0))
+            if (rendition, msn) in kept:  # others will never be said to expire
+                note.last_msn[rendition] = max(msn, note.last_msn.get(rendition, 0))
         notes.append(note)
-        packaging = content.head.packaging
-    saved = replay(records)
-    if saved is None:
-        delete_files([note.path for note in notes])
-        return None
+    latest_utc = max(content.latest_utc for _, content in readable)
+    packaging = readable[-1][1].head.packaging
     return SavedPath(path, saved, packaging, latest_utc, tuple(notes), places)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from segmenter.window_records import ExpiredRecord
 from streaming.config import PathConfig
 from streaming.live_state import journal_thread
 from streaming.live_state.live_state import LiveState, SavedPath, load_path, packaging_key
@@ -173,6 +174,17 @@ def test_files_of_a_predecessor_go_as_well(machine: Machine) -> None:
     machine.live_state.close()
     assert former
     assert not set(former) & set(machine.files())
+
+
+def test_files_of_a_rendition_that_is_no_more_go_with_the_others(machine: Machine) -> None:
+    machine.play(0, 5)
+    machine.journal.write(  # type: ignore[union-attr]
+        [ExpiredRecord("audio", 1 << 40)], list, lambda *_: None, machine.now
+    )
+    saved = machine.kill()
+    assert saved is not None
+    assert [rendition.name for rendition in saved.presentation.renditions] == ["source"]
+    assert all(set(note.last_msn) <= {"source"} for note in saved.notes)
 
 
 def test_of_an_ended_path_nothing_is_left(machine: Machine) -> None:
