@@ -103,7 +103,7 @@ async def test_an_origin_that_is_killed_and_restarted_is_played_again_without_a_
             origin.respawn()
             await asyncio.to_thread(origin.wait_ready)
             restored = await asyncio.to_thread(origin.wait_segments, "demo", "source", 3)
-            assert restored[: len(before)] == before
+            assert before[-1] in restored, "its live window was not kept"
             await asyncio.gather(*map(plays_steadily, opened))
             for page in opened:
                 assert not page.log.exceptions, page.log
