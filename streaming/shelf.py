@@ -64,6 +64,8 @@ class Shelf:
         self._gone = GoneMemory()
         self.paths: dict[str, PathState] = {}
         self.bytes_held = 0
+        self.changes = 0
+        """Rises with each change of what can be fetched."""
 
     def __len__(self) -> int:
         media = sum(rendition.resource_count for rendition in self._renditions.values())
@@ -71,6 +73,7 @@ class Shelf:
 
     def put(self, put: Put) -> Resource:
         """A resource appears or replaces the one at its URL."""
+        self.changes += 1
         live = put.live
         resource = Resource.from_put(put) if live is None else PlaylistResource(put, live)
         old = self._resources.get(put.url)
@@ -83,11 +86,13 @@ class Shelf:
 
     def drop(self, drop: Drop) -> None:
         """A resource goes; its URL is remembered as gone."""
+        self.changes += 1
         self._gone.remember(drop.url)
         self._remove(drop.url)
 
     def put_media(self, news: Media) -> str:
         """Parts and segments appear and go; gives the folder of their rendition."""
+        self.changes += 1
         if isinstance(news, RenditionOpened):
             rendition = ShelvedRendition(news, self.bodies)
             self._renditions[news.handle] = self._by_folder[rendition.folder] = rendition
@@ -125,6 +130,7 @@ class Shelf:
 
     def path_gone(self, gone: PathGone) -> None:
         """Everything of the path goes: media is remembered as gone, playlists are 404 again."""
+        self.changes += 1
         self.paths.pop(gone.path, None)
         for url in self._urls_of_path.pop(gone.path, ()):
             if numbered(url) is not None:

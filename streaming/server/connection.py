@@ -24,7 +24,6 @@ from streaming.server.fast_path import (
     FastPath,
     PlainFields,
     ends_where_it_seems,
-    parse_plain_fields,
 )
 from streaming.server.middleware import SERVER
 from streaming.server.viewers import viewer_key
@@ -176,7 +175,7 @@ class Connection(RequestHandler):
             return False
         line, _, fields = data.partition(b"\r\n")
         if fields != self._fields:
-            self._fields, self._plain = fields, parse_plain_fields(fields)
+            self._fields, self._plain = fast_path.know_fields(fields)
             if self._plain is not None:
                 address = (self.peername or ("",))[0]
                 self._viewer = viewer_key(address, self._plain.user_agent)
@@ -197,7 +196,7 @@ class Connection(RequestHandler):
         self._ticket = self._fast_path.wait(pending, deadline, self._released)
         if self._ticket is None:
             return False
-        self._waiting_line, self._deadline = line, deadline
+        self._waiting_line, self._deadline = self._fast_path.know_line(line), deadline
         self._next_keepalive_close_time = deadline + KEEPALIVE_S
         return True
 

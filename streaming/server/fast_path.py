@@ -31,12 +31,14 @@ MAX_HEAD_BYTES: Final = 4_096
 JOIN_BYTES: Final = 16_384
 """Bodies up to here are copied behind their head: one send costs more than the copy."""
 
-MAX_KNOWN_TARGETS: Final = 1_000
-"""Request targets whose URL is remembered; of one live path some 10 are asked for at a time. Up to
-4 MB with the longest."""
+MAX_KNOWN: Final = 1_000
+"""Request lines whose URL is remembered, and sets of header fields whose meaning is; of one live
+path some 10 lines are asked for at a time. Up to 4 MB each with the longest."""
+
+MAX_KEPT: Final = 256
+"""Answers kept whole until the shelf changes: 4 MB with the largest."""
 
 _END: Final = b"\r\n\r\n"
-_VERSION: Final = b" HTTP/1.1"
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _UNAVAILABLE: Final = b"HTTP/1.1 503 Service Unavailable\r\n"
 _APOLOGY_FIELDS: Final = {
@@ -47,7 +49,7 @@ _APOLOGY_FIELDS: Final = {
 
 _FIELD: Final = re.compile(rb"([A-Za-z-]+):[ ]?([\x20-\x7e]*)\r\n")
 _HOST: Final = re.compile(rb"[A-Za-z0-9.:\[\]_-]+")
-_TARGET: Final = re.compile(rb"(/[A-Za-z0-9/._~-]+)(?:\?([\x21\x22\x24-\x7e]*))?")
+_LINE: Final = re.compile(rb"GET (/[A-Za-z0-9/._~-]+)(?:\?([\x21\x22\x24-\x7e]*))? HTTP/1\.1")
 
 HARMLESS: Final = frozenset(
     (
@@ -104,6 +106,16 @@ def parse_plain_fields(fields: bytes) -> PlainFields | None:
     return PlainFields(gzip, found.get(b"user-agent", b""))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A whole answer."""
+
+    sent: list[bytes]
+    path: str
+    kind: str
+    body_bytes: int
+
+
 def ends_where_it_seems(data: bytes) -> bool:
     """Whether a parser that was at a request's begin is certainly at one again after `data`.
 
@@ -125,7 +137,10 @@ class FastPath:
         self._viewers = viewers
         self._counters = counters
         self._fields = headers.static_fields()
-        self._targets: dict[bytes, tuple[str, str]] = {}
+        self._lines: dict[bytes, tuple[bytes, str, str]] = {}
+        self._known_fields: dict[bytes, tuple[bytes, PlainFields | None]] = {}
+        self._kept: dict[tuple[bytes, bool], _Kept] = {}
+        self._kept_as_of = (0, 0)
         self._second = 0
         self._begin: dict[bytes, bytes] = {}
         self.open = headers.everyone
@@ -136,9 +151,22 @@ class FastPath:
 
         None: the request is aiohttp's.
         """
-        if not line.endswith(_VERSION):
-            return None
-        found = self._find(line[4 : -len(_VERSION)])
+        as_of = (self._live.shelf.changes, int(time.time()))
+        if as_of != self._kept_as_of:
+            self._kept.clear()
+            self._kept_as_of = as_of
+        kept = self._kept.get((line, plain.gzip))
+        if kept is None:
+            made = self._make(line, plain)
+            if not isinstance(made, _Kept):
+                return made
+            kept = made
+        self._viewers.saw(kept.path, viewer)
+        self._counters.count_fast(kept.kind, kept.body_bytes)
+        return kept.sent
+
+    def _make(self, line: bytes, plain: PlainFields) -> _Kept | Pending | None:
+        found = self._find(line)
         if isinstance(found, Pending):
             return found if found.late is None else None
         if not isinstance(found, Resource):
@@ -148,9 +176,26 @@ class FastPath:
         if body is None:
             return None
         head = self._date(_OK) + self._head(found, zipped)
-        self._viewers.saw(found.path, viewer)
-        self._counters.count_fast(found.kind, len(body))
-        return [head + body] if len(body) <= JOIN_BYTES else [head, body]
+        joins = len(body) <= JOIN_BYTES
+        kept = _Kept([head + body] if joins else [head, body], found.path, found.kind, len(body))
+        if joins and len(self._kept) < MAX_KEPT:
+            # Everyone who waited for this is sent the same bytes object.
+            self._kept[line, plain.gzip] = kept
+        return kept
+
+    def know_fields(self, fields: bytes) -> tuple[bytes, PlainFields | None]:
+        """What follows a request line, and what it means; one object for all who send the same."""
+        known = self._known_fields.get(fields)
+        if known is None:
+            if len(self._known_fields) >= MAX_KNOWN:
+                self._known_fields.clear()
+            known = self._known_fields[fields] = fields, parse_plain_fields(fields)
+        return known
+
+    def know_line(self, line: bytes) -> bytes:
+        """A line that was answered lately; one object for all who ask the same."""
+        known = self._lines.get(line)
+        return line if known is None else known[0]
 
     def wait(
         self, pending: Pending, deadline: float, release: Callable[[Outcome], None]
@@ -169,17 +214,17 @@ class FastPath:
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         return self._date(_UNAVAILABLE) + head.encode() + b"\r\n"
 
-    def _find(self, target: bytes) -> There | None:
-        known = self._targets.get(target)
+    def _find(self, line: bytes) -> There | None:
+        known = self._lines.get(line)
         if known is None:
-            match = _TARGET.fullmatch(target)
+            match = _LINE.fullmatch(line)
             if match is None:
                 return None
-            if len(self._targets) >= MAX_KNOWN_TARGETS:
-                self._targets.clear()
-            known = match[1].decode("ascii"), (match[2] or b"").decode("ascii")
-            self._targets[target] = known
-        return self._live.get(*known)
+            if len(self._lines) >= MAX_KNOWN:
+                self._lines.clear()
+            known = line, match[1].decode("ascii"), (match[2] or b"").decode("ascii")
+            self._lines[line] = known
+        return self._live.get(known[1], known[2])
 
     def _date(self, status: bytes) -> bytes:
         now = int(time.time())

@@ -7,8 +7,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streaming.server.fast_path import ends_where_it_seems, parse_plain_fields
-from tests.streaming.server.conftest import PLAYLIST, SEGMENT, Serve, Served, media, until
+from streaming.server.fast_path import (
+    MAX_KNOWN,
+    PlainFields,
+    ends_where_it_seems,
+    parse_plain_fields,
+)
+from tests.streaming.server.conftest import (
+    PLAYLIST,
+    SEGMENT,
+    Serve,
+    Served,
+    media,
+    playlist,
+    until,
+)
 
 SEGMENT_URL = "/live/a/720p/7.m4s"
 PLAYLIST_URL = "/live/a/index.m3u8"
@@ -196,3 +209,33 @@ async def test_viewers_on_the_short_way_are_counted(served: Served, client: Clie
 )
 def test_where_a_request_ends_is_known_only_without_a_body(data: bytes, known: bool) -> None:
     assert ends_where_it_seems(data) is known
+
+
+async def test_everyone_who_asks_for_the_same_is_sent_the_same_bytes_until_it_changes(
+    served: Served,
+) -> None:
+    fast_path = served.site.fast_path
+    line = f"GET {PLAYLIST_URL} HTTP/1.1".encode()
+    answers = []
+    for text in (PLAYLIST, PLAYLIST + b"#"):
+        served.shelf.put(playlist(PLAYLIST_URL, text))
+        for fields in (PLAIN, b"Host: y\r\n\r\n"):
+            _, plain = fast_path.know_fields(fields)
+            assert plain is not None
+            answer = fast_path.answer(line, plain, 1)
+            assert isinstance(answer, list)
+            answers.append(b"".join(answer) and answer[0])
+    assert answers[0] is answers[1]
+    assert answers[2] is answers[3]
+    assert answers[1].endswith(PLAYLIST)
+    assert answers[2].endswith(PLAYLIST + b"#")
+
+
+async def test_what_is_remembered_of_requests_is_bounded(served: Served) -> None:
+    fast_path = served.site.fast_path
+    plain = PlainFields(gzip=False, user_agent=b"")
+    for number in range(3 * MAX_KNOWN):
+        fast_path.know_fields(b"Host: x%d\r\n\r\n" % number)
+        fast_path.answer(b"GET %s?a=%d HTTP/1.1" % (PLAYLIST_URL.encode(), number), plain, 1)
+    sizes = [len(kept) for kept in (fast_path._lines, fast_path._known_fields, fast_path._kept)]
+    assert max(sizes) <= MAX_KNOWN
