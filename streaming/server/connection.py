@@ -109,6 +109,10 @@ class Connection(RequestHandler):
         # uvloop's transports are no asyncio.Transport by type.
         self._socket_transport = cast(asyncio.Transport, transport)
         super().connection_made(transport)
+        # A timer for each connection is half a kilobyte; the sweeper asks `is_idle` as well.
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+            self._keepalive_handle = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._socket_transport = None
@@ -249,6 +253,13 @@ class Connection(RequestHandler):
             self._unsent_since = now if unsent else None
             return False
         return now - self._unsent_since > WRITE_STALL_S
+
+    def is_idle(self, now: float) -> bool:
+        """Whether nothing has been asked here for so long that nothing will be."""
+        waiter = self._waiter
+        if self._ticket is not None or waiter is None or waiter.done() or self.unsent_bytes:
+            return False
+        return now > self._next_keepalive_close_time
 
     @property
     def waits_for_head(self) -> bool:

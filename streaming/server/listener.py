@@ -98,6 +98,8 @@ class Listener:
                 if connection.is_dawdling(now):
                     self._counters.refused_connections += 1
                     connection.abort()
+                elif connection.is_idle(now):
+                    connection.force_close()
             await self._balance(len(connections))
 
     async def _balance(self, connections: int) -> None:

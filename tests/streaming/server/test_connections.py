@@ -7,7 +7,7 @@ import gzip
 
 import pytest
 
-from streaming.server.connection import REQUEST_S, WRITE_STALL_S, Connection
+from streaming.server.connection import KEEPALIVE_S, REQUEST_S, WRITE_STALL_S, Connection
 from tests.streaming.server.conftest import SEGMENT, Serve, Served, media, until
 
 BAD = [
@@ -164,3 +164,22 @@ async def test_draining_cuts_what_takes_too_long(served: Served) -> None:
     await reader.readuntil(b"\r\n\r\n")
     await asyncio.wait_for(served.listener.drain(0.05), 5)
     writer.transport.abort()
+
+
+@pytest.mark.parametrize("asks", [b"", b"GET /live/a/index.m3u8 HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_connection_on_which_nothing_is_asked_is_closed(
+    served: Served, asks: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    connection = await connection_of(served)
+    writer.write(asks)
+    if asks:
+        await reader.readuntil(b"m4s\n")
+    await until(lambda: connection.unsent_bytes == 0)
+    now = asyncio.get_running_loop().time()
+    assert not connection.is_idle(now + KEEPALIVE_S - 5)
+    assert connection.is_idle(now + KEEPALIVE_S + 1)
+    connection.force_close()
+    async with asyncio.timeout(10):
+        await reader.read()
+    writer.close()

@@ -383,3 +383,12 @@ async def test_one_request_that_cannot_be_answered_costs_nobody_else_anything(
     writer.close()
     _, body = await site.get(FOLDER + "8.1.m4s")
     assert body == PART
+
+
+async def test_a_connection_whose_request_waits_is_not_idle(site: Served) -> None:
+    task = await asked(site, PLAYLIST + "?_HLS_msn=8&_HLS_part=1", FAST)
+    slow = await asked(site, PLAYLIST + "?_HLS_msn=8&_HLS_part=1", SLOW)
+    later = asyncio.get_running_loop().time() + 10_000
+    assert [one.is_idle(later) for one in site.listener.connections] == [False, False]
+    site.site.live.room.close()
+    await asyncio.gather(task, slow)
