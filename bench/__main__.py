@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bench import copy_packaging, http_delivery, ladder, latency, live_packaging, start_up
+from bench import (
+    copy_packaging,
+    http_delivery,
+    ladder,
+    latency,
+    live_packaging,
+    low_latency,
+    start_up,
+)
 from bench.figures import Figure, render_table
 from bench.processes import BenchError
 
@@ -36,6 +44,7 @@ BENCHMARKS = {
     "d": Benchmark("playlists, parts and segments over HTTP", http_delivery.measure, 3),
     "e": Benchmark("from exec to a playable stream", start_up.measure, 40),
     "f": Benchmark("from capture to the screen", latency.measure, latency.DEFAULT_S),
+    "g": Benchmark("requests that wait", low_latency.measure, 15),
 }
 
 

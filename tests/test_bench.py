@@ -26,6 +26,17 @@ def test_copy_packaging_is_measured_beside_ffmpeg(
     assert whole["peers_median"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg makes the clip")
+def test_requests_that_wait_are_measured_beside_bare_aiohttp(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["g", "--runs", "1", "--seconds", "3", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert len(figures) == 11
+    assert all(figure["ours_median"] > 0 for figure in figures)
+
+
 def test_a_ratio_is_that_of_the_medians() -> None:
     figure = Figure("x", "x", "s", (9.0, 1.0, 2.0), "peer", (4.0, 100.0, 1.0), Aim(0.5))
     assert figure.ratio == 0.5
