@@ -167,12 +167,12 @@ class Connection(RequestHandler):
 
     def _answer_fast(self, data: bytes) -> bool:
         """Answers `data` if it is one whole plain request and nothing is going on before it."""
-        fast_path, waiter, transport = self._fast_path, self._waiter, self.transport
+        fast_path, transport = self._fast_path, self.transport
         if fast_path is None or not fast_path.open or transport is None:
             return False
-        if len(data) > MAX_HEAD_BYTES or waiter is None or waiter.done():
+        if len(data) > MAX_HEAD_BYTES or not self._waits_for_request:
             return False
-        if self._messages or self._close or self._force_close:
+        if self._close or self._force_close:
             return False
         # The next answer waits until the client has taken this one: aiohttp knows how.
         if not data.startswith(b"GET /") or transport.get_write_buffer_size():
@@ -193,6 +193,15 @@ class Connection(RequestHandler):
         self._next_keepalive_close_time = self._loop.time() + KEEPALIVE_S
         transport.writelines(answer)
         return True
+
+    @property
+    def _waits_for_request(self) -> bool:
+        """Whether aiohttp has nothing to do here."""
+        if self._messages:
+            return False
+        if self._waiter is None:  # a request that came with the connection: nothing waits yet
+            return self._request_count == 0
+        return not self._waiter.done()
 
     def _wait(self, pending: Pending, line: bytes, deadline: float) -> bool:
         """Answers `line` when what it waits for is there; False when too many wait already."""
@@ -256,8 +265,7 @@ class Connection(RequestHandler):
 
     def is_idle(self, now: float) -> bool:
         """Whether nothing has been asked here for so long that nothing will be."""
-        waiter = self._waiter
-        if self._ticket is not None or waiter is None or waiter.done() or self.unsent_bytes:
+        if self._ticket is not None or not self._waits_for_request or self.unsent_bytes:
             return False
         return now > self._next_keepalive_close_time
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from streaming.server.connection import DeliveryServer
 from streaming.server.fast_path import (
     MAX_KNOWN,
     PlainFields,
@@ -239,3 +240,33 @@ async def test_what_is_remembered_of_requests_is_bounded(served: Served) -> None
         fast_path.answer(b"GET %s?a=%d HTTP/1.1" % (PLAYLIST_URL.encode(), number), plain, 1)
     sizes = [len(kept) for kept in (fast_path._lines, fast_path._known_fields, fast_path._kept)]
     assert max(sizes) <= MAX_KNOWN
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += data
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+async def test_a_request_that_comes_with_its_connection_takes_the_short_way(served: Served) -> None:
+    connection = DeliveryServer(served.site.answer, served.site.fast_path)()
+    wire = Wire()
+    connection.connection_made(wire)
+    connection.data_received(get(PLAYLIST_URL))
+    assert wire.sent.endswith(PLAYLIST)
+    await asyncio.sleep(0)
+    connection.data_received(get(SEGMENT_URL))
+    assert wire.sent.endswith(SEGMENT)
+    assert served.site.counters.fast_requests == 2
+    connection.connection_lost(None)
