@@ -16,6 +16,7 @@ from pathlib import Path
 
 PAGE_BYTES = resource.getpagesize()
 NANOSECONDS = 1e9
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 STOP_S = 10.0
 """For a program to end when asked; then it is killed."""
 
@@ -36,7 +37,7 @@ def run(command: Sequence[str], core: int | None = None) -> Usage:
     """Runs `command` to its end, on one core if asked. Raises BenchError when it fails."""
     process = subprocess.Popen(
         pinned(command, core), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=_environment(),
     )  # fmt: skip
     assert process.stderr is not None
     complaint = process.stderr.read()  # until it ends: wait4 below would wait as long
@@ -62,6 +63,11 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but Python keeps bytecode as every installation does, or each start would compile."""
+    return {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+
+
 def need(program: str) -> str:
     """Where `program` is; raises BenchError naming what to install."""
     found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
@@ -77,8 +83,9 @@ def running(
     """Starts `command`, and ends it when the block is left; its output goes to `log`."""
     with open(log or os.devnull, "ab") as output:
         process = subprocess.Popen(
-            pinned(command, core), stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+            pinned(command, core), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env=_environment(),
+        )  # fmt: skip
     try:
         yield ProcessTree(process)
     finally:

@@ -200,7 +200,7 @@ class Rendition:
         self._segments.append(segment)
         self.is_independent &= segment.is_independent
         self._window_bytes += segment.size_bytes
-        self._listed_s = sum(listed.duration_s for listed in self._segments)
+        self._listed_s = sum([listed.duration / listed.timescale for listed in self._segments])
         self._longest_s = max(self._longest_s, self._listed_s)
         self._peak = max(self._peak, self._latest_peak())
         while self._can_remove():
@@ -271,7 +271,7 @@ class Rendition:
 
     def _measure(self) -> Bitrates:
         bits = 8 * self._window_bytes
-        media_s = sum(segment.duration_s for segment in self._segments if not segment.is_gap)
+        media_s = sum([s.duration / s.timescale for s in self._segments if not s.is_gap])
         average = round(bits / media_s) if media_s else 0
         # A lone segment of less than half a target duration is no run, but it is all there is.
         peak = max(self._peak, average)
