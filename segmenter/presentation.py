@@ -21,31 +21,25 @@ their own for the same break, which closes their segments and makes no second on
 
 from __future__ import annotations
 
-import math
 import zlib
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
-from segmenter.boundary import (
-    Boundary,
-    BoundaryRule,
-    Cut,
-    discontinuity_at,
-    number_at,
-    target_duration_for,
-)
+from segmenter.boundaries import Boundaries
+from segmenter.boundary import Boundary
 from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import UsageError
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.lane import Lane
+from segmenter.leading import Leading
 from segmenter.media import MediaType, Sample, Track
-from segmenter.native_choice import native
-from segmenter.period_start import PERIOD_TICKS_PER_SECOND, PeriodStart
+from segmenter.period_start import PeriodStart
+from segmenter.presentation_settings import PresentationSettings, PresentationStatistics
 from segmenter.rendition import Rendition
 from segmenter.saved_window import PresentationState, SavedPresentation, SavedRendition
 from segmenter.segment import Event, InitSection, Part, PresentationEnded, SegmentExpired
+
+__all__ = ["Presentation", "PresentationSettings", "PresentationStatistics"]
 
 LEADER_SILENCE_S = 1.0
 """The leading track may be silent for this long while others go on: more than the interleaving of
@@ -72,12 +66,6 @@ look-ahead and the deepest interleaving of files are below this."""
 QUEUE_LIMIT_BYTES = 16 << 20
 """The same in bytes: ten seconds at 13 Mb/s."""
 
-HOLE_LIMIT_S = 30
-"""A hole on the leading track is filled with gap segments up to here, or half the window if that
-is shorter: beyond it little that was listed would be left, and time breaks."""
-
-HALF = Fraction(1, 2)
-
 DRAIN_S = 1.0
 """After the publisher has gone, encoders give their last frames within this."""
 
@@ -86,44 +74,6 @@ NOWHERE = Fraction(0)
 
 TOGETHER_S = Fraction(1, 10)
 """Tracks that end within this of the furthest have nothing more to come: a few frames."""
-
-BOUNDARIES_TO_JOIN = 2
-"""A rendition that appears may begin with a segment as old: an encoder is up in half a second,
-and then brings what was pushed meanwhile, while the first segment may be short."""
-
-
-@dataclass(frozen=True, slots=True)
-class PresentationSettings:
-    """How to cut and how much to keep."""
-
-    segment_duration_s: float = 2.0
-    part_duration_s: float = 0.2
-    """0: no parts."""
-    window_s: float = 30.0
-    """What playlists list, of each rendition."""
-    window_bytes: int = 256 << 20
-    """The same in bytes, of each rendition; three target durations are always kept."""
-    floor_msn: int = 0
-    """The first media sequence number is at least this: one more than the last ever served."""
-    floor_discontinuity: int = 0
-    """The first discontinuity sequence number is at least this."""
-    target_duration: int = 0
-    """To go on with after a restart; 0: decided when the first segment is complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class PresentationStatistics:
-    """Counts since the presentation was made."""
-
-    boundaries: int
-    breaks: int
-    forced_cuts: int
-    """Segments which had to begin without a key frame. Advice: GOP too long."""
-    stand_ins: int
-    """How often another track had to lead."""
-    samples_dropped: int
-    queued_samples: int
-    queued_bytes: int
 
 
 class Presentation:
@@ -140,33 +90,20 @@ class Presentation:
         self.settings = settings
         self.renditions: dict[str, Rendition] = {}
         self.is_ended = False
-        self._segment_duration = Fraction(settings.segment_duration_s).limit_denominator(1000)
-        self._hole_limit_s = min(HOLE_LIMIT_S, settings.window_s / 2)
         self._former: list[Rendition] = []
-        self._next_msn = settings.floor_msn
-        self._next_discontinuity = settings.floor_discontinuity
+        self._boundaries = Boundaries(settings.floor_msn, settings.floor_discontinuity)
         self._now_utc = 0.0
-        self._boundaries = self._breaks = self._forced_cuts = self._stand_ins = 0
+        self._forced_cuts = self._stand_ins = 0
         self._dropped = 0
         self._begin_life()
 
     def _begin_life(self) -> None:
         """A playlist's life is from its first segment to EXT-X-ENDLIST."""
         self._lanes: dict[str, Lane] = {}
-        self._leader: Lane | None = None
-        self._primary: Lane | None = None
-        self._rule: BoundaryRule | None = None
-        self._boundary: Boundary | None = None
-        self._recent: deque[Boundary] = deque(maxlen=BOUNDARIES_TO_JOIN)
-        self._watermark = 0
-        self._break_due = False
-        self._break_wanted = False
-        self._is_pausing = False
-        self._period_starts: list[PeriodStart] = []
+        self._boundaries.begin_life()
+        self._lead = Leading(self._lanes, self._boundaries, self.settings)
         self._awaited: list[Lane] = []
         self._awaited_utc = 0.0
-        self.target_duration = self.settings.target_duration
-        self._has_forced_cut = False
 
     # -- what callers do ---------------------------------------------------------------------
 
@@ -176,21 +113,18 @@ class Presentation:
         To be called before anything else. The segments in ``saved`` are listed again without
         events of their own; what was lost of others becomes gaps, which are announced.
         """
-        if self.renditions or self._boundary is not None:
+        if self.renditions or self._boundaries.latest is not None:
             raise UsageError("only a presentation that has not begun can be restored")
         self._now_utc = now_utc
-        self.target_duration = saved.state.target_duration
-        self._has_forced_cut = saved.state.has_forced_cut
-        self._period_starts = list(saved.state.period_starts)
+        self._lead.target_duration = saved.state.target_duration
+        self._lead.has_forced_cut = saved.state.has_forced_cut
         boundaries = saved.boundaries()
-        end_s = saved.end_of_last(self._segment_duration, now_utc)
+        end_s = saved.end_of_last(self._lead.segment_duration, now_utc)
         events: list[Event] = []
         for rendition in saved.renditions:
             events += self._restore_lane(rendition, boundaries, end_s)
-        self._boundary = boundaries[-1]
-        self._next_msn = max(self._next_msn, saved.last_msn + 1)
-        self._next_discontinuity = max(self._next_discontinuity, saved.last_discontinuity)
-        self._break_due = True
+        self._boundaries.restore(saved, boundaries)
+        self._lead.break_due = True
         return events
 
     def start(self, tracks: Sequence[Track], *, expected: Sequence[str] = ()) -> list[Event]:
@@ -217,10 +151,14 @@ class Presentation:
 
     def push_all(self, samples: list[Sample], now_utc: float) -> list[Event]:
         """Samples that arrived together, of any tracks; the same as ``push`` for each."""
+        self._now_utc = now_utc
         events: list[Event] = []
         index = 0
         while index < len(samples):
-            index = self._take_run(samples, index, now_utc, events)
+            if not self._awaited:
+                index, needs_drain = self._lead.take_run(samples, index, now_utc)
+                if needs_drain:
+                    events += self._drain_all()
             if index < len(samples):
                 events += self.push(samples[index], now_utc)
                 index += 1
@@ -234,13 +172,13 @@ class Presentation:
         lane.last_push_utc = self._now_utc = now_utc
         if self._awaited:
             self._begin_waiting(now_utc)
-        if lane is self._leader:
-            events = self._lead(lane, sample)
+        if lane is self._lead.leader:
+            events = self._lead.push(lane, sample, self._now_utc)
             for other in self._lanes.values():
                 if other.queue:
                     events += self._drain(other)
             return events
-        if lane is self._primary and self._leader is not None:
+        if lane is self._lead.primary and self._lead.leader is not None:
             return self._lead_again(lane, sample)
         lane.queue.append(sample)
         lane.queued_bytes += sample.size_bytes
@@ -255,14 +193,14 @@ class Presentation:
         begin after a discontinuity.
         """
         self._now_utc = now_utc
-        self._is_pausing = True
+        self._lead.is_pausing = True
         return self._settle_pause()
 
     def handle_timer(self, now_utc: float) -> list[Event]:
         """Time passes: call it every half second or so."""
         self._now_utc = now_utc
         events: list[Event] = []
-        if self._is_pausing:
+        if self._lead.is_pausing:
             events += self._settle_pause()
         elif any(self._is_overdue(lane) for lane in self._lanes.values()):
             events += self._stand_in()
@@ -283,8 +221,8 @@ class Presentation:
         for rendition in self.renditions.values():
             rendition.end()
         self._dropped += sum(lane.samples_dropped for lane in self._lanes.values())
-        self._lanes = {}
-        self._leader = self._primary = None
+        self._lanes.clear()
+        self._lead.leader = self._lead.primary = None
         self.is_ended = True
         return [*events, PresentationEnded()]
 
@@ -302,13 +240,16 @@ class Presentation:
     def saved_state(self) -> PresentationState:
         """What to keep for `restore` beside the renditions."""
         return PresentationState(
-            self.target_duration, self._has_forced_cut, tuple(self._period_starts), self._boundary
+            self._lead.target_duration,
+            self._lead.has_forced_cut,
+            tuple(self._boundaries.period_starts),
+            self._boundaries.latest,
         )
 
     @property
     def boundary(self) -> Boundary | None:
         """Where the latest segment begins; None before the first."""
-        return self._boundary
+        return self._boundaries.latest
 
     @property
     def end_s(self) -> Fraction:
@@ -327,24 +268,26 @@ class Presentation:
 
         Once one could not, playlists rendered from then on do not claim it any more.
         """
-        if self._has_forced_cut:
+        if self._lead.has_forced_cut:
             return False
         return all(rendition.is_independent for rendition in self.renditions.values())
 
+    @property
+    def target_duration(self) -> int:
+        """Seconds, of all renditions; 0 until the first segment is complete."""
+        return self._lead.target_duration
+
     def period_start(self, discontinuity: int) -> PeriodStart:
         """Where the media of a listed discontinuity sequence number begin."""
-        for start in self._period_starts:
-            if start.discontinuity == discontinuity:
-                return start
-        raise UsageError(f"no media of discontinuity {discontinuity} are listed")
+        return self._boundaries.period_start(discontinuity)
 
     def statistics(self) -> PresentationStatistics:
         """A snapshot."""
         lanes = self._lanes.values()
         return PresentationStatistics(
-            boundaries=self._boundaries,
-            breaks=self._breaks,
-            forced_cuts=self._forced_cuts,
+            boundaries=self._boundaries.count,
+            breaks=self._boundaries.breaks,
+            forced_cuts=self._forced_cuts + self._lead.forced_cuts,
             stand_ins=self._stand_ins,
             samples_dropped=self._dropped + sum(lane.samples_dropped for lane in lanes),
             queued_samples=sum(len(lane.queue) for lane in lanes),
@@ -359,7 +302,7 @@ class Presentation:
         rendition = Rendition(track, position, settings.window_s, settings.window_bytes)
         rendition.target_duration = self.target_duration
         lane = Lane(track, init, rendition, settings.part_duration_s)
-        for boundary in self._recent:
+        for boundary in self._boundaries.recent:
             lane.expect(boundary)
         self._lanes[track.name] = lane
         self.renditions[track.name] = rendition
@@ -380,44 +323,31 @@ class Presentation:
         return lane.restore(boundaries, end_s, self._now_utc)
 
     def _replace_track(self, lane: Lane, track: Track, init: InitSection) -> list[Event]:
-        self._settle_target_duration()
+        self._lead.settle_target_duration()
         events = self._flush(lane, len(lane.queue))
         events += lane.replace_track(track, init, self._now_utc)
-        if lane is self._leader:
-            self._break_due = True
-            self._set_rule(lane)
+        if lane is self._lead.leader:
+            self._lead.break_due = True
+            self._lead.set_rule(lane)
         elif not lane.expects_break:
-            self._break_wanted = True
+            self._lead.break_wanted = True
         return events
 
     def _choose_primary(self, expected: Sequence[str]) -> None:
         """The first video track; audio only where no video is to be expected."""
-        if self._primary is not None and self._primary.track.media_type is MediaType.VIDEO:
+        if (
+            self._lead.primary is not None
+            and self._lead.primary.track.media_type is MediaType.VIDEO
+        ):
             return
         lanes = list(self._lanes.values())
         video = [lane for lane in lanes if lane.track.media_type is MediaType.VIDEO]
         if video:
-            self._primary = video[0]
+            self._lead.primary = video[0]
         elif lanes and all(name in self._lanes or name.startswith("audio") for name in expected):
-            self._primary = lanes[0]
-        if self._leader is None and self._primary is not None:
-            self._set_leader(self._primary)
-
-    def _set_leader(self, lane: Lane) -> None:
-        self._leader = lane
-        self._set_rule(lane)
-
-    def _set_rule(self, lane: Lane) -> None:
-        """Judge by this track from now on, in its ticks."""
-        self._rule = BoundaryRule(
-            self._segment_duration,
-            lane.timescale,
-            self.target_duration,
-            counts_gops=lane.track.media_type is MediaType.VIDEO,
-        )
-        self._watermark = lane.end
-        if self._boundary is not None:
-            self._rule.start(self._boundary.ticks(lane.timescale))
+            self._lead.primary = lanes[0]
+        if self._lead.leader is None and self._lead.primary is not None:
+            self._lead.follow(self._lead.primary)
 
     def _withdraw(self) -> None:
         """The ended playlists make way for new ones of the same names."""
@@ -426,182 +356,25 @@ class Presentation:
         self._former += self.renditions.values()
         self.renditions = {}
         self.is_ended = False
+        self._forced_cuts += self._lead.forced_cuts
         self._begin_life()
-
-    # -- the leading track -------------------------------------------------------------------
-
-    def _lead(self, lane: Lane, sample: Sample) -> list[Event]:
-        """A sample of the leading track: make the boundaries due with it, then take it."""
-        rule = self._rule
-        assert rule is not None
-        if sample.discontinuity:
-            self._break_due = True
-        if self._boundary is None or self._break_due:
-            if not sample.is_sync:
-                lane.dropped += 1
-                return []
-            time = sample.dts
-            if lane is not self._primary:
-                # All tracks of a publisher begin together, and no later than this one ended.
-                time = max(time - sample.duration, min(lane.end, time))
-            self._make_boundary(lane, time, is_break=self._boundary is not None)
-            rule.forget_gops()
-            rule.judge(sample)
-        else:
-            self._judge(lane, rule, sample)
-        self._watermark = sample.dts + (sample.duration or 1)
-        if lane is not self._primary:
-            self._watermark = min(self._watermark, rule.next_line)
-        return lane.take(sample, self._now_utc)
-
-    def _judge(self, lane: Lane, rule: BoundaryRule, sample: Sample) -> None:
-        dts = sample.dts
-        cut = rule.judge(sample)
-        if dts > rule.last_moment:
-            self._cross_hole(lane, rule, sample)
-        elif cut is Cut.DUE and lane is not self._primary:
-            self._make_boundary(lane, rule.next_line)
-        elif cut is Cut.DUE or lane.needs_boundary(sample):
-            self._make_boundary(lane, dts)
-        elif cut is Cut.EARLY and self._has_spare_number(lane, dts):
-            self._make_boundary(lane, dts)
-            rule.start(dts, is_early=True)
-        elif cut is Cut.FORCED:
-            self._make_boundary(lane, dts)
-            self._forced_cuts += 1
-            self._has_forced_cut |= lane.is_open
-
-    def _cross_hole(self, lane: Lane, rule: BoundaryRule, sample: Sample) -> None:
-        """No segment can last until this sample: boundaries on the grid up to it, and at it."""
-        if sample.dts - rule.last_moment > self._hole_limit_s * lane.timescale:
-            self._break_due = True
-            if sample.is_sync:
-                self._make_boundary(lane, sample.dts, is_break=True)
-            return
-        # None where there are media, of which others may have gone further than the line.
-        line = rule.line_after(max(self._watermark, rule.start_time))
-        self._make_boundary(lane, min(line, rule.last_moment))
-        while sample.dts > rule.last_moment:
-            self._make_boundary(lane, rule.next_line)
-        if sample.dts > rule.start_time:
-            self._make_boundary(lane, sample.dts)
-        self._has_forced_cut |= lane.is_open and not sample.is_sync
-
-    def _has_spare_number(self, lane: Lane, time: int) -> bool:
-        """Numbers never run ahead of the clock's, or a restart could go back."""
-        return self._next_msn <= number_at(time, lane.timescale)
-
-    def _make_boundary(self, lane: Lane, time: int, *, is_break: bool = False) -> None:
-        """A segment begins at ``time`` (ticks of ``lane``) in every rendition."""
-        timescale = lane.timescale
-        former = self._boundary
-        previous_end = time
-        if former is None:
-            self._break_due = self._break_wanted = self._is_pausing = False
-            self._next_msn = max(self._next_msn, number_at(time, timescale))
-            self._next_discontinuity = max(
-                self._next_discontinuity, discontinuity_at(time, timescale)
-            )
-            self._add_period(time, timescale)
-        else:
-            self._decide_target_duration(former, time, lane)
-            if is_break or self._break_wanted:
-                is_break = True
-                previous_end = min(self._watermark, time)
-                self._break()
-                self._add_period(time, timescale)
-        assert self._rule is not None
-        self._rule.start(time)
-        boundary = Boundary(
-            self._next_msn,
-            time,
-            timescale,
-            self._next_discontinuity,
-            is_break,
-            previous_end,
-            self._rule.expected_end(),
-        )
-        self._next_msn += 1
-        self._boundaries += 1
-        self._boundary = boundary
-        if is_break:
-            self._recent.clear()
-        self._recent.append(boundary)
-        for other in self._lanes.values():
-            other.expect(boundary)
-
-    def _break(self) -> None:
-        self._breaks += 1
-        self._next_discontinuity += 1
-        self._break_due = self._break_wanted = self._is_pausing = False
-
-    def _add_period(self, time: int, timescale: int) -> None:
-        listed = [r.segments[0].discontinuity for r in self.renditions.values() if r.segments]
-        oldest = min(listed, default=0)
-        self._period_starts = [
-            start for start in self._period_starts if start.discontinuity >= oldest
-        ]
-        ticks = time * PERIOD_TICKS_PER_SECOND // timescale
-        self._period_starts.append(PeriodStart(self._next_discontinuity, ticks))
-
-    def _decide_target_duration(self, first: Boundary, end: int, lane: Lane) -> None:
-        """When the first segment is complete, for good (RFC 8216bis 6.2.1)."""
-        if self.target_duration:
-            return
-        end = min(end, self._watermark) if self._break_due else end
-        longest_s = Fraction(end - first.ticks(lane.timescale), lane.timescale)
-        self.target_duration = max(
-            target_duration_for(self._segment_duration, longest_s),
-            # A track that led for a while may have gone further than the one that leads now.
-            *(math.floor(other.since_s(first) + HALF) for other in self._lanes.values()),
-        )
-        for other in self._lanes.values():
-            other.set_target_duration(self.target_duration)
-        if self._rule is not None:
-            self._rule.set_target_duration(self.target_duration)
-
-    def _settle_target_duration(self) -> None:
-        """Decide by what there is: the first segment is about to end without a boundary."""
-        boundary, leader = self._boundary, self._leader
-        if boundary is not None and leader is not None:
-            end = max(leader.end, boundary.ticks(leader.timescale) + 1)
-            self._decide_target_duration(boundary, end, leader)
-
-    def _take_run(
-        self, samples: list[Sample], index: int, now_utc: float, events: list[Event]
-    ) -> int:
-        """Push samples from ``index`` on in C while they are ordinary; gives where they end."""
-        leader, rule = self._leader, self._rule
-        if native is None or leader is None or leader is not self._primary or rule is None:
-            return index
-        if self._boundary is None or self._break_due or self._awaited:
-            return index
-        self._now_utc = now_utc
-        index, self._watermark, needs_drain = native.take_run(
-            self._lanes,
-            leader.track.name,
-            leader,
-            rule,
-            self._watermark,
-            samples,
-            index,
-            now_utc,
-        )
-        if needs_drain:
-            for lane in self._lanes.values():
-                events += self._drain(lane)
-        return index
 
     # -- the other tracks --------------------------------------------------------------------
 
+    def _drain_all(self) -> list[Event]:
+        events: list[Event] = []
+        for lane in self._lanes.values():
+            events += self._drain(lane)
+        return events
+
     def _drain(self, lane: Lane) -> list[Event]:
         """Take what the leading track has passed: its boundaries up to there are known."""
-        leader = self._leader
-        if leader is None or self._boundary is None:
+        leader = self._lead.leader
+        if leader is None or self._boundaries.latest is None:
             return []
         events: list[Event] = []
         queue = lane.queue
-        limit = self._watermark * lane.timescale
+        limit = self._lead.watermark * lane.timescale
         timescale = leader.timescale
         while queue and queue[0].dts * timescale < limit:
             sample = queue.popleft()
@@ -630,9 +403,9 @@ class Presentation:
         waits = queue[-1].dts - queue[0].dts
         if waits > QUEUE_LIMIT_S * lane.timescale or lane.queued_bytes > QUEUE_LIMIT_BYTES:
             return True
-        if self._leader is None:
+        if self._lead.leader is None:
             return self._now_utc - self._awaited_utc > EXPECTED_WAIT_S
-        if self._now_utc - self._leader.last_push_utc <= LEADER_SILENCE_S:
+        if self._now_utc - self._lead.leader.last_push_utc <= LEADER_SILENCE_S:
             return False
         return waits >= LEADER_SILENCE_S * lane.timescale
 
@@ -650,40 +423,36 @@ class Presentation:
             key=lambda lane: Fraction(lane.queue_end, lane.timescale),
         )
         self._stand_ins += 1
-        self._set_leader(lane)
+        self._lead.follow(lane)
         queued = list(lane.queue)
         lane.queue.clear()
         lane.queued_bytes = 0
         events: list[Event] = []
         for sample in queued:
-            events += self._lead(lane, sample)
-        for other in self._lanes.values():
-            events += self._drain(other)
-        return events
+            events += self._lead.push(lane, sample, self._now_utc)
+        return events + self._drain_all()
 
     def _lead_again(self, lane: Lane, sample: Sample) -> list[Event]:
         """The track that should lead is back: it does, once it is in the segment in progress.
 
         If it has no key frame yet it only tells the time; its segments begin with the next one.
         """
-        leader = self._leader
+        leader = self._lead.leader
         assert leader is not None
-        if self._boundary is not None:
-            lags = self._watermark * lane.timescale - sample.dts * leader.timescale
+        if self._boundaries.latest is not None:
+            lags = self._lead.watermark * lane.timescale - sample.dts * leader.timescale
             is_far_behind = lags > LEADER_SILENCE_S * lane.timescale * leader.timescale
-            if is_far_behind or sample.dts < self._boundary.ticks(lane.timescale):
+            if is_far_behind or sample.dts < self._boundaries.latest.ticks(lane.timescale):
                 return lane.take(sample, self._now_utc)
         if lane.joins(sample):
             events = lane.take(sample, self._now_utc)
-            self._set_leader(lane)
-            self._watermark = sample.dts + (sample.duration or 1)
+            self._lead.follow(lane)
+            self._lead.watermark = sample.dts + (sample.duration or 1)
         else:
             events = lane.pass_over(self._now_utc)
-            self._set_leader(lane)
-            events += self._lead(lane, sample)
-        for other in self._lanes.values():
-            events += self._drain(other)
-        return events
+            self._lead.follow(lane)
+            events += self._lead.push(lane, sample, self._now_utc)
+        return events + self._drain_all()
 
     # -- the end, or a pause -----------------------------------------------------------------
 
@@ -698,10 +467,10 @@ class Presentation:
             if furthest - ends[lane.track.name] <= TOGETHER_S
             or self._now_utc - lane.last_push_utc > DRAIN_S
         ]
-        if self._leader is not None and self._leader not in done:
+        if self._lead.leader is not None and self._lead.leader not in done:
             return []
-        self._break_due = True
-        self._is_pausing = len(done) < len(lanes)
+        self._lead.break_due = True
+        self._lead.is_pausing = len(done) < len(lanes)
         return self._close_all(done, furthest=furthest)
 
     def _close_all(
@@ -711,7 +480,7 @@ class Presentation:
 
         Sound goes on in silence up to ``furthest``, where the next publisher may begin.
         """
-        self._settle_target_duration()
+        self._lead.settle_target_duration()
         events: list[Event] = []
         for lane in lanes:
             events += self._flush(lane, len(lane.queue) if is_end else lane.life_count)
