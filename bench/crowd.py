@@ -46,39 +46,37 @@ class Client:
     received: int = 0
     head: int = 0
     """Bytes of the response's head; 0 until it has come."""
-    length: int = 0
-    """Content-Length of the response; 0 in chunks."""
 
 
 class Crowd:
     """Owns all connections."""
 
     def __init__(self, port: int, count: int) -> None:
-        self._epoll = select.epoll()
-        self._clients: dict[int, Client] = {}
-        self._discarded = bytearray(READ_BYTES)
+        self.epoll = select.epoll()
+        self.clients: dict[int, Client] = {}
+        self.discarded = bytearray(READ_BYTES)
         for _ in range(count):
             connection = socket.create_connection(("127.0.0.1", port))
             connection.setblocking(False)
-            self._clients[connection.fileno()] = Client(connection)
-            self._epoll.register(connection, select.EPOLLIN)
+            self.clients[connection.fileno()] = Client(connection)
+            self.epoll.register(connection, select.EPOLLIN)
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self.clients)
 
     def ask(self, target: str) -> None:
         """Everyone sends the same request."""
         request = f"GET {target} HTTP/1.1\r\n{FIELDS}".encode()
-        for client in self._clients.values():
-            client.received = client.head = client.length = 0
+        for client in self.clients.values():
+            client.received = client.head = 0
             client.socket.send(request)
 
     def receive(self, until: float) -> Iterator[Client]:
         """Yields each client that has got more, up to a moment of time.monotonic."""
         while (left_s := until - time.monotonic()) > 0:
-            for descriptor, _ in self._epoll.poll(left_s, 1024):
-                client = self._clients[descriptor]
-                _take(client, self._discarded)
+            for descriptor, _ in self.epoll.poll(left_s, 1024):
+                client = self.clients[descriptor]
+                _take(client, self.discarded)
                 yield client
 
 
@@ -90,14 +88,18 @@ def _take(client: Client, discarded: bytearray) -> None:
         data = client.socket.recv(READ_BYTES)
         size = len(data)
         client.received += size
-        end = data.find(b"\r\n\r\n")
-        if not data.startswith(b"HTTP/1.1 200 ") or end < 0:
-            raise SystemExit(f"an answer begins with {data[:200]!r}")
-        client.head = end + 4
-        at = data.lower().find(b"content-length:", 0, end)
-        client.length = int(data[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+        client.head, _ = _read_head(data)
     if not size:
         raise SystemExit("the server has closed a connection")
+
+
+def _read_head(data: bytes) -> tuple[int, int]:
+    """Bytes of the head of an answer, and its Content-Length."""
+    end = data.find(b"\r\n\r\n")
+    if not data.startswith(b"HTTP/1.1 200 ") or end < 0:
+        raise SystemExit(f"an answer begins with {data[:200]!r}")
+    at = data.lower().find(b"content-length:", 0, end)
+    return end + 4, int(data[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
 
 
 class Server:
@@ -150,13 +152,38 @@ def wait_together(port: int, server: Server, count: int, rounds: int) -> dict[st
 
 
 def _completions(crowd: Crowd, at: float) -> list[float]:
+    """When each client had all of its answer; they are all of one length, that of the first.
+
+    A tight loop: the clients must not take longer than the server.
+    """
     delays: list[float] = []
-    for client in crowd.receive(at + PATIENCE_S):
-        if client.received == client.head + client.length:
-            delays.append(time.monotonic() - at)
-            if len(delays) == len(crowd):
-                return delays
-    raise SystemExit(f"{len(crowd) - len(delays)} clients got no answer")
+    received: dict[int, int] = {}
+    now, discarded, whole = time.monotonic, crowd.discarded, 0
+    receives = {number: client.socket.recv_into for number, client in crowd.clients.items()}
+    while len(delays) < len(receives):
+        events = crowd.epoll.poll(PATIENCE_S, 256)
+        if not events:
+            raise SystemExit(f"{len(receives) - len(delays)} clients got no answer")
+        for descriptor, _ in events:
+            if not whole:
+                whole = _whole_bytes(crowd.clients[descriptor].socket)
+            # The kernel need not copy what only counts.
+            size = receives[descriptor](discarded, READ_BYTES, socket.MSG_TRUNC)
+            if not size:
+                raise SystemExit("the server has closed a connection")
+            if size != whole:
+                size += received.get(descriptor, 0)
+                received[descriptor] = size
+            if size == whole:
+                delays.append(now() - at)
+    return delays
+
+
+def _whole_bytes(connection: socket.socket) -> int:
+    """Length of the answer that has begun to come."""
+    data = connection.recv(READ_BYTES, socket.MSG_PEEK)
+    head, length = _read_head(data)
+    return head + length
 
 
 def follow_together(port: int, server: Server, count: int, rounds: int) -> dict[str, Any]:

@@ -140,6 +140,8 @@ class _Stream:
     """From the first key frame's departure to playlists that can be played."""
     part_delays_s: list[float]
     """From each part's last frame's departure to the last byte of the part."""
+    sender_late_s: float
+    """How late the sender's latest message was: that much of a delay may be its own."""
 
 
 def _watch_stream(seconds: int) -> _Stream:
@@ -156,7 +158,8 @@ def _watch_stream(seconds: int) -> _Stream:
             output = sender.communicate()[0]
     if sender.returncode:
         raise BenchError("the sender failed")
-    first_key_at: float = json.loads(output.splitlines()[0])["first_key_at"]
+    publisher, whole = map(json.loads, output.splitlines())
+    first_key_at: float = publisher["first_key_at"]
     # The sender keeps to the timestamps: a frame left as long after the first as its dts says.
     delays = [
         part.received_at - first_key_at - part.last_s
@@ -165,7 +168,7 @@ def _watch_stream(seconds: int) -> _Stream:
     ]
     if not delays:
         raise BenchError("no part was waited for")
-    return _Stream(playable_at - first_key_at, delays)
+    return _Stream(playable_at - first_key_at, delays, whole["latest_s"])
 
 
 def _wait_playable(server: Server) -> float:
@@ -229,4 +232,6 @@ def _stream_figures(streams: Sequence[_Stream]) -> list[Figure]:
         Figure("g", f"a part's last frame sent (+ {MS / FRAME_RATE:.0f}: it ends with the next) →"
                " client, p50", "ms", percentiles(0.50)),
         Figure("g", "… p99", "ms", percentiles(0.99)),
+        Figure("g", "… the sender itself, at worst late", "ms",
+               tuple(MS * stream.sender_late_s for stream in streams)),
     ]  # fmt: skip
