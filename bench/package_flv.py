@@ -29,6 +29,8 @@ START_UTC = 1_790_000_000.0
 IOV_MAX = 1024
 _RENAME_EXCHANGE = 2
 _libc = ctypes.CDLL(None)
+_ANY_FILE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+_NEW_FILE = _ANY_FILE | os.O_TRUNC
 TICK_S = 0.5
 """Of media time, between two looks for expired segments."""
 
@@ -46,10 +48,9 @@ class DirectoryFeed(ShelfFeed):
         """A resource becomes a file."""
         file = put.url[1:]
         if put.cache == "immutable":
-            self._write(file, put.body)
+            self._write(self._create(file), put.body)
         else:
-            self._write(file + ".tmp", put.body)
-            self._replace(file)
+            self._replace(file, put.body)
 
     def put_part(
         self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[Payload]
@@ -71,35 +72,31 @@ class DirectoryFeed(ShelfFeed):
         """A segment that left the window is deleted; one does at a time."""
         os.unlink(f"{path}/{rendition}/{last_msn}.m4s", dir_fd=self._folder)
 
-    def _replace(self, file: str) -> None:
-        """Readers see the former version or the new one, never none.
+    def _replace(self, file: str, body: bytes) -> None:
+        """Readers see the former version or the new one, never none, and have it until the next
+        but one is written: the two take turns in two files whose names are swapped.
 
-        ext4 puts a file on disk before it is renamed over another one (auto_da_alloc), which
-        takes longer than all the rest; where names are swapped the former text goes without ever
-        having been there.
+        ext4 puts a file on disk before it is renamed over another one (auto_da_alloc), and looks
+        for a new one's place past all that were deleted within a minute: two thirds of all.
         """
         folder, new = self._folder, file + ".tmp"
+        self._write(self._create(new, _ANY_FILE), body)
         if _libc.renameat2(folder, new.encode(), folder, file.encode(), _RENAME_EXCHANGE):
             os.replace(new, file, src_dir_fd=folder, dst_dir_fd=folder)
-        else:
-            os.unlink(new, dir_fd=folder)
 
-    def _write(self, file: str, body: bytes) -> None:
-        target = self._create(file)
+    def _write(self, target: int, body: bytes) -> None:
         try:
             os.write(target, body)
+            os.ftruncate(target, len(body))
         finally:
             os.close(target)
 
-    def _create(self, file: str) -> int:
+    def _create(self, file: str, flags: int = _NEW_FILE) -> int:
         try:
-            return os.open(file, _NEW_FILE, 0o666, dir_fd=self._folder)
+            return os.open(file, flags, 0o666, dir_fd=self._folder)
         except FileNotFoundError:
             (self._directory / file).parent.mkdir(parents=True)
-            return os.open(file, _NEW_FILE, 0o666, dir_fd=self._folder)
-
-
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            return os.open(file, flags, 0o666, dir_fd=self._folder)
 
 
 def package(file: Path, directory: Path, part_duration_s: float) -> None:
