@@ -46,14 +46,13 @@ class Bare:
         response = web.StreamResponse(headers={"Content-Type": "video/mp4"})
         response.enable_chunked_encoding()
         await response.prepare(request)
-        while True:
+        while sent < PARTS:
             parts = self.position.parts if self.position.msn == msn else PARTS
-            for _ in range(sent, parts):
+            if sent == parts:
+                await self._next()
+            for _ in range(sent, parts):  # parts that come meanwhile are seen next time
                 await response.write(self._data)
             sent = parts
-            if sent == PARTS:
-                break
-            await self._next()
         await response.write_eof()
         return response
 
