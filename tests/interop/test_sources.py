@@ -215,7 +215,7 @@ segment_duration_s = 1
             assert int(response.headers["Retry-After"]) >= 1
         origin.wait_url("/vod/index.m3u8")
         # Longer than the clip: it is looped, and watching keeps the source awake.
-        got = played(origin, "vod", "source", 3)
+        got = played(origin, "vod", "source", 5)
         sent = pushed("b-frames.mp4", "video")
         assert len(got) > len(sent)
         assert got == (sent * 3)[: len(got)]
