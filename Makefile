@@ -11,8 +11,9 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
 
+# Two processes: most of the long tests wait rather than work (tests/conftest.py)
 test: setup-test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(STAMPS)/python-dev
 	$(BIN)/ruff check .

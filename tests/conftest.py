@@ -1,4 +1,4 @@
-"""What every test may ask for: golden files."""
+"""What every test may ask for: golden files; and which tests may run side by side."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden from the code's output"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests (`make test`): most of the long ones wait rather than work.
+
+    Those of a file stay together, and all that have a browser, which takes a core by itself. The
+    longest come first: the soak, then the browsers.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _ORDER.get(_group(item), len(_ORDER)))
+
+
+_ORDER = {"soak": 0, "browser": 1}
+
+
+def _group(item: pytest.Item) -> str:
+    module = getattr(item, "module", None)
+    if hasattr(module, "chromium"):
+        return "browser"
+    return "soak" if item.path.parent.name == "soak" else str(item.path)
 
 
 @pytest.fixture
