@@ -8,7 +8,7 @@ from segmenter.errors import MediaError
 from segmenter.fmp4.reader import InitTrack, read_init_tracks
 from streaming.inspect.chunk_clock import Chunk, ChunkClock
 from streaming.inspect.fetch import Answer, StreamFetcher
-from streaming.inspect.hls_latency import POLL_S, RETRY_S
+from streaming.inspect.follower import POLL_S, RETRY_S, Follower
 from streaming.inspect.latency import LatencyMeter
 from streaming.inspect.mpd import Entry, Mpd, Period, Representation
 from streaming.inspect.mpd_xml import parse_mpd
@@ -19,7 +19,7 @@ LATE_S = 10.0
 """Without a new segment the stream stands: no live profile has longer ones."""
 
 
-class DashFollower:
+class DashFollower(Follower):
     """Owns one following of one MPD URL."""
 
     def __init__(
@@ -29,16 +29,11 @@ class DashFollower:
         clock: Callable[[], float],
         wait: Callable[[float], None],
     ) -> None:
-        self._meter = meter
-        self._fetcher = fetcher
-        self._clock = clock
-        self._wait = wait
+        super().__init__(meter, fetcher, clock, wait)
         self._inits: dict[str, InitTrack | None] = {}
         self._last: Entry | None = None
-        self._grew_at = 0.0
         self._loaded_at = 0.0
         self.kind = "DASH"
-        self.rendition = ""
 
     def follow(self, answer: Answer, seconds: float) -> None:
         """``answer`` is the MPD that was asked for. Raises UnreadableError unless it is live."""

@@ -11,15 +11,12 @@ from segmenter.errors import MediaError
 from segmenter.fmp4.reader import InitTrack, read_init_tracks
 from streaming.inspect.chunk_clock import ChunkClock
 from streaming.inspect.fetch import Answer, StreamFetcher, resolve
+from streaming.inspect.follower import POLL_S, RETRY_S, Follower
 from streaming.inspect.latency import LatencyMeter
 from streaming.inspect.multivariant_rules import variants_of
 from streaming.inspect.playlist import Playlist, parse_playlist
 from streaming.inspect.report import UnreadableError
 
-POLL_S = 0.25
-"""Between reloads without blocking: what is listed is then seen at most so late."""
-RETRY_S = 1.0
-"""After an answer that is none."""
 LATE_TARGETS = 3.0
 """Target durations without anything new after which the stream stands (HLS 6.2.5.2)."""
 
@@ -39,7 +36,7 @@ class Newest:
     init: tuple[str, str]
 
 
-class HlsFollower:
+class HlsFollower(Follower):
     """Owns one following of one HLS URL."""
 
     def __init__(
@@ -49,15 +46,10 @@ class HlsFollower:
         clock: Callable[[], float],
         wait: Callable[[float], None],
     ) -> None:
-        self._meter = meter
-        self._fetcher = fetcher
-        self._clock = clock
-        self._wait = wait
+        super().__init__(meter, fetcher, clock, wait)
         self._inits: dict[tuple[str, str], InitTrack | None] = {}
         self._newest: Newest | None = None
-        self._grew_at = 0.0
         self.kind = "HLS"
-        self.rendition = ""
 
     def follow(self, answer: Answer, seconds: float) -> None:
         """``answer`` is the playlist asked for. Raises UnreadableError unless it is live."""

@@ -13,7 +13,7 @@ from segmenter.fmp4.reader import read_init_tracks
 from streaming.cli import app
 from streaming.inspect.chunk_clock import ChunkClock
 from streaming.inspect.fetch import StreamFetcher
-from streaming.inspect.hls_latency import POLL_S
+from streaming.inspect.follower import POLL_S
 from streaming.inspect.latency import LatencyMeter, LatencyReport
 from streaming.inspect.report import UnreadableError
 from streaming.inspect.target import follow_url
