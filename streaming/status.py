@@ -147,16 +147,7 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         ("discontinuities", "Breaks of the presentation.", origin.presentation.breaks, "counter"),
     ]
     if made.transcode is not None:
-        worker, status = made.transcode.worker, made.transcode.status
-        figures += [
-            ("worker_starts", "Starts of the transcoding worker.", worker.starts, "counter"),
-            ("worker_rss_bytes", "Memory of the worker.", status.rss_bytes, "gauge"),
-            ("worker_cpu_seconds", "CPU of the running worker.", status.cpu_s, "gauge"),
-            ("worker_lag_seconds", "Media not yet decoded.", status.lag_s, "gauge"),
-            ("rungs_shed", "Rungs stopped for want of CPU.",
-             sum(rung.shed for rung in status.rungs), "gauge"),
-            ("hook_errors", "Failed calls of the frame hook.", status.hook_errors, "gauge"),
-        ]  # fmt: skip
+        figures += _worker_figures(made.transcode)
     labels = {"path": path.name}
     return [
         *(
@@ -165,6 +156,20 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         ),
         *_latency_metrics(path.name, made.origin.latencies),
     ]
+
+
+def _worker_figures(transcode: TranscodeStatistics) -> list[tuple[str, str, float, Kind]]:
+    """Name, text, value and kind of what the transcoding worker adds."""
+    worker, status = transcode.worker, transcode.status
+    return [
+        ("worker_starts", "Starts of the transcoding worker.", worker.starts, "counter"),
+        ("worker_rss_bytes", "Memory of the worker.", status.rss_bytes, "gauge"),
+        ("worker_cpu_seconds", "CPU of the running worker.", status.cpu_s, "gauge"),
+        ("worker_lag_seconds", "Media not yet decoded.", status.lag_s, "gauge"),
+        ("rungs_shed", "Rungs stopped for want of CPU.",
+         sum(rung.shed for rung in status.rungs), "gauge"),
+        ("hook_errors", "Failed calls of the frame hook.", status.hook_errors, "gauge"),
+    ]  # fmt: skip
 
 
 def _latency_metrics(path: str, latencies: Mapping[str, LatencyCounts]) -> list[Metric]:
