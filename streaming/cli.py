@@ -28,7 +28,7 @@ from streaming.errors import ConfigError, StreamingError
 
 app = typer.Typer(
     name="headwater",
-    help="A live media streaming origin: RTMP in, one encode, HLS and DASH out.",
+    help="A live media streaming origin: RTMP in, one encode, low-latency HLS and DASH out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
