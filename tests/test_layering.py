@@ -44,6 +44,8 @@ SANS_IO = (
     "streaming/slate/loop.py",
     "streaming/shelf.py",
     "streaming/store_ledger.py",
+    "webrtc/errors.py",
+    "webrtc/stun.py",
 )
 
 OWNERS = {
@@ -58,6 +60,7 @@ OWNERS = {
     "numpy": ("streaming/transcode/frames.py", "streaming/ingest/test_", "streaming/slate/"),
     "m3u8": ("streaming/ingest/hls_", "streaming/inspect"),
     "aiohttp": ("streaming/server/",),
+    "aiortc": ("webrtc/",),
     "uvloop": ("streaming/app.py", "streaming/server/delivery.py"),
     "typer": ("streaming/cli",),
     "rich": ("streaming/cli",),

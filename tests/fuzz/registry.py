@@ -2,7 +2,8 @@
 
 Such a module has `TARGETS`, names to functions `bytes -> None`, and may have `SEEDS`, the same
 names to honest inputs. A target may raise only what a peer's bytes are allowed to cost: MediaError
-and RemoteError. Inputs that once broke a target are kept in `corpus/<target>/` and are seeds too.
+and each package's RemoteError. Inputs that once broke a target are kept in `corpus/<target>/` and
+are seeds too.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 
 from segmenter.errors import MediaError
 from streaming.errors import RemoteError
+from webrtc import errors as webrtc_errors
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
 
-ALLOWED = (MediaError, RemoteError)
+ALLOWED = (MediaError, RemoteError, webrtc_errors.RemoteError)
 
 
 @dataclass(frozen=True)
