@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check check-native bench bench-latency fuzz soak setup setup-test clean
+.PHONY: run test check check-native day bench bench-latency fuzz soak setup setup-test clean
 
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
@@ -22,6 +22,11 @@ check: $(STAMPS)/python-dev
 	! $(BIN)/python -c 'import segmenter._samples' 2>/dev/null || \
 	  $(BIN)/python -m mypy.stubtest --concise segmenter._samples
 	$(BIN)/pytest -q tests/test_layering.py
+
+# 24 hours of a path in ten minutes, each playlist looked at; DAY_HOURS, DAY_SEED, DAY_PART_S
+day: $(STAMPS)/python-dev $(STAMPS)/judges
+	DAY_HOURS=$${DAY_HOURS:-24} DAY_PART_S=$${DAY_PART_S:-0.2} \
+	  $(BIN)/pytest -q -p no:cacheprovider tests/segmenter/day
 
 # The C extension under the address and undefined behaviour sanitizers
 check-native: $(STAMPS)/python-dev

@@ -9,7 +9,12 @@ from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Track
 from segmenter.presentation import Presentation, PresentationSettings
 from segmenter.segment import Event, PartReady, PresentationEnded, SegmentReady
-from tests.segmenter.hls.low_latency_watch import LowLatencyPlaylist, LowLatencyWatch, plain_text
+from tests.segmenter.hls.low_latency_watch import (
+    LowLatencyPlaylist,
+    LowLatencyWatch,
+    check_reports,
+    plain_text,
+)
 from tests.segmenter.watched_stage import WatchedStage
 
 
@@ -65,7 +70,7 @@ class LowLatencyStage(WatchedStage):
             self.low_latency[name] = watch.see(versions.full, versions.delta, versions.delta_v2)
             self._check_against_plain(name, versions)
         for name in rendered:
-            self._check_reports(name, self.low_latency[name])
+            check_reports(self.low_latency, name)
         controls = [
             playlist.head["#EXT-X-SERVER-CONTROL"] for playlist in self.low_latency.values()
         ]
@@ -84,17 +89,3 @@ class LowLatencyStage(WatchedStage):
             if line.startswith("#EXT-X-RENDITION-REPORT")
         )
         assert anew.render(reports) == versions
-
-    def _check_reports(self, name: str, playlist: LowLatencyPlaylist) -> None:
-        """H20: of all others that have a playlist, as of now."""
-        expected = {}
-        for other, theirs in self.low_latency.items():
-            segments = [*theirs.segments, *([theirs.opened] if theirs.opened else [])]
-            parts = [part for segment in segments for part in segment.parts]
-            said = f",LAST-MSN={theirs.last_msn}"
-            if parts:
-                msn, index, _ = parts[-1].uri.split(".")
-                said = f",LAST-MSN={msn},LAST-PART={index}"
-            if other != name:
-                expected[f"../{other}/index.m3u8"] = said
-        assert playlist.reports == expected, "H20"

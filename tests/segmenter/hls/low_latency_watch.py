@@ -6,7 +6,9 @@ that low latency adds the plain watch (watch.py) judges the rest.
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -14,8 +16,15 @@ from tests.segmenter.hls.watch import PlaylistWatch
 
 LISTED_TARGETS = 3
 LEAST_SKIP_TARGETS = 6
+LEAST_OF_TARGET = Decimal("0.85")
 ROUNDING = Decimal("0.0001")
 """Sums of durations of six decimals."""
+
+_REMEMBERED = 20_000
+"""Lines and segments that a parser need not read again: of a day's playlists nearly all."""
+
+_KEPT_PARTS = 4_000
+"""Parts that a watch remembers the words of: more than any playlist ever lists."""
 
 _LOW_LATENCY_TAGS = (
     "#EXT-X-SERVER-CONTROL",
@@ -47,12 +56,12 @@ class ListedSegment:
     closing: tuple[str, ...]
     """EXT-X-GAP, EXTINF and the URI."""
 
-    @property
+    @functools.cached_property
     def duration(self) -> Decimal:
         """Seconds, of a finished segment."""
         return Decimal(self.closing[-2].removeprefix("#EXTINF:").rstrip(","))
 
-    @property
+    @functools.cached_property
     def is_gap(self) -> bool:
         """Whether it is not available."""
         return "#EXT-X-GAP" in self.closing
@@ -105,8 +114,9 @@ class LowLatencyPlaylist:
         return self.media_sequence + self.skipped + len(self.segments) - 1
 
 
+@functools.lru_cache(_REMEMBERED)
 def attributes(text: str) -> dict[str, str]:
-    """An attribute list; AssertionError for anything odd."""
+    """An attribute list, not to be changed; AssertionError for anything odd."""
     pattern = r'([A-Z0-9-]+)=("[^"]*"|[^",]+)(?:,|$)'
     found = re.findall(pattern, text)
     assert ",".join(f"{name}={value}" for name, value in found) == text, text
@@ -141,7 +151,6 @@ class _Reading:
                     assert not any(tag.startswith(name) for tag in self.opening), "twice"
                     self.opening.append(line)
             case "#EXT-X-PART":
-                assert "#EXT-X-PART-INF" in self.head, "H11"
                 assert not self.closing
                 assert self.opening, "H14: a part before what applies to its segment"
                 self.parts.append(_part(value))
@@ -173,6 +182,7 @@ class _Reading:
     def close(self, uri: str) -> None:
         assert self.closing, f"{uri} without EXTINF"
         assert not self.hints, "a segment after the hint"
+        assert not self.reports, "a segment after the reports"
         self.segments.append(self.listed((*self.closing, uri)))
         self.opening, self.parts, self.closing = [], [], []
 
@@ -181,6 +191,7 @@ class _Reading:
         return ListedSegment(tuple(self.opening), init, tuple(self.parts), closing)
 
 
+@functools.lru_cache(_REMEMBERED)
 def _part(value: str) -> ListedPart:
     said = attributes(value)
     assert said.keys() <= {"URI", "DURATION", "INDEPENDENT"}
@@ -188,29 +199,72 @@ def _part(value: str) -> ListedPart:
     return ListedPart(said["URI"], Decimal(said["DURATION"]), "INDEPENDENT" in said)
 
 
+_MEDIA_LINE = re.compile(
+    r"^(?!#)|^#EXT-X-(DISCONTINUITY$|MAP|PROGRAM|PART:|GAP|PRELOAD|RENDITION|ENDLIST)|^#EXTINF",
+    re.MULTILINE,
+)
+
+
 def parse(data: bytes) -> LowLatencyPlaylist:
-    """Parse a playlist or a delta of ours; AssertionError for what it should not have."""
-    lines = data.decode().split("\n")
-    assert lines[0] == "#EXTM3U"
-    assert lines[-1] == "", "the last line is not ended"
-    version = re.fullmatch(r"#EXT-X-VERSION:(\d+)", lines[1])
-    assert version
-    reading = _Reading()
-    for line in lines[2:-1]:
-        assert line == line.strip() != ""
-        reading.feed(line)
+    """Parse a playlist or a delta of ours; AssertionError for what it should not have.
+
+    The head, each segment and the foot are read by themselves: of a version only what is new.
+    """
+    text = data.decode()
+    first = _MEDIA_LINE.search(text)
+    assert first
+    version, head, skip = _head(text[: first.start()])
+    *blocks, foot = text[first.start() :].split(".m4s\n")
+    segments, init = [], ""
+    for block in blocks:
+        segment, init = _segment(f"{block}.m4s", init)
+        segments.append(segment)
+    reading = _Reading(init=init, has_media=True)
+    _feed(reading, foot)
     assert not reading.closing
     assert not reading.opening or reading.parts, "tags without a segment"
+    opened = reading.listed(()) if reading.parts else None
+    has_parts = opened is not None or any(segment.parts for segment in segments)
+    assert not has_parts or "#EXT-X-PART-INF" in head, "H11"
     return LowLatencyPlaylist(
-        head=reading.head,
-        version=int(version[1]),
-        skip=reading.skip,
-        segments=tuple(reading.segments),
-        opened=reading.listed(()) if reading.parts else None,
+        head=head,
+        version=version,
+        skip=skip,
+        segments=tuple(segments),
+        opened=opened,
         hints=tuple(reading.hints),
         reports=reading.reports,
         is_ended=reading.is_ended,
     )
+
+
+@functools.lru_cache(_REMEMBERED)
+def _head(text: str) -> tuple[int, dict[str, str], str]:
+    """Version, the tags that apply to the whole playlist, and EXT-X-SKIP."""
+    lines = text.split("\n", 2)
+    assert lines[0] == "#EXTM3U"
+    version = re.fullmatch(r"#EXT-X-VERSION:(\d+)", lines[1])
+    assert version
+    reading = _Reading()
+    _feed(reading, lines[2])
+    return int(version[1]), reading.head, reading.skip
+
+
+@functools.lru_cache(_REMEMBERED)
+def _segment(block: str, init: str) -> tuple[ListedSegment, str]:
+    """A finished segment, and the EXT-X-MAP in force after it."""
+    reading = _Reading(init=init, has_media=True)
+    _feed(reading, f"{block}\n")
+    (segment,) = reading.segments
+    return segment, reading.init
+
+
+def _feed(reading: _Reading, text: str) -> None:
+    *lines, last = text.split("\n")
+    assert last == "", "the last line is not ended"
+    for line in lines:
+        assert line == line.strip() != ""
+        reading.feed(line)
 
 
 def merge_delta(
@@ -227,19 +281,34 @@ def merge_delta(
     known = previous.segments[first : first + delta.skipped]
     if first < 0 or len(known) < delta.skipped:
         return None
-    kept = tuple(replace(segment, parts=()) for segment in known)
+    kept = tuple(replace(each, parts=()) if each.parts else each for each in known)
     inits = [segment.init for segment in previous.segments if segment.init]
     last_init = next((s.init for s in reversed(known) if s.init), inits[0] if inits else "")
     segments = []
     for segment in delta.segments:
         if not segment.is_gap:
             last_init = segment.init or last_init
-            segment = replace(segment, init=last_init)
+            segment = segment if segment.init else replace(segment, init=last_init)
         segments.append(segment)
     opened = delta.opened
-    if opened is not None:
-        opened = replace(opened, init=opened.init or last_init)
+    if opened is not None and not opened.init:
+        opened = replace(opened, init=last_init)
     return replace(delta, version=6, skip="", segments=(*kept, *segments), opened=opened)
+
+
+def check_reports(playlists: dict[str, LowLatencyPlaylist], name: str) -> None:
+    """H20: a playlist rendered just now reports on all others, as they are now."""
+    expected = {}
+    for other, theirs in playlists.items():
+        segments = [*theirs.segments, *([theirs.opened] if theirs.opened else [])]
+        last = next((s.parts[-1] for s in reversed(segments) if s.parts), None)
+        said = f",LAST-MSN={theirs.last_msn}"
+        if last is not None:
+            msn, index, _ = last.uri.split(".")
+            said = f",LAST-MSN={msn},LAST-PART={index}"
+        if other != name:
+            expected[f"../{other}/index.m3u8"] = said
+    assert playlists[name].reports == expected, "H20"
 
 
 def plain_text(data: bytes) -> str:
@@ -253,6 +322,17 @@ def plain_text(data: bytes) -> str:
     return "\n".join([*kept[: uris[-1] + 1], *end, ""])
 
 
+def _odd_parts(parts: Sequence[ListedPart], target: Decimal) -> list[ListedPart]:
+    """H12, of a finished segment, whose last part may be short."""
+    least = LEAST_OF_TARGET * target - ROUNDING
+    last = len(parts) - 1
+    return [
+        part
+        for index, part in enumerate(parts)
+        if part.duration > target or (part.duration < least and index < last)
+    ]
+
+
 class LowLatencyWatch:
     """Sees every version of one rendition's playlist."""
 
@@ -260,55 +340,81 @@ class LowLatencyWatch:
         self.plain = PlaylistWatch(hole_s)
         self.latest: LowLatencyPlaylist | None = None
         self.parts: dict[str, ListedPart] = {}
-        """Every part ever listed, by its URI."""
+        """Parts as they were listed, by their URIs: of the last few thousand."""
+        self._plain_text = ""
+        self._listed_s = Decimal(0)
+        self.odd_parts: list[ListedPart] = []
+        """H12: those of finished segments that are too long or too short."""
+        self._measured_msn = -1
         self.merged = 0
         """How often a delta that skips was merged and compared."""
 
     def see(self, full: bytes, delta: bytes, delta_v2: bytes) -> LowLatencyPlaylist:
         """The next version."""
         playlist = parse(full)
-        if text := plain_text(full):
-            self.plain.see(text)
+        latest = self.latest
+        if latest is None or latest.segments != playlist.segments or playlist.is_ended:
+            self._see_plain(plain_text(full))
         self._check_alone(playlist)
-        if self.latest is not None:
-            self._check_update(self.latest, playlist)
+        if latest is not None:
+            self._check_update(latest, playlist)
         for segment in (*playlist.segments, *([playlist.opened] if playlist.opened else [])):
             for part in segment.parts:
                 assert self.parts.setdefault(part.uri, part) == part, "H23: a part changed"
-        self._check_deltas(playlist, parse(delta), parse(delta_v2))
+        while len(self.parts) > _KEPT_PARTS:
+            del self.parts[next(iter(self.parts))]
+        self._check_deltas(playlist, delta, delta_v2)
         self.latest = playlist
         return playlist
 
+    def _see_plain(self, text: str) -> None:
+        if text and text != self._plain_text:
+            self._plain_text = text
+            self.plain.see(text)
+
     def _check_alone(self, playlist: LowLatencyPlaylist) -> None:
         assert playlist.version == 6, "H27"
+        latest = self.latest
+        if latest is None or latest.head is not playlist.head:
+            self._check_control(playlist)
+        assert len(playlist.hints) == (not playlist.is_ended), "H19"
+        opened = playlist.opened.parts if playlist.opened else ()
+        first = playlist.last_msn + 1
+        assert [p.uri for p in opened] == [f"{first}.{index}.m4s" for index in range(len(opened))]
+        if latest is None or latest.segments != playlist.segments:
+            self._listed_s = self._check_parts(playlist)
+        distance = self._listed_s + sum((part.duration for part in opened), Decimal(0))
+        if self._listed_s:
+            assert distance <= LISTED_TARGETS * playlist.target_duration + ROUNDING, "H15"
+
+    def _check_control(self, playlist: LowLatencyPlaylist) -> None:
         target = playlist.target_duration
         control = playlist.control
         assert control["CAN-BLOCK-RELOAD"] == "YES"
         assert Decimal(control["CAN-SKIP-UNTIL"]) >= LEAST_SKIP_TARGETS * target, "H9"
         assert Decimal(control["HOLD-BACK"]) >= 3 * target, "H11"
         assert Decimal(control["PART-HOLD-BACK"]) >= 3 * playlist.part_target, "H11"
-        assert len(playlist.hints) == (not playlist.is_ended), "H19"
-        self._check_parts(playlist)
 
-    def _check_parts(self, playlist: LowLatencyPlaylist) -> None:
-        opened = playlist.opened.parts if playlist.opened else ()
-        distance = sum((part.duration for part in opened), Decimal(0))
-        assert [p.uri for p in opened] == [
-            f"{playlist.last_msn + 1}.{index}.m4s" for index in range(len(opened))
-        ]
+    def _check_parts(self, playlist: LowLatencyPlaylist) -> Decimal:
+        """Of finished segments; how far from the end of the last one their first part is."""
+        distance = listed = Decimal(0)
         has_parts = True
         for offset, segment in enumerate(reversed(playlist.segments)):
             msn = playlist.last_msn - offset
             distance += segment.duration
             names = [part.uri for part in segment.parts]
+            if names and msn > self._measured_msn:
+                self.odd_parts += _odd_parts(segment.parts, playlist.part_target)
             if not segment.is_gap:
                 assert has_parts or not names, "H15: parts return"
                 has_parts = bool(names)
                 assert names == [f"{msn}.{index}.m4s" for index in range(len(names))]
             if names:
-                assert distance <= LISTED_TARGETS * playlist.target_duration + ROUNDING, "H15"
+                listed = distance
                 together = sum((part.duration for part in segment.parts), Decimal(0))
                 assert together <= segment.duration + ROUNDING, "H13"
+        self._measured_msn = playlist.last_msn
+        return listed
 
     def _check_update(self, before: LowLatencyPlaylist, after: LowLatencyPlaylist) -> None:
         assert not before.is_ended or before == after, "H23"
@@ -330,15 +436,22 @@ class LowLatencyWatch:
             if now.parts:
                 assert now.parts[: len(before.opened.parts)] == before.opened.parts
 
-    def _check_deltas(
-        self,
-        playlist: LowLatencyPlaylist,
-        delta: LowLatencyPlaylist,
-        delta_v2: LowLatencyPlaylist,
-    ) -> None:
-        skip = delta.skip and f'{delta.skip},RECENTLY-REMOVED-DATERANGES=""'
-        assert replace(delta, skip=skip) == delta_v2, "H9: v2"
+    def _check_deltas(self, playlist: LowLatencyPlaylist, text: bytes, text_v2: bytes) -> None:
+        delta = parse(text)
+        dated = f'{delta.skip},RECENTLY-REMOVED-DATERANGES=""'.encode()
+        skip = delta.skip.encode()
+        assert text_v2 == (text.replace(skip, dated, 1) if skip else text), "H9: v2"
         assert delta.version == (9 if delta.skip else 6), "H27"
+        if self.latest is None or self.latest.segments != playlist.segments or not delta.skip:
+            self._check_skipped(playlist, delta)
+        if self.latest is None or not delta.skip:
+            return
+        merged = merge_delta(self.latest, delta)
+        if merged is not None:
+            assert merged == playlist, "H10"
+            self.merged += 1
+
+    def _check_skipped(self, playlist: LowLatencyPlaylist, delta: LowLatencyPlaylist) -> None:
         boundary = Decimal(playlist.control["CAN-SKIP-UNTIL"])
         kept = sum((segment.duration for segment in delta.segments), Decimal(0))
         if not playlist.is_ended:
@@ -347,9 +460,3 @@ class LowLatencyWatch:
             if delta.skip:
                 first = delta.segments[0].duration if delta.segments else Decimal(0)
                 assert kept - first <= boundary + ROUNDING, "H9: too little is skipped"
-        if self.latest is None or not delta.skip:
-            return
-        merged = merge_delta(self.latest, delta)
-        if merged is not None:
-            assert merged == playlist, "H10"
-            self.merged += 1
