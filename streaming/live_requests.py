@@ -22,12 +22,19 @@ from segmenter.hls.rendered_playlist import PlaylistState, Skip
 from streaming.media_shelf import ShelvedRendition, ShelvedSegment
 from streaming.resource import PlaylistResource, Resource
 from streaming.shelf import Absence, Shelf
-from streaming.shelf_messages import Drop, Media, PathGone, Put
+from streaming.shelf_messages import Drop, Media, PathGone, Put, TextsRest
 from streaming.waiting_room import Outcome, Ticket, WaitingRoom
 
 HOLD_TARGETS: Final = 1
 """Target durations that a request for a segment which has not begun is held: the clocks of
 players differ from ours by less."""
+
+
+FRESH_WAIT_S: Final = 5.0
+"""For the origin to render what rested: a millisecond, unless it is in great trouble."""
+
+_FRESH: Final = "fresh"
+"""The moment at which a path's texts are as of now again; its place is the path's name."""
 
 
 class _Version(NamedTuple):
@@ -89,9 +96,11 @@ class LiveRequests:
     The link's messages fill the shelf through it, so that whoever waits is released; the site asks.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, on_stale: Callable[[str], None] = lambda path: None) -> None:
+        """``on_stale`` is called with the path of each request for a text that rests."""
         self.shelf = shelf
         self.room = WaitingRoom()
+        self._on_stale = on_stale
 
     # -- what requests ask ---------------------------------------------------------------------
 
@@ -104,6 +113,8 @@ class LiveRequests:
         resource = self.shelf.get(url)
         if resource is None:
             return self._find_announced(url)
+        if self.shelf.is_stale(resource):
+            return self._refresh(resource)
         if query and isinstance(resource, PlaylistResource):
             return _judge_playlist(resource, query)
         return resource
@@ -121,7 +132,11 @@ class LiveRequests:
         request = MediaRequest.NOT_FOUND
         if playlist is not None:
             request = judge_media_request(name, playlist.state)
-        if playlist is None or request is MediaRequest.NOT_FOUND:
+        if playlist is None:
+            return None
+        if self.shelf.is_stale(playlist):
+            return self._refresh(playlist)
+        if request is MediaRequest.NOT_FOUND:
             return None
         target_s = playlist.state.target_duration
         position = parse_media_name(name)
@@ -133,6 +148,14 @@ class LiveRequests:
         if rendition is None or segment is None:
             return Pending(folder, position, HOLD_TARGETS * target_s, Absence.NEVER)
         return Growing(rendition, segment, WAIT_TARGETS * target_s)
+
+    def _refresh(self, text: Resource) -> Pending:
+        """Wait until the origin has rendered it as of now."""
+        self._on_stale(text.path)
+        patience_s = FRESH_WAIT_S
+        if isinstance(text, PlaylistResource):  # what is asked for may have to be waited for, too
+            patience_s = WAIT_TARGETS * text.state.target_duration
+        return Pending(text.path, _FRESH, patience_s, None)
 
     # -- what changes --------------------------------------------------------------------------
 
@@ -152,9 +175,16 @@ class LiveRequests:
         if self.room and folder:
             self._serve_media(folder)
 
+    def rest(self, news: TextsRest) -> None:
+        """A path's texts are out of date, or as of now again: releases those who waited for it."""
+        self.shelf.rest(news)
+        if not news.is_resting:
+            self.room.serve(news.path, lambda moment: True)
+
     def path_gone(self, gone: PathGone) -> None:
         """Nothing will come there any more."""
         self.shelf.path_gone(gone)
+        self.room.close(lambda place: place == gone.path)
         self._close(f"/{gone.path}/")
 
     def drop(self, drop: Drop) -> None:

@@ -47,6 +47,10 @@ logger = logging.getLogger(__name__)
 _NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}")
 MAX_NAME_CHARS: Final = 200
 """A URL of a segment then stays far below the 2,048 characters that every cache takes."""
+REST_AFTER_S: Final = 30.0
+"""Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
+for a change, and players with the longest segments between two of theirs."""
+
 RESERVED_NAMES: Final = frozenset({"api", "healthz", "metrics", "readyz", "static", "time"})
 """First words of URLs that are not paths."""
 
@@ -62,13 +66,21 @@ class RegistryStatistics:
 class _Entry:
     """One path with what hangs off it."""
 
-    def __init__(self, path: Path, pipeline: Pipeline, journal: PathJournal | None) -> None:
+    def __init__(
+        self, path: Path, pipeline: Pipeline, journal: PathJournal | None, now_utc: float
+    ) -> None:
         self.path = path
         self.pipeline = pipeline
         self.journal = journal
         self.pull: PullSource | None = None
         self.slate: SlateSource | None = None
-        self.wanted_utc = 0.0
+        self.wanted_utc = now_utc
+        """When it was watched last, or asked for; at first when it came into being."""
+
+    def want(self, now_utc: float) -> None:
+        """It is watched, or asked for."""
+        self.wanted_utc = now_utc
+        self.pipeline.wake(now_utc)
 
 
 class _Publication:
@@ -183,7 +195,7 @@ class PathRegistry:
         journal = self._live_state.journal(name, settings, notes) if self._live_state else None
         floor = self._floors.pop(name, NO_FLOOR)
         pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor)
-        entry = self._entries[name] = _Entry(path, pipeline, journal)
+        entry = self._entries[name] = _Entry(path, pipeline, journal, now)
         if settings.slate:
             entry.slate = SlateSource(path, self._clock)
         return entry
@@ -202,19 +214,26 @@ class PathRegistry:
             entry.pull.start()
 
     def want(self, name: str) -> None:
-        """A viewer asks for a path that is not live: its source is pulled if it has one."""
+        """A viewer asks for a path that is not live or not watched.
+
+        Its source is pulled if it has one on demand, and its texts are rendered.
+        """
+        if self._is_restoring(name):
+            return
         settings = self._on_demand.get(name)
-        if settings is not None and not self._is_restoring(name):
+        if settings is not None:
             self._pull(name, settings)
-            self._entries[name].wanted_utc = self._clock()
+        entry = self._entries.get(name)
+        if entry is not None:
+            entry.want(self._clock())
 
     def set_viewers(self, viewers: Mapping[str, int]) -> None:
         """Viewers of each path right now; on-demand sources live as long as there are some."""
         now = self._clock()
         for name in [name for name, count in viewers.items() if count]:
             entry = self._entries.get(name)
-            if entry is not None:
-                entry.wanted_utc = now
+            if entry is not None and not self._is_restoring(name):
+                entry.want(now)
             # A path that was restored has viewers before its source is pulled again.
             if entry is None or entry.pull is None:
                 self.want(name)
@@ -227,6 +246,8 @@ class PathRegistry:
                 continue
             entry.path.handle_timer(now)
             entry.pipeline.handle_timer(now)
+            if now - entry.wanted_utc > REST_AFTER_S:
+                entry.pipeline.rest()
             if entry.slate is not None:
                 entry.slate.handle_timer()
             if name in self._on_demand and entry.pull is not None:

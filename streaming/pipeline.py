@@ -116,6 +116,14 @@ class Pipeline:
             state = self._link.state
             self._path.set_degraded(state.phase in _TROUBLED, state.reason or "recovered", now_utc)
 
+    def rest(self) -> None:
+        """Nobody watches: nothing needs to be rendered until `wake`."""
+        self._origin.rest()
+
+    def wake(self, now_utc: float) -> None:
+        """Somebody watches, or is about to."""
+        self._origin.wake(now_utc)
+
     @property
     def origin(self) -> Origin:
         """For whoever restores it; everything else goes through the path."""

@@ -25,6 +25,7 @@ from streaming.shelf_messages import (
     SegmentCompleted,
     SegmentDropped,
     SegmentState,
+    TextsRest,
 )
 
 PLAYLIST_NAMES: Final = ("index.m3u8", "manifest.mpd", "low-latency.mpd")
@@ -62,6 +63,7 @@ class Shelf:
         self._by_folder: dict[str, ShelvedRendition] = {}
         self._asked_for: dict[str, MediaResource] = {}
         self._gone = GoneMemory()
+        self._resting: set[str] = set()
         self.paths: dict[str, PathState] = {}
         self.bytes_held = 0
         self.changes = 0
@@ -89,6 +91,18 @@ class Shelf:
         self.changes += 1
         self._gone.remember(drop.url)
         self._remove(drop.url)
+
+    def rest(self, news: TextsRest) -> None:
+        """A path's texts are out of date from now on, or as of now again."""
+        self.changes += 1
+        if news.is_resting:
+            self._resting.add(news.path)
+        else:
+            self._resting.discard(news.path)
+
+    def is_stale(self, resource: Resource) -> bool:
+        """Whether it is a text that is left as it is because nobody asked for any."""
+        return resource.path in self._resting and resource.kind == "playlist"
 
     def put_media(self, news: Media) -> str:
         """Parts and segments appear and go; gives the folder of their rendition."""
@@ -132,6 +146,7 @@ class Shelf:
         """Everything of the path goes: media is remembered as gone, playlists are 404 again."""
         self.changes += 1
         self.paths.pop(gone.path, None)
+        self._resting.discard(gone.path)
         for url in self._urls_of_path.pop(gone.path, ()):
             if numbered(url) is not None:
                 self._gone.remember(url)

@@ -23,6 +23,7 @@ from streaming.shelf_messages import (
     Replayed,
     SegmentCompleted,
     SegmentDropped,
+    TextsRest,
     Totals,
 )
 
@@ -39,8 +40,8 @@ _METRICS: Final = "metrics"
 _REPLAYED: Final = "replayed"
 
 Key = str | tuple[int, int]
-"""A URL, "path:<name>", "gone:<name>", "rendition:<handle>", "totals", "metrics" or "replayed";
-a segment by its rendition's handle and its number."""
+"""A URL, "path:<name>", "rest:<name>", "gone:<name>", "rendition:<handle>", "totals", "metrics" or
+"replayed"; a segment by its rendition's handle and its number."""
 
 
 class FrameSink(Protocol):
@@ -170,6 +171,18 @@ class ShelfFeed:
         self._gone.remember(url)
         self._changed(url, Drop(url))
 
+    def rest(self, path: str) -> None:
+        """A path's texts are not put any more until `wake`: what is there is out of date."""
+        key = "rest:" + path
+        self._set(key, TextsRest(path, is_resting=True))
+        self._changed(key, TextsRest(path, is_resting=True))
+
+    def wake(self, path: str) -> None:
+        """A path's texts are as of now again."""
+        key = "rest:" + path
+        self._current.pop(key, None)
+        self._changed(key, TextsRest(path, is_resting=False))
+
     def path_state(self, state: PathState) -> None:
         """A path's state or statistics changed."""
         key = "path:" + state.path
@@ -178,8 +191,9 @@ class ShelfFeed:
 
     def path_gone(self, path: str) -> None:
         """A path has gone with everything on it."""
-        keys: list[Key] = ["path:" + path]
-        self._current.pop("path:" + path, None)
+        keys: list[Key] = ["path:" + path, "rest:" + path]
+        for key in keys:
+            self._current.pop(key, None)
         for url in self._urls_of_path.pop(path, ()):
             keys.append(url)
             self._forget(url)
@@ -314,4 +328,6 @@ class ShelfFeed:
             return Replayed()
         if key.startswith("gone:"):
             return PathGone(key.removeprefix("gone:"))
+        if key.startswith("rest:"):
+            return TextsRest(key.removeprefix("rest:"), is_resting=False)
         return Drop(key)

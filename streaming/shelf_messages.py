@@ -81,6 +81,16 @@ class Drop(Struct, tag="drop", array_like=True, frozen=True):
     url: str
 
 
+class TextsRest(Struct, tag="rest", array_like=True, frozen=True):
+    """Whether a path's playlists and manifests on the shelf are left as they are, out of date.
+
+    That is so while nobody watches. Who asks for one waits until they are as of now again.
+    """
+
+    path: str
+    is_resting: bool
+
+
 class RenditionOpened(Struct, tag="rendition", array_like=True, frozen=True):
     """A rendition's first part follows; from now on it is spoken of by its handle."""
 
@@ -273,7 +283,7 @@ class Drain(Struct, tag="drain", array_like=True, frozen=True):
 
 
 class PathWanted(Struct, tag="wanted", frozen=True):
-    """A viewer asks for the playlist of a path that is not live."""
+    """A viewer asks for the playlist of a path that is not live, or whose texts rest."""
 
     path: str
 
@@ -293,6 +303,7 @@ ToDelivery: TypeAlias = (
     DeliveryConfig
     | Put
     | Drop
+    | TextsRest
     | Media
     | GoneSnapshot
     | PathState

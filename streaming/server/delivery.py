@@ -43,6 +43,7 @@ from streaming.shelf_messages import (
     SegmentCompleted,
     SegmentDropped,
     SegmentState,
+    TextsRest,
     ToDelivery,
     Totals,
     Viewers,
@@ -72,13 +73,15 @@ class Delivery:
     def __init__(self, listening: socket.socket, store: StoreReader) -> None:
         self._listening = listening
         self._shelf = Shelf(MediaBodies(store.read, DeliveryConfig().cache_bytes))
-        self._live = LiveRequests(self._shelf)
+        self._live = LiveRequests(self._shelf, self._on_stale)
         self._site: Site | None = None
         self._listener: Listener | None = None
         self._link: Link[Any] | None = None
         self._config = DeliveryConfig()
         self._metrics = Metrics()
         self._wanted: set[str] = set()
+        self._waking: set[str] = set()
+        """Paths whose texts rest and were asked for."""
         self._replayed = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -151,6 +154,11 @@ class Delivery:
             self._wanted.add(path)
             self._send(PathWanted(path))
 
+    def _on_stale(self, path: str) -> None:
+        if path not in self._waking:
+            self._waking.add(path)
+            self._send(PathWanted(path))
+
     def _on_message(self, message: Any) -> None:
         live, shelf = self._live, self._shelf
         match message:
@@ -163,9 +171,13 @@ class Delivery:
                 live.put(message)
             case Drop():
                 live.drop(message)
+            case TextsRest():
+                self._waking.discard(message.path)
+                live.rest(message)
             case PathState():
                 shelf.path_state(message)
             case PathGone():
+                self._waking.discard(message.path)
                 live.path_gone(message)
             case Totals():
                 if self._site is not None:

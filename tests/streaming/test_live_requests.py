@@ -7,7 +7,7 @@ import pytest
 from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
 from streaming.shelf import Absence
-from streaming.shelf_messages import Drop, PathGone, Put, SegmentCompleted
+from streaming.shelf_messages import Drop, PathGone, Put, SegmentCompleted, TextsRest
 from streaming.waiting_room import Outcome
 from tests.streaming.server.test_live import FOLDER, PLAYLIST, TARGET, LiveShelf
 
@@ -103,6 +103,61 @@ def test_a_playlist_that_goes_lets_everyone_go(live: LiveRequests, waiting: Wait
     waiting.ask(FOLDER + "8.1.m4s")
     live.drop(Drop(PLAYLIST))
     assert waiting.outcomes == [Outcome.CLOSED, Outcome.CLOSED]
+
+
+@pytest.mark.parametrize(
+    ("url", "query"),
+    [
+        (PLAYLIST, ""),
+        (PLAYLIST, "_HLS_msn=8&_HLS_part=1"),
+        (FOLDER + "8.1.m4s", ""),
+        (FOLDER + "9.m4s", ""),
+    ],
+)
+def test_who_asks_for_what_rests_is_answered_when_it_is_as_of_now(
+    growing: LiveShelf, url: str, query: str
+) -> None:
+    stale: list[str] = []
+    live = LiveRequests(growing.shelf, stale.append)
+    waiting = Waiting(live)
+    live.rest(TextsRest("live/a", is_resting=True))
+    waiting.ask(url, query)
+    assert stale == ["live/a"]
+    live.put_media(growing.part(8, 1))
+    live.put(growing.playlist(7, 2))
+    assert waiting.outcomes == []
+    live.rest(TextsRest("live/a", is_resting=False))
+    assert waiting.outcomes == [Outcome.DUE]
+    found = live.find(url, query)
+    assert not isinstance(found, Absence)
+    if url == PLAYLIST:
+        assert isinstance(found, Resource)
+        assert found.load() == growing.playlist(7, 2).body
+
+
+def test_media_are_served_while_playlists_rest(growing: LiveShelf, live: LiveRequests) -> None:
+    live.rest(TextsRest("live/a", is_resting=True))
+    assert isinstance(live.find(FOLDER + "7.m4s"), Resource)
+    assert isinstance(live.find(FOLDER + "8.0.m4s"), Resource)
+
+
+def test_the_texts_of_one_path_rest_without_the_others(
+    growing: LiveShelf, live: LiveRequests
+) -> None:
+    live.put(growing.playlist(7, 1, path="live/a/b"))
+    live.rest(TextsRest("live/a/b", is_resting=True))
+    assert isinstance(live.find(PLAYLIST), Resource)
+    assert isinstance(live.find(OTHER), Pending)
+
+
+def test_a_path_that_goes_lets_go_who_waits_for_what_rests(
+    live: LiveRequests, waiting: Waiting
+) -> None:
+    live.rest(TextsRest("live/a", is_resting=True))
+    waiting.ask(PLAYLIST)
+    live.path_gone(PathGone("live/a"))
+    assert waiting.outcomes == [Outcome.CLOSED]
+    assert live.find(PLAYLIST) is Absence.NEVER
 
 
 @pytest.mark.parametrize("name", ["08.m4s", "09.m4s", "08.1.m4s", "8.01.m4s"])

@@ -13,7 +13,8 @@ from segmenter.media import Sample
 from segmenter.segment import Part
 from streaming.config import PathConfig
 from streaming.media_store import MediaStore
-from streaming.origin import JOIN_WAIT_S, VIDEO_WAIT_S, Origin, is_audio
+from streaming.origin import Origin
+from streaming.path_texts import JOIN_WAIT_S, VIDEO_WAIT_S, is_audio
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, audio, video
@@ -59,6 +60,7 @@ class Scene:
         self.feed = RecordingFeed(self.store)
         self.origin = Origin("live/a", PathConfig(**settings), self.feed)  # type: ignore[arg-type]
         self.now = float(START)
+        self.renders = 0
 
     def push(self, *streams: Sequence[Sample]) -> None:
         scales = {"audio": 48_000}
@@ -83,6 +85,70 @@ def test_everything_of_a_path_is_below_its_name() -> None:
         "live/a/audio",
     }
     assert scene.feed.types == {"video/mp4", "audio/mp4"}
+
+
+def at_rest(seconds: float) -> tuple[Scene, Scene]:
+    """Two origins that saw the same; the first rests after six seconds, the second never does."""
+    scenes = Scene(window_s=8), Scene(window_s=8)
+    for scene in scenes:
+        scene.origin.set_tracks([SOURCE, AUDIO], (), scene.now)
+        scene.push(video(seconds=6), audio(seconds=6))
+    scenes[0].origin.rest()
+    for scene in scenes:
+        scene.push(video(at=6, seconds=seconds), audio(at=6, seconds=seconds))
+    return scenes
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.9, 2.1, 4, 11.3, 30])
+def test_an_origin_that_wakes_says_what_one_that_never_rested_says(seconds: float) -> None:
+    rested, awake = at_rest(seconds)
+    before = len(rested.feed.puts)
+    rested.origin.wake(rested.now)
+    assert {put.url for put in rested.feed.puts[before:]} >= {
+        "/live/a/source/index.m3u8",
+        "/live/a/audio/index.m3u8",
+    }
+    assert said(rested) == said(awake)
+
+
+def said(scene: Scene) -> dict[str, list[bytes]]:
+    """The latest of each text, but for when it was said and what the others had then."""
+    puts = {put.url: put for put in scene.feed.puts if put.cache == "playlist"}
+    versions = {
+        url: [put.body, *([put.live.delta, put.live.delta_v2] if put.live else [])]
+        for url, put in puts.items()
+    }
+    momentary = re.compile(rb'publishTime="[^"]*"|#EXT-X-RENDITION-REPORT.*')
+    return {url: [momentary.sub(b"", body) for body in each] for url, each in versions.items()}
+
+
+def test_nothing_is_rendered_while_nobody_watches() -> None:
+    rested, awake = at_rest(10)
+    for scene in (rested, awake):
+        scene.renders = scene.origin.statistics().playlist_renders
+        scene.push(video(at=16, seconds=4), audio(at=16, seconds=4))
+    assert rested.origin.statistics().playlist_renders == rested.renders
+    assert awake.origin.statistics().playlist_renders > awake.renders + 40
+    assert rested.feed.parts == awake.feed.parts
+
+
+def test_an_end_is_told_though_nobody_watches() -> None:
+    rested, awake = at_rest(10)
+    for scene in (rested, awake):
+        scene.origin.end(scene.now)
+        assert b"EXT-X-ENDLIST" in scene.feed.bodies("/live/a/source/index.m3u8")[-1]
+    before = len(rested.feed.puts)
+    rested.origin.rest()
+    rested.origin.wake(rested.now)
+    assert len(rested.feed.puts) == before
+
+
+def test_nothing_rests_before_there_is_anything_to_ask_for() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE, AUDIO], (), scene.now)
+    scene.origin.rest()
+    scene.push(video(seconds=5), audio(seconds=5))
+    assert "/live/a/index.m3u8" in scene.urls
 
 
 def test_every_part_can_be_fetched_before_its_segment_is_complete() -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from segmenter.media import Codec, Track
-from segmenter.timeline import RTMP_CLOCK
+from segmenter.timeline import MPEG_TS_CLOCK, RTMP_CLOCK
 from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
-from streaming.ingest.source import PublishRequest
+from streaming.ingest.source import Publication, PublishRequest
 from streaming.media_store import MediaStore
-from streaming.path_registry import PathRegistry, name_error
+from streaming.path_registry import REST_AFTER_S, PathRegistry, name_error
 from streaming.publisher_slot import Rank
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import PathState as PathStateMessage
+from streaming.shelf_messages import Put
+from tests.segmenter.stage import SOURCE, START, video
 from tests.streaming.test_path import FakePublisher
 
 COPY = PathConfig(ladder="copy", audio="copy")
@@ -29,10 +31,24 @@ class RecordingFeed(ShelfFeed):
     def __init__(self) -> None:
         super().__init__(MediaStore())
         self.told: list[PathStateMessage] = []
+        self.at_rest: set[str] = set()
+        self.texts = 0
 
     def path_state(self, state: PathStateMessage) -> None:
         self.told.append(state)
         super().path_state(state)
+
+    def put(self, put: Put) -> None:
+        self.texts += put.cache == "playlist"
+        super().put(put)
+
+    def rest(self, path: str) -> None:
+        self.at_rest.add(path)
+        super().rest(path)
+
+    def wake(self, path: str) -> None:
+        self.at_rest.remove(path)
+        super().wake(path)
 
 
 class Scene:
@@ -181,6 +197,36 @@ async def test_an_on_demand_source_starts_with_a_viewer_and_stops_without(tmp_pa
     await scene.registry.handle_timer()
     assert scene.registry.statistics().pulls == 0
     assert scene.told()[-1] == ("cam", "idle")
+
+
+async def live_for(scene: Scene, publication: Publication, seconds: int) -> None:
+    """Pictures, with the registry's timer after each second."""
+    for _ in range(seconds):
+        first = round(scene.now - START) * 90_000
+        publication.write([*video(at=(first / 90_000), seconds=1)])
+        scene.now += 1
+        await scene.registry.handle_timer()
+
+
+async def test_nothing_is_rendered_of_a_path_that_nobody_has_watched_for_a_while() -> None:
+    scene = Scene()
+    scene.now = float(START)
+    publication = await scene.registry.publish(request(), FakePublisher())
+    publication.set_tracks([SOURCE], MPEG_TS_CLOCK)
+    await live_for(scene, publication, round(REST_AFTER_S))
+    assert scene.feed.texts
+    scene.registry.set_viewers({"live/a": 1})
+    await live_for(scene, publication, round(REST_AFTER_S))
+    assert scene.feed.at_rest == set()
+    await live_for(scene, publication, 2)
+    assert scene.feed.at_rest == {"live/a"}
+    texts = scene.feed.texts
+    await live_for(scene, publication, 10)
+    assert scene.feed.texts == texts
+    scene.registry.want("live/a")
+    assert scene.feed.at_rest == set()
+    assert scene.feed.texts > texts
+    await scene.registry.close()
 
 
 async def test_a_path_that_ended_is_forgotten_after_its_window() -> None:

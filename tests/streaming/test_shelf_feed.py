@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from segmenter.segment import Part
 from streaming.link import FrameReader, encode_frame
 from streaming.media_store import MediaStore
-from streaming.resource import MediaBodies
+from streaming.resource import MediaBodies, Resource
 from streaming.shelf import Absence, Shelf
 from streaming.shelf_feed import BEHIND_S, HIGH_WATER_BYTES, ShelfFeed
 from streaming.shelf_messages import (
@@ -25,6 +25,7 @@ from streaming.shelf_messages import (
     SegmentCompleted,
     SegmentDropped,
     SegmentState,
+    TextsRest,
     ToDelivery,
     Totals,
 )
@@ -77,6 +78,8 @@ def mirrored(messages: list[Any]) -> Shelf:
                 shelf.path_gone(message)
             case GoneSnapshot():
                 shelf.restore_gone(message)
+            case TextsRest():
+                shelf.rest(message)
     return shelf
 
 
@@ -199,6 +202,43 @@ def test_what_is_counted_is_what_is_held() -> None:
     feed.path_gone("b")
     assert feed.statistics().resource_bytes == 0
     assert feed.statistics().resources == 0
+
+
+def test_a_late_process_is_told_whose_texts_rest() -> None:
+    feed = ShelfFeed(MediaStore())
+    for path in ("a", "b", "c"):
+        feed.put(text(path))
+        feed.rest(path)
+    feed.wake("b")
+    feed.path_gone("c")
+    feed.put(text("c"))
+    shelf = mirrored(attached(feed).messages)
+    stale = {name for name in ("a", "b", "c") if shelf.is_stale(found(shelf, name))}
+    assert stale == {"a"}
+
+
+def test_a_process_that_is_behind_learns_that_a_path_is_awake_after_its_texts() -> None:
+    feed = ShelfFeed(MediaStore())
+    feed.put(text("a", b"old"))
+    feed.rest("a")
+    sink = attached(feed)
+    sink.take()
+    sink.buffered_bytes = HIGH_WATER_BYTES + 1
+    feed.put(text("a", b"new"))
+    feed.wake("a")
+    sink.buffered_bytes = 0
+    assert not feed.pump(1.0)
+    assert sink.take() == [text("a", b"new"), TextsRest("a", is_resting=False)]
+
+
+def text(path: str, body: bytes = b"x") -> Put:
+    return Put(path, f"/{path}/index.m3u8", body, "text/plain", cache="playlist")
+
+
+def found(shelf: Shelf, path: str) -> Resource:
+    resource = shelf.get(f"/{path}/index.m3u8")
+    assert resource is not None
+    return resource
 
 
 def test_the_newest_totals_are_replayed() -> None:

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from segmenter.segment import Part
@@ -169,6 +170,25 @@ async def test_a_viewer_of_a_path_that_is_not_live_is_reported_to_the_origin(
 ) -> None:
     assert (await origin.get("/cam/index.m3u8"))[0] == 404
     await until(lambda: origin.wanted == ["cam"])
+
+
+@pytest.mark.parametrize("origin", [1, 2], indirect=True)
+async def test_a_text_that_rests_is_asked_for_and_then_served_as_of_now(origin: Origin) -> None:
+    url = "/a/v/index.m3u8"
+    text = Put("a", url, b"old", "application/vnd.apple.mpegurl", cache="playlist", max_age_s=1)
+    origin.feed.put(text)
+    await origin.until(url, lambda *answer: answer == (200, b"old"))
+    origin.feed.rest("a")
+    for pid in delivery_pids():  # a successor knows of it, too
+        os.kill(pid, signal.SIGKILL)
+    asking = asyncio.create_task(origin.get("/a/v/1.m4s"))
+    assert await asking == (200, b"one")
+    asking = asyncio.create_task(origin.get(url))
+    await until(lambda: origin.wanted == ["a"])
+    assert not asking.done()
+    origin.feed.put(msgspec.structs.replace(text, body=b"new"))
+    origin.feed.wake("a")
+    assert await asking == (200, b"new")
 
 
 async def test_metrics_and_viewers_come_back_to_the_origin_and_from_it(origin: Origin) -> None:
