@@ -25,6 +25,14 @@ NOT_IN_SANS_IO = {
 
 SANS_IO = (
     "segmenter",
+    "webrtc/packet_ring.py",
+    "webrtc/packetizer.py",
+    "webrtc/python_viewer.py",
+    "webrtc/rtcp.py",
+    "webrtc/rtp",
+    "webrtc/srtp.py",
+    "webrtc/viewer_reports.py",
+    "webrtc/viewer_stream.py",
     "streaming/ingest/flv.py",
     "streaming/ingest/rtmp/amf0.py",
     "streaming/ingest/rtmp/chunk_stream.py",

@@ -1,0 +1,373 @@
+"""One stream of one viewer: which packets come next and how they are headed. Sans-IO.
+
+The specification of the C. A stream reads one ring; a second one may be pending, to which it goes
+over at a key frame. Its sequence numbers have no gaps whatever happens, its timestamps are those
+of media time plus an offset, so both continue across a switch by themselves.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from webrtc.packet_ring import AccessUnit, PacketRing, is_after
+from webrtc.rtcp import render_sender_report
+from webrtc.srtp import SrtpSender
+from webrtc.viewer_reports import ReportStatistics, SentPackets
+from webrtc.viewer_settings import Kind, Since, StreamSettings
+
+CHUNK_PACKETS: Final = 16
+"""Sent to one viewer before others have their turn: enough to make GSO worth while, 20 kB."""
+
+PACE_SLACK_S: Final = 0.001
+"""Earlier than the pace has it by this much will do: fewer timers."""
+
+MAX_LAG_S: Final = 1.0
+"""A viewer that is sent pictures this much late goes to the newest key frame, if there is one."""
+
+SWITCH_WAIT_S: Final = 0.25
+"""For the other rendition, whose encoder may be slower, when this one has come to a key frame; and
+for this one, when the other has. Then the switch waits for the next, or does without."""
+
+RUNS_KEPT: Final = 8
+"""Stretches of sequence numbers that packets are found by when they are asked for again."""
+
+RESEND_RATE: Final = 500
+"""Packets a second, and at once, that one viewer may have resent: twice the packets of a 2.7 Mb/s
+stream. More loss than that is no case for retransmission."""
+
+RESENT_KEPT: Final = 128
+RESEND_LEAST_S: Final = 0.01
+"""A packet is not sent again within a round trip, or this."""
+
+REPORT_INTERVAL_S: Final = 1.0
+
+NTP_EPOCH_S: Final = 2_208_988_800
+"""1970 by NTP, which counts from 1900."""
+
+_EXTENSION_PROFILE: Final = 0xBEDE
+
+
+@dataclass(slots=True)
+class _Run:
+    """Packets of one ring that have successive sequence numbers."""
+
+    first_index: int
+    ring: PacketRing
+    first_packet: int
+    count: int = 0
+
+
+class ViewerStream:
+    """Cursor, numbers and counters of one stream. Called by the one thread that sends it."""
+
+    def __init__(
+        self, kind: Kind, settings: StreamSettings, sender: SrtpSender, sent: SentPackets
+    ) -> None:
+        self.kind = kind
+        self.settings = settings
+        self.reports = ReportStatistics(settings.clock_rate)
+        self.ring: PacketRing | None = None
+        self.pending: PacketRing | None = None
+        self.wake_s = math.inf
+        """When to look again although nothing was written: pace, or a wait for a switch."""
+        self.packets = self.bytes = self.resent = self.nacks = self.skipped = 0
+        self._sender = sender
+        self._sent = sent
+        self._cursor = 0
+        self._waits_for_key = False
+        self._wait_until_s = math.inf
+        self._index = settings.first_sequence
+        self._rtx_index = settings.rtx_first_sequence
+        self._last: AccessUnit | None = None
+        self._last_clock_rate = settings.clock_rate
+        self._runs: deque[_Run] = deque(maxlen=RUNS_KEPT)
+        self._since_s = 0.0
+        self._next_send_s = 0.0
+        self._report_s = 0.0
+        self._tokens = float(RESEND_RATE)
+        self._tokens_s = 0.0
+        self._resent: list[tuple[int, float]] = [(-1, 0.0)] * RESENT_KEPT
+
+    def late_s(self, now_s: float) -> float:
+        """How long what was sent last had been waiting; 0.0 for what a joiner is sent of before."""
+        if self._last is None or self._last.written_s < self._since_s:
+            return 0.0
+        return now_s - self._last.written_s
+
+    # -- what to play ------------------------------------------------------------------------
+
+    def play(self, ring: PacketRing, since: Since, now_s: float) -> None:
+        """Begin with a ring, or go over to it at a key frame later than what was sent."""
+        self._wait_until_s = math.inf
+        if self.ring is None:
+            self._start(ring, since, now_s)
+        else:
+            self.pending = None if ring is self.ring else ring
+
+    def _start(self, ring: PacketRing, since: Since, now_s: float) -> None:
+        self.ring, self.pending, self._since_s = ring, None, now_s
+        key = ring.newest_key() if since == "key" else None
+        if key is not None and self._last is not None:
+            key = key if is_after(key.timestamp, self._last.timestamp) else None
+        self._waits_for_key = key is None
+        self._cursor = ring.next_packet if key is None else key.first_packet
+
+    def pause(self, _now_s: float) -> None:
+        """Send nothing more until the next ``play``; what was sent can still be asked for."""
+        self.ring = self.pending = None
+
+    def drop_ring(self, ring: PacketRing, now_s: float) -> None:
+        """The ring goes."""
+        self.pending = None if self.pending is ring else self.pending
+        if self.ring is ring:
+            self.ring, follower = None, self.pending
+            if follower is not None:
+                self._start(follower, "key", now_s)
+        self._runs = deque((run for run in self._runs if run.ring is not ring), maxlen=RUNS_KEPT)
+
+    def skip(self) -> None:
+        """Lose everything up to the next key frame."""
+        self.skipped += 1
+        if self.ring is not None:
+            self._cursor, self._waits_for_key = self.ring.next_packet, True
+
+    # -- what comes next ---------------------------------------------------------------------
+
+    def next_chunk(self, now_s: float, now_utc: float, pace_bitrate: int) -> list[bytes]:
+        """The next protected packets, at most CHUNK_PACKETS; none when it is not their time."""
+        self.wake_s = math.inf
+        chunk: list[bytes] = []
+        if self.kind == "video" and self._next_send_s > now_s + PACE_SLACK_S:
+            self.wake_s = self._next_send_s
+            return chunk
+        while len(chunk) < CHUNK_PACKETS:
+            unit = self._next_unit(now_s)
+            if unit is None:
+                break
+            offset = self._cursor - unit.first_packet
+            for place in range(offset, len(unit.payloads)):
+                if len(chunk) == CHUNK_PACKETS:
+                    break
+                chunk.append(self._next_packet(unit, place, now_s, now_utc))
+        if self.kind == "video" and chunk:
+            start_s = max(self._next_send_s, now_s)
+            self._next_send_s = start_s + sum(map(len, chunk)) * 8 / pace_bitrate
+        return chunk
+
+    def _next_unit(self, now_s: float) -> AccessUnit | None:
+        """The unit at the cursor, after all decisions that fall at its beginning."""
+        if self.ring is None:
+            return None
+        unit = self.ring.unit_at(self._cursor)
+        if unit is not None and self._cursor > unit.first_packet:
+            return unit
+        if self.pending is not None and not self._is_ready_to_switch(unit, self.pending, now_s):
+            return None
+        ring = self.ring
+        unit = ring.unit_at(self._cursor)
+        if self._cursor < ring.first_packet or (
+            unit is not None and now_s - unit.written_s > MAX_LAG_S
+        ):
+            unit = self._catch_up(ring, unit)
+        while unit is not None and self._waits_for_key and not unit.is_key:
+            self._cursor = unit.end_packet
+            unit = ring.unit_at(self._cursor)
+        if unit is not None:
+            self._waits_for_key = False
+        return unit
+
+    def _catch_up(self, ring: PacketRing, unit: AccessUnit | None) -> AccessUnit | None:
+        """To the newest key frame, when it is later than the cursor; without one, wait for it."""
+        key = ring.newest_key()
+        if key is not None and key.first_packet > self._cursor:
+            self.skipped += 1
+            self._cursor, self._waits_for_key = key.first_packet, False
+            return key
+        if unit is None:
+            self.skipped += 1
+            self._cursor, self._waits_for_key = ring.next_packet, True
+        return unit
+
+    def _is_ready_to_switch(
+        self, unit: AccessUnit | None, pending: PacketRing, now_s: float
+    ) -> bool:
+        """Whether to go on; goes over to the pending ring when that is due, and waits for the
+        slower of the two where their key frames are to meet."""
+        if self._last is None or self._waits_for_key:
+            self._start(pending, "key", now_s)
+            return True
+        key = pending.first_key_after(self._last.timestamp)
+        if key is not None and unit is not None:
+            if is_after(key.timestamp, unit.timestamp):
+                self._wait_until_s = math.inf
+                return True  # this rendition's pictures up to that key frame first
+            self._switch(pending, key)
+            return True
+        if key is None and (unit is None or not unit.is_key):
+            self._wait_until_s = math.inf
+            return True
+        if self._wait_until_s == math.inf:
+            self._wait_until_s = now_s + SWITCH_WAIT_S
+        if now_s < self._wait_until_s:
+            self.wake_s = self._wait_until_s
+            return False
+        if key is not None:
+            self._switch(pending, key)
+        return True
+
+    def _switch(self, pending: PacketRing, key: AccessUnit) -> None:
+        self.ring, self.pending, self._wait_until_s = pending, None, math.inf
+        self._cursor, self._waits_for_key = key.first_packet, False
+
+    # -- how it is sent ----------------------------------------------------------------------
+
+    def _next_packet(self, unit: AccessUnit, place: int, now_s: float, now_utc: float) -> bytes:
+        assert self.ring is not None
+        run = self._runs[-1] if self._runs else None
+        follows = (
+            run is not None
+            and run.ring is self.ring
+            and run.first_packet + run.count == self._cursor
+        )
+        if run is None or not follows:
+            run = _Run(self._index, self.ring, self._cursor)
+            self._runs.append(run)
+        payload = unit.payloads[place]
+        header = self._header(unit, place, self._index, now_s, now_utc, len(payload))
+        packet = self._sender.protect(header, payload, self._index)
+        run.count += 1
+        self._index += 1
+        self._cursor += 1
+        self._last, self._last_clock_rate = unit, self.ring.clock_rate
+        self.packets += 1
+        self.bytes += len(payload)
+        return packet
+
+    def _header(
+        self,
+        unit: AccessUnit,
+        place: int,
+        index: int,
+        now_s: float,
+        now_utc: float,
+        size: int,
+        *,
+        is_rtx: bool = False,
+    ) -> bytes:
+        """RFC 3550 5.1 and, where negotiated, RFC 8285 4.2."""
+        settings = self.settings
+        ssrc, kind = settings.ssrc, settings.payload_type
+        if is_rtx:
+            ssrc, kind = settings.rtx_ssrc, settings.rtx_payload_type
+        is_last = place == len(unit.payloads) - 1 and self.kind == "video"
+        timestamp = unit.timestamp + settings.timestamp_offset & 0xFFFFFFFF
+        extension = self._extension(now_s, now_utc, size)
+        first = 0x90 if extension else 0x80
+        numbers = (first, kind | is_last << 7, index & 0xFFFF, timestamp, ssrc)
+        return struct.pack("!BBHII", *numbers) + extension
+
+    def _extension(self, now_s: float, now_utc: float, size: int) -> bytes:
+        settings, elements = self.settings, b""
+        if settings.mid_extension:
+            head = settings.mid_extension << 4 | len(settings.mid) - 1
+            elements += bytes((head,)) + settings.mid
+        if settings.abs_send_time_extension:
+            ticks = int((now_utc + NTP_EPOCH_S) * 262_144) & 0xFFFFFF  # 6.18 bits of seconds
+            elements += bytes((settings.abs_send_time_extension << 4 | 2,))
+            elements += ticks.to_bytes(3, "big")
+        if settings.transport_cc_extension:
+            elements += bytes((settings.transport_cc_extension << 4 | 1,))
+            elements += self._sent.note(now_s, size).to_bytes(2, "big")
+        elements += bytes(-len(elements) % 4)
+        if not elements:
+            return b""
+        return struct.pack("!HH", _EXTENSION_PROFILE, len(elements) // 4) + elements
+
+    def sender_report(self, now_s: float, now_utc: float, cname: str) -> bytes | None:
+        """An SR when it is time for one (RFC 3550 6.4.1).
+
+        Its two clocks are both told by media time, which is UTC: RTP time is what the last access
+        unit's would be now. So the reports of two streams agree to the tick, however their
+        packets were delayed.
+        """
+        unit = self._last
+        if unit is None or self.ring is None or now_s < self._report_s:
+            return None
+        self._report_s = now_s + REPORT_INTERVAL_S
+        ticks = math.floor((now_utc - unit.media_utc_s) * self._last_clock_rate + 0.5)
+        timestamp = unit.timestamp + ticks + self.settings.timestamp_offset & 0xFFFFFFFF
+        numbers = (ntp_of(now_utc), timestamp, self.packets, self.bytes)
+        report = render_sender_report(self.settings.ssrc, cname, *numbers)
+        return self._sender.protect_rtcp(report)
+
+    # -- what is asked for again -------------------------------------------------------------
+
+    def resend(
+        self, sequences: tuple[int, ...], now_s: float, now_utc: float, rtt_s: float
+    ) -> list[bytes]:
+        """The packets of a NACK that are still there, within bounds."""
+        self._tokens += (now_s - self._tokens_s) * RESEND_RATE
+        self._tokens = min(self._tokens, float(RESEND_RATE))
+        self._tokens_s = now_s
+        packets: list[bytes] = []
+        for sequence in sequences:
+            self.nacks += 1
+            packet = self._resend_one(sequence, now_s, now_utc, max(rtt_s, RESEND_LEAST_S))
+            if packet is not None:
+                packets.append(packet)
+        self.resent += len(packets)
+        return packets
+
+    def _resend_one(
+        self, sequence: int, now_s: float, now_utc: float, pause_s: float
+    ) -> bytes | None:
+        index = self._index - 1 - ((self._index - 1 - sequence) & 0xFFFF)
+        slot = index % RESENT_KEPT
+        if self._tokens < 1.0 or index < 0:
+            return None
+        if self._resent[slot][0] == index and now_s - self._resent[slot][1] < pause_s:
+            return None
+        found = self._find(index)
+        if found is None:
+            return None
+        packet = self._repeat(*found, index, now_s, now_utc)
+        if packet is not None:
+            self._tokens -= 1.0
+            self._resent[slot] = (index, now_s)
+        return packet
+
+    def _find(self, index: int) -> tuple[AccessUnit, int] | None:
+        for run in reversed(self._runs):
+            if run.first_index <= index < run.first_index + run.count:
+                packet = run.first_packet + index - run.first_index
+                unit = run.ring.unit_at(packet)
+                return None if unit is None else (unit, packet - unit.first_packet)
+        return None
+
+    def _repeat(
+        self, unit: AccessUnit, place: int, index: int, now_s: float, now_utc: float
+    ) -> bytes | None:
+        """RFC 4588 4; without RTX the very same bytes, which need a header that never changes."""
+        settings, payload = self.settings, unit.payloads[place]
+        if settings.rtx_ssrc:
+            size = len(payload) + 2
+            header = self._header(unit, place, self._rtx_index, now_s, now_utc, size, is_rtx=True)
+            original = (index & 0xFFFF).to_bytes(2, "big")
+            packet = self._sender.protect(header, original + payload, self._rtx_index)
+            self._rtx_index += 1
+            return packet
+        if settings.abs_send_time_extension or settings.transport_cc_extension:
+            return None
+        header = self._header(unit, place, index, now_s, now_utc, len(payload))
+        return self._sender.protect(header, payload, index)
+
+
+def ntp_of(utc_s: float) -> int:
+    """64-bit NTP (RFC 3550 4)."""
+    seconds = math.floor(utc_s + NTP_EPOCH_S)
+    fraction = int((utc_s + NTP_EPOCH_S - seconds) * 4294967296.0)
+    return (seconds & 0xFFFFFFFF) << 32 | fraction
