@@ -1,0 +1,200 @@
+"""DTLS-SRTP by aiortc's RTCDtlsTransport, without its SRTP: keys come out, media go elsewhere.
+
+`ContractTest` of tests/webrtc/test_dtls_contract.py names what we lean on beyond aiortc's public
+interface: `_set_role`, `_srtp_profiles`, `_setup_srtp`, `_ssl`, `_create_ssl_context`, and that a
+transport is asked for `role`, `_recv` and `_send`, nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_80,
+    SRTPProtectionProfile,
+)
+from OpenSSL import SSL
+
+from webrtc.viewer_settings import SrtpKeys, SrtpProfile
+
+PROFILES = (SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80)
+"""In our order of preference, which decides when we are the DTLS server: GCM with 128 bits costs
+a third of SHA-1 for each packet."""
+
+_PROFILE_WORDS = {
+    SRTP_AEAD_AES_128_GCM.openssl_profile: SrtpProfile.AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM.openssl_profile: SrtpProfile.AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_80.openssl_profile: SrtpProfile.AES128_CM_SHA1_80,
+}
+
+_CIPHERS = b":".join(
+    (
+        b"ECDHE-ECDSA-AES128-GCM-SHA256",
+        b"ECDHE-RSA-AES128-GCM-SHA256",
+        b"ECDHE-ECDSA-CHACHA20-POLY1305",
+        b"ECDHE-RSA-CHACHA20-POLY1305",
+        b"ECDHE-ECDSA-AES128-SHA",
+        b"ECDHE-RSA-AES128-SHA",
+        b"ECDHE-ECDSA-AES256-SHA",
+        b"ECDHE-RSA-AES256-SHA",
+    )
+)
+"""aiortc's, and the same with RSA: GStreamer's certificates are RSA (1.22)."""
+
+_MAX_WAITING_DATAGRAMS = 32
+"""A flight is two to six datagrams; more that wait are a flood, or repetitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedKeys:
+    """What DTLS agreed on (RFC 5764 4.2): the keys of what we send and of what we receive."""
+
+    send: SrtpKeys
+    receive: SrtpKeys
+
+
+class Certificate(RTCCertificate):
+    """Our certificate, whose TLS context all sessions share: making one costs a millisecond."""
+
+    _context: SSL.Context | None = None
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        if self._context is None:
+            self._context = super()._create_ssl_context(srtp_profiles)
+            self._context.set_cipher_list(_CIPHERS)
+        return self._context
+
+
+class _Pipe:
+    """In the place of aiortc's RTCIceTransport: datagrams in from the mux, and out to it."""
+
+    role = "controlled"
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send_datagram = send
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MAX_WAITING_DATAGRAMS)
+        self.is_closed = False
+
+    def receive(self, datagram: bytes) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(datagram)
+
+    def close(self) -> None:
+        self.is_closed = True
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(None)
+
+    async def _recv(self) -> bytes:
+        datagram = None if self.is_closed else await self._waiting.get()
+        if datagram is None:
+            raise ConnectionError
+        return datagram
+
+    async def _send(self, datagram: bytes) -> None:
+        if not self.is_closed:
+            self._send_datagram(datagram)
+
+
+class _KeyTransport(RTCDtlsTransport):
+    """Gives its keys instead of making libsrtp sessions, which the fan-out makes needless."""
+
+    keys: NegotiatedKeys | None = None
+
+    def _setup_srtp(self) -> None:
+        assert self._ssl is not None, "aiortc calls this after its handshake"
+        chosen = self._ssl.get_selected_srtp_profile()
+        profile = next((each for each in PROFILES if each.openssl_profile == chosen), None)
+        if profile is None:
+            self._set_state(type(self._state).FAILED)
+            return
+        length = 2 * (profile.key_length + profile.salt_length)
+        material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", length)
+        ours = 1 if self._role == "server" else 0
+        self.keys = NegotiatedKeys(
+            _keys(profile, material, ours), _keys(profile, material, 1 - ours)
+        )
+
+
+def _keys(profile: SRTPProtectionProfile, material: bytes, side: int) -> SrtpKeys:
+    both = profile.get_key_and_salt(material, side)
+    at = profile.key_length
+    return SrtpKeys(_PROFILE_WORDS[profile.openssl_profile], both[:at], both[at:])
+
+
+class DtlsTransport:
+    """Owns the DTLS association of one session, and the task that drives it.
+
+    ``send`` takes what is to go to the peer; ``on_end`` is called once, when the handshake failed
+    or the association ended, with the reason. Data channels stand on `transport`.
+    """
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        *,
+        is_server: bool,
+        send: Callable[[bytes], None],
+        on_keys: Callable[[NegotiatedKeys], None],
+        on_end: Callable[[str], None],
+    ) -> None:
+        self._pipe = _Pipe(send)
+        self.transport = _KeyTransport(cast(Any, self._pipe), [certificate])
+        self.transport._srtp_profiles = list(PROFILES)
+        self.transport._set_role("server" if is_server else "client")
+        self._on_keys = on_keys
+        self._on_end = on_end
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, fingerprints: list[RTCDtlsFingerprint]) -> None:
+        """Begin, or wait for the peer to begin, the handshake."""
+        self._task = asyncio.get_running_loop().create_task(self._run(fingerprints))
+
+    def receive(self, datagram: bytes) -> None:
+        """A DTLS record of the peer; before `start` it waits."""
+        self._pipe.receive(datagram)
+
+    def close(self) -> None:
+        """Say goodbye (close_notify) and end; nothing is reported any more."""
+        self._on_end = _ignore
+        task, self._task = self._task, asyncio.get_running_loop().create_task(self._stop())
+        if task is not None:
+            task.cancel()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether none of its tasks runs."""
+        return self._task is None or self._task.done()
+
+    async def wait_closed(self) -> None:
+        """After `close`: until nothing of it runs any more."""
+        if self._task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self, fingerprints: list[RTCDtlsFingerprint]) -> None:
+        await self.transport.start(RTCDtlsParameters(fingerprints=fingerprints))
+        if self.transport.keys is None or self.transport.state != "connected":
+            self._on_end("DTLS handshake failed")
+            return
+        self.transport.add_listener("statechange", self._look)
+        self._on_keys(self.transport.keys)
+
+    def _look(self) -> None:
+        if self.transport.state == "closed":
+            self._on_end("closed by the peer")
+
+    async def _stop(self) -> None:
+        await self.transport.stop()
+        self._pipe.close()
+
+
+def _ignore(reason: str) -> None:
+    """Nobody listens any more."""

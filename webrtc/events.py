@@ -1,0 +1,42 @@
+"""What signalling tells its owner, besides the answers to what it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConnected:
+    """Media may flow."""
+
+    session_id: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """The session is over; it is in no table any more."""
+
+    session_id: str
+    stream: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameWanted:
+    """Subscribers cannot go on without a key frame of this track; many askers are one event."""
+
+    stream: str
+    track: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionsWanted:
+    """Which renditions of a stream somebody is to be sent, whether they exist yet or not."""
+
+    stream: str
+    tracks: frozenset[str]
+
+
+SignallingEvent: TypeAlias = SessionConnected | SessionClosed | KeyFrameWanted | RenditionsWanted

@@ -1,0 +1,247 @@
+"""Offer in, answer out; trickle, restart, close: the one door to all peers. Start reading here.
+
+    signalling.announce("live/foo", renditions)          what there is to watch; again on a change
+    answer = signalling.subscribe("live/foo", offer, client)      WHEP POST
+    result = signalling.patch(answer.session_id, if_match, body)  WHEP and WHIP PATCH
+    signalling.close(answer.session_id)                           DELETE
+    signalling.handle_timer(now)                                  every `TIMER_S`
+
+Streams are opaque strings here. Errors are of `webrtc/errors.py`, each with its HTTP status. What
+happens without being asked (connected, closed, a key frame wanted) goes to ``on_event``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from webrtc.answer import REJECTED, AnsweredMedia, TransportAnswer, render_answer
+from webrtc.audience import Audience
+from webrtc.certificates import Certificates
+from webrtc.errors import NotLive, PreconditionFailed, PreconditionMissing
+from webrtc.events import SessionClosed, SessionConnected, SignallingEvent
+from webrtc.fanout import Fanout
+from webrtc.fanout_events import AddressChanged, Bye, Event, PictureLost, ViewerSummary
+from webrtc.fragment import parse_fragment, render_fragment
+from webrtc.ice import Flow, RandomBytes
+from webrtc.ice_lite import IceAgent
+from webrtc.negotiation import Fit
+from webrtc.offer import Offer, OfferedMedia, parse_offer
+from webrtc.peer_port import PeerPort
+from webrtc.rendition import Rendition
+from webrtc.session import Role, Session, State
+from webrtc.session_table import SessionLimits, SessionTable
+from webrtc.subscriber import Subscriber
+from webrtc.subscription import answer_subscription
+
+TIMER_S = 0.05
+"""How often `handle_timer` is due: the pace of checks, and how late a lost picture is noticed."""
+
+_CNAME_BYTES = 8
+_SESSION_ID_BYTES = 16
+"""128 bits: the session's URL is all that is needed to end it (RFC 9725 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a POST is answered with: 201, Location, ETag."""
+
+    session_id: str
+    sdp: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchResult:
+    """What a PATCH is answered with: 204, or after a restart 200 with a fragment and new ETag."""
+
+    http_status: int
+    fragment: str = ""
+    etag: str = ""
+
+
+class Signalling:
+    """Owns all peers. Its methods are called on the event loop that it was made on.
+
+    ``client`` is who asks: the address of the HTTP client, for the bound per address. ``now`` is
+    the loop's clock.
+    """
+
+    def __init__(
+        self,
+        port: PeerPort,
+        fanout: Fanout,
+        on_event: Callable[[SignallingEvent], None],
+        *,
+        now: Callable[[], float],
+        limits: SessionLimits | None = None,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> None:
+        self._port = port
+        self._fanout = fanout
+        self._on_event = on_event
+        self._now = now
+        self._random_bytes = random_bytes
+        self._certificates = Certificates()
+        self._audience = Audience(on_event)
+        self._sessions = SessionTable(limits or SessionLimits(), port.table, self._changed)
+
+    def __len__(self) -> int:
+        """How many sessions there are."""
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        """All sessions."""
+        return iter(self._sessions)
+
+    def announce(self, stream: str, renditions: Sequence[Rendition]) -> None:
+        """What the stream offers from now on; subscribers go on with what is still there."""
+        self._audience.announce(stream, renditions)
+
+    def withdraw(self, stream: str, reason: str = "the stream has ended") -> None:
+        """Nothing is to be watched there any more; its subscribers' sessions are closed."""
+        for subscriber in self._audience.withdraw(stream):
+            self._sessions.close_role(subscriber, reason, self._now())
+
+    def subscribe(
+        self, stream: str, offer_sdp: str, client: str, *, worst: Fit = Fit.TOLERATED
+    ) -> Answer:
+        """Answer a viewer's offer.
+
+        ``worst`` INCLUDED refuses (NoCommonCodec) a viewer whose profiles do not include one of
+        the stream's, for a path that can encode what such viewers need. Raises NotLive,
+        MalformedSdp, UnacceptableOffer, NoCommonCodec, TooManySessions.
+        """
+        self._sessions.check_room(client)
+        renditions = self._audience.renditions(stream)
+        if not renditions:
+            raise NotLive("nobody publishes this stream now")
+        offer = parse_offer(offer_sdp)
+        tracks = [each.track for each in renditions]
+        media, plans = answer_subscription(offer, tracks, self._random_bytes, worst=worst)
+        agent, cname = self._new_agent(offer), self._random_bytes(_CNAME_BYTES).hex()
+        role = Subscriber(
+            self._fanout, stream, plans, renditions, agent, self._port.media_flow, cname
+        )
+        answer = self._open(stream, client, offer, media, agent, role, cname)
+        self._audience.add(role)
+        return answer
+
+    def patch(self, session_id: str, if_match: str | None, body: str) -> PatchResult:
+        """Trickled candidates or an ICE restart (RFC 9725 4.3).
+
+        Raises SessionNotFound, PreconditionMissing, PreconditionFailed, MalformedSdp; the session
+        goes on as it was.
+        """
+        session = self._sessions.find(session_id)
+        if if_match is None:
+            raise PreconditionMissing("a PATCH needs If-Match: the ETag of its ICE session, or *")
+        tags = [tag.strip() for tag in if_match.split(",")]
+        if "*" not in tags and session.etag not in tags:
+            raise PreconditionFailed("this ICE session has been restarted")
+        fragment = parse_fragment(body)
+        is_restart = fragment.ice is not None and fragment.ice != session.agent.remote
+        if fragment.ice is not None and is_restart:
+            session.restart(fragment.ice, self._new_etag())
+            self._sessions.update_ufrags(session)
+        session.agent.add_candidates(fragment.candidates, self._port.by_version)
+        if not is_restart:
+            return PatchResult(204)
+        local, first = session.agent.local, session.first_media
+        text = render_fragment(local, self._port.candidates, _media_line(first), first.mid)
+        return PatchResult(200, text, session.etag)
+
+    def close(self, session_id: str, reason: str = "closed by request") -> None:
+        """End a session. Raises SessionNotFound, also the second time."""
+        self._sessions.find(session_id).close(reason, self._now())
+
+    def session(self, session_id: str) -> Session:
+        """One session. Raises SessionNotFound."""
+        return self._sessions.find(session_id)
+
+    def handle_timer(self, now: float) -> None:
+        """Send what is due, end whose time is over, and judge what viewers reported."""
+        for event in self._fanout.poll():
+            self._take(event, now)
+        self._sessions.handle_timer(now)
+        self._audience.handle_timer(now)
+
+    async def wait_closed(self) -> None:
+        """Close all sessions and wait until nothing of them runs."""
+        await self._sessions.wait_closed(self._now())
+
+    def _take(self, event: Event, now: float) -> None:
+        subscriber = self._audience.find_viewer(event.viewer)
+        if subscriber is None:
+            return
+        match event:
+            case ViewerSummary():
+                subscriber.judge(event, now)
+            case PictureLost():
+                self._audience.ask_for_key_frame(subscriber, event.kind)
+            case AddressChanged(_, (host, port), socket):
+                self._sessions.follow(subscriber, Flow(socket, host, port))
+            case Bye():
+                self._sessions.close_role(subscriber, "the viewer has left", now)
+
+    def _changed(self, session: Session, now: float) -> None:
+        role = session.role
+        if session.state is State.CONNECTED:
+            if isinstance(role, Subscriber):
+                self._audience.connect(role)
+            self._on_event(SessionConnected(session.session_id, session.stream))
+        elif session.state is State.CLOSED:
+            if isinstance(role, Subscriber):
+                self._audience.remove(role)
+            self._on_event(SessionClosed(session.session_id, session.stream, session.reason))
+
+    def _new_agent(self, offer: Offer) -> IceAgent:
+        agent = IceAgent(
+            offer.ice, random_bytes=self._random_bytes, now=self._now(), lite=self._port.is_lite
+        )
+        agent.add_candidates(offer.candidates, self._port.by_version)
+        return agent
+
+    def _open(
+        self,
+        stream: str,
+        client: str,
+        offer: Offer,
+        media: Sequence[AnsweredMedia],
+        agent: IceAgent,
+        role: Role,
+        cname: str,
+    ) -> Answer:
+        certificate = self._certificates.current(self._now())
+        session = Session(
+            self._random_bytes(_SESSION_ID_BYTES).hex(),
+            stream,
+            offer,
+            next(each.offered for each in media if each.direction != REJECTED),
+            agent,
+            role,
+            certificate=certificate,
+            send=self._port.send,
+            on_change=self._sessions.changed,
+            now=self._now(),
+        )
+        session.etag = self._new_etag()
+        self._sessions.add(session, client)
+        transport = TransportAnswer(
+            agent.local,
+            self._port.is_lite,
+            self._port.candidates,
+            certificate.getFingerprints()[0],
+            "active" if offer.setup == "passive" else "passive",
+        )
+        number = int.from_bytes(self._random_bytes(7), "big")
+        sdp = render_answer(number, transport, media, cname=cname)
+        return Answer(session.session_id, sdp, session.etag)
+
+    def _new_etag(self) -> str:
+        return f'"{self._random_bytes(8).hex()}"'
+
+
+def _media_line(media: OfferedMedia) -> str:
+    return f"m={media.kind} 9 {media.protocol} {' '.join(media.formats)}"

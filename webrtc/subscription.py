@@ -1,0 +1,172 @@
+"""What a viewer's offer is answered with (WHEP): one video and one audio that we send, sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segmenter.media import Codec, MediaType, Track
+from webrtc.answer import REJECTED, AnsweredMedia
+from webrtc.errors import NoCommonCodec, UnacceptableOffer
+from webrtc.ice import RandomBytes
+from webrtc.negotiation import (
+    ABS_SEND_TIME,
+    MID,
+    TRANSPORT_CC,
+    Fit,
+    choose_codec,
+    choose_extensions,
+    choose_feedback,
+    codec_of,
+    fit,
+)
+from webrtc.offer import Offer, OfferedCodec, OfferedMedia
+from webrtc.viewer_settings import MAX_MID_BYTES, Kind, StreamSettings
+
+_KINDS: dict[str, Kind] = {"video": "video", "audio": "audio"}
+
+_MAX_FMTP_CHARACTERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class SendPlan:
+    """One stream that we shall send, and what may be sent on it."""
+
+    kind: Kind
+    codec: OfferedCodec
+    worst: Fit
+    settings: StreamSettings
+
+    def suits(self, track: Track) -> bool:
+        """Whether the track may be sent with the negotiated payload type."""
+        suits = fit(track, self.codec)
+        return suits is not None and suits <= self.worst
+
+
+def check_transport(offer: Offer, accepted: Sequence[OfferedMedia]) -> None:
+    """One bundle, one transport, RTCP on it: we have no other. Raises UnacceptableOffer."""
+    if offer.is_lite:
+        raise UnacceptableOffer("both sides are ICE lite, so nobody would check")
+    if not all(each.has_rtcp_mux for each in accepted):
+        raise UnacceptableOffer("the offer lacks a=rtcp-mux")
+    if len(accepted) > 1 and not all(each.mid in offer.bundle for each in accepted):
+        raise UnacceptableOffer("the offer does not bundle its media (a=group:BUNDLE)")
+
+
+def answer_subscription(
+    offer: Offer, tracks: Sequence[Track], random_bytes: RandomBytes, *, worst: Fit
+) -> tuple[list[AnsweredMedia], list[SendPlan]]:
+    """What to say to each m-section, and what to send.
+
+    Audio is agreed on when the path has any, even if its only audio is AAC: an Opus rendition may
+    begin later. Raises UnacceptableOffer and NoCommonCodec.
+    """
+    wanting = [each for each in offer.media if _wants(each)]
+    if not wanting:
+        raise UnacceptableOffer("the offer has no audio or video that it would receive")
+    answers: list[AnsweredMedia] = []
+    plans: list[SendPlan] = []
+    for media in offer.media:
+        chosen = None
+        if media in wanting and not any(plan.kind == media.kind for plan in plans):
+            chosen = _choose(media, tracks, worst)
+        if chosen is None:
+            answers.append(_refuse(media))
+            continue
+        answered, plan = _accept(media, chosen, tracks, random_bytes)
+        answers.append(answered)
+        plans.append(plan)
+    if not plans:
+        raise NoCommonCodec(
+            "the offer has no codec of this stream",
+            value=sorted({track.codec.value for track in tracks}),
+        )
+    accepted = [each.offered for each in answers if each.direction != REJECTED]
+    check_transport(offer, accepted)
+    return answers, plans
+
+
+def _wants(media: OfferedMedia) -> bool:
+    is_open = not media.is_rejected and media.direction in ("recvonly", "sendrecv")
+    return is_open and media.kind in _KINDS and "SAVPF" in media.protocol
+
+
+def _choose(
+    media: OfferedMedia, tracks: Sequence[Track], worst: Fit
+) -> tuple[OfferedCodec, Fit] | None:
+    kind = MediaType(media.kind)
+    of_kind = [track for track in tracks if track.media_type is kind]
+    chosen = choose_codec(of_kind, media, worst)
+    if chosen is None and kind is MediaType.AUDIO and of_kind:
+        opus = next((each for each in media.codecs if codec_of(each) is Codec.OPUS), None)
+        return None if opus is None else (opus, worst)
+    return chosen
+
+
+def _refuse(media: OfferedMedia) -> AnsweredMedia:
+    """Inactive keeps the section for later; it needs a codec that both know."""
+    codec = next((each for each in media.codecs if codec_of(each) is not None), None)
+    if codec is None or media.is_rejected or media.kind not in _KINDS or not media.has_rtcp_mux:
+        return AnsweredMedia(media, REJECTED)
+    return AnsweredMedia(media, "inactive", codec, answer_parameters(codec))
+
+
+def _accept(
+    media: OfferedMedia,
+    chosen: tuple[OfferedCodec, Fit],
+    tracks: Sequence[Track],
+    random_bytes: RandomBytes,
+) -> tuple[AnsweredMedia, SendPlan]:
+    codec, worst = chosen
+    feedback = choose_feedback(media, codec, prefer_remb=True)
+    extensions = choose_extensions(media, feedback)
+    if len(media.mid.encode()) > MAX_MID_BYTES:
+        extensions.pop(MID, None)
+    parameters = answer_parameters(codec)
+    if codec.name == "OPUS" and any(t.codec is Codec.OPUS and t.channels == 2 for t in tracks):
+        parameters += ";stereo=1;sprop-stereo=1"  # RFC 7587 7.1: else players may mix to one
+    settings = _stream_settings(media, codec, extensions, random_bytes)
+    answered = AnsweredMedia(
+        media, "sendonly", codec, parameters, feedback, extensions, settings.ssrc, settings.rtx_ssrc
+    )
+    return answered, SendPlan(_KINDS[media.kind], codec, worst, settings)
+
+
+def answer_parameters(codec: OfferedCodec) -> str:
+    """What a=fmtp of the answer says."""
+    if codec.name == "OPUS":
+        return "minptime=10;useinbandfec=1"
+    pairs = [f"{key}={value}" if value else key for key, value in codec.parameters.items()]
+    parameters = ";".join(pairs)
+    return parameters if len(parameters) <= _MAX_FMTP_CHARACTERS else ""
+
+
+def _stream_settings(
+    media: OfferedMedia,
+    codec: OfferedCodec,
+    extensions: dict[str, int],
+    random_bytes: RandomBytes,
+) -> StreamSettings:
+    rtx = codec.rtx_payload_type
+    return StreamSettings(
+        ssrc=_random_ssrc(random_bytes),
+        payload_type=codec.payload_type,
+        clock_rate=codec.clock_rate,
+        rtx_ssrc=_random_ssrc(random_bytes) if rtx is not None else 0,
+        rtx_payload_type=rtx or 0,
+        mid=media.mid.encode() if MID in extensions else b"",
+        mid_extension=extensions.get(MID, 0),
+        abs_send_time_extension=extensions.get(ABS_SEND_TIME, 0),
+        transport_cc_extension=extensions.get(TRANSPORT_CC, 0),
+        first_sequence=_random(random_bytes, 2) >> 1,
+        rtx_first_sequence=_random(random_bytes, 2) >> 1,
+        timestamp_offset=_random(random_bytes, 4),
+    )
+
+
+def _random(random_bytes: RandomBytes, size: int) -> int:
+    return int.from_bytes(random_bytes(size), "big")
+
+
+def _random_ssrc(random_bytes: RandomBytes) -> int:
+    return _random(random_bytes, 4) or 1
