@@ -1,6 +1,7 @@
 """One decoded frame scaled to every rung, each from the next larger one.
 
-All of it happens in one thread, before any encoder sees a frame: scaling writes the colour fields
+All of it happens in one thread, without swscale's own, which cost 5 to 14 % more CPU and saved no
+time at 360, 1080 or 2160 lines, before any encoder sees a frame: scaling writes the colour fields
 of its source for a moment, which another thread must not read. The cascade costs about 6 % less
 than scaling each rung from the source.
 """
@@ -42,7 +43,10 @@ def _reformat(scaler: VideoReformatter, frame: VideoFrame, size: tuple[int, int]
             height,
             PIXEL_FORMAT,
             interpolation=Interpolation.BICUBIC,
+            threads=1,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
-    return scaler.reformat(frame, width, height, PIXEL_FORMAT, interpolation=Interpolation.BICUBIC)
+    return scaler.reformat(
+        frame, width, height, PIXEL_FORMAT, interpolation=Interpolation.BICUBIC, threads=1
+    )
