@@ -261,6 +261,7 @@ class TranscodeLink:
 
     def _send_start(self) -> None:
         self._answered = False
+        self._status = _without_trouble(self._status)
         start = self._start
         if start is not None and self._software_only:
             start = msgspec.structs.replace(start, encoder="software")
@@ -324,6 +325,12 @@ class TranscodeLink:
         level = logging.INFO if not reason else logging.WARNING
         logger.log(level, "path %s: transcoder %s%s", self._path, phase.value, _because(reason))
         self._on_state(state)
+
+
+def _without_trouble(status: StatusMessage) -> StatusMessage:
+    """What a worker has yet to say of a new source: nothing is wrong."""
+    rungs = tuple(msgspec.structs.replace(rung, shed=False) for rung in status.rungs)
+    return msgspec.structs.replace(status, rungs=rungs, hook="", trouble="")
 
 
 def _because(reason: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from segmenter.media import Sample, Track
 from streaming.config import PathConfig, RungConfig
+from streaming.transcode import transcode_link
 from streaming.transcode.ladder import plan_ladder
 from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeState
 from streaming.worker_process import RestartBackoff
@@ -64,13 +65,13 @@ class Path:
 
     async def wait_samples(self, **counts: int) -> None:
         while any(len(self.samples.get(name, ())) < n for name, n in counts.items()):
-            await self._wait_news()
+            await self.wait_news()
 
     async def wait_phase(self, phase: TranscodePhase) -> None:
         while self.link.state.phase is not phase:
-            await self._wait_news()
+            await self.wait_news()
 
-    async def _wait_news(self) -> None:
+    async def wait_news(self) -> None:
         self._news.clear()
         await asyncio.wait_for(self._news.wait(), 30)
 
@@ -141,6 +142,23 @@ async def test_new_tracks_make_a_new_ladder_in_the_same_worker(path: Path, clip:
     ]
     assert path.samples["low"][30].pts == EPOCH + MINUTE
     assert path.link.statistics().worker.starts == 1
+
+
+async def test_what_was_too_much_of_a_former_source_is_not_said_of_the_next(
+    clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcode_link, "MODULE", "tests.streaming.transcode.tired_worker")
+    path = Path()
+    path.link.start([clip.track])
+    await path.wait_phase(TranscodePhase.DEGRADED)
+    assert path.link.state.shed == ("mid",)
+    path.link.start([clip.track])
+    assert path.link.state.phase is TranscodePhase.STARTING
+    told = len(path.tracks)
+    while len(path.tracks) == told or path.link.state.phase is TranscodePhase.STARTING:
+        await path.wait_news()
+    assert path.link.state == TranscodeState(TranscodePhase.RUNNING)
+    await path.link.close()
 
 
 async def test_a_source_that_needs_nothing_starts_no_process() -> None:
