@@ -79,7 +79,7 @@ def headwater(core: int | None = None, settings: str = "") -> Iterator[Server]:
         config.write_text(
             f'log_level = "warning"\nstate_dir = "{directory / "state"}"\n'
             f'[http]\nlisten = "127.0.0.1:{http}"\n'
-            f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n'
+            f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n[webrtc]\nlisten = "127.0.0.1:0"\n'
             f'[paths."live/*"]\nladder = "copy"\n{settings}'
         )
         command = [headwater_command(), "serve", "--config", str(config)]

@@ -36,9 +36,12 @@ export function bitrateLabel(bitrate) {
 const APPLE = /^Apple/.test(navigator.vendor);
 const MSE = "ManagedMediaSource" in window || "MediaSource" in window;
 
-/** "hls", "dash" or "native" for this browser; null when it can play nothing of ours. */
+const WEBRTC = "RTCPeerConnection" in window;
+
+/** "hls", "dash", "native" or "webrtc" for this browser; null when it can play nothing of ours. */
 export function chooseEngine(wanted, video) {
   const native = video.canPlayType("application/vnd.apple.mpegurl") !== "";
+  if (wanted === "webrtc" && WEBRTC) return "webrtc";
   if (wanted === "dash" && MSE) return "dash";
   if (wanted === "hls" && MSE) return "hls";
   if (wanted === "native" && native) return "native";
@@ -48,27 +51,32 @@ export function chooseEngine(wanted, video) {
   return native ? "native" : null;
 }
 
-/** The engines this browser could use, in the order of the menu; more will come. */
+/** The engines this browser could use, in the order of the menu. */
 export function availableEngines(video) {
   const native = video.canPlayType("application/vnd.apple.mpegurl") !== "";
   // Chromium has a player of its own by now, but ours says more and chooses better.
-  return [...(native && (APPLE || !MSE) ? ["native"] : []), ...(MSE ? ["hls", "dash"] : [])];
+  return [
+    ...(native && (APPLE || !MSE) ? ["native"] : []),
+    ...(MSE ? ["hls", "dash"] : []),
+    ...(WEBRTC ? ["webrtc"] : []),
+  ];
 }
 
 /** An engine's name for people. */
 export function engineLabel(name, engines) {
   if (name === "native") return engines.includes("hls") ? "HLS, built in" : "HLS";
-  return name.toUpperCase();
+  return name === "webrtc" ? "WebRTC" : name.toUpperCase();
 }
 
 /** The engine called `name`, its library loaded only now; `options` is { lowLatency }. */
 export async function createEngine(name, video, on, options) {
   if (name === "dash") return new (await import("./engine_dash.js")).DashEngine(video, on, options);
+  if (name === "webrtc") return new (await import("./engine_webrtc.js")).WebrtcEngine(video, on);
   if (name === "native") return new (await import("./engine_native.js")).NativeEngine(video, on);
   return new (await import("./engine_hls.js")).HlsEngine(video, on, options);
 }
 
-/** The playlist or manifest an engine reads, relative to the page so that path prefixes stay. */
+/** The playlist or manifest an engine reads (for WebRTC: that tells of the stream), relative to the page so that path prefixes stay. */
 export function sourceUrl(name, { lowLatency = false } = {}) {
   const file = name !== "dash" ? "index.m3u8" : lowLatency ? "low-latency.mpd" : "manifest.mpd";
   return new URL(file, location.href.split(/[?#]/)[0]).href;

@@ -33,6 +33,8 @@ function card(path, old) {
   item.querySelector(".facts").textContent = facts(path);
   item.querySelector(".hls").href = encodeURI(path.urls.hls);
   item.querySelector(".dash").href = encodeURI(path.urls.dash);
+  item.querySelector(".webrtc").href = `${encodeURI(path.urls.page)}?engine=webrtc`;
+  item.querySelector(".webrtc").hidden = !path.urls.whep;
   return item;
 }
 
@@ -52,6 +54,7 @@ function showPaths(paths) {
 function showPush(server) {
   $("name").textContent = server.name === "headwater" ? "Headwater" : server.name;
   document.title = $("name").textContent;
+  for (const one of document.querySelectorAll("#push .webrtc")) one.hidden = !server.webrtc;
   if (!server.rtmp_listen) return;
   const [, host, port] = server.rtmp_listen.match(/^(.*):(\d+)$/);
   const loopback = /^(127\.|localhost$|\[::1\]$)/.test(host);

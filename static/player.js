@@ -23,7 +23,7 @@ const clock = new ServerClock();
 
 const status = {
   path,
-  engine: null, // "hls" | "dash" | "native"
+  engine: null, // "hls" | "dash" | "native" | "webrtc"
   state: "loading", // loading | waiting | playing | stalled | paused | ended | failed
   latency: null, // seconds behind the camera
   target: null, // seconds it means to be behind
@@ -63,6 +63,7 @@ let jumpedAt = 0;
 let playingSince = 0;
 let isSettled = false;
 let hasPlayed = false;
+let webrtcFailed = false; // this network or server has no WebRTC for us: HLS until the viewer asks again
 
 const controls = new Controls(video, {
   select: (id) => select(id),
@@ -82,6 +83,7 @@ function setState(state, title = "", detail = "") {
 
 const WORDS = {
   404: ["The stream has not started yet — waiting…", "It will begin here by itself."],
+  409: ["The stream has not started yet — waiting…", "It will begin here by itself."],
   410: ["The stream is not running at the moment — waiting…", "It will begin here by itself."],
   503: ["The stream is about to start…", "Just a moment."],
   network: ["The server cannot be reached — trying again…", "Please check your connection if this takes long."],
@@ -101,7 +103,7 @@ function wordsFor(code) {
 
 async function begin() {
   clearTimeout(retryTimer);
-  const name = chooseEngine(parameters.get("engine"), video);
+  const name = chooseEngine(webrtcFailed ? null : parameters.get("engine"), video);
   if (!name) {
     setState("failed", ...WORDS.unsupported);
     return;
@@ -160,6 +162,7 @@ function restartIfBlank() {
 
 /** Plays by another protocol; the address keeps the choice, so that a reload or a link has it. */
 function useEngine(name) {
+  webrtcFailed = false;
   parameters.set("engine", name);
   beginAnew();
 }
@@ -205,13 +208,24 @@ async function play() {
 
 function failed({ kind, status: code, detail }) {
   remember(`${kind}: ${detail}`);
+  const wasWebrtc = status.engine === "webrtc";
   stopEngine();
+  if (wasWebrtc && isNotForUs(kind, code)) {
+    webrtcFailed = true;
+    begin();
+    return;
+  }
   if (kind === "unsupported") {
     setState("failed", ...WORDS.unsupported);
     return;
   }
   setState("waiting", ...wordsFor(kind === "missing" ? code : kind));
   retry();
+}
+
+/** A stream that is not live is waited for; anything else that keeps WebRTC from playing stays. */
+function isNotForUs(kind, code) {
+  return kind === "unsupported" || (kind === "network" && !status.frames) || (kind === "missing" && code === 404);
 }
 
 function remember(text) {

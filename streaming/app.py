@@ -13,17 +13,19 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import uvloop
 
-from streaming.config import Config
+from streaming.config import Config, WebrtcConfig
 from streaming.errors import ConfigError
 from streaming.ingest.rtmp.server import RtmpServer
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
 from streaming.path_registry import PathRegistry
-from streaming.server.processes import DeliveryProcesses
+from streaming.rtc.figures import webrtc_metrics
+from streaming.rtc.webrtc_process import WebrtcProcess
+from streaming.server.processes import DeliveryProcesses, refuse_signal
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
 from streaming.status import clock_metric, live_state_metrics, rtmp_metrics, store_metrics
@@ -35,6 +37,8 @@ TICK_S = 0.25
 """Timers of paths: a player's patience, stalls and expiries are measured in whole seconds."""
 REPORT_TICKS = 4
 """States go to the delivery processes every so many ticks, once a second."""
+UDP_BUFFER_BYTES = 4 << 20
+"""A key frame for a thousand viewers; Linux cuts it to net.core.wmem_max."""
 LISTEN_BACKLOG = 4096
 """Viewers who come back together after a network fault; Linux cuts it to net.core.somaxconn."""
 
@@ -48,7 +52,14 @@ class App:
         self._feed = ShelfFeed(self._store)
         self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
         self._clock = UtcClock(self._live_state.started_utc)
-        self._registry = PathRegistry(config, self._feed, self._clock, self._live_state)
+        self._webrtc = (
+            WebrtcProcess(config.webrtc, config.log_level, self._utc_ahead_s)
+            if config.webrtc.enabled
+            else None
+        )
+        self._registry = PathRegistry(
+            config, self._feed, self._clock, self._live_state, self._webrtc
+        )
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -77,6 +88,10 @@ class App:
         if self._config.rtmp.enabled:
             stack.push_async_callback(self._rtmp.close)
             await start_listening(self._rtmp, self._config.rtmp.listen)
+        if self._webrtc is not None:
+            stack.push_async_callback(self._webrtc.close)
+            udp, tcp = webrtc_sockets(self._config.webrtc)
+            self._webrtc.start(self._registry, self._registry, udp, tcp)
         ticking = asyncio.create_task(self._tick(), name="ticks")
         stack.push_async_callback(cancelled, ticking)
         await delivery.start()
@@ -92,16 +107,25 @@ class App:
                 drain_s=config.http.drain_s,
                 cache_bytes=config.http.cache_bytes,
                 log_level=config.log_level,
-                utc_ahead_s=self._clock.ahead_of_monotonic_s,
+                webrtc=self._webrtc is not None,
+                utc_ahead_s=self._utc_ahead_s(),
             ),
             http,
             self._feed,
             processes=config.http.processes,
             on_path_wanted=self._registry.want,
             on_viewers=self._registry.set_viewers,
+            other_viewers=self._webrtc_viewers,
+            on_signal=self._webrtc.signal if self._webrtc is not None else refuse_signal,
             metrics=self._metrics,
-            utc_ahead_s=lambda: self._clock.ahead_of_monotonic_s,
+            utc_ahead_s=self._utc_ahead_s,
         )
+
+    def _utc_ahead_s(self) -> float:
+        return self._clock.ahead_of_monotonic_s
+
+    def _webrtc_viewers(self) -> Mapping[str, int]:
+        return self._webrtc.viewers if self._webrtc is not None else {}
 
     def _metrics(self) -> list[Metric]:
         return [
@@ -109,6 +133,7 @@ class App:
             *store_metrics(self._store.statistics()),
             *live_state_metrics(self._live_state.statistics()),
             clock_metric(self._clock.offset_s),
+            *(webrtc_metrics(self._webrtc.statistics()) if self._webrtc is not None else ()),
             *self._registry.metrics(),
         ]
 
@@ -119,6 +144,8 @@ class App:
             ticks += 1
             try:
                 await self._registry.handle_timer()
+                if self._webrtc is not None:
+                    self._webrtc.handle_timer()
                 if ticks % REPORT_TICKS == 0:
                     self._clock.follow(is_idle=self._registry.is_idle)
                     self._registry.publish_states()
@@ -153,6 +180,41 @@ def listening_socket(listen: str, key: str) -> socket.socket:
         raise ConfigError(f"{key} = {listen!r}: {reason(error)}") from error
     bound.setblocking(False)
     return bound
+
+
+def webrtc_sockets(config: WebrtcConfig) -> tuple[list[socket.socket], list[socket.socket]]:
+    """The UDP and TCP sockets of all peers. Raises ConfigError when one cannot be bound."""
+    tcp = [listening_socket(config.listen, "webrtc.listen")] if config.tcp else []
+    host, _, port = config.listen.rpartition(":")
+    host = host.strip("[]")
+    number = tcp[0].getsockname()[1] if tcp else int(port)
+    udp: list[socket.socket] = []
+    try:
+        # Apart from each other, so that IPv4 peers keep their plain addresses.
+        for each in (host, "0.0.0.0") if host == "::" else (host,):
+            udp.append(udp_socket(each, number))
+            number = udp[-1].getsockname()[1]
+    except (OSError, OverflowError) as error:
+        for one in (*udp, *tcp):
+            one.close()
+        raise ConfigError(f"webrtc.listen = {config.listen!r}: {reason(error)}") from error
+    return udp, tcp
+
+
+def udp_socket(host: str, port: int) -> socket.socket:
+    """A bound UDP socket. Raises OSError."""
+    udp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        udp.setblocking(False)
+        if udp.family is socket.AF_INET6:
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            udp.setsockopt(socket.SOL_SOCKET, option, UDP_BUFFER_BYTES)
+        udp.bind((host, port))
+    except BaseException:
+        udp.close()
+        raise
+    return udp
 
 
 def reason(error: Exception) -> str:

@@ -21,6 +21,7 @@ from streaming.cli_output import (
     out,
     read_config,
 )
+from streaming.cli_play import play
 from streaming.cli_probe import probe
 from streaming.cli_push import push
 from streaming.config import Config
@@ -28,7 +29,7 @@ from streaming.errors import ConfigError, StreamingError
 
 app = typer.Typer(
     name="headwater",
-    help="A live media streaming origin: RTMP in, one encode, low-latency HLS and DASH out.",
+    help="A live media streaming origin: one encode; low-latency HLS, DASH and WebRTC out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -79,6 +80,7 @@ def reachable(listen: str) -> str:
 app.command()(check)
 app.command()(inspect)
 app.command()(push)
+app.command()(play)
 app.command()(probe)
 
 

@@ -49,6 +49,42 @@ class RtmpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """A publisher above this (kbit/s over 5 s) is closed."""
 
 
+class IceServerConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """A STUN or TURN server that browsers are told about."""
+
+    urls: tuple[Annotated[str, Meta(pattern=r"^(stun|stuns|turn|turns):\S+$")], ...]
+    """Such as "turn:turn.example.org:3478?transport=udp"."""
+    username: str = ""
+    """Of a TURN server with fixed credentials."""
+    credential: str = ""
+    """The same."""
+    secret: str = ""
+    """Of a TURN server that checks time-limited credentials (coturn's static-auth-secret); each
+    session gets its own, made from it."""
+
+
+class WebrtcConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """WebRTC: WHEP for viewers, WHIP for publishers."""
+
+    enabled: bool = True
+    """Whether there is WebRTC at all."""
+    listen: Listen = "127.0.0.1:8189"
+    """Address and UDP port of all peers; 0.0.0.0:8189 or [::]:8189 opens it to the network."""
+    tcp: bool = True
+    """Listen on the same TCP port, too, for clients whose network blocks UDP."""
+    public_addresses: tuple[str, ...] = ()
+    """IP addresses at which clients reach the port, where the machine does not have them itself
+    (NAT 1:1); none: those that the machine has."""
+    ice_servers: tuple[IceServerConfig, ...] = ()
+    """STUN and TURN servers that clients are told about."""
+    max_sessions: Annotated[int, Meta(ge=1)] = 5_000
+    """Viewers and publishers at once; further offers are refused."""
+    threads: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Threads that send to viewers; 0 is one for each two cores."""
+    max_bitrate_kbps: Annotated[int, Meta(ge=100)] = 8_000
+    """What a WHIP publisher is asked to stay below, kbit/s."""
+
+
 class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """One rung of a written ladder."""
 
@@ -169,6 +205,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     user's state directory (~/.local/state/headwater) or systemd's; "memory" keeps nothing."""
     http: HttpConfig = field(default_factory=HttpConfig)
     rtmp: RtmpConfig = field(default_factory=RtmpConfig)
+    webrtc: WebrtcConfig = field(default_factory=WebrtcConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)
     """Patterns and their settings; the most specific one that matches a path is used."""
 
@@ -196,8 +233,10 @@ __all__ = [
     "DEMO_PATHS",
     "Config",
     "HttpConfig",
+    "IceServerConfig",
     "PathConfig",
     "RtmpConfig",
     "RungConfig",
+    "WebrtcConfig",
     "path_config",
 ]

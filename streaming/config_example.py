@@ -23,10 +23,19 @@ _PATH_HEADER = """\
 # exist: whatever is pushed is live under its own name, with the defaults below.
 """
 
+_ICE_SERVER_HEADER = """\
+# The keys of an ICE server:
+# ice_servers = [{ urls = ["stun:stun.example.org:3478"] }]
+"""
+
 _RUNG_HEADER = """\
 # A written ladder is a list of rungs in place of the word; the keys of a rung:
 # ladder = [{ name = "source", copy = true }, { name = "720p", height = 720 }]
 """
+
+
+_EXAMPLES: dict[str, Any] = {"name": "720p", "urls": ("turn:turn.example.org:3478",)}
+"""Of keys that have no default."""
 
 
 def render_example() -> str:
@@ -34,6 +43,8 @@ def render_example() -> str:
     sections = [HEADER, _section(config.Config, "")]
     sections += ["[http]\n" + _section(config.HttpConfig, "")]
     sections += ["[rtmp]\n" + _section(config.RtmpConfig, "")]
+    sections += ["[webrtc]\n" + _section(config.WebrtcConfig, "")]
+    sections += [_ICE_SERVER_HEADER + _section(config.IceServerConfig, "# ")]
     sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
     sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
     return "\n".join(sections)
@@ -46,7 +57,8 @@ def _section(struct: type[msgspec.Struct], prefix: str) -> str:
         if key.default is msgspec.NODEFAULT and key.default_factory is not msgspec.NODEFAULT:
             continue
         lines += [f"# {line.strip()}" for line in comments[key.name].splitlines()]
-        default = '"720p"' if key.default is msgspec.NODEFAULT else toml_value(key.default)
+        is_required = key.default is msgspec.NODEFAULT
+        default = toml_value(_EXAMPLES[key.name] if is_required else key.default)
         lines.append(f"{prefix}{key.encode_name} = {default}")
     return "\n".join(lines) + "\n"
 

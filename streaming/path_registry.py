@@ -35,6 +35,7 @@ from streaming.path import BAD_NAME, Path
 from streaming.path_state import PathState, StateChange
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Rank, Slot
+from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric, PathPhase
 from streaming.shelf_messages import PathState as PathStateMessage
@@ -118,9 +119,11 @@ class PathRegistry:
         feed: ShelfFeed,
         clock: Callable[[], float] = time.time,
         live_state: LiveState | None = None,
+        webrtc: TapOutlet | None = None,
     ) -> None:
         self._config = config
         self._live_state = live_state
+        self._webrtc = webrtc
         self._restoring: Restoring | None = None
         self._floors: dict[str, NumberFloor] = {}
         """Of paths that left numbers and nothing else to go on with."""
@@ -194,7 +197,8 @@ class PathRegistry:
         )
         journal = self._live_state.journal(name, settings, notes) if self._live_state else None
         floor = self._floors.pop(name, NO_FLOOR)
-        pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor)
+        tap = RtcTap(name, settings, self._webrtc) if self._webrtc is not None else None
+        pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor, tap)
         entry = self._entries[name] = _Entry(path, pipeline, journal, now)
         if settings.slate:
             entry.slate = SlateSource(path, self._clock)
@@ -226,6 +230,15 @@ class PathRegistry:
         entry = self._entries.get(name)
         if entry is not None:
             entry.want(self._clock())
+
+    def tap(self, name: str) -> RtcTap | None:
+        """What WebRTC viewers of a path get; None where there is no such path."""
+        entry = self._entries.get(name)
+        return entry.pipeline.tap if entry is not None else None
+
+    def key_frame_interval_s(self, name: str) -> float:
+        """How often a publisher of a path is to send a key frame, seconds."""
+        return path_config(self._config, name).segment_duration_s
 
     def set_viewers(self, viewers: Mapping[str, int]) -> None:
         """Viewers of each path right now; on-demand sources live as long as there are some."""

@@ -1,9 +1,10 @@
 """What hangs off one path, in packet order. Read this first.
 
     publisher ─→ Path.write ─→ Timeline ─→ Pipeline.write
-                                             ├─→ Origin            (what is packaged as it is)
-                                             └─→ TranscodeLink ─→ worker process
-                                                      └──derived samples──→ Origin
+                                  │          ├─→ Origin            (what is packaged as it is)
+                                  │          └─→ TranscodeLink ─→ worker process
+                                  │                   └──derived samples──→ Origin, RtcTap
+                                  └─→ RtcTap ─→ WebRTC process     (while somebody watches by WHEP)
 
 The pipeline decides which tracks are packaged as they are and which are encoded (`plan_ladder`),
 and what happens while the encoder is away.
@@ -19,6 +20,7 @@ from segmenter.media import MediaType, Sample, Track
 from streaming.live_state.path_journal import PathJournal
 from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics
 from streaming.path import Path
+from streaming.rtc.tap import RtcTap
 from streaming.shelf_feed import ShelfFeed
 from streaming.transcode.ladder import LadderPlan, plan_ladder
 from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeStatistics
@@ -52,6 +54,7 @@ class Pipeline:
         clock: Callable[[], float],
         journal: PathJournal | None = None,
         floor: NumberFloor = NO_FLOOR,
+        tap: RtcTap | None = None,
     ) -> None:
         self._path = path
         self._config = path.config
@@ -63,7 +66,10 @@ class Pipeline:
         self._inputs: frozenset[str] = frozenset()
         self._copied: dict[str, Track] = {}
         self._encoded: dict[str, Track] = {}
+        self._tap = tap
         path.readers.append(self)
+        if tap is not None:
+            path.readers.append(tap)
 
     # -- the path's side ---------------------------------------------------------------------
 
@@ -134,6 +140,13 @@ class Pipeline:
         link, self._link = self._link, None
         if link is not None:
             await link.close()
+        if self._tap is not None:
+            await self._tap.close()
+
+    @property
+    def tap(self) -> RtcTap | None:
+        """What WebRTC viewers get; None where there is no WebRTC."""
+        return self._tap
 
     @property
     def is_playable(self) -> bool:
@@ -176,10 +189,14 @@ class Pipeline:
     def _set_encoded(self, tracks: Sequence[Track]) -> None:
         self._encoded = {track.name: track for track in tracks}
         self._announce(self._clock())
+        if self._tap is not None:
+            self._tap.set_encoded(tracks)
 
     def _write_encoded(self, sample: Sample) -> None:
         if sample.track in self._encoded:
             self._origin.write([sample], self._clock())
+            if self._tap is not None:
+                self._tap.write_encoded(sample)
 
     def _announce(self, now_utc: float) -> None:
         """Tells the origin which tracks there are and which are still to come."""

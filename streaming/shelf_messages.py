@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+
 CacheRule: TypeAlias = Literal["immutable", "playlist"]
 PathPhase: TypeAlias = Literal["idle", "starting", "live", "away", "ended"]
 
@@ -31,6 +33,8 @@ class DeliveryConfig(Struct, tag="config", array_like=True, frozen=True):
     cache_bytes: int = 64 * 1024 * 1024
     """Media bytes kept ready to be sent again."""
     log_level: str = "info"
+    webrtc: bool = False
+    """Whether WHEP and WHIP requests are passed on."""
     utc_ahead_s: float = 0.0
     """The origin's UTC minus the machine's monotonic clock; 0: the system's UTC will do."""
 
@@ -224,7 +228,7 @@ class Metric(Struct, frozen=True, array_like=True):
     """Of a histogram: upper bound (the last is infinite) and how many were at most that."""
 
 
-class DeliveryStatistics(Struct, tag="statistics", frozen=True):
+class DeliveryStatistics(Struct, tag="statistics", array_like=True, frozen=True):
     """What one delivery process counts; doubles as its heartbeat, once a second."""
 
     requests: dict[str, int] = {}
@@ -282,25 +286,26 @@ class Drain(Struct, tag="drain", array_like=True, frozen=True):
     """Accept nobody any more, finish what runs, and end."""
 
 
-class PathWanted(Struct, tag="wanted", frozen=True):
+class PathWanted(Struct, tag="wanted", array_like=True, frozen=True):
     """A viewer asks for the playlist of a path that is not live, or whose texts rest."""
 
     path: str
 
 
-class Viewers(Struct, tag="viewers", frozen=True):
+class Viewers(Struct, tag="viewers", array_like=True, frozen=True):
     """Viewers of this delivery process by path, over the last seconds; absent is none."""
 
     counts: dict[str, int]
 
 
-class Listening(Struct, tag="listening", frozen=True):
+class Listening(Struct, tag="listening", array_like=True, frozen=True):
     """The delivery process accepts connections."""
 
 
 Media: TypeAlias = RenditionOpened | PartAdded | SegmentCompleted | SegmentState | SegmentDropped
 ToDelivery: TypeAlias = (
-    DeliveryConfig
+    SignalAnswer
+    | DeliveryConfig
     | Put
     | Drop
     | TextsRest
@@ -313,4 +318,4 @@ ToDelivery: TypeAlias = (
     | Replayed
     | Drain
 )
-FromDelivery: TypeAlias = PathWanted | Viewers | DeliveryStatistics | Listening
+FromDelivery: TypeAlias = PathWanted | Viewers | DeliveryStatistics | Listening | SignalRequest

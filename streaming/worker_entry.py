@@ -15,7 +15,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def enter_worker(argv: Sequence[str], message_type: Any) -> BlockingLink[Any]:
-    """Makes this process a worker and returns its link; `argv` is `[fd, ...]` without the program.
+    """Makes this process a worker and returns its link; `argv` is `[fd, ...]`, no program in it."""
+    live_with_parent()
+    return BlockingLink.from_fd(int(argv[0]), message_type)
+
+
+def live_with_parent() -> None:
+    """Makes this process end when its parent decides, or with it.
 
     Ctrl-C reaches the whole process group: it is the parent's business, which closes the link.
     The kernel kills us with the parent, so that a worker stuck inside FFmpeg cannot stay behind.
@@ -26,4 +32,3 @@ def enter_worker(argv: Sequence[str], message_type: Any) -> BlockingLink[Any]:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
-    return BlockingLink.from_fd(int(argv[0]), message_type)

@@ -96,10 +96,13 @@ class WorkerStatistics:
 class WorkerProcess(Generic[M]):
     """Owns one worker process and its link; its creator starts, talks to and closes it.
 
-    `module` is run as `python -m module <fd> *argv`. Secrets do not belong in `argv`, which every
-    user of the machine can read: send them in `on_start`. All callbacks run on the event loop:
-    `on_start()` when a run's link is open (send the set-up there), `on_message(message)` for each
-    message, `on_exit(exit)` when a run has ended; none is called after `close()` returned.
+    `module` is run as `python -m module <fd> *argv`, and inherits `descriptors`, each run again.
+    Secrets do not belong in `argv`, which every user of the machine can read: send them in
+    `on_start`. What it prints is logged, a bounded part of it, unless it `logs_itself`.
+
+    All callbacks run on the event loop: `on_start()` when a run's link is open (send the set-up
+    there), `on_message(message)` for each message, `on_exit(exit)` when a run has ended; none is
+    called after `close()` returned.
     """
 
     def __init__(
@@ -115,9 +118,13 @@ class WorkerProcess(Generic[M]):
         silence_s: float = SILENCE_S,
         start_s: float = START_S,
         backoff: RestartBackoff | None = None,
+        descriptors: Sequence[int] = (),
+        logs_itself: bool = False,
     ) -> None:
         self._module = module
         self._argv = tuple(argv)
+        self._descriptors = tuple(descriptors)
+        self._logs_itself = logs_itself
         self._message_type = message_type
         self._on_message = on_message
         self._on_exit = on_exit
@@ -215,10 +222,10 @@ class WorkerProcess(Generic[M]):
                 self._module,
                 str(theirs.fileno()),
                 *self._argv,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *self._descriptors),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
+                stderr=None if self._logs_itself else asyncio.subprocess.PIPE,
             )
         except BaseException:
             ours.close()
@@ -238,7 +245,8 @@ class WorkerProcess(Generic[M]):
         self._allowed_silence_s = self._start_s
         self._watch()
         self._on_start()
-        await self._log_stderr(process)
+        if process.stderr is not None:
+            await self._log_stderr(process.stderr)
         return await process.wait()
 
     async def _end_run(self, process: asyncio.subprocess.Process) -> None:
@@ -287,12 +295,11 @@ class WorkerProcess(Generic[M]):
         self._kills += 1
         self.restart(f"silent for {self._allowed_silence_s:g} s")
 
-    async def _log_stderr(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
+    async def _log_stderr(self, stderr: asyncio.StreamReader) -> None:
         lines = 0
         while True:
             try:
-                line = await process.stderr.readline()
+                line = await stderr.readline()
             except ValueError:  # longer than the reader's limit: it has been thrown away
                 continue
             if not line:

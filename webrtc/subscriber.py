@@ -109,6 +109,16 @@ class Subscriber:
         return True
 
     @property
+    def chosen(self) -> str | None:
+        """What `choose` was last told."""
+        return self._chosen
+
+    @property
+    def suited_video(self) -> tuple[Rendition, ...]:
+        """The video renditions that it may be sent, lowest bitrate first."""
+        return tuple(self._suited.get("video", ()))
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """Names of the video renditions that it may be sent, lowest bitrate first."""
         return tuple(each.name for each in self._suited.get("video", ()))

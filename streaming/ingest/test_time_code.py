@@ -54,12 +54,24 @@ class TimeCodeRow:
         luma[: self.height] = np.repeat(levels, self._cell_widths)
 
 
+def read_luma_time_code(luma: bytes, line_size: int, width: int, height: int) -> float | None:
+    """The same of a decoded picture's luma plane, limited range, lines of `line_size` bytes."""
+    line = height // (2 * ROW_HEIGHTS) * line_size
+    row = np.frombuffer(luma, np.uint8, width, line).astype(np.int32)
+    return _read_cells((row[_cell_columns(width)] - LUMA_BLACK) * 255 / (LUMA_WHITE - LUMA_BLACK))
+
+
 def read_time_code(rgb: NDArray[Any]) -> float | None:
     """UTC seconds of a picture, shape (height, width, 3) in full range; None when unreadable."""
     height, width = rgb.shape[:2]
-    row = height // (2 * ROW_HEIGHTS)
-    columns = [int((i + 0.5) * width / CELLS) for i in range(CELLS)]
-    brightness = rgb[row, columns].mean(axis=1)
+    return _read_cells(rgb[height // (2 * ROW_HEIGHTS), _cell_columns(width)].mean(axis=1))
+
+
+def _cell_columns(width: int) -> list[int]:
+    return [int((i + 0.5) * width / CELLS) for i in range(CELLS)]
+
+
+def _read_cells(brightness: NDArray[Any]) -> float | None:
     if np.any((brightness > _BLACK_TO) & (brightness < _WHITE_FROM)):
         return None
     cells = [int(level >= _WHITE_FROM) for level in brightness]

@@ -22,21 +22,23 @@ def api_response(
     name = target.removeprefix(PREFIX).rstrip("/")
     if name == "server":
         return json_response(server)
+    has_webrtc = bool(server["webrtc"])
     if name == "paths":
-        return json_response({"paths": [_path_record(paths[key], totals) for key in sorted(paths)]})
+        records = [_path_record(paths[key], totals, has_webrtc) for key in sorted(paths)]
+        return json_response({"paths": records})
     if name.startswith("paths/"):
-        return _one_path(name.removeprefix("paths/"), paths, totals)
+        return _one_path(name.removeprefix("paths/"), paths, totals, has_webrtc)
     return problem_response(404, "Not found", f"There is no {target!r} in this API.")
 
 
-def _one_path(name: str, paths: dict[str, PathState], totals: Totals) -> Response:
+def _one_path(name: str, paths: dict[str, PathState], totals: Totals, has_webrtc: bool) -> Response:
     state = paths.get(name)
     if state is None:
         return problem_response(404, "No such path", f"Nothing is published at {name!r}.")
-    return json_response(_path_record(state, totals))
+    return json_response(_path_record(state, totals, has_webrtc))
 
 
-def _path_record(state: PathState, totals: Totals) -> dict[str, Any]:
+def _path_record(state: PathState, totals: Totals, has_webrtc: bool) -> dict[str, Any]:
     record: dict[str, Any] = msgspec.structs.asdict(state)
     record["viewers"] = totals.viewers.get(state.path, 0)
     folder = f"/{state.path}/"
@@ -45,4 +47,6 @@ def _path_record(state: PathState, totals: Totals) -> dict[str, Any]:
         "hls": folder + "index.m3u8",
         "dash": folder + "manifest.mpd",
     }
+    if has_webrtc:
+        record["urls"] |= {"whep": folder + "whep", "whip": folder + "whip"}
     return record

@@ -21,9 +21,11 @@ from streaming.link import Link
 from streaming.live_requests import LiveRequests
 from streaming.media_store import StoreReader
 from streaming.resource import MediaBodies
+from streaming.rtc.signal_messages import SignalAnswer
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
+from streaming.server.signalling import SignalRelay
 from streaming.server.site import Site
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
@@ -82,6 +84,7 @@ class Delivery:
         self._wanted: set[str] = set()
         self._waking: set[str] = set()
         """Paths whose texts rest and were asked for."""
+        self._signals = SignalRelay(self._send)
         self._replayed = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -110,7 +113,7 @@ class Delivery:
 
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
-        self._site = Site(self._config, self._live, Pages(), self._on_wanted)
+        self._site = Site(self._config, self._live, Pages(), self._on_wanted, self._signals)
         self._site.metrics = self._metrics
         return self._site
 
@@ -191,6 +194,8 @@ class Delivery:
             case DeliveryConfig():
                 self._config = message
                 shelf.bodies.limit_bytes = message.cache_bytes
+            case SignalAnswer():
+                self._signals.receive(message)
             case Replayed():
                 self._replayed.set()
             case Drain():

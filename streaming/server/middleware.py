@@ -7,6 +7,8 @@ from typing import Final
 
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
+from streaming.server.player import is_publish_page
+
 SERVER: Final = "headwater"
 
 EXPOSED: Final = "Date, ETag, Content-Length, Content-Range, Retry-After"
@@ -60,14 +62,15 @@ class Headers:
         """Adds everything to `response`."""
         headers = response.headers
         headers["Server"] = SERVER
-        headers.update(self.static_fields())
+        for name, value in self.static_fields().items():
+            headers.setdefault(name, value)
         if not self.everyone:
             _add_vary(headers, "Origin")
             origin = request.headers.get("Origin")
             if origin in self._origins:
                 headers["Access-Control-Allow-Origin"] = origin
         if headers.get("Content-Type", "").startswith("text/html"):
-            _add_page_fields(headers)
+            _add_page_fields(headers, captures=is_publish_page(request.path))
 
 
 def options_response(request: BaseRequest) -> Response:
@@ -80,11 +83,14 @@ def options_response(request: BaseRequest) -> Response:
     return Response(status=204, headers=headers)
 
 
-def _add_page_fields(headers: MutableMapping[str, str]) -> None:
+def _add_page_fields(headers: MutableMapping[str, str], *, captures: bool) -> None:
     headers["Content-Security-Policy"] = PAGE_POLICY
     headers["X-Frame-Options"] = "SAMEORIGIN"
     headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    who = "self" if captures else ""
+    headers["Permissions-Policy"] = (
+        f"camera=({who}), microphone=({who}), display-capture=({who}), geolocation=()"
+    )
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
 
 

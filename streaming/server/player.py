@@ -54,6 +54,11 @@ class Pages:
         return self._files.get(PREFIX + "player.html")
 
     @property
+    def publish(self) -> Resource | None:
+        """The page that publishes a camera or the screen, the same for every path."""
+        return self._files.get(PREFIX + "publish.html")
+
+    @property
     def index(self) -> Resource | None:
         """The page that lists the live paths."""
         return self._files.get(PREFIX + "index.html")
@@ -72,6 +77,11 @@ def is_path_name(name: str) -> bool:
         and parts[0] not in RESERVED
         and not any(part in ("", ".", "..") for part in parts)
     )
+
+
+def is_publish_page(url: str) -> bool:
+    """Whether a decoded URL is where a browser publishes to a path: "/live/foo/publish"."""
+    return url.endswith("/publish") and is_path_name(url[1 : -len("/publish")])
 
 
 def _load(folder: Path) -> dict[str, Resource]:

@@ -11,12 +11,13 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from streaming.link import Link, encode_frame
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import (
     DeliveryConfig,
@@ -58,12 +59,18 @@ SETTLED_S: Final = 30.0
 """A process that ran so long starts the row again."""
 
 
+def refuse_signal(request: SignalRequest, answer: Callable[[SignalAnswer], None]) -> None:
+    """What is said where there is no WebRTC."""
+    answer(SignalAnswer(request.id, 404, "there is no WebRTC here"))
+
+
 class DeliveryProcesses:
     """Owns N delivery processes that share one listening socket, and their links.
 
     `feed` holds what they serve. `on_path_wanted` is called with the path of a viewer who asks
-    for what is not live; `on_viewers` with path -> viewers, each second. `metrics` is asked every
-    few seconds for what else shall be on /metrics.
+    for what is not live; `on_viewers` with path -> viewers, each second; `on_signal` with WHEP and
+    WHIP requests and who is to be called with the answer. `metrics` is asked every
+    few seconds for what else shall be on /metrics, `other_viewers` for those who are not HTTP's.
     """
 
     def __init__(
@@ -75,7 +82,9 @@ class DeliveryProcesses:
         processes: int = 1,
         on_path_wanted: Callable[[str], None] = lambda path: None,
         on_viewers: Callable[[dict[str, int]], None] = lambda counts: None,
+        on_signal: Callable[[SignalRequest, Callable[[SignalAnswer], None]], None] = refuse_signal,
         metrics: Callable[[], Sequence[Metric]] = lambda: (),
+        other_viewers: Callable[[], Mapping[str, int]] = dict,
         utc_ahead_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._config = config
@@ -83,7 +92,9 @@ class DeliveryProcesses:
         self._feed = feed
         self._on_path_wanted = on_path_wanted
         self._on_viewers = on_viewers
+        self._on_signal = on_signal
         self._metrics = metrics
+        self._other_viewers = other_viewers
         self._utc_ahead_s = utc_ahead_s
         self._slots = [_Slot(self, number) for number in range(processes)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -112,8 +123,8 @@ class DeliveryProcesses:
     def statistics(self) -> Totals:
         """The figures of all processes together."""
         viewers: dict[str, int] = {}
-        for slot in self._slots:
-            for path, count in slot.viewers.items():
+        for counts in (self._other_viewers(), *(slot.viewers for slot in self._slots)):
+            for path, count in counts.items():
                 viewers[path] = viewers.get(path, 0) + count
         return Totals(
             delivery=tuple(slot.statistics() for slot in self._slots),
@@ -174,6 +185,10 @@ class DeliveryProcesses:
     def path_wanted(self, path: str) -> None:
         """A viewer of some process asked for `path`."""
         self._on_path_wanted(path)
+
+    def signal(self, request: SignalRequest, answer: Callable[[SignalAnswer], None]) -> None:
+        """A client of some process speaks WHEP or WHIP."""
+        self._on_signal(request, answer)
 
     @property
     def drain_s(self) -> float:
@@ -278,6 +293,9 @@ class _Slot:
                 self._owner.path_wanted(message.path)
             case Listening():
                 self.listens.set()
+            case SignalRequest():
+                assert self.link is not None
+                self._owner.signal(message, self.link.send)
 
 
 def _sum_counters(before: DeliveryStatistics, now: DeliveryStatistics) -> DeliveryStatistics:

@@ -22,7 +22,8 @@ from streaming.server.fast_path import FastPath
 from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
-from streaming.server.player import Pages, is_path_name
+from streaming.server.player import Pages, is_path_name, is_publish_page
+from streaming.server.signalling import SignalRelay, signal_place, signal_response
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
 from streaming.shelf import Absence
@@ -44,6 +45,7 @@ class Site:
         live: LiveRequests,
         pages: Pages,
         on_path_wanted: Callable[[str], None],
+        signals: SignalRelay | None = None,
     ) -> None:
         self.live = live
         self.shelf = live.shelf
@@ -57,7 +59,12 @@ class Site:
         self._pages = pages
         self._utc_ahead_s = config.utc_ahead_s
         self._on_path_wanted = on_path_wanted
-        self._server = {"name": config.name, "rtmp_listen": config.rtmp_listen}
+        self._signals = signals if config.webrtc else None
+        self._server = {
+            "name": config.name,
+            "rtmp_listen": config.rtmp_listen,
+            "webrtc": config.webrtc,
+        }
         self._exact: dict[str, Callable[[], Response]] = {
             "/time": lambda: time_response(self._utc()),
             "/healthz": health_response,
@@ -104,6 +111,9 @@ class Site:
         return response
 
     async def _route(self, request: BaseRequest) -> tuple[str, Response | GrowingResponse]:
+        place = signal_place(request.path) if self._signals is not None else None
+        if place is not None and self._signals is not None:
+            return "signal", await signal_response(request, place, self._signals)
         if request.method == "OPTIONS":
             return "other", options_response(request)
         if request.method not in ("GET", "HEAD"):
@@ -126,6 +136,8 @@ class Site:
             return self._pages.index
         if url.endswith("/") and is_path_name(url[1:-1]):
             return self._pages.player
+        if self._signals is not None and is_publish_page(url):
+            return self._pages.publish
         return self._pages.file(url)
 
     async def _media(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -23,16 +23,19 @@ from av.codec.context import CodecContext, Flags
 from av.error import FFmpegError
 from av.packet import Packet
 
-from segmenter.codecs.opus import parse_dops, write_opus_head
+from segmenter.codecs.opus import dops_from_opus_head, parse_dops, write_opus_head
 from segmenter.media import Codec, Sample, Track
 from streaming.transcode.ladder import PlannedAudio
 
 FRAME_SAMPLES = 1024
+"""Of AAC."""
+OPUS_FRAME_SAMPLES = 960
+"""20 ms, which every WebRTC implementation expects."""
 TOLERANCE_S = 0.003
 """FLV rounds to milliseconds; the timeline mends that for AAC, other codecs may keep it."""
 MOST_SILENCE_S = 2.0
 
-_FORMAT = "fltp"
+_FORMATS = {Codec.AAC: "fltp", Codec.OPUS: "flt"}
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
@@ -46,6 +49,8 @@ class AudioTranscoder:
         self._source = source
         self._planned = planned
         self._layout = _LAYOUTS[planned.channels]
+        self._is_opus = planned.codec is Codec.OPUS
+        self._frame_samples = OPUS_FRAME_SAMPLES if self._is_opus else FRAME_SAMPLES
         self.errors = 0
         self.track = self._begin()
         self._discontinuity = False
@@ -82,7 +87,9 @@ class AudioTranscoder:
     def _begin(self) -> Track:
         self._decoder = _open_decoder(self._source)
         self._encoder = self._open_encoder()
-        self._resampler = AudioResampler(_FORMAT, self._layout, self._planned.sample_rate)
+        self._resampler = AudioResampler(
+            _FORMATS[self._planned.codec], self._layout, self._planned.sample_rate
+        )
         self._fifo = AudioFifo()
         self._anchor: int | None = None
         self._samples_in = 0
@@ -90,9 +97,9 @@ class AudioTranscoder:
         planned = self._planned
         return Track(
             planned.name,
-            Codec.AAC,
+            planned.codec,
             planned.sample_rate,
-            self._encoder.extradata or b"",
+            self._codec_config(),
             sample_rate=planned.sample_rate,
             channels=planned.channels,
             bitrate=planned.bitrate_kbps * 1000,
@@ -100,16 +107,24 @@ class AudioTranscoder:
         )
 
     def _open_encoder(self) -> AudioCodecContext:
-        encoder = av.CodecContext.create("aac", "w")
+        name: Literal["libopus", "aac"] = "libopus" if self._is_opus else "aac"
+        encoder = av.CodecContext.create(name, "w")
         encoder.sample_rate = self._planned.sample_rate
         encoder.layout = self._layout
-        encoder.format = _FORMAT
+        encoder.format = _FORMATS[self._planned.codec]
         encoder.bit_rate = self._planned.bitrate_kbps * 1000
         encoder.time_base = Fraction(1, self._planned.sample_rate)
         encoder.flags |= Flags.global_header
         encoder.thread_count = 1
+        if self._is_opus:
+            # Without the speech model it looks 2.5 ms ahead instead of 6.5.
+            encoder.options = {"application": "lowdelay", "frame_duration": "20"}
         encoder.open()
         return encoder
+
+    def _codec_config(self) -> bytes:
+        extradata = self._encoder.extradata or b""
+        return dops_from_opus_head(extradata) if self._is_opus else extradata
 
     # -- time --------------------------------------------------------------------------------
 
@@ -144,9 +159,9 @@ class AudioTranscoder:
             resampled.pts = None
             self._fifo.write(resampled)
         samples: list[Sample] = []
-        while (whole := self._fifo.read(FRAME_SAMPLES)) is not None:
+        while (whole := self._fifo.read(self._frame_samples)) is not None:
             whole.pts, whole.time_base = self._samples_out, self._encoder.time_base
-            self._samples_out += FRAME_SAMPLES
+            self._samples_out += self._frame_samples
             samples += self._described(self._encoder.encode(whole))
         return samples
 
@@ -163,7 +178,7 @@ class AudioTranscoder:
             pts,
             bytes(packet),
             True,
-            FRAME_SAMPLES,
+            self._frame_samples,
             discontinuity,
             self._captured_utc,
         )

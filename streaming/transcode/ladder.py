@@ -91,6 +91,8 @@ class PlannedAudio:
     sample_rate: int
     channels: int
     bitrate_kbps: int
+    codec: Codec = Codec.AAC
+    """AAC, or Opus of 48 kHz."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,7 @@ def _spawn(
     listen = {
         "HEADWATER_HTTP__LISTEN": f"127.0.0.1:{http_port}",
         "HEADWATER_RTMP__LISTEN": f"127.0.0.1:{rtmp_port}",
+        "HEADWATER_WEBRTC__LISTEN": "127.0.0.1:0",
         "HEADWATER_STATE_DIR": str(log.parent / "state"),
         "COLUMNS": "200",
     }

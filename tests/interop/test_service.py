@@ -54,6 +54,7 @@ def test_the_units_command_line_serves_until_systemd_ends_it(tmp_path: Path) -> 
     http, rtmp = free_ports(2)
     (tmp_path / "headwater.toml").write_text(
         f'[http]\nlisten = "127.0.0.1:{http}"\n[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n'
+        '[webrtc]\nlisten = "127.0.0.1:0"\n'
     )
     line = unit["Service"]["ExecStart"].replace("%d", str(tmp_path))
     program, *arguments = shlex.split(line)

@@ -81,6 +81,7 @@ async def _origin(plan: Plan, directory: Path, report: Report) -> AsyncIterator[
     config = directory / "headwater.toml"
     config.write_text(
         f'[http]\nlisten = "127.0.0.1:{http}"\n[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n'
+        '[webrtc]\nlisten = "127.0.0.1:0"\n'
         f'[paths."live/*"]\nwindow_s = {plan.window_s}\nencoder = "software"\n'
         f"ladder = [{', '.join(rungs)}]\n"
     )

@@ -17,6 +17,7 @@ from streaming.resource import MediaBodies
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
+from streaming.server.signalling import SignalRelay
 from streaming.server.site import Site
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
@@ -135,10 +136,12 @@ async def serve(pages: Pages) -> AsyncIterator[Serve]:
     """Makes a listening site of a configuration; all are closed at the end."""
     started: list[Served] = []
 
-    async def start(shelf: Shelf | None = None, **settings: object) -> Served:
+    async def start(
+        shelf: Shelf | None = None, signals: SignalRelay | None = None, **settings: object
+    ) -> Served:
         config = DeliveryConfig(**settings)  # type: ignore[arg-type]
         shelf, wanted = shelf or filled_shelf(), list[str]()
-        site = Site(config, LiveRequests(shelf), pages, wanted.append)
+        site = Site(config, LiveRequests(shelf), pages, wanted.append, signals)
         listening = socket.create_server(("127.0.0.1", 0))
         server = DeliveryServer(site.answer, site.fast_path)
         listener = Listener(server, listening, config.max_connections, site.counters)

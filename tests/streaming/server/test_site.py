@@ -158,7 +158,12 @@ async def test_api_errors_are_problem_details(served: Served, url: str) -> None:
 async def test_the_api_tells_newcomers_where_to_push(serve: Serve) -> None:
     served = await serve(name="studio", rtmp_listen="0.0.0.0:1936")
     _, body = await served.get("/api/v1/server")
-    assert json.loads(body) == {"name": "studio", "rtmp_listen": "0.0.0.0:1936", "viewers": 0}
+    assert json.loads(body) == {
+        "name": "studio",
+        "rtmp_listen": "0.0.0.0:1936",
+        "webrtc": False,
+        "viewers": 0,
+    }
 
 
 async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Served) -> None:

@@ -16,6 +16,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from segmenter.codecs.aac import parse_audio_specific_config
+from segmenter.codecs.opus import parse_dops, write_opus_head
 from segmenter.media import Codec, Sample, Track
 from streaming.transcode.audio_transcoder import FRAME_SAMPLES, AudioTranscoder
 from streaming.transcode.ladder import PlannedAudio
@@ -66,8 +67,13 @@ def transcode(transcoder: AudioTranscoder, samples: Sequence[Sample]) -> list[Sa
 
 def heard(track: Track, samples: Sequence[Sample], seconds: float) -> Sound:
     """What a player plays on the media time line from EPOCH_S: each frame at its pts."""
-    decoder = CodecContext.create("aac", "r")
-    decoder.extradata = track.codec_config
+    is_opus = track.codec is Codec.OPUS
+    decoder = CodecContext.create("opus" if is_opus else "aac", "r")
+    config = track.codec_config
+    # Packets say when they are heard, so nothing is to be skipped at the start.
+    decoder.extradata = (
+        write_opus_head(replace(parse_dops(config), pre_skip=0)) if is_opus else config
+    )
     line = np.zeros(round(track.sample_rate * seconds) + 4 * FRAME_SAMPLES)
     for sample in samples:
         packet: Packet[Any] = Packet(sample.data)
@@ -206,3 +212,18 @@ def test_capture_times_are_passed_on() -> None:
     for sample in stamped:
         for out in made.push(sample):
             assert abs(out.captured_utc - out.pts / 48_000) < 0.1
+
+
+def test_sound_for_webrtc_becomes_opus_of_20_ms_at_the_same_media_time() -> None:
+    track, samples = aac_source(beep(48_000, 3.0))
+    transcoder = AudioTranscoder(track, PlannedAudio("webrtc_audio", 48_000, 2, 96, Codec.OPUS))
+
+    made = transcode(transcoder, samples)
+
+    assert transcoder.track.codec is Codec.OPUS
+    assert parse_dops(transcoder.track.codec_config).channels == 2
+    assert {sample.duration for sample in made} == {960}
+    assert all(b.pts - a.pts == 960 for a, b in pairwise(made))
+    line = heard(transcoder.track, made, 3.0)
+    loud = np.flatnonzero(np.abs(line) > 0.1)
+    assert abs(loud[0] / 48_000 - 0.5) < 0.005  # where the beep begins

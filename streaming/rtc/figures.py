@@ -1,0 +1,34 @@
+"""What /metrics shows of WebRTC."""
+
+from __future__ import annotations
+
+from streaming.rtc.webrtc_process import WebrtcStatistics
+from streaming.shelf_messages import Metric
+
+
+def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
+    """Of all peers together; counters begin anew with the process."""
+    report, name = seen.report, "headwater_webrtc_"
+    sessions = sum(report.viewers.values())
+    return [
+        Metric(name + "viewers", "WHEP sessions.", float(sessions)),
+        Metric(name + "publishers", "WHIP sessions.", float(report.publishers)),
+        Metric(name + "process_starts", "Starts of the WebRTC process.",
+               float(seen.worker.starts), kind="counter"),
+        *(
+            Metric(name + what, text, float(value), kind="counter")
+            for what, text, value in (
+                ("sessions_opened", "Offers answered.", report.sessions_opened),
+                ("sessions_failed", "Offers refused.", report.sessions_failed),
+                ("packets_sent", "Datagrams sent to viewers.", report.packets_sent),
+                ("bytes_sent", "Their bytes.", report.bytes_sent),
+                ("packets_resent", "Sent again because viewers asked.", report.retransmitted),
+                ("pictures_skipped", "Times that a viewer lost pictures up to the next key frame.",
+                 report.pictures_skipped),
+                ("key_frame_requests", "Key frames asked for, by all viewers of a path at once.",
+                 report.key_frame_requests),
+            )
+        ),
+        Metric(name + "send_lateness_seconds", "The most that a packet left late, lately.",
+               report.late_s),
+    ]  # fmt: skip

@@ -1,0 +1,205 @@
+"""What the main process and the WebRTC process say to each other.
+
+The main process offers a path's tracks, and sends their samples while somebody watches. For
+publishers it is the other way round.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias, cast
+
+from msgspec import Struct
+
+from segmenter.media import Sample
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.transcode.messages import TrackMessage
+
+
+class IceServerMessage(Struct, array_like=True, frozen=True):
+    """A STUN or TURN server that clients are told about."""
+
+    urls: tuple[str, ...]
+    username: str = ""
+    credential: str = ""
+    secret: str = ""
+    """Of time-limited credentials, see IceServerConfig."""
+
+
+class RtcSetup(Struct, tag="setup", array_like=True, frozen=True):
+    """The first message. Sockets are descriptors that the process has inherited."""
+
+    udp: tuple[int, ...]
+    tcp: tuple[int, ...]
+    port: int
+    public_addresses: tuple[str, ...]
+    ice_servers: tuple[IceServerMessage, ...]
+    max_sessions: int
+    max_bitrate_kbps: int
+    threads: int
+    log_level: str
+    utc_ahead_s: float
+
+
+class PathTracks(Struct, tag="tracks", array_like=True, frozen=True):
+    """What a path offers to viewers now, best first; its samples follow while it is watched."""
+
+    path: str
+    tracks: tuple[TrackMessage, ...]
+
+
+class PathSample(Struct, tag="sample", array_like=True, frozen=True, gc=False):
+    """One sample in media time; kept ones of the past come first when a path gets watched."""
+
+    path: str
+    track: str
+    dts: int
+    pts: int
+    data: bytes
+    """On the way out also a memoryview."""
+    is_sync: bool
+    duration: int
+    captured_utc: float
+
+    @classmethod
+    def from_sample(cls, path: str, sample: Sample) -> PathSample:
+        """The message that says `sample`; its payload is copied only into the frame."""
+        return cls(
+            path,
+            sample.track,
+            sample.dts,
+            sample.pts,
+            cast(bytes, sample.payload),
+            sample.is_sync,
+            sample.duration,
+            sample.captured_utc,
+        )
+
+
+class PathEnded(Struct, tag="path_ended", array_like=True, frozen=True):
+    """Nobody publishes the path any more: its viewers' sessions end."""
+
+    path: str
+    reason: str
+
+
+class Watch(Struct, tag="watch", array_like=True, frozen=True):
+    """From the WebRTC process: send the samples of this path."""
+
+    path: str
+
+
+class Unwatch(Struct, tag="unwatch", array_like=True, frozen=True):
+    """From the WebRTC process: nobody watches it any more."""
+
+    path: str
+
+
+class PublishAsked(Struct, tag="publish", array_like=True, frozen=True):
+    """From the WebRTC process: a WHIP client wants to publish."""
+
+    session: str
+    path: str
+    key: str
+    remote: str
+
+
+class PublishAllowed(Struct, tag="publish_allowed", array_like=True, frozen=True):
+    """To the WebRTC process: the path is the session's."""
+
+    session: str
+    key_frame_interval_s: float
+    """How often it is to be asked for a key frame, so that segments can begin."""
+
+
+class PublishRefused(Struct, tag="publish_refused", array_like=True, frozen=True):
+    """To the WebRTC process: it is not, and why."""
+
+    session: str
+    status: int
+    reason: str
+
+
+class PublishClosed(Struct, tag="publish_closed", array_like=True, frozen=True):
+    """Either way: the publication has ended."""
+
+    session: str
+    reason: str
+
+
+class PublishTracks(Struct, tag="publish_tracks", array_like=True, frozen=True):
+    """From the WebRTC process: a publisher's complete list of tracks, before their samples."""
+
+    session: str
+    tracks: tuple[TrackMessage, ...]
+
+
+class PublishSample(Struct, tag="publish_sample", array_like=True, frozen=True, gc=False):
+    """From the WebRTC process: one sample, its times in the publisher's clock."""
+
+    session: str
+    track: str
+    dts: int
+    pts: int
+    data: bytes
+    is_sync: bool
+    duration: int
+    captured_utc: float
+
+    def to_sample(self) -> Sample:
+        """The sample that it says."""
+        return Sample(
+            self.track,
+            self.dts,
+            self.pts,
+            self.data,
+            self.is_sync,
+            self.duration,
+            False,
+            self.captured_utc,
+        )
+
+
+class RtcListening(Struct, tag="listening", array_like=True, frozen=True):
+    """From the WebRTC process: it answers from now on."""
+
+
+class RtcReport(Struct, tag="report", array_like=True, frozen=True):
+    """From the WebRTC process, each second, its sign of life. Counters since it began."""
+
+    viewers: dict[str, int] = {}
+    """WHEP sessions of each path."""
+    publishers: int = 0
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    retransmitted: int = 0
+    pictures_skipped: int = 0
+    """Times that a viewer lost pictures up to the next key frame, because its way was blocked."""
+    key_frame_requests: int = 0
+    sessions_opened: int = 0
+    sessions_failed: int = 0
+    """Offers refused."""
+    late_s: float = 0.0
+    """The most that a packet left after its time, since the last report."""
+
+
+ToRtc: TypeAlias = (
+    RtcSetup
+    | PathTracks
+    | PathSample
+    | PathEnded
+    | SignalRequest
+    | PublishAllowed
+    | PublishRefused
+    | PublishClosed
+)
+FromRtc: TypeAlias = (
+    RtcListening
+    | RtcReport
+    | Watch
+    | Unwatch
+    | SignalAnswer
+    | PublishAsked
+    | PublishTracks
+    | PublishSample
+    | PublishClosed
+)

@@ -1,0 +1,115 @@
+"""The WebRTC process: `python -m streaming.rtc.process <link>`.
+
+Everything else, sockets included, is said in the first message. It ends when the link does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+import uvloop
+
+from streaming.link import Link
+from streaming.rtc.messages import RtcListening, RtcSetup, ToRtc
+from streaming.rtc.server import RtcServer
+from streaming.worker_entry import live_with_parent
+from webrtc.fanout import Fanout
+from webrtc.flow_table import FlowTable
+from webrtc.peer_port import MuxedPort, reachable_addresses
+from webrtc.session_table import SessionLimits
+from webrtc.signalling import TIMER_S, Signalling
+from webrtc.tcp_mux import TcpMux
+from webrtc.udp_mux import UdpMux
+
+logger = logging.getLogger(__name__)
+
+REPORT_S = 1.0
+
+
+class RtcProcess:
+    """Wires the link, the sockets, the fan-out and the server; owns everything in this process."""
+
+    def __init__(self) -> None:
+        self._link: Link[Any] | None = None
+        self._setup: asyncio.Future[RtcSetup] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
+        self._server: RtcServer | None = None
+
+    async def run(self, end: socket.socket) -> None:
+        """Serves until the main process closes the link."""
+        self._link = await Link.open(end, ToRtc, self._receive, self._ended.set)
+        serving = asyncio.create_task(self._serve(), name="serve")
+        ending = asyncio.create_task(self._ended.wait(), name="end")
+        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()  # which says what went wrong
+        serving.cancel()
+
+    async def _serve(self) -> None:
+        setup = await self._setup
+        logging.getLogger().setLevel(setup.log_level.upper())
+        udp = [socket.socket(fileno=number) for number in setup.udp]
+        threads = setup.threads or max(1, (os.cpu_count() or 1) // 2)
+        utc_offset_s = setup.utc_ahead_s or time.time() - time.monotonic()
+        fanout = Fanout([one.fileno() for one in udp], threads, utc_offset_s=utc_offset_s)
+        table = FlowTable()
+        mux = UdpMux(udp, table, fanout.receive)
+        tcp = TcpMux(socket.socket(fileno=setup.tcp[0]), table) if setup.tcp else None
+        if tcp is not None:
+            await tcp.start()
+        bound = [one.getsockname()[0] for one in udp]
+        addresses, is_lite = reachable_addresses(setup.public_addresses, bound)
+        port = MuxedPort(table, mux, tcp, addresses, is_lite=is_lite)
+        server = RtcServer(setup, fanout, self._send, lambda: time.monotonic() + utc_offset_s)
+        loop = asyncio.get_running_loop()
+        limits = SessionLimits(sessions=setup.max_sessions)
+        signalling = Signalling(port, fanout, server.take_event, now=loop.time, limits=limits)
+        server.serve(signalling)
+        self._server = server
+        gc.freeze()
+        self._send(RtcListening())
+        await asyncio.gather(self._tick(server), self._report(server))
+
+    async def _tick(self, server: RtcServer) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TIMER_S)
+            server.handle_timer(loop.time())
+
+    async def _report(self, server: RtcServer) -> None:
+        while True:
+            self._send(server.report())
+            await asyncio.sleep(REPORT_S)
+
+    def _send(self, message: object) -> None:
+        assert self._link is not None
+        self._link.send(message)
+
+    def _receive(self, message: Any) -> None:
+        if isinstance(message, RtcSetup):
+            self._setup.set_result(message)
+        elif self._server is not None:
+            self._server.receive(message)
+
+
+async def _run(fd: int) -> None:
+    await RtcProcess().run(socket.socket(fileno=fd))
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the process; the argument is the link's descriptor."""
+    live_with_parent()
+    logging.basicConfig(format="%(asctime)s %(levelname)s webrtc: %(message)s")
+    uvloop.run(_run(int(arguments[0])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

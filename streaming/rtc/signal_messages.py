@@ -1,0 +1,46 @@
+"""A WHEP or WHIP request on its way from HTTP to the WebRTC process, and its answer back.
+
+A delivery process speaks HTTP and understands no SDP; the WebRTC process has no HTTP. The main
+process passes requests on, because it alone knows which paths are live.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Verb = Literal["view", "publish", "patch", "delete", "layers", "choose"]
+
+
+class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
+    """What a client wants of the WebRTC process."""
+
+    id: int
+    """Of the sender's choosing; the answer carries it."""
+    verb: Verb
+    """"view": a WHEP offer; "publish": a WHIP offer; the others are of a session: "layers" tells
+    which renditions a viewer may be sent, "choose" takes one of them."""
+    path: str
+    session: str = ""
+    """Empty with an offer."""
+    content_type: str = ""
+    if_match: str | None = None
+    """The header field as it came; None without it."""
+    key: str = ""
+    """Bearer token or `?key=`; never logged."""
+    remote: str = ""
+    """Address of the client, for limits and logs."""
+    body: str = ""
+
+
+class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):
+    """What the client is told; an error's body is one sentence."""
+
+    id: int
+    status: int
+    body: str = ""
+    headers: dict[str, str] = {}
+    session: str = ""
+    """After 201: what the session's URL ends with."""
+    is_json: bool = False

@@ -1,0 +1,379 @@
+"""The WebRTC process seen from the main process: what it is asked, what it is fed, what it brings.
+
+It holds the peers of all paths. Its sockets belong to the main process, so a process that died is
+replaced without losing the port; its sessions are lost, and clients come back by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from segmenter.errors import SegmenterError
+from segmenter.timeline import SourceClock
+from streaming.config import WebrtcConfig
+from streaming.errors import PublishRejected, StreamingError
+from streaming.ingest.source import Publication, PublishDoor, PublishRequest
+from streaming.rtc.messages import (
+    FromRtc,
+    IceServerMessage,
+    PublishAllowed,
+    PublishAsked,
+    PublishClosed,
+    PublishRefused,
+    PublishSample,
+    PublishTracks,
+    RtcListening,
+    RtcReport,
+    RtcSetup,
+    Unwatch,
+    Watch,
+)
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.tap import RtcTap
+from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, WorkerStatistics
+
+logger = logging.getLogger(__name__)
+
+MODULE = "streaming.rtc.process"
+ANSWER_S = 10.0
+"""An offer is answered within some 20 ms; browsers give up after tens of seconds."""
+MOST_PENDING = 2_000
+"""Requests on their way: what a crowd sends within a second or two."""
+CLOCK = SourceClock(90_000, None)
+"""The WebRTC process has unwrapped RTP's time and sends ticks of 90 kHz."""
+NOT_LIVE_RETRY_S = 2
+"""When a viewer of what is not live may ask again: a publisher takes that long to be playable."""
+
+Answer = Callable[[SignalAnswer], None]
+
+
+class WatchedPaths(Protocol):
+    """The part of the registry that viewers need."""
+
+    def tap(self, name: str) -> RtcTap | None:
+        """What WebRTC viewers of a path get; None where there is no such path."""
+
+    def key_frame_interval_s(self, name: str) -> float:
+        """How often a publisher of a path is to send a key frame, seconds."""
+
+    def want(self, name: str) -> None:
+        """A viewer asks for a path that is not live."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebrtcStatistics:
+    """How the WebRTC process fares."""
+
+    worker: WorkerStatistics
+    report: RtcReport
+    pending: int
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A request whose answer is awaited."""
+
+    id: int
+    """By which the asker knows it."""
+    answer: Answer
+    due: float
+
+
+class WebrtcProcess:
+    """Owns the WebRTC process; the composition root starts, ticks and closes it.
+
+    Delivery processes' requests come through `signal`; taps send by it (it is their outlet).
+    """
+
+    def __init__(
+        self,
+        config: WebrtcConfig,
+        log_level: str,
+        utc_ahead_s: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._log_level = log_level
+        self._utc_ahead_s = utc_ahead_s
+        self._paths: WatchedPaths | None = None
+        self._door: PublishDoor | None = None
+        self._udp: list[socket.socket] = []
+        self._tcp: list[socket.socket] = []
+        self._worker: WorkerProcess[FromRtc] | None = None
+        self._listening = False
+        self._pending: dict[int, _Pending] = {}
+        self._next_id = 0
+        self._watched: set[str] = set()
+        self._publications: dict[str, _WhipPublication] = {}
+        self._report = RtcReport()
+
+    def start(
+        self,
+        paths: WatchedPaths,
+        door: PublishDoor,
+        udp: list[socket.socket],
+        tcp: list[socket.socket],
+    ) -> None:
+        """Takes over the sockets and begins; needs a running loop."""
+        self._paths, self._door = paths, door
+        self._udp, self._tcp = udp, tcp
+        self._worker = WorkerProcess(
+            MODULE,
+            (),
+            FromRtc,
+            self._receive,
+            self._worker_ended,
+            on_start=self._send_setup,
+            name="webrtc",
+            descriptors=[one.fileno() for one in (*udp, *tcp)],
+            logs_itself=True,
+            backoff=RestartBackoff(first_s=0.1, most_s=5.0),
+        )
+        self._worker.start()
+
+    async def close(self) -> None:
+        """Ends the process and every session."""
+        if self._worker is not None:
+            await self._worker.close()
+        self._lose_everything("the server is shutting down")
+        for one in (*self._udp, *self._tcp):
+            one.close()
+
+    # -- the taps' outlet --------------------------------------------------------------------
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How far the process is behind with reading."""
+        return self._worker.buffered_bytes if self._worker is not None else 0
+
+    def send(self, message: object) -> bool:
+        """Queues one message; False when there is no process."""
+        return self._worker is not None and self._worker.send(message)
+
+    # -- requests ----------------------------------------------------------------------------
+
+    def signal(self, request: SignalRequest, answer: Answer) -> None:
+        """Passes a request on; `answer` is called once, perhaps at once."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            answer(refusal)
+            return
+        if request.verb == "view":
+            self._watch(request.path)
+        self._next_id += 1
+        due = asyncio.get_running_loop().time() + ANSWER_S
+        self._pending[self._next_id] = _Pending(request.id, answer, due)
+        self.send(msgspec.structs.replace(request, id=self._next_id))
+
+    def handle_timer(self) -> None:
+        """Answers those whose request got lost; called a few times a second."""
+        now = asyncio.get_running_loop().time()
+        for number in [n for n, pending in self._pending.items() if pending.due <= now]:
+            pending = self._pending.pop(number)
+            pending.answer(_busy(pending.id, "WebRTC did not answer in time"))
+
+    def statistics(self) -> WebrtcStatistics:
+        """The present state."""
+        worker = (
+            self._worker.statistics()
+            if self._worker is not None
+            else WorkerStatistics(0, 0, 0, None)
+        )
+        return WebrtcStatistics(worker, self._report, len(self._pending))
+
+    @property
+    def viewers(self) -> Mapping[str, int]:
+        """WHEP sessions of each path."""
+        return self._report.viewers
+
+    def _refusal(self, request: SignalRequest) -> SignalAnswer | None:
+        """What is known without asking."""
+        if not self._listening:
+            return _busy(request.id, "WebRTC is starting")
+        if len(self._pending) >= MOST_PENDING:
+            return _busy(request.id, "too many requests at once")
+        if request.verb != "view":
+            return None
+        assert self._paths is not None
+        tap = self._paths.tap(request.path)
+        if tap is not None and tap.is_live:
+            return None
+        self._paths.want(request.path)
+        return SignalAnswer(
+            request.id,
+            409,  # W6
+            f"{request.path} is not live",
+            {"Retry-After": str(NOT_LIVE_RETRY_S)},
+        )
+
+    # -- the process's news ------------------------------------------------------------------
+
+    def _send_setup(self) -> None:
+        config = self._config
+        self.send(
+            RtcSetup(
+                udp=tuple(one.fileno() for one in self._udp),
+                tcp=tuple(one.fileno() for one in self._tcp),
+                port=self._udp[0].getsockname()[1],
+                public_addresses=config.public_addresses,
+                ice_servers=tuple(
+                    IceServerMessage(one.urls, one.username, one.credential, one.secret)
+                    for one in config.ice_servers
+                ),
+                max_sessions=config.max_sessions,
+                max_bitrate_kbps=config.max_bitrate_kbps,
+                threads=config.threads,
+                log_level=self._log_level,
+                utc_ahead_s=self._utc_ahead_s(),
+            )
+        )
+
+    def _receive(self, news: FromRtc) -> None:
+        match news:
+            case PublishSample():
+                publication = self._publications.get(news.session)
+                if publication is not None:
+                    publication.write(news)
+            case PublishTracks():
+                publication = self._publications.get(news.session)
+                if publication is not None:
+                    publication.set_tracks(news)
+            case SignalAnswer():
+                pending = self._pending.pop(news.id, None)
+                if pending is not None:
+                    pending.answer(msgspec.structs.replace(news, id=pending.id))
+            case PublishAsked():
+                self._ask_door(news)
+            case PublishClosed():
+                publication = self._publications.pop(news.session, None)
+                if publication is not None:
+                    publication.leave(news.reason)
+            case Watch():
+                self._watch(news.path)
+            case Unwatch():
+                self._unwatch(news.path)
+            case RtcReport():
+                self._report = news
+            case RtcListening():
+                self._listening = True
+
+    def _watch(self, path: str) -> None:
+        assert self._paths is not None
+        tap = self._paths.tap(path)
+        if tap is not None and tap.is_live:
+            self._watched.add(path)
+            tap.watch()
+
+    def _unwatch(self, path: str) -> None:
+        assert self._paths is not None
+        self._watched.discard(path)
+        tap = self._paths.tap(path)
+        if tap is not None:
+            tap.unwatch()
+
+    def _worker_ended(self, end: WorkerExit) -> None:
+        self._lose_everything(end.reason)
+
+    def _lose_everything(self, reason: str) -> None:
+        """All sessions have gone with the process."""
+        self._listening = False
+        self._report = RtcReport()
+        for path in list(self._watched):
+            self._unwatch(path)
+        pending, self._pending = list(self._pending.values()), {}
+        for one in pending:
+            one.answer(_busy(one.id, "WebRTC has been restarted"))
+        publications, self._publications = list(self._publications.values()), {}
+        for publication in publications:
+            publication.leave(reason)
+
+    # -- publishers --------------------------------------------------------------------------
+
+    def _ask_door(self, asked: PublishAsked) -> None:
+        assert self._door is not None
+        publication = _WhipPublication(asked, self._door, self)
+        self._publications[asked.session] = publication
+        publication.claim()
+
+    def key_frame_interval_s(self, path: str) -> float:
+        """How often a publisher of that path is to send a key frame, seconds."""
+        assert self._paths is not None
+        return self._paths.key_frame_interval_s(path)
+
+    def forget(self, session: str) -> None:
+        """The publication is over, on our side."""
+        self._publications.pop(session, None)
+
+
+class _WhipPublication:
+    """One WHIP session's hold on a path."""
+
+    def __init__(self, asked: PublishAsked, door: PublishDoor, owner: WebrtcProcess) -> None:
+        self._asked = asked
+        self._door = door
+        self._owner = owner
+        self._publication: Publication | None = None
+        self._claiming: asyncio.Task[None] | None = None
+
+    def claim(self) -> None:
+        """Asks for the path; the session is told."""
+        self._claiming = asyncio.get_running_loop().create_task(self._claim())
+
+    async def _claim(self) -> None:
+        asked = self._asked
+        request = PublishRequest(asked.path, asked.key, asked.remote, "whip")
+        try:
+            publication = await self._door.publish(request, self)
+        except PublishRejected as refusal:
+            self._owner.forget(asked.session)
+            status = refusal.http_status or 403
+            self._owner.send(PublishRefused(asked.session, status, str(refusal)))
+            return
+        self._publication = publication
+        interval_s = self._owner.key_frame_interval_s(asked.path)
+        self._owner.send(PublishAllowed(asked.session, interval_s))
+
+    def set_tracks(self, news: PublishTracks) -> None:
+        """The session's complete list of tracks."""
+        if self._publication is not None:
+            tracks = [track.to_track() for track in news.tracks]
+            self._guarded(lambda publication: publication.set_tracks(tracks, CLOCK))
+
+    def write(self, news: PublishSample) -> None:
+        """One of its samples."""
+        if self._publication is not None:
+            self._guarded(lambda publication: publication.write([news.to_sample()]))
+
+    def leave(self, reason: str) -> None:
+        """The session has gone."""
+        if self._claiming is not None:
+            self._claiming.cancel()
+        publication, self._publication = self._publication, None
+        if publication is not None:
+            publication.close(reason)
+
+    def close(self, code: str, description: str) -> None:
+        """See Publisher: the path has let go of us."""
+        self._publication = None
+        self._owner.forget(self._asked.session)
+        self._owner.send(PublishClosed(self._asked.session, description))
+
+    def _guarded(self, action: Callable[[Publication], None]) -> None:
+        """What a publisher sends costs nobody but itself."""
+        publication = self._publication
+        assert publication is not None
+        try:
+            action(publication)
+        except (SegmenterError, StreamingError) as error:
+            self.leave(str(error))
+            self.close("", str(error))
+
+
+def _busy(number: int, reason: str) -> SignalAnswer:
+    return SignalAnswer(number, 503, reason, {"Retry-After": "1"})

@@ -1,0 +1,285 @@
+"""WHEP and WHIP over HTTP (RFC 9725 and its viewing twin): what a request asks, and the answer.
+
+    POST   /<path>/whep             an offer to view       201, answer, Location
+    POST   /<path>/whip             an offer to publish
+    PATCH  /<path>/whep/<session>   trickle ICE, ICE restart
+    DELETE /<path>/whep/<session>   the end
+    GET    /<path>/whep/<session>/layer   renditions that the viewer may be sent, as JSON
+    POST   /<path>/whep/<session>/layer   choose one: {"encodingId": "720p"}, {} is automatic
+
+Nothing of SDP is understood here: the WebRTC process answers, by way of the main process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp.web import BaseRequest, Response
+
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest, Verb
+from streaming.server.answers import problem_response
+from streaming.server.player import is_path_name
+
+logger = logging.getLogger(__name__)
+
+MOST_OFFER_BYTES: Final = 65_536
+"""Browsers' offers have 2 to 8 KB, with many codecs and candidates 20."""
+BODY_S: Final = 10.0
+"""How long the body of a request may take."""
+ANSWER_S: Final = 15.0
+"""A little more than the main process waits."""
+MOST_WAITING: Final = 1_000
+"""Requests of one delivery process that wait for their answer."""
+
+SDP: Final = "application/sdp"
+SDP_FRAGMENT: Final = "application/trickle-ice-sdpfrag"
+JSON: Final = "application/json"
+LAYER_LINK: Final = "urn:ietf:params:whep:ext:core:layer"
+
+_EXPOSED: Final = "Accept-Patch, Date, ETag, Link, Location, Retry-After"
+_TITLES: Final = {
+    400: "Bad request",
+    401: "Key needed",
+    403: "Refused",
+    404: "Not found",
+    406: "No common codec",
+    409: "Not live",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Wrong media type",
+    422: "Not supported",
+    428: "If-Match needed",
+    503: "Busy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPlace:
+    """What a URL of WHEP or WHIP names."""
+
+    path: str
+    kind: str
+    """"whep" or "whip"."""
+    session: str
+    """Empty at the endpoint itself."""
+    is_layer: bool = False
+    """The resource by which a viewer chooses its rendition."""
+
+    @property
+    def methods(self) -> str:
+        """What can be asked of it."""
+        if self.is_layer:
+            return "GET, HEAD, OPTIONS, POST"
+        return "GET, HEAD, OPTIONS, PATCH, DELETE" if self.session else "GET, HEAD, OPTIONS, POST"
+
+
+def signal_place(url: str) -> SignalPlace | None:
+    """The meaning of a decoded URL path; None where it is neither WHEP's nor WHIP's."""
+    parts = url.strip("/").split("/")
+    if len(parts) > 3 and parts[-3] == "whep" and parts[-1] == "layer":
+        path = "/".join(parts[:-3])
+        return SignalPlace(path, "whep", parts[-2], is_layer=True) if is_path_name(path) else None
+    for tail in (1, 2):
+        if len(parts) > tail and parts[-tail] in ("whep", "whip"):
+            path = "/".join(parts[:-tail])
+            if is_path_name(path):
+                return SignalPlace(path, parts[-tail], parts[-1] if tail == 2 else "")
+    return None
+
+
+class SignalRelay:
+    """Owns the requests that wait for an answer from the WebRTC process."""
+
+    def __init__(self, send: Callable[[SignalRequest], None]) -> None:
+        self._send = send
+        self._waiting: dict[int, asyncio.Future[SignalAnswer]] = {}
+        self._next_id = 0
+
+    async def ask(
+        self,
+        verb: Verb,
+        place: SignalPlace,
+        *,
+        body: str = "",
+        if_match: str | None = None,
+        key: str = "",
+        remote: str = "",
+    ) -> SignalAnswer:
+        """The answer to one request; a 503 where none comes."""
+        if len(self._waiting) >= MOST_WAITING:
+            return SignalAnswer(0, 503, "too many requests at once", {"Retry-After": "1"})
+        self._next_id += 1
+        number = self._next_id
+        future = self._waiting[number] = asyncio.get_running_loop().create_future()
+        self._send(
+            SignalRequest(
+                number,
+                verb,
+                place.path,
+                place.session,
+                if_match=if_match,
+                key=key,
+                remote=remote,
+                body=body,
+            )
+        )
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer: SignalAnswer = await future
+                return answer
+        except TimeoutError:
+            return SignalAnswer(0, 503, "no answer came in time", {"Retry-After": "1"})
+        finally:
+            del self._waiting[number]
+
+    def receive(self, answer: SignalAnswer) -> None:
+        """An answer has come; it is nothing to those who have stopped waiting."""
+        future = self._waiting.get(answer.id)
+        if future is not None and not future.done():
+            future.set_result(answer)
+
+
+async def signal_response(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+    """The whole answer to a request at `place`."""
+    match request.method, place.session:
+        case "OPTIONS", _:
+            return _with_cors(_options(place))
+        case (("GET" | "HEAD"), _) if place.is_layer:
+            response = _response(await relay.ask("layers", place, key=_key(request)))
+        case "POST", _ if place.is_layer:
+            response = await _choose(request, place, relay)
+        case _ if place.is_layer:
+            response = _not_allowed(request, place)
+        case (("GET" | "HEAD"), _):
+            return _with_cors(_nothing_to_get(request, place))
+        case "POST", "":
+            response = await _offer(request, place, relay)
+        case "PATCH", session if session:
+            response = await _patch(request, place, relay)
+        case "DELETE", session if session:
+            response = _response(await relay.ask("delete", place, key=_key(request)))
+        case _:
+            response = _not_allowed(request, place)
+    return _with_cors(response)
+
+
+def _not_allowed(request: BaseRequest, place: SignalPlace) -> Response:
+    text = f"{request.method[:16]} is not possible here."
+    response = problem_response(405, "Method not allowed", text)
+    response.headers["Allow"] = place.methods
+    return response
+
+
+def _options(place: SignalPlace) -> Response:
+    """W3: what can be asked here; also the answer to browsers' preflights."""
+    headers = {
+        "Allow": place.methods,
+        "Access-Control-Allow-Methods": place.methods,
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, Prefer",
+        "Access-Control-Max-Age": "86400",
+    }
+    headers["Accept-Patch" if place.session else "Accept-Post"] = (
+        SDP_FRAGMENT if place.session else SDP
+    )
+    return Response(status=204, headers=headers)
+
+
+def _nothing_to_get(request: BaseRequest, place: SignalPlace) -> Response:
+    """W3: 2xx without content; a HEAD of WHEP's endpoint says what it speaks."""
+    headers = {"Cache-Control": "no-store"}
+    if request.method == "HEAD" and place.kind == "whep" and not place.session:
+        return Response(status=200, headers={**headers, "Content-Type": SDP})
+    return Response(status=204, headers=headers)
+
+
+async def _offer(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+    body = await _body(request, SDP)
+    if isinstance(body, Response):
+        return body
+    answer = await relay.ask(
+        "view" if place.kind == "whep" else "publish",
+        place,
+        body=body,
+        key=_key(request),
+        remote=request.remote or "",
+    )
+    response = _response(answer)
+    if answer.status == 201:
+        response.content_type = SDP
+        url = f"{request.rel_url.raw_path.rstrip('/')}/{answer.session}"
+        response.headers["Location"] = url
+        response.headers["Accept-Patch"] = SDP_FRAGMENT
+        if place.kind == "whep":
+            response.headers.add("Link", f'<{url}/layer>; rel="{LAYER_LINK}"')
+    return response
+
+
+async def _patch(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+    body = await _body(request, SDP_FRAGMENT)
+    if isinstance(body, Response):
+        return body
+    answer = await relay.ask(
+        "patch",
+        place,
+        body=body,
+        if_match=request.headers.get("If-Match"),
+        key=_key(request),
+    )
+    response = _response(answer)
+    if answer.status == 200:
+        response.content_type = SDP_FRAGMENT
+    return response
+
+
+async def _choose(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+    body = await _body(request, JSON)
+    if isinstance(body, Response):
+        return body
+    return _response(await relay.ask("choose", place, body=body, key=_key(request)))
+
+
+async def _body(request: BaseRequest, content_type: str) -> str | Response:
+    """The body as text, or why it cannot be taken."""
+    if request.content_type != content_type:
+        return problem_response(415, _TITLES[415], f"Content-Type must be {content_type}.")
+    data = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                data += chunk
+                if len(data) > MOST_OFFER_BYTES:
+                    return problem_response(413, _TITLES[413], "An offer has at most 64 KiB.")
+        return data.decode()
+    except TimeoutError:
+        return problem_response(408, "Too slow", "The body did not come in time.")
+    except UnicodeDecodeError:
+        return problem_response(400, _TITLES[400], "The body is not UTF-8.")
+
+
+def _key(request: BaseRequest) -> str:
+    """W7: a bearer token, or `?key=` in the URL."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.query.get("key", "")
+
+
+def _response(answer: SignalAnswer) -> Response:
+    if answer.status >= 400:
+        title = _TITLES.get(answer.status, "Refused")
+        response = problem_response(answer.status, title, answer.body)
+        response.headers.update(answer.headers)
+        return response
+    headers = {"Cache-Control": "no-store", **answer.headers}
+    if answer.is_json:
+        headers["Content-Type"] = JSON
+    return Response(status=answer.status, body=answer.body.encode() or None, headers=headers)
+
+
+def _with_cors(response: Response) -> Response:
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    return response

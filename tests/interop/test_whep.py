@@ -1,0 +1,145 @@
+"""Viewing by WebRTC: a whole origin, real publishers, and viewers of other makes."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.async_api import Browser
+
+from streaming.errors import RemoteError
+from streaming.play import PlayReport, play_whep
+from tests.interop.browser import chromium, player_page
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
+
+CONFIG = """
+[paths."demo"]
+source = "test:?width=640&height=360"
+ladder = "copy"
+[paths."live/*"]
+ladder = "copy"
+"""
+NEEDS_FFMPEG = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg program")
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
+        running.wait_segments("demo", "source", 1)
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+async def view(origin: OriginProcess, path: str, seconds: float = 4.0) -> PlayReport:
+    return await play_whep(origin.url(f"/{path}/whep"), seconds)
+
+
+async def test_an_aiortc_viewer_sees_and_hears_the_built_in_source(origin: OriginProcess) -> None:
+    report = await view(origin, "demo")
+    assert (report.width, report.height) == (640, 360)
+    assert report.frames >= 30
+    assert report.sound_s >= 1.0
+    assert report.lost == 0
+    assert report.latency_p50_s is not None
+
+
+async def test_what_is_not_live_is_refused_with_409(origin: OriginProcess) -> None:
+    with pytest.raises(RemoteError, match="409: live/nobody is not live"):
+        await view(origin, "live/nobody")
+
+
+async def test_a_session_that_is_deleted_is_gone(origin: OriginProcess) -> None:
+    await view(origin, "demo", 0.5)
+    origin.wait_log(r"viewer \w+ left \(closed by the client\)")
+
+
+def push_b_frames(url: str) -> subprocess.Popen[bytes]:
+    inputs = "-re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=sample_rate=44100"
+    codecs = "-c:v libx264 -g 50 -bf 2 -preset ultrafast -x264-params b-adapt=0 -c:a aac"
+    command = f"ffmpeg -v error {inputs} {codecs} -f flv {url}"
+    return subprocess.Popen(command.split(), stdin=subprocess.DEVNULL)
+
+
+@NEEDS_FFMPEG
+async def test_b_frames_and_aac_are_made_fit_for_viewers(origin: OriginProcess) -> None:
+    push = push_b_frames(origin.rtmp_url("live/b"))
+    try:
+        await asyncio.to_thread(origin.wait_segments, "live/b", "source", 1)
+        report = await view(origin, "live/b", 6.0)
+    finally:
+        push.kill()
+        push.wait()
+    assert (report.width, report.height) == (320, 180)
+    assert report.frames >= 50  # with its B-frames a browser would show one frame a second
+    assert report.sound_s >= 2.0
+
+
+async def test_chromium_plays_webrtc_and_shows_its_true_latency(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/demo/?engine=webrtc")) as player:
+        await player.wait_state("playing")
+        seen = await player.wait(lambda seen: seen["latency"] is not None, "a latency")
+        assert seen["engine"] == "webrtc"
+        assert -0.5 < seen["latency"] < 3.0
+        report = await player.watch(3.0)
+        assert report.frames > 30
+        assert player.log.exceptions == []
+
+
+async def test_a_browser_without_a_way_for_webrtc_falls_back_to_hls(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    """The answer names an address at which nobody is, as behind a firewall that drops UDP."""
+
+    async def lead_astray(route: object) -> None:
+        response = await route.fetch()  # type: ignore[attr-defined]
+        body = await response.text()
+        port = next(line for line in body.splitlines() if " udp " in line).split()[5]
+        body = body.replace(f" {port} typ", " 9 typ")
+        await route.fulfill(response=response, body=body)  # type: ignore[attr-defined]
+
+    async with player_page(browser, origin.url("/live/none/?engine=webrtc")) as player:
+        await player.page.route("**/whep", lead_astray)
+        await player.page.goto(origin.url("/demo/?engine=webrtc"))
+        seen = await player.wait(
+            lambda seen: seen["engine"] == "hls" and seen["state"] == "playing", "HLS to play"
+        )
+        assert any("network" in error["text"] for error in seen["errors"])
+
+
+def test_endpoints_of_webrtc_are_in_the_api_and_the_metrics(origin: OriginProcess) -> None:
+    record = origin.path_record("demo")
+    assert record is not None
+    assert record["urls"]["whep"] == "/demo/whep"
+    assert b"headwater_webrtc_viewers" in origin.get("/metrics")
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        b"v=0\r\n",
+        b"not sdp at all",
+        b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=text 9 UDP/TLS/RTP/SAVPF 96\r\n",
+        b"a=" + b"x" * 60_000,
+        b"",
+    ],
+)
+def test_odd_offers_cost_a_4xx(origin: OriginProcess, offer: bytes) -> None:
+    request = Request(
+        origin.url("/demo/whep"), offer, {"Content-Type": "application/sdp"}, method="POST"
+    )
+    with pytest.raises(Exception, match="HTTP Error 4"):
+        urlopen(request, timeout=10)
+    assert origin.get("/healthz")

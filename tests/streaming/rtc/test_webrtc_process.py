@@ -1,0 +1,232 @@
+"""What the main process passes to the WebRTC process, and what happens when that dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+import streaming.rtc.webrtc_process
+from segmenter.media import Sample, Track
+from segmenter.timeline import SourceClock
+from streaming.config import WebrtcConfig
+from streaming.errors import PublishRejected
+from streaming.ingest.source import Publisher, PublishRequest
+from streaming.rtc.messages import (
+    PublishAllowed,
+    PublishAsked,
+    PublishClosed,
+    PublishRefused,
+    PublishSample,
+    PublishTracks,
+    RtcListening,
+    RtcReport,
+    Unwatch,
+)
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest, Verb
+from streaming.rtc.webrtc_process import ANSWER_S, WebrtcProcess
+from streaming.transcode.messages import TrackMessage
+from streaming.worker_process import WorkerExit, WorkerStatistics
+from tests.segmenter.stage import SOURCE
+from tests.streaming.server.conftest import until
+
+
+class FakeWorker:
+    """A WebRTC process that says what the test says."""
+
+    made: list[FakeWorker]
+
+    def __init__(
+        self,
+        module: str,
+        argv: Sequence[str],
+        message_type: Any,
+        on_message: Callable[[Any], None],
+        on_exit: Callable[[WorkerExit], None],
+        **settings: Any,
+    ) -> None:
+        self.say, self.die = on_message, on_exit
+        self.heard: list[Any] = []
+        self.buffered_bytes = 0
+        FakeWorker.made = [self]
+
+    def start(self) -> None: ...
+
+    def send(self, message: Any) -> bool:
+        self.heard.append(message)
+        return True
+
+    def statistics(self) -> WorkerStatistics:
+        return WorkerStatistics(1, 1, 0, None)
+
+    async def close(self) -> None: ...
+
+
+class FakeTap:
+    def __init__(self) -> None:
+        self.is_live = True
+        self.watched = 0
+
+    def watch(self) -> None:
+        self.watched += 1
+
+    def unwatch(self) -> None:
+        self.watched = 0
+
+
+class FakePaths:
+    """Paths with taps, and a door that lets one key in."""
+
+    def __init__(self) -> None:
+        self.taps = {"live/a": FakeTap()}
+        self.wanted: list[str] = []
+        self.publisher: Publisher | None = None
+        self.publication = FakePublication()
+
+    def tap(self, name: str) -> Any:
+        return self.taps.get(name)
+
+    def key_frame_interval_s(self, name: str) -> float:
+        return 2.0
+
+    def want(self, name: str) -> None:
+        self.wanted.append(name)
+
+    async def publish(self, request: PublishRequest, publisher: Publisher) -> FakePublication:
+        if request.key != "right":
+            raise PublishRejected("NetStream.Publish.BadName", "wrong key", http_status=403)
+        self.publisher = publisher
+        return self.publication
+
+
+class FakePublication:
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self.samples: list[Sample] = []
+        self.closed = ""
+
+    def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
+        self.tracks = list(tracks)
+
+    def write(self, samples: list[Sample]) -> None:
+        self.samples += samples
+
+    def close(self, reason: str) -> None:
+        self.closed = reason
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.webrtc = WebrtcProcess(WebrtcConfig(), "info", lambda: 0.0)
+        self.paths = FakePaths()
+        self.webrtc.start(self.paths, self.paths, [], [])
+        (self.worker,) = FakeWorker.made
+        self.answers: list[SignalAnswer] = []
+
+    def ask(self, verb: Verb = "view", path: str = "live/a", number: int = 7) -> None:
+        self.webrtc.signal(SignalRequest(number, verb, path, body="v=0"), self.answers.append)
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(streaming.rtc.webrtc_process, "WorkerProcess", FakeWorker)
+    return Scene()
+
+
+async def test_an_offer_to_view_starts_the_samples_and_its_answer_finds_the_asker(
+    scene: Scene,
+) -> None:
+    scene.worker.say(RtcListening())
+    scene.ask(number=7)
+    assert scene.paths.taps["live/a"].watched == 1
+    (passed,) = scene.worker.heard
+    assert passed.body == "v=0"
+    scene.worker.say(SignalAnswer(passed.id, 201, "v=0", session="abc"))
+    assert scene.answers == [SignalAnswer(7, 201, "v=0", session="abc")]
+
+
+async def test_what_is_not_live_is_409_and_wanted(scene: Scene) -> None:
+    scene.worker.say(RtcListening())
+    scene.ask(path="live/b")
+    assert (scene.answers[0].status, scene.answers[0].headers) == (409, {"Retry-After": "2"})
+    assert scene.paths.wanted == ["live/b"]
+    assert scene.worker.heard == []
+
+
+async def test_before_the_process_listens_and_after_it_died_the_answer_is_503(
+    scene: Scene,
+) -> None:
+    scene.ask()
+    scene.worker.say(RtcListening())
+    scene.ask()
+    scene.worker.die(WorkerExit(-9, "signal 9", 1.0, 0.1))
+    scene.ask()
+    assert [answer.status for answer in scene.answers] == [503, 503, 503]
+    assert scene.paths.taps["live/a"].watched == 0
+
+
+async def test_a_request_that_got_lost_is_answered_in_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.worker.say(RtcListening())
+    scene.ask()
+    scene.webrtc.handle_timer()
+    assert scene.answers == []
+    monkeypatch.setattr(streaming.rtc.webrtc_process, "ANSWER_S", -ANSWER_S)
+    scene.ask(number=8)
+    scene.webrtc.handle_timer()
+    assert [(answer.id, answer.status) for answer in scene.answers] == [(8, 503)]
+
+
+async def test_the_process_says_when_nobody_watches(scene: Scene) -> None:
+    scene.worker.say(RtcListening())
+    scene.ask()
+    scene.worker.say(Unwatch("live/a"))
+    assert scene.paths.taps["live/a"].watched == 0
+
+
+async def test_viewers_are_counted_until_the_process_dies(scene: Scene) -> None:
+    scene.worker.say(RtcReport({"live/a": 3}))
+    assert scene.webrtc.viewers == {"live/a": 3}
+    scene.worker.die(WorkerExit(-9, "signal 9", 1.0, 0.1))
+    assert scene.webrtc.viewers == {}
+
+
+def sample(session: str = "s1") -> PublishSample:
+    return PublishSample(session, "video", 90_000, 90_000, b"frame", True, 0, 0.0)
+
+
+async def test_a_whip_publisher_gets_the_path_and_writes_to_it(scene: Scene) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    await until(lambda: bool(scene.worker.heard))
+    assert scene.worker.heard == [PublishAllowed("s1", 2.0)]
+    scene.worker.say(PublishTracks("s1", (TrackMessage.from_track(SOURCE),)))
+    scene.worker.say(sample())
+    assert scene.paths.publication.tracks == [SOURCE]
+    assert [one.data for one in scene.paths.publication.samples] == [b"frame"]
+    scene.worker.say(PublishClosed("s1", "it said so"))
+    scene.worker.say(sample())
+    assert scene.paths.publication.closed == "it said so"
+    assert len(scene.paths.publication.samples) == 1
+
+
+async def test_a_wrong_key_is_refused_with_the_reason(scene: Scene) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "wrong", "10.0.0.1"))
+    await until(lambda: bool(scene.worker.heard))
+    assert scene.worker.heard == [PublishRefused("s1", 403, "wrong key")]
+
+
+async def test_a_publisher_whose_path_is_taken_over_is_told(scene: Scene) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    await until(lambda: scene.paths.publisher is not None)
+    assert scene.paths.publisher is not None
+    scene.paths.publisher.close("", "taken over")
+    assert scene.worker.heard[-1] == PublishClosed("s1", "taken over")
+
+
+async def test_publications_end_with_the_process(scene: Scene) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    await until(lambda: bool(scene.worker.heard))
+    scene.worker.die(WorkerExit(-9, "signal 9", 1.0, 0.1))
+    assert scene.paths.publication.closed == "signal 9"

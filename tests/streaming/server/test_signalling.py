@@ -1,0 +1,186 @@
+"""WHEP and WHIP as HTTP (standards.md A5), with a WebRTC process that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.server.signalling import MOST_OFFER_BYTES, SignalPlace, SignalRelay, signal_place
+from tests.streaming.server.conftest import Serve, Served
+
+OFFER = "v=0\r\n"
+
+
+class Peer:
+    """Answers what it is asked as the test says, and remembers the questions."""
+
+    def __init__(self) -> None:
+        self.asked: list[SignalRequest] = []
+        self.answer = SignalAnswer(0, 201, "v=0 answer", {"ETag": '"1"'}, session="abc")
+        self.relay = SignalRelay(self._ask)
+
+    def _ask(self, request: SignalRequest) -> None:
+        self.asked.append(request)
+        told = SignalAnswer(
+            request.id,
+            self.answer.status,
+            self.answer.body,
+            self.answer.headers,
+            self.answer.session,
+        )
+        asyncio.get_running_loop().call_soon(self.relay.receive, told)
+
+
+@pytest.fixture
+def peer() -> Peer:
+    return Peer()
+
+
+@pytest.fixture
+async def served(serve: Serve, peer: Peer) -> Served:
+    return await serve(signals=peer.relay, webrtc=True)
+
+
+async def send(
+    served: Served, verb: str, url: str, body: str = OFFER, **headers: str
+) -> tuple[int, Mapping[str, str], str]:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with served.client.request(
+        verb, f"http://127.0.0.1:{served.port}{url}", data=body.encode(), headers=fields
+    ) as response:
+        return response.status, response.headers, await response.text()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("/demo/whep", SignalPlace("demo", "whep", "")),
+        ("/live/foo/whip", SignalPlace("live/foo", "whip", "")),
+        ("/live/foo/whep/x-1", SignalPlace("live/foo", "whep", "x-1")),
+        ("/whep", None),
+        ("/live/foo/index.m3u8", None),
+        ("/api/v1/whep", None),
+        ("/live/../whep", None),
+    ],
+)
+def test_a_url_says_path_kind_and_session(url: str, place: SignalPlace | None) -> None:
+    assert signal_place(url) == place
+
+
+async def test_w1_an_offer_is_answered_with_the_session_s_url(served: Served, peer: Peer) -> None:
+    status, headers, body = await send(
+        served, "POST", "/live/a/whep?key=x", Content_Type="application/sdp"
+    )
+    assert (status, body) == (201, "v=0 answer")
+    assert headers["Content-Type"] == "application/sdp"
+    assert headers["Location"] == "/live/a/whep/abc"
+    assert headers["ETag"] == '"1"'
+    (asked,) = peer.asked
+    assert (asked.verb, asked.path, asked.body, asked.key) == ("view", "live/a", OFFER, "x")
+
+
+async def test_w7_a_bearer_token_is_the_key(served: Served, peer: Peer) -> None:
+    await send(
+        served,
+        "POST",
+        "/live/a/whip",
+        Content_Type="application/sdp",
+        Authorization="Bearer s3cret",
+    )
+    assert (peer.asked[0].verb, peer.asked[0].key) == ("publish", "s3cret")
+
+
+async def test_w1_another_media_type_is_415_and_asks_nobody(served: Served, peer: Peer) -> None:
+    status, headers, body = await send(served, "POST", "/live/a/whep", Content_Type="text/plain")
+    assert status == 415
+    assert headers["Content-Type"] == "application/problem+json"  # W8
+    assert json.loads(body)["status"] == 415
+    assert peer.asked == []
+
+
+async def test_an_offer_beyond_64_kib_is_413(served: Served, peer: Peer) -> None:
+    body = "a" * (MOST_OFFER_BYTES + 1)
+    status, _, _ = await send(served, "POST", "/live/a/whep", body, Content_Type="application/sdp")
+    assert status == 413
+    assert peer.asked == []
+
+
+async def test_w3_options_say_what_may_be_posted_from_where(served: Served) -> None:
+    response, _ = await served.ask("OPTIONS", "/live/a/whep", Origin="https://example.org")
+    assert response.status == 204
+    assert response.headers["Accept-Post"] == "application/sdp"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+    assert "Location" in response.headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("url", ["/live/a/whep", "/live/a/whip", "/live/a/whep/abc"])
+async def test_w3_get_is_2xx_without_content(served: Served, url: str) -> None:
+    response, body = await served.get(url)
+    assert (response.status, body) == (204, b"")
+
+
+async def test_w3_head_of_whep_names_its_media_type(served: Served) -> None:
+    response, _ = await served.ask("HEAD", "/live/a/whep")
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "application/sdp"
+
+
+async def test_w4_a_patch_carries_if_match_and_an_etag_comes_back(
+    served: Served, peer: Peer
+) -> None:
+    peer.answer = SignalAnswer(0, 200, "a=ice-ufrag:x", {"ETag": '"2"'})
+    status, headers, _ = await send(
+        served,
+        "PATCH",
+        "/live/a/whep/abc",
+        Content_Type="application/trickle-ice-sdpfrag",
+        If_Match='"1"',
+    )
+    assert (status, headers["ETag"]) == (200, '"2"')
+    assert headers["Content-Type"] == "application/trickle-ice-sdpfrag"
+    assert (peer.asked[0].session, peer.asked[0].if_match) == ("abc", '"1"')
+
+
+async def test_w4_a_patch_without_content_is_204(served: Served, peer: Peer) -> None:
+    peer.answer = SignalAnswer(0, 204)
+    status, headers, body = await send(
+        served, "PATCH", "/live/a/whep/abc", Content_Type="application/trickle-ice-sdpfrag"
+    )
+    assert (status, body) == (204, "")
+    assert "ETag" not in headers
+    assert peer.asked[0].if_match is None
+
+
+async def test_w5_delete_ends_the_session(served: Served, peer: Peer) -> None:
+    peer.answer = SignalAnswer(0, 200)
+    response, _ = await served.ask("DELETE", "/live/a/whep/abc")
+    assert response.status == 200
+    assert (peer.asked[0].verb, peer.asked[0].session) == ("delete", "abc")
+
+
+async def test_w6_what_is_not_live_is_409_with_retry_after(served: Served, peer: Peer) -> None:
+    peer.answer = SignalAnswer(0, 409, "live/a is not live", {"Retry-After": "2"})
+    status, headers, body = await send(
+        served, "POST", "/live/a/whep", Content_Type="application/sdp"
+    )
+    assert (status, headers["Retry-After"]) == (409, "2")
+    assert json.loads(body)["detail"] == "live/a is not live"
+
+
+@pytest.mark.parametrize(("verb", "url"), [("PUT", "/live/a/whep"), ("POST", "/live/a/whep/abc")])
+async def test_other_methods_are_405(served: Served, verb: str, url: str) -> None:
+    response, _ = await served.ask(verb, url)
+    assert response.status == 405
+    assert "OPTIONS" in response.headers["Allow"]
+
+
+async def test_without_webrtc_there_is_nothing_at_its_urls(serve: Serve) -> None:
+    served = await serve()
+    response, _ = await served.ask("POST", "/live/a/whep")
+    assert response.status == 405
