@@ -106,12 +106,11 @@ async def _origin(plan: Plan, directory: Path, report: Report) -> AsyncIterator[
 
 
 def _start_origin(config: Path, log: Path) -> subprocess.Popen[bytes]:
-    """In a session of its own, as a service is, which is what Linux shares the CPU between."""
     command = [sys.executable, "-c", "from streaming.cli import main; main()"]
     with open(log, "wb") as output:
         return subprocess.Popen(
             [*command, "serve", "--config", str(config)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             env=os.environ | {"COLUMNS": "200", "HEADWATER_STATE_DIR": str(log.parent / "state")},
         )  # fmt: skip
 
