@@ -48,7 +48,7 @@ def _check_same(report: Report, where: str, old: ListedSegment, new: ListedSegme
         report.error("H23", place, f"was {old.uri}, now {new.uri}")
     if old.duration_s != new.duration_s:
         report.error("H23", place, f"EXTINF went from {old.duration_s:g} to {new.duration_s:g}")
-    if old.map_uri != new.map_uri:
+    if old.map_uri != new.map_uri and not new.is_gap:  # a gap at the head needs none
         report.error("H23", place, f"its EXT-X-MAP went from {old.map_uri} to {new.map_uri}")
     if old.discontinuity != new.discontinuity:
         report.error(

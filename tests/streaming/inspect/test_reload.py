@@ -1,0 +1,56 @@
+"""What a playlist may become: our own over holes passes, and each thing that must not change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from segmenter.hls.media_playlist import render_media_playlist
+from segmenter.presentation import PresentationSettings
+from segmenter.segment import Event, SegmentReady
+from streaming.inspect.playlist import Playlist, parse_playlist
+from streaming.inspect.reload_rules import check_reload
+from streaming.inspect.report import Report
+from tests.segmenter.stage import AUDIO, SMALL, SOURCE, Stage, audio, video
+
+HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n"
+FOUR = '#EXT-X-MAP:URI="a.mp4"\n#EXTINF:2,\n7.m4s\n#EXTINF:2,\n8.m4s\n#EXTINF:2,\n9.m4s\n#EXTINF:2,\n'
+
+
+class Listing(Stage):
+    """Keeps every version of one rendition's playlist."""
+
+    def __init__(self, name: str, settings: PresentationSettings) -> None:
+        self.name = name
+        self.versions: list[Playlist] = []
+        super().__init__(SOURCE, SMALL, AUDIO, settings=settings)
+
+    def _record(self, events: list[Event]) -> list[Event]:
+        super()._record(events)
+        for event in events:
+            if isinstance(event, SegmentReady) and event.rendition == self.name:
+                text = render_media_playlist(self.presentation.renditions[self.name])
+                self.versions.append(parse_playlist(text.encode()))
+        return events
+
+
+def complaints(versions: Sequence[Playlist]) -> list[str]:
+    report = Report("test")
+    for before, after in pairwise(versions):
+        check_reload(report, "x", before, after)
+    return [finding.text for finding in report.errors]
+
+
+def test_a_window_that_begins_with_gaps_has_not_changed() -> None:
+    stage = Listing("360p", PresentationSettings(window_s=12))
+    rung = video(SMALL, seconds=40)
+    stage.push(video(seconds=40), audio(seconds=40), rung[: 6 * 30], rung[12 * 30 :])
+    assert any(version.segments[0].is_gap for version in stage.versions)
+    assert complaints(stage.versions) == []
+
+
+def test_a_segment_that_stays_keeps_its_init_section() -> None:
+    before = parse_playlist((HEAD + "#EXT-X-MEDIA-SEQUENCE:7\n" + FOUR + "10.m4s\n").encode())
+    other = FOUR.replace("a.mp4", "b.mp4")
+    after = parse_playlist((HEAD + "#EXT-X-MEDIA-SEQUENCE:7\n" + other + "10.m4s\n").encode())
+    assert "EXT-X-MAP went from a.mp4 to b.mp4" in complaints([before, after])[0]
