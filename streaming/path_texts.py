@@ -11,7 +11,6 @@ from typing import Final
 
 from segmenter.dash.low_latency_mpd import LowLatencyMpd
 from segmenter.dash.mpd import Mpd
-from segmenter.errors import UsageError
 from segmenter.hls.live_playlists import LivePlaylists
 from segmenter.hls.multivariant_playlist import MultivariantPlaylist
 from segmenter.hls.rendered_playlist import RenderedPlaylist
@@ -157,10 +156,9 @@ class PathTexts:
 
     def _render_low_latency_mpd(self, now_utc: float) -> None:
         """It changes with periods only, and says itself when it has not."""
-        try:
-            text = self._low_latency_mpd.render(now_utc)
-        except UsageError:  # nothing but gaps: what was listed stays
+        if not self._low_latency_mpd.update():  # nothing but gaps: what was listed stays
             return
+        text = self._low_latency_mpd.render(now_utc)
         if text is not self._low_latency_text:
             self._low_latency_text = text
             self._put_text("low-latency.mpd", text.encode(), DASH_TYPE)

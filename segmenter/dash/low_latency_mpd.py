@@ -48,27 +48,35 @@ class LowLatencyMpd:
         """``utc_timing_url`` answers GET with the time of now as an xs:dateTime."""
         self._presentation = presentation
         self._periods = LowLatencyPeriods(presentation)
+        self._listed: tuple[LowLatencyPeriod, ...] = ()
         timing: Attributes = {"schemeIdUri": UTC_TIMING_SCHEME, "value": utc_timing_url}
         self._utc_timing = empty_element("UTCTiming", timing)
         self._words: dict[LowLatencyPeriod, list[str]] = {}
         self._said: tuple[object, ...] = ()
         self._text = ""
 
+    def update(self) -> bool:
+        """Takes in which segments have begun; whether there are media, so that it can render."""
+        self._listed = tuple(self._periods.update())
+        return self._has_media
+
     def render(self, publish_utc: float) -> str:
-        """The manifest; URLs are relative to the directory it is in.
+        """The manifest as of `update`; URLs are relative to the directory it is in.
 
         ``publish_utc`` is @publishTime, seconds since 1970, if there is anything new to publish;
-        else the same text object as before is given. Raises UsageError while there is no media.
+        else the same text object as before is given. Raises UsageError while there are no media.
         """
-        presentation = self._presentation
-        periods = tuple(self._periods.update())
-        if not periods or not presentation.target_duration:
+        if not self._has_media:
             raise UsageError("no rendition has media yet")
-        said = (periods, presentation.is_ended)
+        said = (self._listed, self._presentation.is_ended)
         if said != self._said:
             self._said = said
-            self._text = self._write(periods, publish_utc)
+            self._text = self._write(self._listed, publish_utc)
         return self._text
+
+    @property
+    def _has_media(self) -> bool:
+        return bool(self._listed) and self._presentation.target_duration > 0
 
     def _write(self, periods: Sequence[LowLatencyPeriod], publish_utc: float) -> str:
         attributes: Attributes = {

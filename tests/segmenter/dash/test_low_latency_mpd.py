@@ -44,10 +44,9 @@ class MpdStage(WatchedStage):
             rendition.is_playable for rendition in self.presentation.renditions.values()
         ):
             return events
-        try:
-            text = self.mpd.render(self.now)
-        except UsageError:
+        if not self.mpd.update():
             return events
+        text = self.mpd.render(self.now)
         if not self.texts or text is not self.texts[-1]:
             self.texts.append(text)
             self._check(etree.fromstring(text.encode()))
@@ -127,9 +126,10 @@ def test_a_regular_stream_needs_one_manifest() -> None:
 
 
 def test_nothing_is_said_before_the_first_part() -> None:
-    stage = Stage(SOURCE)
+    mpd = LowLatencyMpd(Stage(SOURCE).presentation, "/time")
+    assert not mpd.update()
     with pytest.raises(UsageError):
-        LowLatencyMpd(stage.presentation, "/time").render(stage.now)
+        mpd.render(START)
 
 
 def test_the_manifest_is_there_with_the_first_parts_if_the_target_duration_is_settled() -> None:

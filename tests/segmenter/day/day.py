@@ -207,6 +207,7 @@ class Day:
             text = self.mpd.render(self.now)
             self.manifests.see(text)
             self._show_manifest(text)
+            assert self.low_latency_mpd.update()
             text = self.low_latency_mpd.render(self.now)
             if text is not self._low_latency_text:
                 self._low_latency_text = text

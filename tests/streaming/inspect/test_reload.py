@@ -13,8 +13,8 @@ from streaming.inspect.reload_rules import check_reload
 from streaming.inspect.report import Report
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, Stage, audio, video
 
-HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n"
-FOUR = '#EXT-X-MAP:URI="a.mp4"\n#EXTINF:2,\n7.m4s\n#EXTINF:2,\n8.m4s\n#EXTINF:2,\n9.m4s\n#EXTINF:2,\n'
+HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n"
+SEGMENTS = "".join(f"#EXTINF:2,\n{n}.m4s\n" for n in range(7, 11))
 
 
 class Listing(Stage):
@@ -50,7 +50,7 @@ def test_a_window_that_begins_with_gaps_has_not_changed() -> None:
 
 
 def test_a_segment_that_stays_keeps_its_init_section() -> None:
-    before = parse_playlist((HEAD + "#EXT-X-MEDIA-SEQUENCE:7\n" + FOUR + "10.m4s\n").encode())
-    other = FOUR.replace("a.mp4", "b.mp4")
-    after = parse_playlist((HEAD + "#EXT-X-MEDIA-SEQUENCE:7\n" + other + "10.m4s\n").encode())
-    assert "EXT-X-MAP went from a.mp4 to b.mp4" in complaints([before, after])[0]
+    versions = [
+        parse_playlist(f'{HEAD}#EXT-X-MAP:URI="{init}.mp4"\n{SEGMENTS}'.encode()) for init in "ab"
+    ]
+    assert "EXT-X-MAP went from a.mp4 to b.mp4" in complaints(versions)[0]
