@@ -78,7 +78,7 @@ class MuxedPort:
 
     def media_flow(self, flow: Flow) -> Flow:
         """The flow itself, or for a TCP connection its relay's."""
-        return flow
+        return flow if flow.socket != TCP or self._tcp is None else self._tcp.media_flow(flow)
 
 
 def reachable_addresses(configured: Sequence[str], bound: Iterable[str]) -> tuple[list[str], bool]:

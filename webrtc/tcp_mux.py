@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 from webrtc.flow_table import FlowTable
 from webrtc.ice import TCP, Flow
+from webrtc.tcp_relay import TcpRelay
 
 MAX_CONNECTIONS = 1_000
 """UDP is how peers are meant to come; each connection is a descriptor and up to 512 kB."""
 
-_FIRST_CHECK_S = 10.0
-"""A connection that has not proved to be a peer's by then is closed."""
+_LOOK_S = 10.0
+"""How often a connection is looked at: one that is no peer's, not yet or no longer, is closed."""
 
 _MAX_UNSENT_BYTES = 512 << 10
 """One second of 4 Mb/s; what is older is of no use to a viewer."""
@@ -59,14 +61,17 @@ class _Connection(asyncio.Protocol):
         self.flow = Flow(TCP, "", 0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not isinstance: uvloop's transports are no asyncio.Transport.
+        self._transport = cast(asyncio.Transport, transport)
         host, port = transport.get_extra_info("peername")[:2]
         self.flow = Flow(TCP, host, port)
         if not self._mux.add(self):
-            transport.abort()
+            self.abort()
             return
-        self._watch = asyncio.get_running_loop().call_later(_FIRST_CHECK_S, self._close_stranger)
+        self._look_later()
+
+    def _look_later(self) -> None:
+        self._watch = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
 
     def data_received(self, data: bytes) -> None:
         now = asyncio.get_running_loop().time()
@@ -76,8 +81,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         for datagram in datagrams:
-            self._mux.table.receive(datagram, self.flow, now)
-            if self._mux.table.endpoint_of(self.flow) is None:
+            if not self._mux.receive(datagram, self.flow, now):
                 self.abort()  # RFC 6544 does not foresee anything before a check
                 return
 
@@ -99,20 +103,24 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _close_stranger(self) -> None:
+    def _look(self) -> None:
         if self._mux.table.endpoint_of(self.flow) is None:
             self.abort()
+        else:
+            self._look_later()
 
 
 class TcpMux:
     """Accepts connections on its socket and feeds the flow table; sends for sessions.
 
-    Made, started and closed by the composition root.
+    Through ``relay`` viewers' media come and go, which the fan-out sends by UDP alone. Made,
+    started and closed by the composition root.
     """
 
-    def __init__(self, listening: socket.socket, table: FlowTable) -> None:
+    def __init__(self, listening: socket.socket, table: FlowTable, relay: TcpRelay) -> None:
         self.table = table
         self._listening = listening
+        self._relay = relay
         self._connections: dict[Flow, _Connection] = {}
         self._server: asyncio.Server | None = None
         self.unsent = 0
@@ -128,12 +136,23 @@ class TcpMux:
         """Accept connections."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self), sock=self._listening)
+        self._relay.start(self.send)
 
     def send(self, flow: Flow, datagram: bytes) -> None:
         """Send by the flow's connection, if it is there and takes it."""
         connection = self._connections.get(flow)
         if connection is None or not connection.send(datagram):
             self.unsent += 1
+
+    def media_flow(self, flow: Flow) -> Flow:
+        """Where the fan-out reaches the peer of a connection."""
+        return self._relay.open(flow)
+
+    def receive(self, datagram: bytes, flow: Flow, now: float) -> bool:
+        """Hand on what a connection brought; whether the connection is a peer's."""
+        if not self._relay.forward(datagram, flow):
+            self.table.receive(datagram, flow, now)
+        return self.table.endpoint_of(flow) is not None
 
     def add(self, connection: _Connection) -> bool:
         """A connection came; whether there is room for it."""
@@ -146,13 +165,8 @@ class TcpMux:
         """A connection has ended."""
         if self._connections.get(connection.flow) is connection:
             del self._connections[connection.flow]
+            self._relay.close_flow(connection.flow)
             self.table.remove_flow(connection.flow)
-
-    def close_flow(self, flow: Flow) -> None:
-        """Its session is over."""
-        connection = self._connections.get(flow)
-        if connection is not None:
-            connection.abort()
 
     async def close(self) -> None:
         """End all connections and stop listening."""
@@ -162,3 +176,4 @@ class TcpMux:
             connection.abort()
         if self._server is not None:
             await self._server.wait_closed()
+        self._relay.close()

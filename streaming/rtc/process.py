@@ -26,7 +26,8 @@ from webrtc.peer_port import MuxedPort, reachable_addresses
 from webrtc.session_table import SessionLimits
 from webrtc.signalling import TIMER_S, Signalling
 from webrtc.tcp_mux import TcpMux
-from webrtc.udp_mux import UdpMux
+from webrtc.tcp_relay import TcpRelay
+from webrtc.udp_mux import UdpMux, bind_udp
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,13 @@ class RtcProcess:
         udp = [socket.socket(fileno=number) for number in setup.udp]
         threads = setup.threads or max(1, (os.cpu_count() or 1) // 2)
         utc_offset_s = setup.utc_ahead_s or time.time() - time.monotonic()
-        fanout = Fanout([one.fileno() for one in udp], threads, utc_offset_s=utc_offset_s)
+        inner = bind_udp(["127.0.0.1"], 0)[0]
+        sockets = [one.fileno() for one in (*udp, inner)]
+        fanout = Fanout(sockets, threads, utc_offset_s=utc_offset_s)
         table = FlowTable()
         mux = UdpMux(udp, table, fanout.receive)
-        tcp = TcpMux(socket.socket(fileno=setup.tcp[0]), table) if setup.tcp else None
+        relay = TcpRelay(inner, len(udp), fanout.receive)
+        tcp = TcpMux(socket.socket(fileno=setup.tcp[0]), table, relay) if setup.tcp else None
         if tcp is not None:
             await tcp.start()
         bound = [one.getsockname()[0] for one in udp]

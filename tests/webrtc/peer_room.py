@@ -17,6 +17,7 @@ from webrtc.peer_port import MuxedPort
 from webrtc.rendition import Rendition
 from webrtc.signalling import TIMER_S, Signalling
 from webrtc.tcp_mux import TcpMux
+from webrtc.tcp_relay import TcpRelay
 from webrtc.udp_mux import UdpMux, bind_udp
 
 STREAM = "live/test"
@@ -31,9 +32,11 @@ class PeerRoom:
         self.changed = asyncio.Event()
         self.table = FlowTable()
         self._sockets = bind_udp(["127.0.0.1"], 0)
-        self.fanout = Fanout([each.fileno() for each in self._sockets])
+        self._inner = bind_udp(["127.0.0.1"], 0)[0]
+        self.fanout = Fanout([each.fileno() for each in (*self._sockets, self._inner)])
         self.udp = UdpMux(self._sockets, self.table, self.fanout.receive)
-        self.tcp = TcpMux(tcp, self.table) if tcp is not None else None
+        self.relay = TcpRelay(self._inner, len(self._sockets), self.fanout.receive)
+        self.tcp = TcpMux(tcp, self.table, self.relay) if tcp is not None else None
         self.port = MuxedPort(self.table, self.udp, self.tcp, ["127.0.0.1"], is_lite=lite)
         self.signalling = Signalling(self.port, self.fanout, self.events.append, now=loop.time)
         self._tasks = [loop.create_task(self._tick())]
@@ -87,7 +90,7 @@ class PeerRoom:
             await self.tcp.close()
         self.udp.close()
         self.fanout.close()
-        for each in self._sockets:
+        for each in (*self._sockets, self._inner):
             each.close()
 
 
