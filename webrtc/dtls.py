@@ -1,8 +1,9 @@
 """DTLS-SRTP by aiortc's RTCDtlsTransport, without its SRTP: keys come out, media go elsewhere.
 
-`ContractTest` of tests/webrtc/test_dtls_contract.py names what we lean on beyond aiortc's public
-interface: `_set_role`, `_srtp_profiles`, `_setup_srtp`, `_ssl`, `_create_ssl_context`, and that a
-transport is asked for `role`, `_recv` and `_send`, nothing else.
+Beyond aiortc's public interface we lean on `_set_role`, `_set_state`, `_srtp_profiles`,
+`_setup_srtp`, `_ssl`, `_role`, on `_create_ssl_context` of its certificates, and that a transport
+is asked for `role`, `_recv` and `_send`, nothing else. tests/webrtc/test_dtls.py notices when an
+upgrade moves them.
 """
 
 from __future__ import annotations

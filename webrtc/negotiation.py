@@ -134,29 +134,31 @@ def choose_published_codec(media: OfferedMedia, preferred: Iterable[Codec]) -> O
     return None
 
 
-def choose_feedback(
-    media: OfferedMedia, codec: OfferedCodec, *, prefer_remb: bool
-) -> tuple[str, ...]:
-    """Feedback lines for the answer: repairs, and one way of bandwidth estimation.
+REMB = "goog-remb"
+TRANSPORT_WIDE = "transport-cc"
+_ESTIMATION_EXTENSION = {REMB: ABS_SEND_TIME, TRANSPORT_WIDE: TRANSPORT_CC}
 
-    Viewers' REMB costs us a fifth of their transport-wide reports and is enough to choose a
-    rendition; publishers' encoders do better with transport-wide reports of ours.
-    """
-    estimations = {
-        "goog-remb": ABS_SEND_TIME in media.extensions,
-        "transport-cc": TRANSPORT_CC in media.extensions,
-    }
-    order = sorted(estimations, reverse=not prefer_remb)
-    estimation = [name for name in order if estimations[name] and name in codec.feedback][:1]
-    return tuple(name for name in _REPAIR_FEEDBACK if name in codec.feedback) + tuple(estimation)
+
+def choose_estimation(media: OfferedMedia, codec: OfferedCodec, preferred: Iterable[str]) -> str:
+    """How bandwidth shall be estimated: the first way that is offered, or empty."""
+    return next((way for way in preferred if _offers(media, codec, way)), "")
+
+
+def _offers(media: OfferedMedia, codec: OfferedCodec, way: str) -> bool:
+    return way in codec.feedback and _ESTIMATION_EXTENSION[way] in media.extensions
+
+
+def choose_feedback(media: OfferedMedia, codec: OfferedCodec, estimation: str) -> tuple[str, ...]:
+    """Feedback lines for the answer: repairs, and the one way of estimation if it is offered."""
+    feedback = [name for name in _REPAIR_FEEDBACK if name in codec.feedback]
+    if estimation and _offers(media, codec, estimation):
+        feedback.append(estimation)
+    return tuple(feedback)
 
 
 def choose_extensions(media: OfferedMedia, feedback: Sequence[str], *more: str) -> dict[str, int]:
     """Header extensions for the answer, with the offerer's ids (RFC 8285 6)."""
     wanted = [MID, *more]
-    if "goog-remb" in feedback:
-        wanted.append(ABS_SEND_TIME)
-    if "transport-cc" in feedback:
-        wanted.append(TRANSPORT_CC)
+    wanted += [uri for way, uri in _ESTIMATION_EXTENSION.items() if way in feedback]
     offered = media.extensions
     return {uri: offered[uri] for uri in wanted if 0 < offered.get(uri, 0) < 15}

@@ -150,6 +150,13 @@ class Session:
         if self._dtls_flow == flow:
             self._dtls_flow = None
 
+    def take_keys(self, keys: NegotiatedKeys) -> None:
+        """DTLS is up."""
+        if self.state is not State.CONNECTING or self.flow is None:
+            return
+        self.role.connect(keys, self.flow, self._now)
+        self._set_state(State.CONNECTED, self._now)
+
     def follow(self, flow: Flow) -> None:
         """The peer has moved; the fan-out has seen it and sends there already."""
         if self.state is not State.CLOSED:
@@ -197,7 +204,7 @@ class Session:
             self._certificate,
             is_server=self._offer.setup != "passive",
             send=self._send_dtls,
-            on_keys=self._take_keys,
+            on_keys=self.take_keys,
             on_end=lambda reason: self.close(reason, self._now),
         )
         self._dtls.start(list(self._offer.fingerprints))
@@ -206,12 +213,6 @@ class Session:
     def _send_dtls(self, datagram: bytes) -> None:
         if self.flow is not None:
             self._send(self.flow, datagram)
-
-    def _take_keys(self, keys: NegotiatedKeys) -> None:
-        if self.state is not State.CONNECTING or self.flow is None:
-            return
-        self.role.connect(keys, self.flow, self._now)
-        self._set_state(State.CONNECTED, self._now)
 
     def _set_state(self, state: State, now: float) -> None:
         if state not in _TRANSITIONS[self.state]:

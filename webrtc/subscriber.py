@@ -142,9 +142,11 @@ class Subscriber:
         wanted = self._chosen if kind == "video" and self._chosen else current and current.name
         found = next((each for each in suited if each.name == wanted), None)
         if found is None and suited:
-            found = suited[self._choice.first([each.bitrate for each in suited])]
+            there = [each for each in suited if each.ring is not None] or suited
+            found = there[self._choice.first([each.bitrate for each in there])]
         if found is None:
-            self.playing.pop(kind, None)
+            if self.playing.pop(kind, None) is not None and self.viewer is not None:
+                self._fanout.pause(self.viewer, kind)
         else:
             self._switch(kind, found)
 

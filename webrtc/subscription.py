@@ -12,9 +12,12 @@ from webrtc.ice import RandomBytes
 from webrtc.negotiation import (
     ABS_SEND_TIME,
     MID,
+    REMB,
     TRANSPORT_CC,
+    TRANSPORT_WIDE,
     Fit,
     choose_codec,
+    choose_estimation,
     choose_extensions,
     choose_feedback,
     codec_of,
@@ -24,6 +27,11 @@ from webrtc.offer import Offer, OfferedCodec, OfferedMedia
 from webrtc.viewer_settings import MAX_MID_BYTES, Kind, StreamSettings
 
 _KINDS: dict[str, Kind] = {"video": "video", "audio": "audio"}
+
+_ESTIMATIONS = (REMB, TRANSPORT_WIDE)
+"""A viewer's REMB costs a fifth of its transport-wide reports and is enough to choose a rendition.
+Sound goes along with the picture: Chromium offers transport-cc alone for it, and would report
+packet by packet."""
 
 _MAX_FMTP_CHARACTERS = 512
 
@@ -64,16 +72,21 @@ def answer_subscription(
     wanting = [each for each in offer.media if _wants(each)]
     if not wanting:
         raise UnacceptableOffer("the offer has no audio or video that it would receive")
+    chosen: dict[str, tuple[OfferedMedia, OfferedCodec, Fit]] = {}
+    for media in wanting:
+        found = None if media.kind in chosen else _choose(media, tracks, worst)
+        if found is not None:
+            chosen[media.kind] = (media, *found)
+    video = chosen.get("video")
+    estimation = choose_estimation(video[0], video[1], _ESTIMATIONS) if video else ""
     answers: list[AnsweredMedia] = []
     plans: list[SendPlan] = []
     for media in offer.media:
-        chosen = None
-        if media in wanting and not any(plan.kind == media.kind for plan in plans):
-            chosen = _choose(media, tracks, worst)
-        if chosen is None:
+        accepted = chosen.get(media.kind)
+        if accepted is None or accepted[0] is not media:
             answers.append(_refuse(media))
             continue
-        answered, plan = _accept(media, chosen, tracks, random_bytes)
+        answered, plan = _accept(*accepted, estimation, tracks, random_bytes)
         answers.append(answered)
         plans.append(plan)
     if not plans:
@@ -81,8 +94,7 @@ def answer_subscription(
             "the offer has no codec of this stream",
             value=sorted({track.codec.value for track in tracks}),
         )
-    accepted = [each.offered for each in answers if each.direction != REJECTED]
-    check_transport(offer, accepted)
+    check_transport(offer, [each.offered for each in answers if each.direction != REJECTED])
     return answers, plans
 
 
@@ -113,14 +125,15 @@ def _refuse(media: OfferedMedia) -> AnsweredMedia:
 
 def _accept(
     media: OfferedMedia,
-    chosen: tuple[OfferedCodec, Fit],
+    codec: OfferedCodec,
+    worst: Fit,
+    estimation: str,
     tracks: Sequence[Track],
     random_bytes: RandomBytes,
 ) -> tuple[AnsweredMedia, SendPlan]:
-    codec, worst = chosen
-    feedback = choose_feedback(media, codec, prefer_remb=True)
+    feedback = choose_feedback(media, codec, estimation)
     extensions = choose_extensions(media, feedback)
-    if len(media.mid.encode()) > MAX_MID_BYTES:
+    if not 0 < len(media.mid.encode()) <= MAX_MID_BYTES:
         extensions.pop(MID, None)
     parameters = answer_parameters(codec)
     if codec.name == "OPUS" and any(t.codec is Codec.OPUS and t.channels == 2 for t in tracks):

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aiortc import RTCDtlsFingerprint
+from aiortc.sdp import SessionDescription
+
+from tests.segmenter.stage import SOURCE
+from tests.webrtc.offers import offer
 from tests.webrtc.test_stun import RFC_ANSWER, RFC_REQUEST
+from tests.webrtc.test_subscription import OPUS
 from webrtc import stun
+from webrtc.answer import TransportAnswer, render_answer
+from webrtc.fragment import parse_fragment
+from webrtc.ice import IceCredentials, host_candidate
+from webrtc.negotiation import Fit
+from webrtc.offer import parse_offer
+from webrtc.subscription import answer_subscription
 
 
 def fuzz_stun(data: bytes) -> None:
@@ -18,5 +30,43 @@ def fuzz_stun(data: bytes) -> None:
     assert stun.parse_stun(answer).is_from("password")
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"stun": fuzz_stun}
-SEEDS = {"stun": (RFC_REQUEST, RFC_ANSWER)}
+def fuzz_offer(data: bytes) -> None:
+    """A viewer's offer; what is answered can be read as an offer's answer is."""
+    offer = parse_offer(data.decode("utf-8", "replace"))
+    answers, _ = answer_subscription(offer, (SOURCE, OPUS), _zeros, worst=Fit.TOLERATED)
+    sdp = render_answer(1, _TRANSPORT, answers, cname="cname")
+    read = SessionDescription.parse(sdp)
+    assert len(read.media) == len(offer.media)
+    assert not set(sdp) & set("\0\x0b\x0c\u2028"), "nothing of an offer breaks our lines"
+
+
+def fuzz_fragment(data: bytes) -> None:
+    """What a PATCH brings."""
+    parse_fragment(data.decode("utf-8", "replace"))
+
+
+def _zeros(size: int) -> bytes:
+    return bytes(size - 1) + b"\1"
+
+
+_TRANSPORT = TransportAnswer(
+    IceCredentials("ufrag", "p" * 22),
+    True,
+    (host_candidate("192.0.2.1", 8189, rank=0),),
+    RTCDtlsFingerprint("sha-256", ":".join(["AA"] * 32)),
+    "passive",
+)
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "stun": fuzz_stun,
+    "sdp-offer": fuzz_offer,
+    "sdp-fragment": fuzz_fragment,
+}
+SEEDS = {
+    "stun": (RFC_REQUEST, RFC_ANSWER),
+    "sdp-offer": tuple(offer(name).encode() for name in ("chromium-whep", "aiortc-whep")),
+    "sdp-fragment": (
+        b"a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdefghijkl\r\nm=audio 9 RTP/AVP 0\r\n"
+        b"a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\n",
+    ),
+}
