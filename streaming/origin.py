@@ -119,6 +119,11 @@ class Origin:
 
     # -- while nobody watches ----------------------------------------------------------------
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether nobody watches."""
+        return self._texts.is_resting
+
     def rest(self) -> None:
         """Nobody watches: see PathTexts."""
         self._texts.rest()

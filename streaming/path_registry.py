@@ -87,10 +87,15 @@ class _Entry:
 class _Publication:
     """A publisher's slot with the clock that the shell has not."""
 
-    def __init__(self, path: Path, slot: Slot, clock: Callable[[], float]) -> None:
-        self._path = path
+    def __init__(self, entry: _Entry, slot: Slot, clock: Callable[[], float]) -> None:
+        self._path = entry.path
+        self._pipeline = entry.pipeline
         self._slot = slot
         self._clock = clock
+
+    @property
+    def is_watched(self) -> bool:
+        return self._pipeline.is_watched
 
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         now = self._clock()
@@ -165,7 +170,7 @@ class PathRegistry:
             await self._restoring.wait_restored(request.path)
         entry = self._entry(request.path, settings)
         slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
-        return _Publication(entry.path, slot, self._clock)
+        return _Publication(entry, slot, self._clock)
 
     def _check(self, request: PublishRequest, settings: PathConfig) -> Rank:
         """The rank that the publisher may have. Raises PublishRejected."""

@@ -67,7 +67,8 @@ class PathTexts:
         self._first_media_utc = 0.0
         self._changed: set[str] = set()
         self._indexes_changed = self._periods_changed = False
-        self._is_resting = False
+        self.is_resting = False
+        """Whether nobody watches."""
         self.is_listed = False
         """Whether the multivariant playlist is on the shelf."""
         self.renders = 0
@@ -121,7 +122,7 @@ class PathTexts:
         if self._periods_changed and self._is_low_latency and self.is_listed:
             self._periods_changed = False
             self._render_low_latency_mpd(now_utc)
-        if not self._is_resting:
+        if not self.is_resting:
             self._render_due(now_utc)
 
     def rest(self) -> None:
@@ -129,14 +130,14 @@ class PathTexts:
 
         Not before there is anything to ask for, and not at the end, after which nobody would wake.
         """
-        if not self._is_resting and self.is_listed and not self._presentation.is_ended:
-            self._is_resting = True
+        if not self.is_resting and self.is_listed and not self._presentation.is_ended:
+            self.is_resting = True
             self._feed.rest(self._path)
 
     def wake(self, now_utc: float) -> None:
         """Somebody watches, or is about to: all texts as of now, and from now on at each change."""
-        if self._is_resting:
-            self._is_resting = False
+        if self.is_resting:
+            self.is_resting = False
             self._render_due(now_utc)
             self._feed.wake(self._path)
 

@@ -131,6 +131,11 @@ class Pipeline:
         self._origin.wake(now_utc)
 
     @property
+    def is_watched(self) -> bool:
+        """Whether anybody may be watching."""
+        return not self._origin.is_resting
+
+    @property
     def origin(self) -> Origin:
         """For whoever restores it; everything else goes through the path."""
         return self._origin

@@ -44,6 +44,10 @@ class Publisher(Protocol):
 class Publication(Protocol):
     """A path's publisher slot, held by one ingest until it is closed."""
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody may feel it when samples are brought a tenth of a second late."""
+
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         """The complete list of tracks; called before the first sample and at each change."""
 

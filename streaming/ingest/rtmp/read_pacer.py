@@ -27,6 +27,10 @@ first) is full, so waiting for the tick would take a big frame several of them."
 BURST_INTERVAL_S = 0.002
 """Between the reads of a burst."""
 
+RELAXED_TICKS = 4
+"""Of the ticks every so many is one for publishers that nobody watches. What a read costs beside
+its bytes is then shared by four times as many; nobody feels the 90 ms."""
+
 MAX_SHARE = 0.1
 """Of the event loop's time for one publisher: what a read took decides how long it rests. A usual
 stream takes under 0.005, so only a flood is slowed down, and by its own TCP connection."""
@@ -54,15 +58,25 @@ class ReadPacer:
         self._tick: asyncio.TimerHandle | None = None
         self._burst: asyncio.TimerHandle | None = None
         self._bursting: set[PacedReader] = set()
+        self._relaxed: set[PacedReader] = set()
+        self._ticks = 0
 
-    def rest(self, reader: PacedReader, took_s: float, size_bytes: int = 0) -> None:
+    def rest(
+        self, reader: PacedReader, took_s: float, size_bytes: int = 0, *, relaxed: bool = False
+    ) -> None:
         """Have ``reader`` read at the tick after its rest, or sooner if it sent a burst.
 
-        ``took_s`` is what its last read took, ``size_bytes`` what that gave.
+        ``took_s`` is what its last read took, ``size_bytes`` what that gave. One that is
+        ``relaxed`` is read at every RELAXED_TICKS-th tick only.
         """
         self._resting[reader] = self._clock() + took_s * (1 / MAX_SHARE - 1)
         if self._tick is None:
             self._tick = self._loop.call_later(INTERVAL_S, self._read)
+        if relaxed:
+            self._relaxed.add(reader)
+            size_bytes //= RELAXED_TICKS
+        else:
+            self._relaxed.discard(reader)
         if size_bytes >= BURST_BYTES:
             self._bursting.add(reader)
             if self._burst is None:
@@ -71,11 +85,13 @@ class ReadPacer:
     def leave(self, reader: PacedReader) -> None:
         """``reader`` is not to be called any more."""
         self._resting.pop(reader, None)
+        self._relaxed.discard(reader)
         self._bursting.discard(reader)
 
     def close(self) -> None:
         """Stop ticking; whoever rests is not read."""
         self._resting.clear()
+        self._relaxed.clear()
         self._bursting.clear()
         for timer in (self._tick, self._burst):
             if timer is not None:
@@ -84,7 +100,12 @@ class ReadPacer:
 
     def _read(self) -> None:
         self._tick = self._loop.call_later(INTERVAL_S, self._read) if self._resting else None
-        self._read_due(list(self._resting))
+        self._ticks += 1
+        if self._ticks % RELAXED_TICKS:
+            relaxed = self._relaxed
+            self._read_due([reader for reader in self._resting if reader not in relaxed])
+        else:
+            self._read_due(list(self._resting))
 
     def _read_bursts(self) -> None:
         self._burst = None

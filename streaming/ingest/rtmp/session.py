@@ -127,7 +127,7 @@ class RtmpSession(asyncio.Protocol):
         self._take_bytes(data)
         if self._connection.state is State.PUBLISHING and self._transport is not None:
             self._leave_loop(self._transport)
-            self._pacer.rest(self, time.monotonic() - started, len(data))
+            self._rest(started, len(data))
 
     def read_nowait(self) -> None:
         """See PacedReader: the socket of a live publisher is read here, not by the event loop."""
@@ -151,7 +151,12 @@ class RtmpSession(asyncio.Protocol):
         except OSError:
             self._return_to_loop()
             return
-        self._pacer.rest(self, time.monotonic() - started, size_bytes)
+        self._rest(started, size_bytes)
+
+    def _rest(self, started: float, size_bytes: int) -> None:
+        publication = self._publication
+        relaxed = publication is not None and not publication.is_watched
+        self._pacer.rest(self, time.monotonic() - started, size_bytes, relaxed=relaxed)
 
     def _take_bytes(self, data: bytes) -> None:
         now = self._loop.time()

@@ -14,6 +14,8 @@ from streaming.ingest.source import Publisher, PublishRequest
 class FakePublication:
     """Remembers what was published."""
 
+    is_watched = True
+
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.tracks: list[Track] = []
         self.announced: list[list[Track]] = []

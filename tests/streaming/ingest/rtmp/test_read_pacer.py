@@ -11,6 +11,7 @@ from streaming.ingest.rtmp.read_pacer import (
     BURST_INTERVAL_S,
     INTERVAL_S,
     MAX_SHARE,
+    RELAXED_TICKS,
     ReadPacer,
 )
 
@@ -54,6 +55,7 @@ class FakeReader:
         self.room, self.took_s = room, took_s
         self.reads = 0
         self.size_bytes = 0
+        self.relaxed = False
         self.fails = self.aborted = self.stops = False
 
     def read_nowait(self) -> None:
@@ -61,7 +63,7 @@ class FakeReader:
         if self.fails:
             raise RuntimeError("a bug")
         if not self.stops:
-            self.room.pacer.rest(self, self.took_s, self.size_bytes)
+            self.room.pacer.rest(self, self.took_s, self.size_bytes, relaxed=self.relaxed)
 
     def abort(self) -> None:
         self.aborted = True
@@ -102,6 +104,41 @@ def test_one_tick_reads_all(room: Room) -> None:
     assert len(room.loop.timers) == 1
     room.loop.pass_time(INTERVAL_S * 0.6)
     assert [reader.reads for reader in readers] == [1] * 10
+
+
+def test_publishers_that_nobody_watches_are_read_together_and_seldom(room: Room) -> None:
+    watched, *relaxed = (room.reader() for _ in range(4))
+    for reader in relaxed:
+        reader.relaxed = True
+    for _ in range(RELAXED_TICKS * 5):
+        before = [reader.reads for reader in relaxed]
+        room.loop.pass_time(INTERVAL_S)
+        assert len({after.reads - reads for after, reads in zip(relaxed, before, strict=True)}) == 1
+    assert watched.reads == RELAXED_TICKS * 5
+    assert {reader.reads for reader in relaxed} <= {5, 6}
+
+
+def test_who_is_watched_again_is_read_at_each_tick(room: Room) -> None:
+    reader = room.reader()
+    reader.relaxed = True
+    room.loop.pass_time(INTERVAL_S * RELAXED_TICKS * 2)
+    reader.relaxed = False
+    room.loop.pass_time(INTERVAL_S * RELAXED_TICKS)
+    before = reader.reads
+    room.loop.pass_time(INTERVAL_S * 10)
+    assert reader.reads == before + 10
+
+
+def test_a_burst_of_who_is_read_seldom_is_what_several_ticks_would_have_given(room: Room) -> None:
+    reader = room.reader()
+    reader.relaxed = True
+    reader.size_bytes = BURST_BYTES * RELAXED_TICKS - 1
+    room.loop.pass_time(INTERVAL_S * RELAXED_TICKS * 3)
+    usual = reader.reads
+    assert usual <= 5
+    reader.size_bytes += 1
+    room.loop.pass_time(INTERVAL_S * RELAXED_TICKS)
+    assert reader.reads > usual + 10
 
 
 def test_a_read_that_took_long_is_followed_by_a_long_rest(room: Room) -> None:
