@@ -31,9 +31,9 @@ SAMPLES = Extension(
     "segmenter._samples",
     [
         f"segmenter/native/{name}.c"
-        for name in ("module", "sample", "tag_reader", "placing", "taking")
+        for name in ("module", "sample", "tag_reader", "chunk_run", "placing", "taking")
     ],
-    depends=["segmenter/native/samples.h"],
+    depends=["segmenter/native/samples.h", "segmenter/native/tag_reader.h"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     extra_compile_args=["-std=c11", "-Wall", "-Wextra"],

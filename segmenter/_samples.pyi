@@ -72,6 +72,22 @@ class TagReader:
         back pointer may be beyond the end.
         """
 
+    def read_chunks(
+        self,
+        data: bytes,
+        position: int,
+        longest: int,
+        streams: dict[int, Any],
+        now_utc: float,
+        out: list[Any],
+        /,
+    ) -> int:
+        """The same of RTMP chunks, each a message of up to ``longest`` bytes by itself.
+
+        ``position`` is where a chunk begins; ``streams`` are ChunkReader's, and are brought up to
+        date. Gives where the first that is not read begins, or the data end.
+        """
+
 def place_run(
     lines: Mapping[str, TrackClock],
     samples: list[media.Sample],

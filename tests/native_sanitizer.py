@@ -21,6 +21,7 @@ TESTS = (
     "tests/segmenter/test_batches.py",
     "tests/streaming/ingest/test_flv_batches.py",
     "tests/streaming/ingest/test_flv.py",
+    "tests/streaming/ingest/rtmp/test_ordinary_media.py",
 )
 
 

@@ -8,7 +8,7 @@
 
    Built against the limited API of CPython 3.11, so one binary serves all later ones. */
 
-#include "samples.h"
+#include "tag_reader.h"
 
 #include <stdlib.h>
 
@@ -90,7 +90,7 @@ exec_module(PyObject *module)
     if (sample_add(module) < 0 || tag_reader_add(module) < 0) {
         return -1;
     }
-    return placing_init() < 0 || taking_init() < 0 ? -1 : 0;
+    return placing_init() < 0 || taking_init() < 0 || chunk_run_init() < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

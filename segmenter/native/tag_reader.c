@@ -3,30 +3,11 @@
    What FLV's and RTMP's bytes mean is said by whoever makes the tables (streaming/ingest). Here
    is only the layout that RTMP messages, aggregates and FLV files share: type, length, time. */
 
-#include "samples.h"
+#include "tag_reader.h"
 
 #define MAX_RULES 64
-#define MAX_PREFIX 8
 #define TAG_HEADER_BYTES 11
 #define BACK_POINTER_BYTES 4
-
-typedef struct {
-    PyObject *track;
-    Py_ssize_t prefix_bytes;
-    Py_ssize_t header_bytes;
-    int offset_at; /* of a signed 24-bit pts - dts; -1: there is none */
-    int first_unit_at; /* of the byte of the body that `special` judges; -1: none */
-    uint8_t type_id;
-    uint8_t prefix[MAX_PREFIX];
-    uint8_t special[256];
-    bool is_sync;
-} Rule;
-
-typedef struct {
-    PyObject_HEAD
-    Rule *rules;
-    Py_ssize_t count;
-} TagReader;
 
 static int
 read_rule(PyObject *tuple, Rule *rule)
@@ -106,9 +87,9 @@ create(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)reader;
 }
 
-/* The rule for a message; NULL where Python must read it. */
-static const Rule *
-match(const TagReader *reader, unsigned long type_id, const uint8_t *bytes, Py_ssize_t size)
+const Rule *
+tag_reader_match(const TagReader *reader, unsigned long type_id, const uint8_t *bytes,
+                 Py_ssize_t size)
 {
     for (Py_ssize_t at = 0; at < reader->count; at++) {
         const Rule *rule = &reader->rules[at];
@@ -125,10 +106,9 @@ match(const TagReader *reader, unsigned long type_id, const uint8_t *bytes, Py_s
     return NULL;
 }
 
-/* Appends the sample of a message that lies at `start` of the bytes object `owner`. */
-static int
-append(const Rule *rule, PyObject *owner, Py_ssize_t start, Py_ssize_t size, uint32_t timestamp,
-       double now_utc, PyObject *out)
+int
+tag_reader_append(const Rule *rule, PyObject *owner, Py_ssize_t start, Py_ssize_t size,
+                  uint32_t timestamp, double now_utc, PyObject *out)
 {
     const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(owner) + start;
     int32_t offset = 0;
@@ -170,11 +150,12 @@ read_message(const TagReader *reader, PyObject *message, double now_utc, PyObjec
     }
     Py_ssize_t size = PyBytes_Size(payload);
     const Rule *rule =
-        match(reader, type_id, (const uint8_t *)PyBytes_AsString(payload), size);
+        tag_reader_match(reader, type_id, (const uint8_t *)PyBytes_AsString(payload), size);
     if (rule == NULL || timestamp > UINT32_MAX) {
         return 0;
     }
-    return append(rule, payload, 0, size, (uint32_t)timestamp, now_utc, out) < 0 ? -1 : 1;
+    return tag_reader_append(rule, payload, 0, size, (uint32_t)timestamp, now_utc, out) < 0 ? -1
+                                                                                       : 1;
 }
 
 static PyObject *
@@ -222,11 +203,12 @@ read_tags(PyObject *self, PyObject *args)
             break;
         }
         const Rule *rule =
-            match((TagReader *)self, header[0], header + TAG_HEADER_BYTES, size);
+            tag_reader_match((TagReader *)self, header[0], header + TAG_HEADER_BYTES, size);
         if (rule == NULL) {
             break;
         }
-        if (append(rule, data, position + TAG_HEADER_BYTES, size, time + shift, now_utc, out) < 0) {
+        if (tag_reader_append(rule, data, position + TAG_HEADER_BYTES, size, time + shift, now_utc,
+                              out) < 0) {
             return NULL;
         }
         position += TAG_HEADER_BYTES + size + BACK_POINTER_BYTES;
@@ -242,7 +224,12 @@ PyDoc_STRVAR(read_tags_doc,
 "read_tags($self, data, position, shift, now_utc, out, /)\n--\n\n"
 "The same of FLV tags, one after the other in data; returns where the first not read begins.");
 
+PyDoc_STRVAR(read_chunks_doc,
+"read_chunks($self, data, position, longest, streams, now_utc, out, /)\n--\n\n"
+"The same of RTMP chunks that hold whole messages; returns where the first not read begins.");
+
 static PyMethodDef methods[] = {
+    {"read_chunks", read_chunks, METH_VARARGS, read_chunks_doc},
     {"read_messages", read_messages, METH_VARARGS, read_messages_doc},
     {"read_tags", read_tags, METH_VARARGS, read_tags_doc},
     {NULL, NULL, 0, NULL},

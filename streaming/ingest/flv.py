@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from segmenter.errors import MediaError
 from segmenter.media import MediaType, Sample, Track
@@ -81,6 +81,33 @@ class DemuxerStatistics:
     track_changes: int
 
 
+class OrdinaryRun:
+    """The messages of one read that C takes from their chunks, see `OrdinaryMedia`."""
+
+    __slots__ = ("_now_utc", "_reader", "samples")
+
+    def __init__(self, reader: TagReader, now_utc: float) -> None:
+        self._reader = reader
+        self._now_utc = now_utc
+        self.samples: list[Demuxed] = []
+        """One of each message."""
+
+    @property
+    def count(self) -> int:
+        """How many messages it has taken."""
+        return len(self.samples)
+
+    def read_chunks(self, data: bytes, position: int, longest: int, streams: dict[int, Any]) -> int:
+        """See OrdinaryMedia."""
+        return self._reader.read_chunks(
+            data, position, longest, streams, self._now_utc, self.samples
+        )
+
+    def read_message(self, message: Message) -> bool:
+        """See OrdinaryMedia."""
+        return self._reader.read_messages([message], 0, self._now_utc, self.samples) == 1
+
+
 class FlvDemuxer:
     """Turns the media messages of one publication into samples; its ingest is the only caller.
 
@@ -119,6 +146,16 @@ class FlvDemuxer:
             if index < len(messages):
                 out += self.push(messages[index], now_utc)
                 index += 1
+
+    def begin_run(self, now_utc: float) -> OrdinaryRun | None:
+        """For the messages to come, up to the first that is not ordinary; None: all go the long
+        way. `end_run` follows, before anything else is pushed."""
+        return None if self._reader is None else OrdinaryRun(self._reader, now_utc)
+
+    def end_run(self, run: OrdinaryRun) -> list[Demuxed]:
+        """What was taken, which is as if it had been pushed."""
+        self._count(run.count)
+        return run.samples
 
     def push_tags(self, data: bytes, position: int, now_utc: float, out: list[Demuxed]) -> int:
         """FLV tags that lie one after the other in ``data``, from ``position`` on: likewise.

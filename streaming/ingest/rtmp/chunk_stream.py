@@ -13,6 +13,7 @@ peer that stays at 128-byte chunks costs little more than one that does not.
 from __future__ import annotations
 
 import struct
+from typing import Any, Protocol
 
 from streaming.errors import RtmpError
 from streaming.ingest.rtmp import messages
@@ -64,6 +65,24 @@ class _ChunkStream:
         self.body: bytearray | None = None
 
 
+class OrdinaryMedia(Protocol):
+    """Takes the media messages of a live publisher that are nothing special.
+
+    As C does it, for the messages of one ``push``: what it takes comes before all that is returned.
+    """
+
+    @property
+    def count(self) -> int:
+        """How many messages it has taken."""
+
+    def read_chunks(self, data: bytes, position: int, longest: int, streams: dict[int, Any]) -> int:
+        """Take chunks that are one message of up to ``longest`` bytes each, and bring ``streams``
+        up to date. Gives where the first that is not taken begins."""
+
+    def read_message(self, message: Message) -> bool:
+        """Take a message, or not."""
+
+
 class ChunkReader:
     """Owns the receiving side of a connection's chunk streams; RtmpConnection feeds it.
 
@@ -82,8 +101,11 @@ class ChunkReader:
         self._unfinished_bytes = 0
         self._empty_messages = 0
 
-    def push(self, data: bytes) -> list[Message]:
-        """Messages that ``data`` completes, in order. Raises RtmpError; the reader is then dead."""
+    def push(self, data: bytes, media: OrdinaryMedia | None = None) -> list[Message]:
+        """Messages that ``data`` completes, in order, but those that ``media`` takes before them.
+
+        Raises RtmpError; the reader is then dead.
+        """
         if self._tail:
             data = self._tail + data
             self._tail = b""
@@ -92,6 +114,12 @@ class ChunkReader:
         position, end = 0, len(data)
         while position < end:
             stream = self._current
+            if stream is None and media is not None:
+                after = self._read_ordinary(media, data, position, out)
+                if after > position:
+                    position = after
+                    continue
+                media = None if out else media
             if stream is None:
                 after = self._read_header(data, position, end)
                 if after < 0:
@@ -107,6 +135,23 @@ class ChunkReader:
                     continue
             position = self._read_body(stream, view, position, end, out)
         return out
+
+    def _read_ordinary(
+        self, media: OrdinaryMedia, data: bytes, position: int, out: list[Message]
+    ) -> int:
+        """Let ``media`` take what it can from the chunk at ``position`` on; gives where that ends.
+
+        Nothing after a message that it cannot: it may change what is ordinary.
+        """
+        if out:
+            if not media.read_message(out[0]):
+                return position
+            out.clear()
+        longest = min(self._chunk_bytes, self._max_media_bytes)
+        after = media.read_chunks(data, position, longest, self._streams)
+        if after > position:
+            self._empty_messages = 0
+        return after
 
     # -- headers -------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from streaming.errors import LocalError, PublishRejected, RtmpError
 from streaming.ingest.rtmp import commands, messages
 from streaming.ingest.rtmp.amf0 import AmfValue, read_values
-from streaming.ingest.rtmp.chunk_stream import ChunkReader, ChunkWriter
+from streaming.ingest.rtmp.chunk_stream import ChunkReader, ChunkWriter, OrdinaryMedia
 from streaming.ingest.rtmp.events import (
     Connected,
     ConnectionClosed,
@@ -123,14 +123,17 @@ class RtmpConnection:
 
     # -- the five calls of every connection ----------------------------------------------------
 
-    def receive_data(self, data: bytes) -> None:
-        """Take bytes of the peer. What it does wrong ends in events, never in an exception."""
+    def receive_data(self, data: bytes, media: OrdinaryMedia | None = None) -> None:
+        """Take bytes of the peer. What it does wrong ends in events, never in an exception.
+
+        What ``media`` takes of a live publisher's messages came before all events that follow.
+        """
         self._received_bytes += len(data)
         try:
             if self.state is State.HANDSHAKE:
                 data = self._shake_hands(data)
             if data and not self._is_ending:
-                self._receive_messages(self._reader.push(data))
+                self._receive_messages(self._read_messages(data, media))
                 self._keep_account()
         except (PublishRejected, RtmpError) as error:
             self._close_over(error)
@@ -290,6 +293,16 @@ class RtmpConnection:
         code = error.code if isinstance(error, PublishRejected) else commands.CONNECT_CLOSED
         description = error.description if isinstance(error, PublishRejected) else str(error)
         self.close(code, description)
+
+    def _read_messages(self, data: bytes, media: OrdinaryMedia | None) -> list[Message]:
+        if media is None or self.state is not State.PUBLISHING:
+            return self._reader.push(data)
+        try:
+            return self._reader.push(data, media)
+        finally:
+            if media.count:
+                self._messages += media.count
+                self._heard_media = True
 
     def _receive_messages(self, received: list[Message]) -> None:
         for message in received:

@@ -163,8 +163,10 @@ class RtmpSession(asyncio.Protocol):
         self._window_bytes += len(data)
         if now - self._window_start >= _BITRATE_WINDOW_S:
             self._measure(now)
-        self._connection.receive_data(data)
-        self._advance()
+        demuxer = self._demuxer
+        run = demuxer.begin_run(self._clock()) if demuxer is not None else None
+        self._connection.receive_data(data, run)
+        self._advance(demuxer.end_run(run) if demuxer is not None and run is not None else None)
 
     def _leave_loop(self, transport: asyncio.Transport) -> None:
         """From now on the pacer has this read. The descriptor is a copy: a transport that closes
@@ -230,8 +232,11 @@ class RtmpSession(asyncio.Protocol):
 
     # -- events --------------------------------------------------------------------------------
 
-    def _advance(self) -> None:
-        """Take the events, write what is to be sent, set the timer."""
+    def _advance(self, items: list[Demuxed] | None = None) -> None:
+        """Take the events, write what is to be sent, set the timer.
+
+        ``items`` are samples that came before them.
+        """
         connection = self._connection
         now_utc = self._clock()
         media: list[Message] = []
@@ -239,9 +244,9 @@ class RtmpSession(asyncio.Protocol):
             event = connection.next_event()
             if type(event) is Message:
                 media.append(event)
-            elif media:
-                self._take_media(media, now_utc)  # which may bring about more events
-                media = []
+            elif media or items:
+                self._take_media(media, now_utc, items or [])  # may bring about more events
+                media, items = [], None
                 if event is not None:
                     self._take_event(event)
             elif event is not None:
@@ -264,11 +269,10 @@ class RtmpSession(asyncio.Protocol):
             logger.info("%s closed: %s", self.remote, event.reason)
             self.abort()
 
-    def _take_media(self, media: list[Message], now_utc: float) -> None:
+    def _take_media(self, media: list[Message], now_utc: float, items: list[Demuxed]) -> None:
         publication, demuxer = self._publication, self._demuxer
         if publication is None or demuxer is None:
             return
-        items: list[Demuxed] = []
         try:
             try:
                 demuxer.push_all(media, now_utc, items)
