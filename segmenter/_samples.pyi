@@ -8,6 +8,9 @@ from segmenter.boundary import BoundaryRule
 from segmenter.lane import Lane
 from segmenter.track_clock import TrackClock
 
+INTERFACE: int
+"""See segmenter.native_choice."""
+
 @final
 class Sample:
     """The C twin of segmenter.media.PythonSample."""

@@ -10,6 +10,8 @@
 
 #include "tag_reader.h"
 
+#define INTERFACE 2 /* see segmenter/native_choice.py */
+
 #include <stdlib.h>
 
 int
@@ -88,6 +90,9 @@ exec_module(PyObject *module)
         return -1;
     }
     if (sample_add(module) < 0 || tag_reader_add(module) < 0) {
+        return -1;
+    }
+    if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) {
         return -1;
     }
     return placing_init() < 0 || taking_init() < 0 || chunk_run_init() < 0 ? -1 : 0;
