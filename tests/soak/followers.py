@@ -2,7 +2,8 @@
 
 Both read their list again and again and download each segment as soon as it is listed. They
 demand: lists and segments are always there (200), numbers rise by one without a hole, media time
-rises with them, no segment is a gap, and something new comes in time.
+goes on to the tick within each segment and from one to the next, except where a discontinuity or a
+period says that it does not, no segment is a gap, and something new comes in time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from xml.etree import ElementTree
 import aiohttp
 import m3u8
 
+from segmenter.errors import MediaError
+from segmenter.fmp4.reader import InitTrack, read_init_tracks
 from tests.soak.findings import Findings
+from tests.soak.media_times import MediaTimes
 
 POLL_S = 1.0
 """Half a target duration, as RFC 8216bis 6.3.4 asks of a client whose list did not change."""
@@ -32,6 +36,10 @@ class Listed:
 
     number: int
     url: str
+    init: str
+    """URL of its init section."""
+    stretch: int
+    """Discontinuity sequence number or period: within one, media time goes on without a hole."""
     start: int | None = None
     """Ticks, where the list says it."""
     is_gap: bool = False
@@ -51,7 +59,8 @@ class Follower(ABC):
         self._base = base
         self._found = found
         self._last: int | None = None
-        self._last_time = -1
+        self._times = MediaTimes()
+        self._inits: dict[str, InitTrack] = {}
         self._progress_at = time.monotonic()
 
     async def run(self) -> None:
@@ -96,18 +105,21 @@ class Follower(ABC):
             return
         self.segments += 1
         self.bytes += len(data)
-        self._check_time(listed, data)
+        track = await self._init(listed.init)
+        if track is not None:
+            for what in self._times.push(data, track, listed.stretch, listed.start):
+                self._complain(f"segment {listed.number} {what}")
 
-    def _check_time(self, listed: Listed, data: bytes) -> None:
-        at = data.find(b"tfdt")
-        start = int.from_bytes(data[at + 8 : at + 16], "big") if at > 0 else -1
-        if start <= self._last_time:
-            self._complain(
-                f"segment {listed.number} begins at {start}, not after {self._last_time}"
-            )
-        elif listed.start is not None and start != listed.start:
-            self._complain(f"segment {listed.number} begins at {start}, listed {listed.start}")
-        self._last_time = start
+    async def _init(self, url: str) -> InitTrack | None:
+        if url not in self._inits:
+            data = await self._get(url)
+            if data is None:
+                return None
+            try:
+                self._inits[url] = read_init_tracks(data)[0]
+            except MediaError as error:
+                self._complain(f"{url}: {error}")
+        return self._inits.get(url)
 
     async def _get(self, url: str) -> bytes | None:
         async with self._http.get(f"{self._base}/{url}") as response:
@@ -148,19 +160,20 @@ class HlsFollower(Follower):
         self._media_sequence = sequence
         if playlist.is_endlist:
             self._complain("ENDLIST")
-        self._check_breaks(playlist)
+        stretches = self._check_breaks(playlist)
         listed = []
         for index, segment in enumerate(playlist.segments):
             if segment.uri is None:  # parts of the segment in progress
                 continue
             if round(segment.duration) > target:
                 self._complain(f"segment {sequence + index} lasts {segment.duration} s")
-            url = f"{self.name}/{segment.uri}"
-            listed.append(Listed(sequence + index, url, is_gap=bool(segment.gap_tag)))
+            url, msn = f"{self.name}/{segment.uri}", sequence + index
+            init = f"{self.name}/{segment.init_section.uri}" if segment.init_section else ""
+            listed.append(Listed(msn, url, init, stretches[msn], is_gap=bool(segment.gap_tag)))
         return listed
 
-    def _check_breaks(self, playlist: m3u8.M3U8) -> None:
-        """A segment's discontinuity sequence number never changes (RFC 8216bis 6.2.2)."""
+    def _check_breaks(self, playlist: m3u8.M3U8) -> dict[int, int]:
+        """Each segment's discontinuity sequence number, which never changes (RFC 8216bis 6.2.2)."""
         number = playlist.discontinuity_sequence or 0
         breaks = {}
         for index, segment in enumerate(playlist.segments):
@@ -175,6 +188,7 @@ class HlsFollower(Follower):
             elif msn not in self._breaks and segment.discontinuity:
                 self.discontinuities += 1
         self._breaks = breaks
+        return breaks
 
 
 class DashFollower(Follower):
@@ -195,7 +209,7 @@ class DashFollower(Follower):
         for period in ElementTree.fromstring(text).iter(f"{MPD}Period"):
             for representation in period.iter(f"{MPD}Representation"):
                 if representation.get("id") == self.name:
-                    listed += read_template(representation)
+                    listed += read_template(representation, int(period.get("id", "0")))
                     self._note_period(period.get("id", ""))
         if not listed:
             self._complain("the MPD has no segment of it")
@@ -208,7 +222,7 @@ class DashFollower(Follower):
             self._period = period
 
 
-def read_template(representation: ElementTree.Element) -> list[Listed]:
+def read_template(representation: ElementTree.Element, period: int) -> list[Listed]:
     """Segments of a SegmentTemplate with SegmentTimeline and $Number$ (ISO/IEC 23009-1 5.3.9)."""
     template = representation.find(f"{MPD}SegmentTemplate")
     assert template is not None
@@ -218,7 +232,7 @@ def read_template(representation: ElementTree.Element) -> list[Listed]:
         start = int(entry.get("t", start))
         for _ in range(1 + int(entry.get("r", "0"))):
             url = template.get("media", "").replace("$Number$", str(number))
-            listed.append(Listed(number, url, start))
+            listed.append(Listed(number, url, template.get("initialization", ""), period, start))
             number += 1
             start += int(entry.get("d", "0"))
     return listed

@@ -79,10 +79,12 @@ async def test_a_playlist_that_breaks_a_rule_is_noticed(after: str, complaint: s
 def test_a_template_lists_repeated_and_single_entries() -> None:
     representation = ElementTree.fromstring(
         '<Representation xmlns="urn:mpeg:dash:schema:mpd:2011">'
-        '<SegmentTemplate media="x/$Number$.m4s" startNumber="5"><SegmentTimeline>'
+        '<SegmentTemplate media="x/$Number$.m4s" initialization="x/i.mp4" startNumber="5">'
+        "<SegmentTimeline>"
         '<S t="100" d="10" r="1"/><S d="7"/></SegmentTimeline></SegmentTemplate></Representation>'
     )
-    listed = read_template(representation)
+    listed = read_template(representation, 3)
+    assert {(s.init, s.stretch) for s in listed} == {("x/i.mp4", 3)}
     assert [(s.number, s.start, s.url) for s in listed] == [
         (5, 100, "x/5.m4s"),
         (6, 110, "x/6.m4s"),
