@@ -21,6 +21,8 @@ check: $(STAMPS)/python-dev
 	$(BIN)/mypy
 	! $(BIN)/python -c 'import segmenter._samples' 2>/dev/null || \
 	  $(BIN)/python -m mypy.stubtest --concise segmenter._samples
+	! $(BIN)/python -c 'import webrtc._fanout' 2>/dev/null || \
+	  $(BIN)/python -m mypy.stubtest --concise webrtc._fanout
 	$(BIN)/pytest -q tests/test_layering.py
 
 # 24 hours of a path in ten minutes, each playlist looked at; DAY_HOURS, DAY_SEED, DAY_PART_S
@@ -28,7 +30,7 @@ day: $(STAMPS)/python-dev $(STAMPS)/judges
 	DAY_HOURS=$${DAY_HOURS:-24} DAY_PART_S=$${DAY_PART_S:-0.2} \
 	  $(BIN)/pytest -q -p no:cacheprovider tests/segmenter/day
 
-# The C extension under the address and undefined behaviour sanitizers
+# The C extensions under the address and undefined behaviour sanitizers
 check-native: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.native_sanitizer
 
@@ -72,7 +74,7 @@ $(STAMPS)/system-bench: deploy/setup.sh
 	SUDO="$(SUDO)" PYTHON="$(PYTHON)" deploy/setup.sh bench
 	@touch $@
 
-$(STAMPS)/python: pyproject.toml setup.py $(wildcard segmenter/native/*) | $(STAMPS)/system
+$(STAMPS)/python: pyproject.toml setup.py $(wildcard segmenter/native/* webrtc/native/*) | $(STAMPS)/system
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@

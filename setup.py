@@ -40,8 +40,20 @@ SAMPLES = Extension(
     optional=True,  # without a compiler the Python beside it does the same
 )
 
+FANOUT = Extension(
+    "webrtc._fanout",
+    sorted(str(file.relative_to(ROOT)) for file in (ROOT / "webrtc" / "native").glob("*.c")),
+    depends=sorted(str(file.relative_to(ROOT)) for file in (ROOT / "webrtc/native").glob("*.h")),
+    define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", "1")],
+    py_limited_api=True,
+    extra_compile_args=["-std=c11", "-O2", "-pthread", "-Wall", "-Wextra"],
+    extra_link_args=["-pthread"],
+    libraries=["dl", "m"],
+    optional=True,
+)
+
 setup(
-    ext_modules=[SAMPLES],
+    ext_modules=[SAMPLES, FANOUT],
     cmdclass={"build_py": BuildWithPlayer},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

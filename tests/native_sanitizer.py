@@ -1,4 +1,4 @@
-"""Runs the tests of the C extension with it compiled for the sanitizers: `make check-native`.
+"""Runs the tests of the C extensions with them compiled for the sanitizers: `make check-native`.
 
 Builds a copy of the packages with gcc's address and undefined behaviour sanitizers, which must be
 loaded before Python; leaks are not looked for, since CPython itself keeps memory until exit.
@@ -22,6 +22,8 @@ TESTS = (
     "tests/streaming/ingest/test_flv_batches.py",
     "tests/streaming/ingest/test_flv.py",
     "tests/streaming/ingest/rtmp/test_ordinary_media.py",
+    "tests/webrtc/test_fanout.py",
+    "tests/webrtc/test_twins.py",
 )
 
 
@@ -47,7 +49,10 @@ def main() -> int:
             "ASAN_OPTIONS": "detect_leaks=0",
             "PYTHONMALLOC": "malloc",  # so that each object has bounds of its own
         }
-        loaded = "import segmenter._samples as native; print('sanitizing', native.__file__)"
+        loaded = (
+            "import segmenter._samples as samples, webrtc._fanout as fanout;"
+            "print('sanitizing', samples.__file__, fanout.__file__)"
+        )
         subprocess.run([sys.executable, "-c", loaded], cwd=copy, env=environment, check=True)
         run = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
         return subprocess.run([*run, *TESTS], cwd=copy, env=environment).returncode

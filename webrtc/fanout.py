@@ -1,17 +1,31 @@
 """One access unit in, every viewer's SRTP packets out.
 
-`Fanout` is the door to the twin that does it.
+`Fanout` is the door to one of two twins: C where a compiler was at hand, else Python. Both send the
+very same bytes; ARCHITECTURE.md ("WebRTC fan-out") says how.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from webrtc.errors import LocalError
-from webrtc.fanout_events import Event, FanoutStatistics
+from webrtc.fanout_events import (
+    AddressChanged,
+    Bye,
+    Event,
+    FanoutStatistics,
+    PictureLost,
+    StreamSummary,
+    ViewerSummary,
+)
+from webrtc.native_choice import native
 from webrtc.python_fanout import PythonFanout
 from webrtc.viewer_settings import Address, Kind, Since, ViewerSettings
+
+if TYPE_CHECKING:
+    from webrtc._fanout import Fanout as NativeFanout
 
 MAX_RING_BYTES = 8 << 20
 """Of a ring: 4 s of 16 Mb/s. A longer group of pictures is not kept whole, and a viewer that joins
@@ -21,6 +35,17 @@ MAX_RING_PACKETS = 16_384
 """Of a ring: as much in full packets, and 200 s of sound."""
 
 MAX_THREADS = 64
+
+_TYPES = (
+    PictureLost,
+    Bye,
+    AddressChanged,
+    ViewerSummary,
+    StreamSummary,
+    FanoutStatistics,
+    LocalError,
+)
+"""What the C makes, in the order that it knows them by."""
 
 
 class Fanout:
@@ -36,17 +61,27 @@ class Fanout:
     """
 
     def __init__(
-        self, sockets: Sequence[int], threads: int = 1, *, utc_offset_s: float | None = None
+        self,
+        sockets: Sequence[int],
+        threads: int = 1,
+        *,
+        utc_offset_s: float | None = None,
+        pure_python: bool = False,
     ) -> None:
         """``sockets`` are file descriptors of non-blocking UDP sockets, IPv4 or IPv6.
 
-        ``utc_offset_s`` is UTC minus the monotonic clock.
+        ``utc_offset_s`` is UTC minus the monotonic clock. ``pure_python`` leaves the C aside where
+        it is there; the Python twin has one thread at most.
         """
         if not sockets or not 0 <= threads <= MAX_THREADS:
             raise LocalError("a fan-out needs sockets and up to 64 threads", value=threads)
         if utc_offset_s is None:
             utc_offset_s = time.time() - time.monotonic()
-        self._twin = PythonFanout(sockets, threads, utc_offset_s)
+        self._twin: PythonFanout | NativeFanout
+        if native is None or pure_python:
+            self._twin = PythonFanout(sockets, threads, utc_offset_s)
+        else:
+            self._twin = native.Fanout(sockets, threads, utc_offset_s, _TYPES)
         self._is_closed = False
 
     def close(self) -> None:

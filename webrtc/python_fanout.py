@@ -38,6 +38,8 @@ from webrtc.viewer_stream import ViewerStream
 MAX_DATAGRAMS: Final = 256
 """Taken from a socket at one go, so that a flood does not hold up the event loop."""
 MAX_DATAGRAM_BYTES: Final = 2048
+KINDS: Final[tuple[Kind, ...]] = ("audio", "video")
+"""In the order in which they are sent: sound is small and nobody forgives a gap in it."""
 BLOCKED_S: Final = 0.02
 """A socket whose buffer stays full for longer costs the viewers their group of pictures."""
 
@@ -215,8 +217,9 @@ class PythonFanout:
         with self._changed:
             while self._commands:
                 self._commands.popleft()(now_s)
-            for kind in ("audio", "video"):  # sound is small and nobody forgives a gap in it
-                self._serve([v for v in self._viewers.values() if v.has(kind)], kind, now_s)
+            for kind in KINDS:
+                viewers = [viewer for viewer in self._viewers.values() if viewer.has(kind)]
+                self._serve([v for v in viewers if v.stream(kind).is_due(now_s)], kind, now_s)
             streams = (s for viewer in self._viewers.values() for s in viewer.streams)
             return min((stream.wake_s for stream in streams), default=math.inf)
 
@@ -298,7 +301,8 @@ class PythonFanout:
             return True
         viewer.last_seen_s = now_s
         now_utc = now_s + self._utc_offset_s
-        self._events += viewer.receive_rtcp(compound, now_s, now_utc, self._ask_again)
+        for event in viewer.receive_rtcp(compound, now_s, now_utc, self._ask_again):
+            self._tell(event)
         self._changed.notify()
         return True
 
@@ -345,7 +349,12 @@ class PythonFanout:
             return
         if place not in self._by_address:
             self._move(viewer, socket_index, address)
-            self._events.append(viewer.address_changed())
+            self._tell(viewer.address_changed())
+
+    def _tell(self, event: Event) -> None:
+        """Once until it is polled, so that a viewer cannot fill the list."""
+        if event not in self._events:
+            self._events.append(event)
 
     # -- telling -----------------------------------------------------------------------------
 
@@ -353,11 +362,10 @@ class PythonFanout:
         """What has happened, and the summaries that are due."""
         with self._changed:
             now_s = _now(now_s)
-            events, self._events = self._events, []
-            for viewer in self._viewers.values():
-                if viewer.summary_s <= now_s:
-                    events.append(viewer.summary(now_s))
-            return events
+            events = [event for event in self._events if event.viewer in self._viewers]
+            self._events.clear()
+            due = [viewer for viewer in self._viewers.values() if viewer.summary_s <= now_s]
+            return events + [viewer.summary(now_s) for viewer in due]
 
     def statistics(self) -> FanoutStatistics:
         """Counters of all."""

@@ -77,6 +77,8 @@ class ViewerStream:
         self.packets = self.bytes = self.resent = self.nacks = self.skipped = 0
         self._sender = sender
         self._sent = sent
+        self._seen: dict[PacketRing, int] = {}
+        self._is_told = False
         self._cursor = 0
         self._waits_for_key = False
         self._wait_until_s = math.inf
@@ -92,6 +94,15 @@ class ViewerStream:
         self._tokens_s = 0.0
         self._resent: list[tuple[int, float]] = [(-1, 0.0)] * RESENT_KEPT
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether to look for packets: a ring has grown, the time has come, or a wish was told."""
+        rings = [ring for ring in (self.ring, self.pending) if ring is not None]
+        is_due = self._is_told or self.wake_s <= now_s
+        is_due |= any(self._seen.get(ring, ring.next_packet) != ring.next_packet for ring in rings)
+        self._seen = {ring: ring.next_packet for ring in rings}
+        self._is_told = False
+        return is_due
+
     def late_s(self, now_s: float) -> float:
         """How long what was sent last had been waiting; 0.0 for what a joiner is sent of before."""
         if self._last is None or self._last.written_s < self._since_s:
@@ -102,7 +113,7 @@ class ViewerStream:
 
     def play(self, ring: PacketRing, since: Since, now_s: float) -> None:
         """Begin with a ring, or go over to it at a key frame later than what was sent."""
-        self._wait_until_s = math.inf
+        self._wait_until_s, self._is_told = math.inf, True
         if self.ring is None:
             self._start(ring, since, now_s)
         else:
@@ -122,6 +133,7 @@ class ViewerStream:
 
     def drop_ring(self, ring: PacketRing, now_s: float) -> None:
         """The ring goes."""
+        self._is_told = True
         self.pending = None if self.pending is ring else self.pending
         if self.ring is ring:
             self.ring, follower = None, self.pending

@@ -197,14 +197,15 @@ def loopback() -> socket.socket:
 
 
 @contextlib.contextmanager
-def open_stage() -> Iterator[Stage]:
-    own = loopback()
-    stage = Stage(Fanout([own.fileno()], 0, utc_offset_s=UTC_OFFSET_S), own)
+def open_stage(*, pure_python: bool = False, own: socket.socket | None = None) -> Iterator[Stage]:
+    is_ours, own = own is None, own or loopback()
+    fanout = Fanout([own.fileno()], 0, utc_offset_s=UTC_OFFSET_S, pure_python=pure_python)
+    stage = Stage(fanout, own)
     try:
         yield stage
     finally:
         stage.fanout.close()
-        for opened in (own, *stage.opened):
+        for opened in (*[own] * is_ours, *stage.opened):
             opened.close()
 
 

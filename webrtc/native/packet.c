@@ -1,0 +1,224 @@
+/* How packets are headed, protected and sent; webrtc/viewer_stream.py is the specification.
+
+   Called by the stream's shard alone. */
+
+#include "fanout.h"
+
+static void
+add(_Atomic uint64_t *counter, uint64_t count)
+{
+    atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
+}
+
+/* RFC 3550 5.1 and, where negotiated, RFC 8285 4.2. Gives the header's size. */
+static size_t
+write_header(Stream *stream, uint8_t *packet, const Unit *unit, uint32_t place, uint64_t index,
+             double now_s, double now_utc, size_t size, bool is_rtx)
+{
+    memcpy(packet, stream->header, stream->header_size);
+    bool is_last = place == unit->count - 1 && stream->kind == VIDEO;
+    packet[1] = (is_rtx ? stream->rtx_payload_type : stream->payload_type) | is_last << 7;
+    write_16(packet + 2, (uint32_t)index);
+    write_32(packet + 4, unit->timestamp + stream->timestamp_offset);
+    write_32(packet + 8, is_rtx ? stream->rtx_ssrc : stream->ssrc);
+    if (stream->send_time_at != 0) {
+        uint32_t ticks = (uint32_t)(uint64_t)((now_utc + NTP_EPOCH_S) * 262144.0);
+        packet[stream->send_time_at] = (uint8_t)(ticks >> 16);
+        write_16(packet + stream->send_time_at + 1, ticks);
+    }
+    if (stream->transport_at != 0) {
+        write_16(packet + stream->transport_at, sent_note(stream->viewer, now_s, size));
+    }
+    return stream->header_size;
+}
+
+/* The run of numbers that the packet at the cursor goes on, or begins. */
+static Run *
+current_run(Stream *stream)
+{
+    Run *run = &stream->runs[stream->newest_run < 0 ? 0 : stream->newest_run];
+    if (stream->run_count != 0 && run->ring == stream->ring &&
+        run->first_packet + run->count == stream->cursor) {
+        return run;
+    }
+    stream->newest_run = (stream->newest_run + 1) % RUNS_KEPT;
+    run = &stream->runs[stream->newest_run];
+    if (stream->run_count == RUNS_KEPT) {
+        ring_release(run->ring);
+    } else {
+        stream->run_count++;
+    }
+    *run = (Run){stream->index, stream->cursor, 0, ring_keep(stream->ring)};
+    return run;
+}
+
+static const uint8_t *
+payload_of(const Unit *unit, uint32_t place, size_t *size)
+{
+    uint32_t start = place == 0 ? 0 : unit->ends[place - 1];
+    *size = unit->ends[place] - start;
+    return unit->bytes + start;
+}
+
+static size_t
+send_next(Stream *stream, Batch *batch, const Unit *unit, double now_s, double now_utc)
+{
+    size_t size;
+    uint32_t place = (uint32_t)(stream->cursor - unit->first_packet);
+    const uint8_t *payload = payload_of(unit, place, &size);
+    uint8_t *packet = batch_room(batch, MAX_HEADER_BYTES + size + MAX_TAG_BYTES);
+    current_run(stream)->count++;
+    size_t head = write_header(stream, packet, unit, place, stream->index, now_s, now_utc, size,
+                               false);
+    size_t whole = protect_rtp(&stream->viewer->rtp, packet, head, NULL, 0, payload, size,
+                               stream->index);
+    batch_add(batch, stream->viewer, stream, whole);
+    stream->index++;
+    stream->cursor++;
+    add(&stream->packets, 1);
+    add(&stream->bytes, size);
+    return whole;
+}
+
+int
+stream_send_chunk(Stream *stream, Batch *batch, double now_s, double now_utc)
+{
+    int count = 0;
+    size_t sent = 0;
+    stream->wake_s = INFINITY;
+    if (stream->kind == VIDEO && stream->next_send_s > now_s + PACE_SLACK_S) {
+        stream->wake_s = stream->next_send_s;
+        return 0;
+    }
+    while (count < CHUNK_PACKETS) {
+        Unit *unit = stream_next_unit(stream, now_s);
+        if (unit == NULL) {
+            break;
+        }
+        stream->has_last = true;
+        stream->last_timestamp = unit->timestamp;
+        stream->last_media_utc_s = unit->media_utc_s;
+        stream->last_written_s = unit->written_s;
+        stream->last_clock_rate = stream->ring->clock_rate;
+        while (count < CHUNK_PACKETS && stream->cursor < unit_end(unit)) {
+            sent += send_next(stream, batch, unit, now_s, now_utc);
+            count++;
+        }
+        unit_release(unit);
+    }
+    if (stream->kind == VIDEO && count != 0) {
+        stream->next_send_s = fmax(stream->next_send_s, now_s) +
+                              (double)sent * 8.0 / stream->viewer->pace_bitrate;
+    }
+    batch_end_run(batch);
+    return count;
+}
+
+void
+stream_send_report(Stream *stream, Batch *batch, double now_s, double now_utc)
+{
+    Viewer *viewer = stream->viewer;
+    if (!stream->has_last || stream->ring == NULL || now_s < stream->report_s) {
+        return;
+    }
+    stream->report_s = now_s + REPORT_INTERVAL_S;
+    double ticks = floor((now_utc - stream->last_media_utc_s) * stream->last_clock_rate + 0.5);
+    uint32_t timestamp = stream->last_timestamp + (uint32_t)(int64_t)ticks +
+                         stream->timestamp_offset;
+    uint8_t *packet = batch_room(batch, 28 + 12 + MAX_CNAME_BYTES + MAX_RTCP_TRAILER_BYTES);
+    size_t size = rtcp_render_report(packet, stream->ssrc, viewer->cname, ntp_of(now_utc),
+                                     timestamp, (uint32_t)atomic_load(&stream->packets),
+                                     (uint32_t)atomic_load(&stream->bytes));
+    size = protect_rtcp(&viewer->rtcp, packet, size, viewer->rtcp_index);
+    viewer->rtcp_index = (viewer->rtcp_index + 1) & 0x7FFFFFFF;
+    batch_end_run(batch);
+    batch_add(batch, viewer, NULL, size);
+    batch_end_run(batch);
+}
+
+/* The unit that a number was given to, and which of its packets; NULL when it has gone. */
+static Unit *
+find_sent(Stream *stream, uint64_t index, uint32_t *place)
+{
+    for (int at = 0; at < stream->run_count; at++) {
+        Run *run = &stream->runs[(stream->newest_run - at + RUNS_KEPT) % RUNS_KEPT];
+        if (index >= run->first_index && index < run->first_index + run->count) {
+            uint64_t packet = run->first_packet + (index - run->first_index);
+            Unit *unit = ring_unit_at(run->ring, packet);
+            if (unit != NULL) {
+                *place = (uint32_t)(packet - unit->first_packet);
+            }
+            return unit;
+        }
+    }
+    return NULL;
+}
+
+/* RFC 4588 4; without RTX the very same bytes, which need a header that never changes. */
+static bool
+repeat(Stream *stream, Batch *batch, const Unit *unit, uint32_t place, uint64_t index,
+       double now_s, double now_utc)
+{
+    size_t size, whole;
+    const uint8_t *payload = payload_of(unit, place, &size);
+    bool is_rtx = stream->rtx_ssrc != 0;
+    if (!is_rtx && (stream->send_time_at != 0 || stream->transport_at != 0)) {
+        return false;
+    }
+    uint8_t original[2], *packet = batch_room(batch, MAX_HEADER_BYTES + 2 + size + MAX_TAG_BYTES);
+    uint64_t number = is_rtx ? stream->rtx_index : index;
+    size_t head = write_header(stream, packet, unit, place, number, now_s, now_utc,
+                               size + (is_rtx ? 2 : 0), is_rtx);
+    write_16(original, (uint32_t)index);
+    whole = protect_rtp(&stream->viewer->rtp, packet, head, original, is_rtx ? 2 : 0, payload,
+                        size, number);
+    stream->rtx_index += is_rtx;
+    batch_add(batch, stream->viewer, NULL, whole);
+    return true;
+}
+
+static bool
+resend_one(Stream *stream, Batch *batch, uint16_t sequence, double now_s, double now_utc,
+           double pause_s)
+{
+    uint32_t place = 0;
+    uint64_t last = stream->index - 1, behind = (uint16_t)((uint16_t)last - sequence);
+    uint64_t index = last - behind;
+    if (stream->tokens < 1.0 || stream->index == 0 || behind > last) {
+        return false;
+    }
+    size_t slot = index % RESENT_KEPT;
+    if (stream->resent[slot].index == index && now_s - stream->resent[slot].sent_s < pause_s) {
+        return false;
+    }
+    Unit *unit = find_sent(stream, index, &place);
+    if (unit == NULL) {
+        return false;
+    }
+    bool is_sent = repeat(stream, batch, unit, place, index, now_s, now_utc);
+    if (is_sent) {
+        stream->tokens -= 1.0;
+        stream->resent[slot].index = index;
+        stream->resent[slot].sent_s = now_s;
+    }
+    unit_release(unit);
+    return is_sent;
+}
+
+void
+stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count, double now_s,
+              double now_utc)
+{
+    double pause_s = fmax(atomic_load(&stream->viewer->rtt_s), RESEND_LEAST_S);
+    uint64_t resent = 0;
+    stream->tokens = fmin(stream->tokens + (now_s - stream->tokens_s) * RESEND_RATE, RESEND_RATE);
+    stream->tokens_s = now_s;
+    batch_end_run(batch);
+    for (int at = 0; at < count; at++) {
+        resent += resend_one(stream, batch, sequences[at], now_s, now_utc, pause_s);
+    }
+    batch_end_run(batch);
+    add(&stream->nacks, (uint64_t)count);
+    add(&stream->resends, resent);
+    add(&batch->fanout->counts.resent, resent);
+}
