@@ -36,6 +36,17 @@ POLL_S: Final = 0.02
 LOG_TAIL_LINES: Final = 60
 CONFIG_NAME: Final = "headwater.toml"
 PR_SET_PDEATHSIG: Final = 1
+_MAIN: Final = "from streaming.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class OriginPlace:
+    """Where an origin runs."""
+
+    host: str = "127.0.0.1"
+    """Address that it listens on."""
+    command_prefix: tuple[str, ...] = ()
+    """Runs what follows somewhere else, as `ip netns exec` does."""
 
 
 @dataclass
@@ -47,6 +58,7 @@ class OriginProcess:
     rtmp_port: int
     log_file: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    place: OriginPlace = field(default_factory=lambda: OriginPlace())
 
     def kill(self) -> None:
         """Ends all of its processes at once, as a power cut does."""
@@ -58,15 +70,15 @@ class OriginProcess:
         """Starts it again after `kill`, on the same ports; its log begins anew."""
         config = self.log_file.with_name(CONFIG_NAME)
         ports = self.http_port, self.rtmp_port
-        self.process = _spawn(config, self.log_file, *ports, self.environment)
+        self.process = _spawn(config, self.log_file, ports, self.environment, self.place)
 
     def url(self, path: str = "/") -> str:
         """`path` on the origin, absolute."""
-        return f"http://127.0.0.1:{self.http_port}{path}"
+        return f"http://{self.place.host}:{self.http_port}{path}"
 
     def rtmp_url(self, path: str) -> str:
         """Where to push the path `path`, such as "live/foo"."""
-        return f"rtmp://127.0.0.1:{self.rtmp_port}/{path}"
+        return f"rtmp://{self.place.host}:{self.rtmp_port}/{path}"
 
     def fetch(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body of a GET."""
@@ -198,9 +210,14 @@ class OriginProcess:
 
 @contextlib.contextmanager
 def origin_process(
-    folder: Path, config: str = "", *, environment: Mapping[str, str] | None = None
+    folder: Path,
+    config: str = "",
+    *,
+    environment: Mapping[str, str] | None = None,
+    place: OriginPlace = OriginPlace(),
 ) -> Iterator[OriginProcess]:
-    """Starts an origin with `config` (TOML) on free loopback ports and stops it at the end.
+    """Starts an origin with `config` (TOML) on free ports, of loopback unless `place` says
+    otherwise, and stops it at the end.
 
     Yields it when it answers. With an empty `config` no path has a source. The log is in `folder`
     and is printed when the test fails.
@@ -209,11 +226,12 @@ def origin_process(
     config_file, log_file = folder / CONFIG_NAME, folder / "origin.log"
     config_file.write_text(config)
     origin = OriginProcess(
-        _spawn(config_file, log_file, http_port, rtmp_port, environment or {}),
+        _spawn(config_file, log_file, (http_port, rtmp_port), environment or {}, place),
         http_port,
         rtmp_port,
         log_file,
         environment or {},
+        place,
     )
     try:
         origin.wait_ready()
@@ -228,19 +246,23 @@ def origin_process(
 
 
 def _spawn(
-    config: Path, log: Path, http_port: int, rtmp_port: int, environment: Mapping[str, str]
+    config: Path,
+    log: Path,
+    ports: tuple[int, int],
+    environment: Mapping[str, str],
+    place: OriginPlace,
 ) -> subprocess.Popen[bytes]:
     own = {k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")}
     listen = {
-        "HEADWATER_HTTP__LISTEN": f"127.0.0.1:{http_port}",
-        "HEADWATER_RTMP__LISTEN": f"127.0.0.1:{rtmp_port}",
-        "HEADWATER_WEBRTC__LISTEN": "127.0.0.1:0",
+        "HEADWATER_HTTP__LISTEN": f"{place.host}:{ports[0]}",
+        "HEADWATER_RTMP__LISTEN": f"{place.host}:{ports[1]}",
+        "HEADWATER_WEBRTC__LISTEN": f"{place.host}:0",
         "HEADWATER_STATE_DIR": str(log.parent / "state"),
         "COLUMNS": "200",
     }
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-c", "from streaming.cli import main; main()", "serve", "-c", config],
+            [*place.command_prefix, sys.executable, "-c", _MAIN, "serve", "-c", config],
             env={**own, **listen, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
