@@ -12,11 +12,23 @@
 // Options of both:
 //   key              sent as a bearer token
 //   connectMs        how long until media must flow, else `failed` (3000)
+//   relayOnly        true: through a TURN server alone
 //   on.state(text)   "connecting" | "connected" | "disconnected" | "closed"
 //   on.failed({ kind, status, detail })   it is over: kind is "missing" (an HTTP status says why),
 //                    "network" (no way for media through this network, or the connection was lost)
 //                    or "unsupported" (no codec in common)
 //   on.track(track)  of a viewer: a track has begun
+//
+// Several sessions over one WebSocket, with what happens to them, and resumed when it was lost:
+//
+//   const signalling = new Signalling({ on: { event, state } });
+//   const viewer = await signalling.view("live/foo", { key: "", on: { track, state, failed } });
+//   await signalling.mute(viewer, "audio", true);
+//   await signalling.statistics(viewer);
+//   signalling.close();
+//
+//   on.event({ session, kind, detail })   kind is "connected", "closed" or "layers"
+//   on.state(text)                        "open" | "lost": it reconnects by itself, media go on
 //
 // Candidates are gathered while the offer is on its way and trickled by PATCH; a connection that is
 // lost is restarted (ICE) once before it counts as failed. Errors of the first request are thrown as
@@ -25,6 +37,9 @@
 const CONNECT_MS = 3000;
 const RESTART_MS = 4000; // browsers notice a dead path after 5 s or so; then this long
 const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
+
+const RECONNECT_MS = [250, 500, 1000, 2000, 4000]; // then the last one, with jitter
+const ANSWER_MS = 15_000;
 
 export class WebRtcError extends Error {
   constructor(kind, status, detail) {
@@ -38,7 +53,10 @@ export class WebRtcError extends Error {
 
 /** Views a path: `stream` fills as tracks come. Throws WebRtcError. */
 export async function view(endpoint, options = {}) {
-  const session = new Session(endpoint, options);
+  return openViewer(new Session(new HttpDoor(endpoint, options.key), options), options);
+}
+
+async function openViewer(session, options) {
   const stream = new MediaStream();
   for (const kind of ["video", "audio"]) session.peer.addTransceiver(kind, { direction: "recvonly" });
   session.peer.addEventListener("track", ({ track }) => {
@@ -51,7 +69,10 @@ export async function view(endpoint, options = {}) {
 
 /** Publishes a MediaStream to a path. Throws WebRtcError. */
 export async function publish(endpoint, stream, options = {}) {
-  const session = new Session(endpoint, options);
+  return openPublisher(new Session(new HttpDoor(endpoint, options.key), options), stream, options);
+}
+
+async function openPublisher(session, stream, options) {
   for (const track of stream.getTracks()) {
     const isVideo = track.kind === "video";
     session.peer.addTransceiver(track, {
@@ -83,20 +104,79 @@ function preferStereo(sdp) {
   return sdp.replace(new RegExp(`^(a=fmtp:${opus[1]} )(?!.*stereo=)`, "m"), "$1stereo=1;sprop-stereo=1;");
 }
 
-class Session {
-  #candidates = [];
+/** WHEP or WHIP over HTTP (RFC 9725). */
+class HttpDoor {
   #etag = "";
+
+  constructor(endpoint, key = "") {
+    this.endpoint = new URL(endpoint, location.href).href;
+    this.url = null; // of the session, once it is there
+    this.headers = key ? { Authorization: `Bearer ${key}` } : {};
+  }
+
+  get isOpen() {
+    return this.url !== null;
+  }
+
+  /** { sdp, iceServers } for an offer. */
+  async offer(sdp) {
+    let response;
+    try {
+      response = await this.#fetch(this.endpoint, "POST", "application/sdp", sdp);
+    } catch {
+      throw new WebRtcError("network", 0, "the server cannot be reached");
+    }
+    if (response.status !== 201) {
+      const detail = await response.json().then((problem) => problem.detail, () => response.statusText);
+      throw new WebRtcError(response.status === 406 ? "unsupported" : "missing", response.status, detail);
+    }
+    this.url = new URL(response.headers.get("Location"), this.endpoint).href;
+    this.#etag = response.headers.get("ETag") ?? "";
+    return { sdp: await response.text(), iceServers: iceServers(response.headers.get("Link")) };
+  }
+
+  /** Sends a fragment; the server's own after a restart, else null. */
+  async patch(body) {
+    const match = { "If-Match": this.#etag || "*" };
+    const response = await this.#fetch(this.url, "PATCH", "application/trickle-ice-sdpfrag", body, match);
+    if (!response.ok) throw new WebRtcError("missing", response.status, "the session has ended");
+    this.#etag = response.headers.get("ETag") ?? this.#etag;
+    return response.status === 200 ? response.text() : null;
+  }
+
+  async layers() {
+    const response = await fetch(`${this.url}/layer`, { headers: this.headers });
+    return response.ok ? response.json() : null;
+  }
+
+  async chooseLayer(encodingId) {
+    const body = JSON.stringify(encodingId === null ? {} : { encodingId });
+    const response = await this.#fetch(`${this.url}/layer`, "POST", "application/json", body);
+    return response.ok ? response.json() : null;
+  }
+
+  async close() {
+    if (this.url) await fetch(this.url, { method: "DELETE", headers: this.headers, keepalive: true });
+  }
+
+  #fetch(url, method, type, body, more = {}) {
+    return fetch(url, { method, headers: { ...this.headers, ...more, "Content-Type": type }, body });
+  }
+}
+
+class Session {
+  #door;
+  #candidates = [];
   #isClosed = false;
   #restarted = false;
   #timer = 0;
 
-  constructor(endpoint, { key = "", connectMs = CONNECT_MS, on = {} } = {}) {
-    this.endpoint = new URL(endpoint, location.href).href;
-    this.url = null; // of the session, once it is there
-    this.peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  constructor(door, { connectMs = CONNECT_MS, relayOnly = false, on = {} } = {}) {
+    this.#door = door;
+    this.settings = { bundlePolicy: "max-bundle", iceTransportPolicy: relayOnly ? "relay" : "all" };
+    this.peer = new RTCPeerConnection(this.settings);
     this.connectMs = connectMs;
     this.on = on;
-    this.headers = key ? { Authorization: `Bearer ${key}` } : {};
     this.peer.addEventListener("icecandidate", ({ candidate }) => this.#candidate(candidate));
     this.peer.addEventListener("connectionstatechange", () => this.#changed());
   }
@@ -104,30 +184,28 @@ class Session {
   async open(amend) {
     const offer = await this.peer.createOffer();
     offer.sdp = amend(offer.sdp);
-    const [response] = await Promise.all([this.#post(offer.sdp), this.peer.setLocalDescription(offer)]);
-    if (this.#isClosed) return;
-    this.url = new URL(response.headers.get("Location"), this.endpoint).href;
-    this.#etag = response.headers.get("ETag") ?? "";
-    this.peer.setConfiguration({ bundlePolicy: "max-bundle", iceServers: iceServers(response.headers.get("Link")) });
-    await this.peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
+    let answer;
+    try {
+      [answer] = await Promise.all([this.#door.offer(offer.sdp), this.peer.setLocalDescription(offer)]);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    if (this.#isClosed) return this.#door.close().catch(() => {});
+    if (answer.iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
+    await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
     this.#trickle();
   }
 
   /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected }. */
   async layers() {
-    if (!this.url || this.#isClosed) return null;
-    const response = await fetch(`${this.url}/layer`, { headers: this.headers }).catch(() => null);
-    return response?.ok ? response.json() : null;
+    return this.#door.isOpen && !this.#isClosed ? this.#door.layers().catch(() => null) : null;
   }
 
   /** Of a viewer: which rendition it wants, by encodingId; null leaves it to the server. */
   async chooseLayer(encodingId) {
-    if (!this.url || this.#isClosed) return null;
-    const headers = { ...this.headers, "Content-Type": "application/json" };
-    const body = JSON.stringify(encodingId === null ? {} : { encodingId });
-    const response = await fetch(`${this.url}/layer`, { method: "POST", headers, body }).catch(() => null);
-    return response?.ok ? response.json() : null;
+    return this.#door.isOpen && !this.#isClosed ? this.#door.chooseLayer(encodingId).catch(() => null) : null;
   }
 
   /** Ends the session on both sides; may be called at any time. */
@@ -137,43 +215,19 @@ class Session {
     clearTimeout(this.#timer);
     this.peer.close();
     this.on.state?.("closed");
-    if (this.url) await fetch(this.url, { method: "DELETE", headers: this.headers, keepalive: true }).catch(() => {});
-  }
-
-  async #post(sdp) {
-    let response;
-    try {
-      const headers = { ...this.headers, "Content-Type": "application/sdp" };
-      response = await fetch(this.endpoint, { method: "POST", headers, body: sdp });
-    } catch {
-      await this.close();
-      throw new WebRtcError("network", 0, "the server cannot be reached");
-    }
-    if (response.status === 201) return response;
-    const detail = await response.json().then((problem) => problem.detail, () => response.statusText);
-    await this.close();
-    throw new WebRtcError(response.status === 406 ? "unsupported" : "missing", response.status, detail);
+    if (this.#door.isOpen) await this.#door.close().catch(() => {});
   }
 
   #candidate(candidate) {
     if (!candidate || this.#isClosed) return;
     this.#candidates.push(candidate);
-    if (this.url) this.#trickle();
+    if (this.#door.isOpen) this.#trickle();
   }
 
   async #trickle() {
     const candidates = this.#candidates.splice(0);
     if (!candidates.length || this.#isClosed) return;
-    await this.#patch(fragment(this.peer.localDescription.sdp, candidates)).catch(() => {});
-  }
-
-  async #patch(body) {
-    const headers = {
-      ...this.headers,
-      "Content-Type": "application/trickle-ice-sdpfrag",
-      "If-Match": this.#etag || "*",
-    };
-    return fetch(this.url, { method: "PATCH", headers, body });
+    await this.#door.patch(fragment(this.peer.localDescription.sdp, candidates)).catch(() => {});
   }
 
   #changed() {
@@ -191,20 +245,17 @@ class Session {
   /** The network has changed: new credentials, then new candidates. */
   async #restart() {
     clearTimeout(this.#timer);
-    if (this.#restarted || !this.url || this.#isClosed) return this.#fail("network", "the connection was lost");
+    if (this.#restarted || !this.#door.isOpen || this.#isClosed) return this.#fail("network", "the connection was lost");
     this.#restarted = true;
     this.#timer = setTimeout(() => this.#fail("network", "the connection was lost"), RESTART_MS);
     try {
-      this.peer.restartIce();
       await this.peer.setLocalDescription(await this.peer.createOffer({ iceRestart: true }));
-      const response = await this.#patch(fragment(this.peer.localDescription.sdp, this.#candidates.splice(0)));
-      if (response.status !== 200) return this.#fail("missing", "the session has ended", response.status);
-      this.#etag = response.headers.get("ETag") ?? this.#etag;
-      const sdp = withCredentials(this.peer.remoteDescription.sdp, await response.text());
+      const theirs = await this.#door.patch(fragment(this.peer.localDescription.sdp, this.#candidates.splice(0)));
+      const sdp = withCredentials(this.peer.remoteDescription.sdp, theirs);
       await this.peer.setRemoteDescription({ type: "answer", sdp });
       this.#trickle();
-    } catch {
-      this.#fail("network", "the connection was lost");
+    } catch (error) {
+      this.#fail(error.kind ?? "network", "the connection was lost", error.status);
     }
   }
 
@@ -212,6 +263,171 @@ class Session {
     if (this.#isClosed) return;
     this.close();
     this.on.failed?.({ kind, status, detail });
+  }
+}
+
+/** One WebSocket for several sessions; see the head of this file. */
+export class Signalling {
+  #socket = null;
+  #opened = null; // a promise of it
+  #waiting = new Map(); // id: { resolve, reject }
+  #doors = new Map(); // session: door
+  #nextId = 0;
+  #attempt = 0;
+  #isClosed = false;
+
+  constructor({ url = "/api/v1/signalling", on = {} } = {}) {
+    this.url = new URL(url, location.href.replace(/^http/, "ws")).href;
+    this.on = on;
+  }
+
+  async view(path, options = {}) {
+    const door = new SocketDoor(this, path, "view", options.key);
+    return Object.assign(await openViewer(new Session(door, options), options), { id: door.session });
+  }
+
+  async publish(path, stream, options = {}) {
+    const door = new SocketDoor(this, path, "publish", options.key);
+    return Object.assign(await openPublisher(new Session(door, options), stream, options), { id: door.session });
+  }
+
+  /** Stops picture or sound of a viewer at the server, or goes on with it. */
+  mute({ id }, kind, muted = true) {
+    return this.ask({ type: "mute", session: id, kind, muted });
+  }
+
+  /** What the server knows of a viewer: loss, round trip, bit rates. */
+  async statistics({ id }) {
+    return (await this.ask({ type: "stats", session: id })).result;
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#socket?.close(1000);
+    this.#lose(new WebRtcError("network", 0, "closed"));
+  }
+
+  /** The answer to one message. */
+  async ask(message) {
+    await this.#open();
+    const id = (this.#nextId += 1);
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => this.#settle(id, null), ANSWER_MS);
+      this.#waiting.set(id, { resolve, reject, late });
+      this.#socket.send(JSON.stringify({ ...message, id }));
+    });
+  }
+
+  remember(door) {
+    this.#doors.set(door.session, door);
+  }
+
+  forget(door) {
+    this.#doors.delete(door.session);
+  }
+
+  #open() {
+    if (this.#isClosed) return Promise.reject(new WebRtcError("network", 0, "closed"));
+    this.#opened ??= new Promise((resolve, reject) => {
+      const socket = new WebSocket(this.url);
+      socket.onopen = () => {
+        this.#socket = socket;
+        this.#attempt = 0;
+        this.on.state?.("open");
+        this.#resume();
+        resolve();
+      };
+      socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
+      socket.onclose = () => {
+        reject(new WebRtcError("network", 0, "the server cannot be reached"));
+        this.#closed();
+      };
+    });
+    return this.#opened;
+  }
+
+  #closed() {
+    this.#opened = this.#socket = null;
+    if (this.#isClosed) return;
+    this.#lose(new WebRtcError("network", 0, "the connection was lost"));
+    this.on.state?.("lost");
+    if (!this.#doors.size) return;
+    const wait = RECONNECT_MS[Math.min(this.#attempt, RECONNECT_MS.length - 1)];
+    this.#attempt += 1;
+    setTimeout(() => this.#open().catch(() => {}), wait * (0.8 + 0.4 * Math.random()));
+  }
+
+  /** Media have gone on meanwhile; sessions that have not are told to have closed. */
+  async #resume() {
+    const doors = [...this.#doors.values()];
+    if (!doors.length) return;
+    const sessions = doors.map(({ session, path }) => ({ session, path }));
+    const answer = await this.ask({ type: "resume", sessions }).catch(() => null);
+    for (const door of doors) {
+      if (answer && !answer.sessions.includes(door.session)) {
+        this.forget(door);
+        this.on.event?.({ session: door.session, kind: "closed", detail: "it ended meanwhile" });
+      }
+    }
+  }
+
+  #lose(error) {
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, null, error);
+  }
+
+  #take(message) {
+    if (message.type === "event") {
+      if (message.kind === "closed") this.#doors.delete(message.session);
+      return this.on.event?.(message);
+    }
+    this.#settle(message.id, message);
+  }
+
+  #settle(id, message, error = new WebRtcError("network", 0, "no answer came in time")) {
+    const waiting = this.#waiting.get(id);
+    if (!waiting) return;
+    this.#waiting.delete(id);
+    clearTimeout(waiting.late);
+    if (!message) waiting.reject(error);
+    else if (message.type !== "error") waiting.resolve(message);
+    else waiting.reject(new WebRtcError(message.status === 406 ? "unsupported" : "missing", message.status, message.detail));
+  }
+}
+
+/** A session's way to the server through a Signalling. */
+class SocketDoor {
+  constructor(signalling, path, role, key = "") {
+    Object.assign(this, { signalling, path, role, key, session: null });
+  }
+
+  get isOpen() {
+    return this.session !== null;
+  }
+
+  async offer(sdp) {
+    const { path, role, key } = this;
+    const answer = await this.signalling.ask({ type: "join", path, role, key, sdp });
+    this.session = answer.session;
+    this.signalling.remember(this);
+    return { sdp: answer.sdp, iceServers: iceServers(answer.iceServers) };
+  }
+
+  async patch(text) {
+    const answer = await this.signalling.ask({ type: "trickle", session: this.session, fragment: text });
+    return answer.fragment ?? null;
+  }
+
+  async layers() {
+    return null; // events tell
+  }
+
+  async chooseLayer(encodingId) {
+    return (await this.signalling.ask({ type: "layer", session: this.session, encodingId })).result;
+  }
+
+  async close() {
+    this.signalling.forget(this);
+    await this.signalling.ask({ type: "leave", session: this.session });
   }
 }
 

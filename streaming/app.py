@@ -24,6 +24,7 @@ from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
 from streaming.path_registry import PathRegistry
 from streaming.rtc.figures import webrtc_metrics
+from streaming.rtc.signal_messages import SignalEvent
 from streaming.rtc.webrtc_process import WebrtcProcess
 from streaming.server.processes import DeliveryProcesses, refuse_signal
 from streaming.shelf_feed import ShelfFeed
@@ -51,9 +52,10 @@ class App:
         self._store = MediaStore(config.store_bytes)
         self._feed = ShelfFeed(self._store)
         self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
+        self._delivery_processes: DeliveryProcesses | None = None
         self._clock = UtcClock(self._live_state.started_utc)
         self._webrtc = (
-            WebrtcProcess(config.webrtc, config.log_level, self._utc_ahead_s)
+            WebrtcProcess(config.webrtc, config.log_level, self._utc_ahead_s, self._tell)
             if config.webrtc.enabled
             else None
         )
@@ -81,7 +83,7 @@ class App:
         stack.callback(self._store.close)
         stack.callback(self._live_state.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
-        delivery = self._delivery(http)
+        delivery = self._delivery_processes = self._delivery(http)
         stack.push_async_callback(delivery.close)
         stack.push_async_callback(self._registry.close)
         self._registry.start()
@@ -120,6 +122,10 @@ class App:
             metrics=self._metrics,
             utc_ahead_s=self._utc_ahead_s,
         )
+
+    def _tell(self, event: SignalEvent) -> None:
+        if self._delivery_processes is not None:
+            self._delivery_processes.tell(event)
 
     def _utc_ahead_s(self) -> float:
         return self._clock.ahead_of_monotonic_s

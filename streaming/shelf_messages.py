@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 
 CacheRule: TypeAlias = Literal["immutable", "playlist"]
 PathPhase: TypeAlias = Literal["idle", "starting", "live", "away", "ended"]
@@ -305,6 +305,7 @@ class Listening(Struct, tag="listening", array_like=True, frozen=True):
 Media: TypeAlias = RenditionOpened | PartAdded | SegmentCompleted | SegmentState | SegmentDropped
 ToDelivery: TypeAlias = (
     SignalAnswer
+    | SignalEvent
     | DeliveryConfig
     | Put
     | Drop

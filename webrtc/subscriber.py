@@ -49,6 +49,9 @@ class Subscriber:
         self._choice = RenditionChoice()
         self._estimate = BandwidthEstimate()
         self._chosen: str | None = None
+        self._muted: set[Kind] = set()
+        self.summary: ViewerSummary | None = None
+        """What the fan-out last said of it."""
         self._suited: dict[Kind, list[Rendition]] = {}
         self.refresh(renditions)
 
@@ -108,6 +111,17 @@ class Subscriber:
         self._keep_or_replace("video", suited)
         return True
 
+    def mute(self, kind: Kind, *, is_muted: bool) -> None:
+        """Stop sending picture or sound, or go on with it."""
+        if is_muted:
+            self._muted.add(kind)
+            if self.viewer is not None and kind in self.playing:
+                self._fanout.pause(self.viewer, kind)
+        elif kind in self._muted:
+            self._muted.discard(kind)
+            if kind in self.playing:
+                self._play(kind, self.playing[kind])
+
     @property
     def chosen(self) -> str | None:
         """What `choose` was last told."""
@@ -125,6 +139,7 @@ class Subscriber:
 
     def judge(self, summary: ViewerSummary, now: float) -> None:
         """Choose by what the viewer reports; about once a second."""
+        self.summary = summary
         self._agent.see(summary.last_seen_s)
         suited = [each for each in self._suited.get("video", ()) if each.ring is not None]
         estimate = self._estimate.update(summary)
@@ -157,5 +172,7 @@ class Subscriber:
             self._play(kind, rendition)
 
     def _play(self, kind: Kind, rendition: Rendition) -> None:
+        if kind in self._muted:
+            return
         if self.viewer is not None and rendition.ring is not None:
             self._fanout.play(self.viewer, kind, rendition.ring, "key")

@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 from msgspec import Struct
 
 from segmenter.media import Sample
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 from streaming.transcode.messages import TrackMessage
 
 
@@ -198,6 +198,7 @@ FromRtc: TypeAlias = (
     | Watch
     | Unwatch
     | SignalAnswer
+    | SignalEvent
     | PublishAsked
     | PublishTracks
     | PublishSample

@@ -15,11 +15,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from segmenter.media import Sample
 from streaming.rtc.ice_server_links import ice_server_links
-from streaming.rtc.layers import Layer, LayerChoice, Layers
 from streaming.rtc.messages import (
     PathEnded,
     PathSample,
@@ -29,13 +26,14 @@ from streaming.rtc.messages import (
     Unwatch,
     Watch,
 )
+from streaming.rtc.session_requests import SessionRequests
+from streaming.rtc.sessions import OpenSession, OpenSessions
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.rtc.viewed_path import ViewedPath
-from webrtc.errors import SessionNotFound, WebRtcError
+from webrtc.errors import WebRtcError
 from webrtc.events import KeyFrameWanted, SessionClosed, SessionConnected, SignallingEvent
 from webrtc.fanout import Fanout
 from webrtc.signalling import Signalling
-from webrtc.subscriber import Subscriber
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +59,9 @@ class RtcServer:
         self._send = send
         self._utc = utc
         self._signalling: Signalling | None = None
+        self._requests: SessionRequests | None = None
+        self._sessions = OpenSessions(send)
         self._paths: dict[str, ViewedPath] = {}
-        self._sessions: dict[str, str] = {}
-        """Session to path."""
         self._idle_since: dict[str, float] = {}
         """Paths that nobody watches, and since when."""
         self._waiting: dict[str, list[SignalRequest]] = {}
@@ -74,6 +72,7 @@ class RtcServer:
     def serve(self, signalling: Signalling) -> None:
         """Everything is there."""
         self._signalling = signalling
+        self._requests = SessionRequests(signalling, self._sessions)
 
     @property
     def signalling(self) -> Signalling:
@@ -104,15 +103,13 @@ class RtcServer:
                 self._unwatch(name)
         if now - self._measured_at >= MEASURE_S:
             self._measured_at = now
-            for path in self._paths.values():
-                if path.measure(now):
-                    self.signalling.announce(path.name, path.renditions)
+            self._measure(now)
 
     def report(self) -> RtcReport:
         """The figures of this second."""
         sent = self._fanout.statistics()
         return RtcReport(
-            viewers=dict(Counter(self._sessions.values())),
+            viewers=self._sessions.viewers(),
             packets_sent=sent.packets,
             bytes_sent=sent.bytes,
             retransmitted=sent.resent,
@@ -140,6 +137,14 @@ class RtcServer:
             )
             path.write(sample, now)
 
+    def _measure(self, now: float) -> None:
+        """Bitrates by which renditions are chosen, and what was chosen."""
+        for path in self._paths.values():
+            if path.measure(now):
+                self.signalling.announce(path.name, path.renditions)
+        if self._requests is not None:
+            self._requests.tell_layers()
+
     def _set_tracks(self, message: PathTracks, now: float) -> None:
         name = message.path
         path = self._paths.get(name)
@@ -149,7 +154,7 @@ class RtcServer:
         path.set_tracks([track.to_track() for track in message.tracks], now)
         self.signalling.announce(name, path.renditions)
         for request in self._waiting.pop(name, ()):
-            self._view(request)
+            self._guarded(request, self._subscribe)
 
     def _end(self, message: PathEnded) -> None:
         self.signalling.withdraw(message.path, message.reason)
@@ -170,23 +175,16 @@ class RtcServer:
     # -- requests ----------------------------------------------------------------------------
 
     def _answer(self, request: SignalRequest) -> None:
-        match request.verb:
-            case "view" if request.path not in self._paths:
-                self._wait_for_tracks(request)
-            case "view":
-                self._view(request)
-            case "patch":
-                self._guarded(request, self._patch)
-            case "delete":
-                self._guarded(request, self._delete)
-            case "layers":
-                self._guarded(request, self._layers)
-            case "choose":
-                self._guarded(request, self._choose)
-            case _:
-                self._send(
-                    SignalAnswer(request.id, 404, "publishing by WebRTC is not possible yet")
-                )
+        assert self._requests is not None
+        if request.verb == "publish":
+            text = "publishing by WebRTC is not possible yet"
+            self._send(SignalAnswer(request.id, 404, text))
+        elif request.verb != "view":
+            self._guarded(request, self._requests.answer)
+        elif request.path in self._paths:
+            self._guarded(request, self._subscribe)
+        else:
+            self._wait_for_tracks(request)
 
     def _wait_for_tracks(self, request: SignalRequest) -> None:
         """The path was given up while the request was on its way."""
@@ -200,9 +198,6 @@ class RtcServer:
             waiting.remove(request)
             text = f"{request.path} is not live"
             self._send(SignalAnswer(request.id, 409, text, {"Retry-After": "2"}))
-
-    def _view(self, request: SignalRequest) -> None:
-        self._guarded(request, self._subscribe)
 
     def _guarded(
         self, request: SignalRequest, action: Callable[[SignalRequest], SignalAnswer]
@@ -220,7 +215,7 @@ class RtcServer:
 
     def _subscribe(self, request: SignalRequest) -> SignalAnswer:
         answer = self.signalling.subscribe(request.path, request.body, request.remote)
-        self._sessions[answer.session_id] = request.path
+        self._sessions.add(answer.session_id, OpenSession(request.path, request.channel))
         self._idle_since.pop(request.path, None)
         self._counts["opened"] += 1
         headers = {"ETag": answer.etag}
@@ -229,51 +224,6 @@ class RtcServer:
             headers["Link"] = links
         return SignalAnswer(request.id, 201, answer.sdp, headers, answer.session_id)
 
-    def _patch(self, request: SignalRequest) -> SignalAnswer:
-        self._check_session(request)
-        result = self.signalling.patch(request.session, request.if_match, request.body)
-        headers = {"ETag": result.etag} if result.etag else {}
-        return SignalAnswer(request.id, result.http_status, result.fragment, headers)
-
-    def _delete(self, request: SignalRequest) -> SignalAnswer:
-        self._check_session(request)
-        self.signalling.close(request.session, "closed by the client")
-        return SignalAnswer(request.id, 200)
-
-    def _layers(self, request: SignalRequest) -> SignalAnswer:
-        viewer = self._viewer(request)
-        playing = viewer.playing.get("video")
-        layers = Layers(
-            choices=[
-                Layer(one.name, one.track.width, one.track.height, one.bitrate)
-                for one in viewer.suited_video
-            ],
-            active=playing.name if playing is not None else None,
-            selected=viewer.chosen,
-        )
-        return SignalAnswer(request.id, 200, msgspec.json.encode(layers).decode(), is_json=True)
-
-    def _choose(self, request: SignalRequest) -> SignalAnswer:
-        viewer = self._viewer(request)
-        try:
-            choice = msgspec.json.decode(request.body, type=LayerChoice)
-        except msgspec.MsgspecError as error:
-            return SignalAnswer(request.id, 400, str(error))
-        if not viewer.choose(choice.encoding_id):
-            return SignalAnswer(request.id, 404, f"there is no {choice.encoding_id!r} to choose")
-        return self._layers(request)
-
-    def _viewer(self, request: SignalRequest) -> Subscriber:
-        self._check_session(request)
-        role = self.signalling.session(request.session).role
-        if not isinstance(role, Subscriber):
-            raise SessionNotFound("it views nothing")
-        return role
-
-    def _check_session(self, request: SignalRequest) -> None:
-        if self._sessions.get(request.session) != request.path:
-            raise SessionNotFound("there is no such session")
-
     # -- sessions ----------------------------------------------------------------------------
 
     def take_event(self, event: SignallingEvent) -> None:
@@ -281,6 +231,7 @@ class RtcServer:
         match event:
             case SessionConnected():
                 logger.info("%s: viewer %s connected", event.stream, event.session_id[:8])
+                self._sessions.tell(event.session_id, "connected")
             case SessionClosed():
                 self._forget_session(event)
             case KeyFrameWanted():
@@ -288,6 +239,9 @@ class RtcServer:
 
     def _forget_session(self, event: SessionClosed) -> None:
         logger.info("%s: viewer %s left (%s)", event.stream, event.session_id[:8], event.reason)
-        path = self._sessions.pop(event.session_id, None)
-        if path is not None and path in self._paths and path not in self._sessions.values():
-            self._idle_since[path] = asyncio.get_running_loop().time()
+        self._sessions.tell(event.session_id, "closed", event.reason)
+        session = self._sessions.remove(event.session_id)
+        if session is None or session.path not in self._paths:
+            return
+        if not self._sessions.count(session.path):
+            self._idle_since[session.path] = asyncio.get_running_loop().time()

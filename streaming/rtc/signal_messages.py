@@ -10,7 +10,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-Verb = Literal["view", "publish", "patch", "delete", "layers", "choose"]
+Verb = Literal[
+    "view", "publish", "patch", "delete", "layers", "choose", "mute", "statistics", "attach"
+]
 
 
 class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
@@ -20,7 +22,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     """Of the sender's choosing; the answer carries it."""
     verb: Verb
     """"view": a WHEP offer; "publish": a WHIP offer; the others are of a session: "layers" tells
-    which renditions a viewer may be sent, "choose" takes one of them."""
+    which renditions a viewer may be sent, "choose" takes one of them, "mute" stops picture or
+    sound, "statistics" tells what its peer reports, "attach" sends its events to `channel`."""
     path: str
     session: str = ""
     """Empty with an offer."""
@@ -32,6 +35,9 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     remote: str = ""
     """Address of the client, for limits and logs."""
     body: str = ""
+    channel: str = ""
+    """Where events of the session are to be sent: a WebSocket, by a name of the sender's choosing.
+    Empty: nobody wants them."""
 
 
 class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):
@@ -44,3 +50,13 @@ class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):
     session: str = ""
     """After 201: what the session's URL ends with."""
     is_json: bool = False
+
+
+class SignalEvent(Struct, tag="signal_event", array_like=True, frozen=True):
+    """Something happened to a session without being asked for; for its channel alone."""
+
+    channel: str
+    session: str
+    kind: Literal["connected", "closed", "layers"]
+    text: str = ""
+    """Why it was closed; or JSON."""

@@ -35,7 +35,7 @@ from streaming.rtc.messages import (
     Unwatch,
     Watch,
 )
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 from streaming.rtc.tap import RtcTap
 from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, WorkerStatistics
 
@@ -90,6 +90,7 @@ class WebrtcProcess:
     """Owns the WebRTC process; the composition root starts, ticks and closes it.
 
     Delivery processes' requests come through `signal`; taps send by it (it is their outlet).
+    `on_event` hears what happens to sessions that a WebSocket belongs to.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class WebrtcProcess:
         config: WebrtcConfig,
         log_level: str,
         utc_ahead_s: Callable[[], float],
+        on_event: Callable[[SignalEvent], None] = lambda event: None,
     ) -> None:
         self._config = config
         self._log_level = log_level
         self._utc_ahead_s = utc_ahead_s
+        self._on_event = on_event
         self._paths: WatchedPaths | None = None
         self._door: PublishDoor | None = None
         self._udp: list[socket.socket] = []
@@ -248,6 +251,8 @@ class WebrtcProcess:
                 pending = self._pending.pop(news.id, None)
                 if pending is not None:
                     pending.answer(msgspec.structs.replace(news, id=pending.id))
+            case SignalEvent():
+                self._on_event(news)
             case PublishAsked():
                 self._ask_door(news)
             case PublishClosed():

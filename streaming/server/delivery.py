@@ -21,7 +21,7 @@ from streaming.link import Link
 from streaming.live_requests import LiveRequests
 from streaming.media_store import StoreReader
 from streaming.resource import MediaBodies
-from streaming.rtc.signal_messages import SignalAnswer
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
@@ -196,6 +196,8 @@ class Delivery:
                 shelf.bodies.limit_bytes = message.cache_bytes
             case SignalAnswer():
                 self._signals.receive(message)
+            case SignalEvent():
+                self._signals.tell(message)
             case Replayed():
                 self._replayed.set()
             case Drain():

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from streaming.link import Link, encode_frame
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import (
     DeliveryConfig,
@@ -185,6 +185,12 @@ class DeliveryProcesses:
     def path_wanted(self, path: str) -> None:
         """A viewer of some process asked for `path`."""
         self._on_path_wanted(path)
+
+    def tell(self, event: SignalEvent) -> None:
+        """Something happened to a session; the process that has its WebSocket knows it."""
+        for slot in self._slots:
+            if slot.link is not None:
+                slot.link.send(event)
 
     def signal(self, request: SignalRequest, answer: Callable[[SignalAnswer], None]) -> None:
         """A client of some process speaks WHEP or WHIP."""

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp.web import BaseRequest, Response
 
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest, Verb
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest, Verb
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
 
@@ -32,6 +33,7 @@ BODY_S: Final = 10.0
 """How long the body of a request may take."""
 ANSWER_S: Final = 15.0
 """A little more than the main process waits."""
+CHANNEL_BYTES: Final = 9
 MOST_WAITING: Final = 1_000
 """Requests of one delivery process that wait for their answer."""
 
@@ -97,6 +99,7 @@ class SignalRelay:
     def __init__(self, send: Callable[[SignalRequest], None]) -> None:
         self._send = send
         self._waiting: dict[int, asyncio.Future[SignalAnswer]] = {}
+        self._channels: dict[str, Callable[[SignalEvent], None]] = {}
         self._next_id = 0
 
     async def ask(
@@ -108,6 +111,7 @@ class SignalRelay:
         if_match: str | None = None,
         key: str = "",
         remote: str = "",
+        channel: str = "",
     ) -> SignalAnswer:
         """The answer to one request; a 503 where none comes."""
         if len(self._waiting) >= MOST_WAITING:
@@ -125,6 +129,7 @@ class SignalRelay:
                 key=key,
                 remote=remote,
                 body=body,
+                channel=channel,
             )
         )
         try:
@@ -135,6 +140,22 @@ class SignalRelay:
             return SignalAnswer(0, 503, "no answer came in time", {"Retry-After": "1"})
         finally:
             del self._waiting[number]
+
+    def open_channel(self, hear: Callable[[SignalEvent], None]) -> str:
+        """A name for a WebSocket, by which events of its sessions find it."""
+        name = secrets.token_urlsafe(CHANNEL_BYTES)  # no other delivery process has it, too
+        self._channels[name] = hear
+        return name
+
+    def close_channel(self, name: str) -> None:
+        """The WebSocket has gone."""
+        self._channels.pop(name, None)
+
+    def tell(self, event: SignalEvent) -> None:
+        """Something happened to a session; it is nothing to us where another process has it."""
+        hear = self._channels.get(event.channel)
+        if hear is not None:
+            hear(event)
 
     def receive(self, answer: SignalAnswer) -> None:
         """An answer has come; it is nothing to those who have stopped waiting."""

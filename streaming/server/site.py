@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from aiohttp.web import BaseRequest, Response, StreamResponse
+from aiohttp.web import BaseRequest, Response, StreamResponse, WebSocketResponse
 
 from segmenter.hls.directives import Refuse
 from streaming.live_requests import Growing, LiveRequests, Pending
@@ -24,6 +24,8 @@ from streaming.server.metrics import health_response, metrics_response, ready_re
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
 from streaming.server.player import Pages, is_path_name, is_publish_page
 from streaming.server.signalling import SignalRelay, signal_place, signal_response
+from streaming.server.signalling_socket import URL as SIGNALLING_URL
+from streaming.server.signalling_socket import signalling_socket
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
 from streaming.shelf import Absence
@@ -31,6 +33,8 @@ from streaming.shelf_messages import DeliveryConfig, Metrics, Totals
 from streaming.waiting_room import Outcome
 
 logger = logging.getLogger(__name__)
+
+Answered: TypeAlias = Response | GrowingResponse | WebSocketResponse
 
 MAX_URL_CHARS: Final = 1_024
 """Longer URLs are 404 without a look; ours have under 300."""
@@ -52,6 +56,7 @@ class Site:
         self.viewers = ViewerCounter()
         self.counters = Counters()
         self.headers = Headers(config.allow_origins)
+        self._origins = frozenset(config.allow_origins)
         self.totals = Totals()
         self.metrics = Metrics()
         self.fast_path = FastPath(self.live, self.headers, self.viewers, self.counters)
@@ -101,6 +106,8 @@ class Site:
             response = text_response(500, "Something went wrong here.\n")
         if isinstance(response, GrowingResponse):
             return await self._follow(request, response)
+        if isinstance(response, WebSocketResponse):  # it has been served to its end
+            return response
         self.headers.complete(request, response)
         if self.draining:
             response.force_close()
@@ -110,7 +117,9 @@ class Site:
         )
         return response
 
-    async def _route(self, request: BaseRequest) -> tuple[str, Response | GrowingResponse]:
+    async def _route(self, request: BaseRequest) -> tuple[str, Answered]:
+        if request.path == SIGNALLING_URL and self._signals is not None:
+            return "signal", await signalling_socket(request, self._signals, self._origins)
         place = signal_place(request.path) if self._signals is not None else None
         if place is not None and self._signals is not None:
             return "signal", await signal_response(request, place, self._signals)

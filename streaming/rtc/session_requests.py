@@ -1,0 +1,116 @@
+"""What can be asked of a session that is there: trickle, restart, layers, mute, its end."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from streaming.rtc.layers import Layer, LayerChoice, Layers
+from streaming.rtc.sessions import OpenSessions
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from webrtc.errors import SessionNotFound
+from webrtc.signalling import Signalling
+from webrtc.subscriber import Subscriber
+
+
+class MuteRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Stop or go on with picture or sound."""
+
+    kind: Literal["video", "audio"]
+    muted: bool = True
+
+
+class SessionRequests:
+    """Answers them, each with its path and session; raises WebRtcError for the rest."""
+
+    def __init__(self, signalling: Signalling, sessions: OpenSessions) -> None:
+        self._signalling = signalling
+        self._sessions = sessions
+
+    def answer(self, request: SignalRequest) -> SignalAnswer:
+        """Raises WebRtcError for what the session does not allow, or when there is none."""
+        session = self._sessions.find(request.session)
+        if session is None or session.path != request.path:
+            raise SessionNotFound("there is no such session")
+        try:
+            match request.verb:
+                case "patch":
+                    return self._patch(request)
+                case "layers":
+                    return self._layers(request)
+                case "choose":
+                    return self._choose(request)
+                case "mute":
+                    return self._mute(request)
+                case "statistics":
+                    return self._statistics(request)
+                case "attach":
+                    session.channel = request.channel
+                    return SignalAnswer(request.id, 204)
+                case _:
+                    self._signalling.close(request.session, "closed by the client")
+                    return SignalAnswer(request.id, 200)
+        except msgspec.MsgspecError as error:
+            return SignalAnswer(request.id, 400, str(error))
+
+    def tell_layers(self) -> None:
+        """Tells those who follow that they are sent another rendition."""
+        for session_id, session in self._sessions.followed():
+            role = self._signalling.session(session_id).role
+            if not isinstance(role, Subscriber):
+                continue
+            layers = _layers_of(role)
+            if layers.active != session.told_layer:
+                session.told_layer = layers.active
+                self._sessions.tell(session_id, "layers", _json(layers))
+
+    def _patch(self, request: SignalRequest) -> SignalAnswer:
+        result = self._signalling.patch(request.session, request.if_match, request.body)
+        headers = {"ETag": result.etag} if result.etag else {}
+        return SignalAnswer(request.id, result.http_status, result.fragment, headers)
+
+    def _layers(self, request: SignalRequest) -> SignalAnswer:
+        return _json_answer(request, _layers_of(self._viewer(request)))
+
+    def _choose(self, request: SignalRequest) -> SignalAnswer:
+        viewer = self._viewer(request)
+        choice = msgspec.json.decode(request.body, type=LayerChoice)
+        if not viewer.choose(choice.encoding_id):
+            return SignalAnswer(request.id, 404, f"there is no {choice.encoding_id!r} to choose")
+        return self._layers(request)
+
+    def _mute(self, request: SignalRequest) -> SignalAnswer:
+        wish = msgspec.json.decode(request.body, type=MuteRequest)
+        self._viewer(request).mute(wish.kind, is_muted=wish.muted)
+        return SignalAnswer(request.id, 204)
+
+    def _statistics(self, request: SignalRequest) -> SignalAnswer:
+        return _json_answer(request, self._viewer(request).summary)
+
+    def _viewer(self, request: SignalRequest) -> Subscriber:
+        role = self._signalling.session(request.session).role
+        if not isinstance(role, Subscriber):
+            raise SessionNotFound("it views nothing")
+        return role
+
+
+def _layers_of(viewer: Subscriber) -> Layers:
+    playing = viewer.playing.get("video")
+    return Layers(
+        choices=[
+            Layer(one.name, one.track.width, one.track.height, one.bitrate)
+            for one in viewer.suited_video
+        ],
+        active=playing.name if playing is not None else None,
+        selected=viewer.chosen,
+    )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _json_answer(request: SignalRequest, value: object) -> SignalAnswer:
+    return SignalAnswer(request.id, 200, _json(value), is_json=True)

@@ -1,0 +1,68 @@
+"""Whose sessions there are: their paths, and the WebSockets that want to hear of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from streaming.rtc.signal_messages import SignalEvent
+
+
+@dataclass(slots=True)
+class OpenSession:
+    """What the server keeps of one session."""
+
+    path: str
+    channel: str
+    """Empty: nobody wants its events."""
+    told_layer: str | None = None
+    """The rendition that its channel knows it is sent."""
+
+
+class OpenSessions:
+    """Owns the table; the server adds and removes."""
+
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        self._send = send
+        self._sessions: dict[str, OpenSession] = {}
+        self._per_path: Counter[str] = Counter()
+
+    def add(self, session_id: str, session: OpenSession) -> None:
+        """A session has been opened."""
+        self._sessions[session_id] = session
+        self._per_path[session.path] += 1
+
+    def remove(self, session_id: str) -> OpenSession | None:
+        """It has ended."""
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._per_path[session.path] -= 1
+            if not self._per_path[session.path]:
+                del self._per_path[session.path]
+        return session
+
+    def find(self, session_id: str) -> OpenSession | None:
+        """None where there is none (any more)."""
+        return self._sessions.get(session_id)
+
+    def followed(self) -> Iterator[tuple[str, OpenSession]]:
+        """Those whose events somebody wants."""
+        return ((key, one) for key, one in list(self._sessions.items()) if one.channel)
+
+    def count(self, path: str) -> int:
+        """Sessions of a path."""
+        return self._per_path[path]
+
+    def viewers(self) -> dict[str, int]:
+        """The same of all paths that have some."""
+        return dict(self._per_path)
+
+    def tell(
+        self, session_id: str, kind: Literal["connected", "closed", "layers"], text: str = ""
+    ) -> None:
+        """Says to the session's channel, if it has one, what happened."""
+        session = self._sessions.get(session_id)
+        if session is not None and session.channel:
+            self._send(SignalEvent(session.channel, session_id, kind, text))
