@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from segmenter.media import Sample, Track
+
 
 @dataclass(frozen=True, slots=True)
 class SessionConnected:
@@ -39,4 +41,32 @@ class RenditionsWanted:
     tracks: frozenset[str]
 
 
-SignallingEvent: TypeAlias = SessionConnected | SessionClosed | KeyFrameWanted | RenditionsWanted
+@dataclass(frozen=True, slots=True)
+class PublishedTracks:
+    """The complete list of a publisher's tracks, the best video first; replaces the one before."""
+
+    session_id: str
+    stream: str
+    tracks: tuple[Track, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSamples:
+    """Samples of a publisher in the order of their arrival.
+
+    Their times are ticks of 90 kHz for sound, too, since the publisher's beginning: one clock.
+    """
+
+    session_id: str
+    stream: str
+    samples: tuple[Sample, ...]
+
+
+SignallingEvent: TypeAlias = (
+    SessionConnected
+    | SessionClosed
+    | KeyFrameWanted
+    | RenditionsWanted
+    | PublishedTracks
+    | PublishedSamples
+)

@@ -2,6 +2,7 @@
 
     signalling.announce("live/foo", renditions)          what there is to watch; again on a change
     answer = signalling.subscribe("live/foo", offer, client)      WHEP POST
+    answer = signalling.publish("live/foo", offer, client)        WHIP POST
     result = signalling.patch(answer.session_id, if_match, body)  WHEP and WHIP PATCH
     signalling.close(answer.session_id)                           DELETE
     signalling.handle_timer(now)                                  every `TIMER_S`
@@ -29,6 +30,8 @@ from webrtc.ice_lite import IceAgent
 from webrtc.negotiation import Fit
 from webrtc.offer import Offer, OfferedMedia, parse_offer
 from webrtc.peer_port import PeerPort
+from webrtc.publication import answer_publication
+from webrtc.publisher import Publisher
 from webrtc.rendition import Rendition
 from webrtc.session import Role, Session, State
 from webrtc.session_table import SessionLimits, SessionTable
@@ -85,6 +88,7 @@ class Signalling:
         self._random_bytes = random_bytes
         self._certificates = Certificates()
         self._audience = Audience(on_event)
+        self._publishers: dict[str, Publisher] = {}
         self._sessions = SessionTable(limits or SessionLimits(), port.table, self._changed)
 
     def __len__(self) -> int:
@@ -124,9 +128,39 @@ class Signalling:
         role = Subscriber(
             self._fanout, stream, plans, renditions, agent, self._port.media_flow, cname
         )
-        answer = self._open(stream, client, offer, media, agent, role, cname)
+        session_id = self._random_bytes(_SESSION_ID_BYTES).hex()
+        answer = self._open(session_id, stream, client, offer, media, agent, role, cname)
         self._audience.add(role)
         return answer
+
+    def publish(self, stream: str, offer_sdp: str, client: str, *, max_layers: int = 1) -> Answer:
+        """Answer a publisher's offer; of simulcast so many layers are taken, the best first.
+
+        Whether the stream is free is the caller's to know. What is published comes as events
+        once it is connected. Raises MalformedSdp, UnacceptableOffer, NoCommonCodec,
+        TooManySessions.
+        """
+        self._sessions.check_room(client)
+        offer = parse_offer(offer_sdp)
+        media, plans = answer_publication(offer, max_layers=max_layers)
+        session_id = self._random_bytes(_SESSION_ID_BYTES).hex()
+        ssrc = int.from_bytes(self._random_bytes(4), "big") or 1
+        role = Publisher(session_id, stream, plans, ssrc, self._port.send, self._on_event)
+        agent = self._new_agent(offer)
+        return self._open(session_id, stream, client, offer, media, agent, role, "")
+
+    def want_key_frame(self, session_id: str, track: str = "") -> None:
+        """Ask a publisher for a key frame, of one or every video track. Raises SessionNotFound."""
+        role = self._sessions.find(session_id).role
+        if isinstance(role, Publisher):
+            role.ask_for_key_frame(track)
+
+    def set_key_frame_interval(self, session_id: str, interval_s: float) -> None:
+        """Ask a publisher for a key frame whenever none has come for so long, so that segments
+        can begin. Raises SessionNotFound."""
+        role = self._sessions.find(session_id).role
+        if isinstance(role, Publisher):
+            role.key_frame_interval_s = interval_s
 
     def patch(self, session_id: str, if_match: str | None, body: str) -> PatchResult:
         """Trickled candidates or an ICE restart (RFC 9725 4.3).
@@ -165,6 +199,8 @@ class Signalling:
         for event in self._fanout.poll():
             self._take(event, now)
         self._sessions.handle_timer(now)
+        for role in list(self._publishers.values()):
+            role.handle_timer(now)
         self._audience.handle_timer(now)
 
     async def wait_closed(self) -> None:
@@ -190,10 +226,13 @@ class Signalling:
         if session.state is State.CONNECTED:
             if isinstance(role, Subscriber):
                 self._audience.connect(role)
+            elif isinstance(role, Publisher):
+                self._publishers[session.session_id] = role
             self._on_event(SessionConnected(session.session_id, session.stream))
         elif session.state is State.CLOSED:
             if isinstance(role, Subscriber):
                 self._audience.remove(role)
+            self._publishers.pop(session.session_id, None)
             self._on_event(SessionClosed(session.session_id, session.stream, session.reason))
 
     def _new_agent(self, offer: Offer) -> IceAgent:
@@ -205,6 +244,7 @@ class Signalling:
 
     def _open(
         self,
+        session_id: str,
         stream: str,
         client: str,
         offer: Offer,
@@ -215,7 +255,7 @@ class Signalling:
     ) -> Answer:
         certificate = self._certificates.current(self._now())
         session = Session(
-            self._random_bytes(_SESSION_ID_BYTES).hex(),
+            session_id,
             stream,
             offer,
             next(each.offered for each in media if each.direction != REJECTED),

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from aiortc import RTCDtlsFingerprint
 from aiortc.sdp import SessionDescription
 
+from segmenter.media import Codec
 from tests.segmenter.stage import SOURCE
 from tests.webrtc.offers import offer
+from tests.webrtc.packets import packets_of, render
+from tests.webrtc.test_depacketizer import clip_of
 from tests.webrtc.test_stun import RFC_ANSWER, RFC_REQUEST
 from tests.webrtc.test_subscription import OPUS
 from webrtc import stun
 from webrtc.answer import TransportAnswer, render_answer
+from webrtc.depacketizer import AccessUnits
+from webrtc.errors import MediaPacketError
 from webrtc.fragment import parse_fragment
 from webrtc.ice import IceCredentials, host_candidate
+from webrtc.jitter_buffer import JitterBuffer
 from webrtc.negotiation import Fit
 from webrtc.offer import parse_offer
+from webrtc.publisher_rtcp import parse_sender_reports
+from webrtc.rtcp import render_sender_report
+from webrtc.rtp_packet import RtpPacket, parse_rtp
 from webrtc.subscription import answer_subscription
 
 
@@ -45,6 +55,37 @@ def fuzz_fragment(data: bytes) -> None:
     parse_fragment(data.decode("utf-8", "replace"))
 
 
+def fuzz_depacketizers(data: bytes) -> None:
+    """Packets behind 2-byte lengths, which may be cut, as each codec: never an error, and all that
+    comes out is canonical."""
+    for codec in (Codec.H264, Codec.H265, Codec.AV1, Codec.VP9, Codec.OPUS):
+        buffer, units = JitterBuffer(0.1), AccessUnits(codec, "t")
+        for at, raw in enumerate(_pieces(data)):
+            with suppress(MediaPacketError):
+                for arrived in buffer.push(parse_rtp(raw), at / 100):
+                    for unit in units.push(arrived):
+                        assert units.track is not None
+                        assert unit.data
+
+
+def fuzz_publisher_rtcp(data: bytes) -> None:
+    """A publisher's compound packet."""
+    parse_sender_reports(data)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    position = 0
+    while position + 2 <= len(data):
+        size = int.from_bytes(data[position : position + 2], "big")
+        yield data[position + 2 : position + 2 + size]
+        position += 2 + size
+
+
+def _framed(packets: Iterable[RtpPacket]) -> bytes:
+    raw = [render(packet) for packet in packets]
+    return b"".join(len(each).to_bytes(2, "big") + each for each in raw)
+
+
 def _zeros(size: int) -> bytes:
     return bytes(size - 1) + b"\1"
 
@@ -61,6 +102,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "stun": fuzz_stun,
     "sdp-offer": fuzz_offer,
     "sdp-fragment": fuzz_fragment,
+    "depacketizers": fuzz_depacketizers,
+    "publisher-rtcp": fuzz_publisher_rtcp,
 }
 SEEDS = {
     "stun": (RFC_REQUEST, RFC_ANSWER),
@@ -69,4 +112,8 @@ SEEDS = {
         b"a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdefghijkl\r\nm=audio 9 RTP/AVP 0\r\n"
         b"a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\n",
     ),
+    "depacketizers": tuple(
+        _framed(packets_of(clip_of(codec)[2][:3])) for codec in (Codec.H264, Codec.AV1, Codec.VP9)
+    ),
+    "publisher-rtcp": (render_sender_report(1, "cname", 1, 2, 3, 4),),
 }

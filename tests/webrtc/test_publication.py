@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from segmenter.media import Codec, MediaType
+from tests.webrtc.offers import offer
+from webrtc.answer import REJECTED
+from webrtc.errors import NoCommonCodec, UnacceptableOffer
+from webrtc.negotiation import MID, RID, TRANSPORT_CC
+from webrtc.offer import parse_offer
+from webrtc.publication import ReceivePlan, answer_publication
+
+WHIP = offer("chromium-whip-simulcast")
+
+
+def plans(text: str, max_layers: int = 3) -> dict[MediaType, ReceivePlan]:
+    _, made = answer_publication(parse_offer(text), max_layers=max_layers)
+    return {plan.kind: plan for plan in made}
+
+
+def test_chromium_is_to_send_h264_and_opus_though_it_offers_vp8_first() -> None:
+    made = plans(WHIP)
+    assert made[MediaType.VIDEO].codec is Codec.H264
+    assert made[MediaType.VIDEO].rtx_payload_type == made[MediaType.VIDEO].payload_type + 1
+    assert made[MediaType.AUDIO].codec is Codec.OPUS
+    assert {MID, RID, TRANSPORT_CC} <= made[MediaType.VIDEO].extensions.keys()
+    assert made[MediaType.VIDEO].may_nack
+
+
+def test_the_answer_receives_the_layers_that_are_asked_for() -> None:
+    for layers, rids in ((3, ("h", "m", "l")), (1, ("h",))):
+        answers, _ = answer_publication(parse_offer(WHIP), max_layers=layers)
+        assert [each.direction for each in answers] == ["recvonly", "recvonly"]
+        assert answers[1].rids == rids
+
+
+def test_congestion_is_told_packet_by_packet_where_that_is_offered() -> None:
+    answers, _ = answer_publication(parse_offer(WHIP), max_layers=1)
+    assert answers[1].feedback == ("nack", "nack pli", "ccm fir", "transport-cc")
+    answers, _ = answer_publication(parse_offer(WHIP.replace("transport-cc", "x-cc")), max_layers=1)
+    assert answers[1].feedback[-1] == "goog-remb"
+
+
+def test_without_h264_the_next_codec_that_we_package_is_taken() -> None:
+    assert plans(WHIP.replace("H264", "x264"))[MediaType.VIDEO].codec is Codec.AV1
+
+
+def test_sound_alone_is_a_publication() -> None:
+    without_picture = WHIP[: WHIP.index("m=video")].replace("BUNDLE 0 1", "BUNDLE 0")
+    assert list(plans(without_picture)) == [MediaType.AUDIO]
+
+
+def test_what_we_cannot_package_is_rejected() -> None:
+    text = WHIP.replace("opus/48000/2", "x-opus/48000/2")
+    answers, _ = answer_publication(parse_offer(text), max_layers=1)
+    assert [each.direction for each in answers] == [REJECTED, "recvonly"]
+
+
+@pytest.mark.parametrize("direction", ["recvonly", "inactive"])
+def test_an_offer_that_would_not_send_is_refused(direction: str) -> None:
+    with pytest.raises(UnacceptableOffer):
+        plans(WHIP.replace("a=sendonly", f"a={direction}"))
+
+
+def test_an_offer_without_a_codec_of_ours_is_not_acceptable() -> None:
+    text = WHIP
+    for name in ("H264", "AV1", "VP9", "opus"):
+        text = text.replace(f" {name}/", f" x-{name}/")
+    with pytest.raises(NoCommonCodec):
+        plans(text)

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+import pytest
+
+from segmenter.media import Codec, MediaType, Sample
+from tests.webrtc.clips import audio_clip, video_clip
+from tests.webrtc.packets import packet, packets_of, render
+from webrtc.dtls import NegotiatedKeys
+from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
+from webrtc.ice import Flow
+from webrtc.negotiation import REPAIRED_RID, RID, TRANSPORT_CC
+from webrtc.packetizer import packetizer_of
+from webrtc.publication import ReceivePlan
+from webrtc.publisher import TRACKS_WAIT_S, Publisher
+from webrtc.rtcp import Arrivals, Nack, PictureLoss, RtcpMessage, parse_rtcp, render_sender_report
+from webrtc.rtp_packet import RtpPacket
+from webrtc.srtp import SrtpReceiver, SrtpSender
+from webrtc.viewer_settings import SrtpKeys, SrtpProfile
+
+HOME = Flow(0, "192.0.2.7", 4711)
+OURS = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, b"o" * 16, b"o" * 12)
+THEIRS = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, b"t" * 16, b"t" * 12)
+EXTENSIONS = {TRANSPORT_CC: 3, RID: 10, REPAIRED_RID: 11}
+VIDEO = ReceivePlan(MediaType.VIDEO, Codec.H264, 90_000, 96, 97, "1", (), True, EXTENSIONS)
+AUDIO = ReceivePlan(MediaType.AUDIO, Codec.OPUS, 48_000, 111, None, "0", (), False, {})
+LAYERS = dataclasses.replace(VIDEO, rids=("h", "l"))
+SOUND = 9
+
+
+class Stage:
+    """A publisher of ours, and the browser that sends to it."""
+
+    def __init__(self, *plans: ReceivePlan) -> None:
+        self.events: list[SignallingEvent] = []
+        self.sent: list[bytes] = []
+        self._last: dict[int, int] = {}
+        self.publisher = Publisher(
+            "id", "live", plans, 4, lambda flow, data: self.sent.append(data), self.events.append
+        )
+        self.publisher.connect(NegotiatedKeys(OURS, THEIRS), HOME, 0.0)
+        self._protect, self._open = SrtpSender(THEIRS), SrtpReceiver(OURS)
+
+    def send(self, packets: Iterable[RtpPacket], now: float = 0.0) -> None:
+        for each in packets:
+            raw = render(each)
+            size = len(raw) - len(each.payload)
+            index = self._index(each)
+            self.publisher.receive_media(self._protect.protect(raw[:size], raw[size:], index), now)
+
+    def _index(self, packet: RtpPacket) -> int:
+        """With the rollover counter (RFC 3711 3.3.1)."""
+        last = self._last.get(packet.ssrc, packet.sequence)
+        step = (packet.sequence - last) & 0xFFFF
+        self._last[packet.ssrc] = last + step
+        return last + step
+
+    def report(self, *arguments: int, now: float = 0.0) -> None:
+        ssrc, ntp, timestamp = arguments
+        report = render_sender_report(ssrc, "c", ntp, timestamp, 1, 1)
+        self.publisher.receive_media(self._protect.protect_rtcp(report), now)
+
+    def told(self) -> list[RtcpMessage]:
+        """What the browser was told since it last looked."""
+        sent, self.sent = self.sent, []
+        return [message for data in sent for message in parse_rtcp(self._open.unprotect_rtcp(data))]
+
+    @property
+    def tracks(self) -> list[str]:
+        lists = [event.tracks for event in self.events if isinstance(event, PublishedTracks)]
+        return [track.name for track in lists[-1]] if lists else []
+
+    def samples(self, name: str) -> list[Sample]:
+        batches = [event.samples for event in self.events if isinstance(event, PublishedSamples)]
+        return [sample for batch in batches for sample in batch if sample.track == name]
+
+
+def pictures(ssrc: int = 1, rid: bytes = b"", count: int = 30) -> list[RtpPacket]:
+    packetizer = packetizer_of(video_clip().track)
+    units = [packetizer.push(sample) for sample in video_clip().samples[:count]]
+    extensions = {10: rid} if rid else {}
+    return [
+        dataclasses.replace(each, ssrc=ssrc, extensions=extensions) for each in packets_of(units)
+    ]
+
+
+def sound() -> list[RtpPacket]:
+    units = [[sample.data] for sample in audio_clip().samples]
+    made = packets_of(units, first_sequence=100, ticks=960)
+    return [dataclasses.replace(each, ssrc=SOUND, payload_type=111) for each in made]
+
+
+def test_picture_and_sound_become_tracks_and_samples_of_one_clock() -> None:
+    stage = Stage(VIDEO, AUDIO)
+    stage.send(pictures())
+    assert stage.events == [], "the sound is awaited"
+    stage.send(sound())
+    assert stage.tracks == ["source", "audio"]
+    assert [s.data for s in stage.samples("source")] == [s.data for s in video_clip().samples]
+    assert [s.dts for s in stage.samples("source")] == [n * 3_000 for n in range(30)]
+    assert [s.dts for s in stage.samples("audio")] == [n * 1_800 for n in range(11)]
+
+
+def test_a_kind_that_does_not_come_is_not_awaited_for_ever() -> None:
+    stage = Stage(VIDEO, AUDIO)
+    stage.send(pictures(count=5))
+    assert stage.tracks == []
+    stage.send(pictures()[len(pictures(count=5)) :], now=TRACKS_WAIT_S)
+    assert stage.tracks == ["source"]
+    assert len(stage.samples("source")) == 30
+    stage.send(sound(), now=5.0)
+    assert stage.tracks == ["source", "audio"]
+
+
+def test_a_lost_packet_is_asked_for_and_taken_when_it_is_sent_again() -> None:
+    stage = Stage(VIDEO)
+    packets = pictures()
+    lost = packets[5]
+    stage.send([*packets[:5], *packets[6:10]])
+    assert Nack(1, (lost.sequence,)) in stage.told()
+    again = packet(
+        1, lost.sequence.to_bytes(2, "big") + lost.payload,
+        payload_type=97, ssrc=2, timestamp=lost.timestamp, is_marked=lost.is_marked,
+    )  # fmt: skip
+    stage.send([again, *packets[10:]], now=0.05)
+    assert len(stage.samples("source")) == 30
+
+
+def test_a_loss_that_lasts_costs_pictures_up_to_a_key_frame_which_is_asked_for() -> None:
+    stage = Stage(VIDEO)
+    packets = pictures()
+    stage.send([*packets[:10], *packets[11:]])
+    before = len(stage.samples("source"))
+    stage.told()
+    stage.publisher.handle_timer(0.5)
+    assert PictureLoss(1) in stage.told()
+    assert len(stage.samples("source")) == before
+    stage.publisher.handle_timer(0.9)
+    assert PictureLoss(1) not in stage.told(), "not so soon again"
+    stage.publisher.handle_timer(1.1)
+    assert PictureLoss(1) in stage.told(), "it may have been lost"
+
+
+def test_a_key_frame_is_asked_for_when_the_last_is_too_old() -> None:
+    stage = Stage(VIDEO)
+    stage.publisher.key_frame_interval_s = 2.0
+    stage.send(pictures())
+    asked = []
+    for tick in range(60):
+        stage.publisher.handle_timer(tick / 10)
+        if PictureLoss(1) in stage.told():
+            asked.append(tick / 10)
+    assert asked[0] == pytest.approx(2.1)
+
+
+def test_a_key_frame_is_asked_for_once_for_many() -> None:
+    stage = Stage(VIDEO)
+    stage.send(pictures())
+    stage.told()
+    for _ in range(10):
+        stage.publisher.ask_for_key_frame("source")
+    stage.publisher.handle_timer(1.0)
+    stage.publisher.handle_timer(2.0)
+    assert stage.told().count(PictureLoss(1)) == 1
+
+
+def test_simulcast_layers_are_tracks_the_best_of_which_is_the_source() -> None:
+    stage = Stage(LAYERS)
+    stage.send(pictures(1, b"l"))
+    stage.send(pictures(2, b"h"))
+    stage.send(pictures(3, b"other"))
+    assert stage.tracks == ["source", "source-l"]
+    assert len(stage.samples("source")) == len(stage.samples("source-l")) == 30
+
+
+def test_an_encoder_that_begins_anew_goes_on_as_the_same_track() -> None:
+    stage = Stage(VIDEO)
+    stage.send(pictures(1))
+    stage.send(pictures(77), now=1.0)
+    times = [sample.dts for sample in stage.samples("source")]
+    assert len(times) == 60
+    assert times == sorted(set(times))
+
+
+def test_arrivals_are_told_for_the_publishers_congestion_control() -> None:
+    stage = Stage(VIDEO)
+    numbered = [
+        dataclasses.replace(each, extensions={3: (7 + n).to_bytes(2, "big")})
+        for n, each in enumerate(pictures(count=4))
+    ]
+    stage.send(numbered, now=0.02)
+    stage.publisher.handle_timer(0.1)
+    (told,) = [message for message in stage.told() if isinstance(message, Arrivals)]
+    assert told.first_sequence == 7
+    assert len(told.times) == len(numbered)
+
+
+def test_sender_reports_bring_picture_and_sound_together() -> None:
+    stage = Stage(VIDEO, AUDIO)
+    stage.send(sound())
+    stage.send(pictures()[:8], now=0.1)  # which were captured with the sound, 0.1 s ago
+    stage.report(SOUND, 1 << 32, 0xFFFFF000, now=0.2)
+    stage.report(1, 1 << 32, 0xFFFFF000, now=0.2)
+    stage.send(pictures()[8:], now=0.2)
+    late = [s.dts - n * 3_000 for n, s in enumerate(stage.samples("source"))]
+    assert late[0] == 9_000
+    assert late[-1] < 6_000
+    assert late == sorted(late, reverse=True)
+
+
+def test_forged_and_broken_packets_are_counted_and_nothing_else() -> None:
+    stage = Stage(VIDEO)
+    stage.send(pictures(count=2))
+    before = len(stage.samples("source"))
+    for datagram in (b"\x80\x60" + bytes(40), b"\x80\xc9" + bytes(40), b"\x80", bytes(12)):
+        stage.publisher.receive_media(datagram, 0.0)
+    assert stage.publisher.rejected == 4
+    assert len(stage.samples("source")) == before
+
+
+def test_after_its_end_nothing_is_taken_or_sent() -> None:
+    stage = Stage(VIDEO)
+    stage.publisher.close()
+    stage.send(pictures(count=2))
+    stage.publisher.handle_timer(1.0)
+    assert stage.events == stage.sent == []

@@ -1,0 +1,252 @@
+"""A publisher: from protected packets to samples, and what it is told in return.
+
+Packets find their source by SSRC; a new SSRC by its payload type and, with simulcast, its rid
+(RFC 8852). Retransmissions (RFC 4588) are packets of the source that they repair. Samples are
+held until every kind of media that was agreed on has shown itself, for a moment at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from segmenter.media import MediaType, Sample, Track
+from webrtc.arrival_recorder import ArrivalRecorder
+from webrtc.dtls import NegotiatedKeys
+from webrtc.errors import MediaPacketError
+from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
+from webrtc.ice import Flow
+from webrtc.incoming_stream import IncomingStream
+from webrtc.negotiation import REPAIRED_RID, RID
+from webrtc.publication import ReceivePlan
+from webrtc.publisher_rtcp import (
+    parse_sender_reports,
+    render_nack,
+    render_picture_loss,
+    render_receiver_report,
+)
+from webrtc.rtcp import is_rtcp
+from webrtc.rtp_packet import RtpPacket, parse_rtp
+from webrtc.srtp import SrtpReceiver, SrtpSender
+
+VIDEO_NAME: Final = "source"
+AUDIO_NAME: Final = "audio"
+
+TRACKS_WAIT_S: Final = 2.0
+"""How long the first kind of media waits for the other: a microphone may be muted for ever."""
+
+_MAX_HELD_SAMPLES: Final = 600
+_MAX_SOURCES: Final = 16
+_REPORT_S: Final = 1.0
+
+
+class Publisher:
+    """Owns everything of one publisher behind its transport; the Role of its session.
+
+    ``send`` sends a datagram by a flow, ``on_event`` takes what it publishes.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        stream: str,
+        plans: Sequence[ReceivePlan],
+        ssrc: int,
+        send: Callable[[Flow, bytes], None],
+        on_event: Callable[[SignallingEvent], None],
+    ) -> None:
+        self.stream = stream
+        self.key_frame_interval_s = 0.0
+        """A key frame is asked for when none has come for so long; 0: only when one is needed."""
+        self.rejected = 0
+        """Packets that could not be read, or were forged."""
+        self._session_id = session_id
+        self._plans = tuple(plans)
+        self._ssrc = ssrc
+        self._send = send
+        self._on_event = on_event
+        self._flow: Flow | None = None
+        self._receiver: SrtpReceiver | None = None
+        self._sender: SrtpSender | None = None
+        self._began = 0.0
+        self._sources: dict[int, IncomingStream] = {}
+        self._repairs: dict[int, IncomingStream] = {}
+        self._arrivals = ArrivalRecorder(ssrc)
+        self._tracks: dict[str, Track] = {}
+        self._held: list[Sample] = []
+        self._ready_by: float | None = None
+        self._is_ready = False
+        self._next_report = 0.0
+
+    def connect(self, keys: NegotiatedKeys, flow: Flow, now: float) -> None:
+        """Media may come."""
+        self._receiver, self._sender = SrtpReceiver(keys.receive), SrtpSender(keys.send)
+        self._flow, self._began = flow, now
+
+    def move(self, flow: Flow) -> None:
+        """The publisher has another address."""
+        self._flow = flow
+
+    def close(self) -> None:
+        """Nothing more is taken or sent."""
+        self._receiver = self._sender = None
+
+    def receive_media(self, datagram: bytes, now: float) -> None:
+        """SRTP or SRTCP; what is forged or broken is counted and dropped."""
+        if self._receiver is None:
+            return
+        try:
+            if is_rtcp(datagram):
+                self._take_reports(self._receiver.unprotect_rtcp(datagram), now)
+            else:
+                self._take_packet(parse_rtp(self._receiver.unprotect(datagram)), now)
+        except MediaPacketError:
+            self.rejected += 1
+
+    def ask_for_key_frame(self, track: str = "") -> None:
+        """Somebody cannot go on without one; with no name, of every video track."""
+        for source in self._sources.values():
+            if not track or source.name == track:
+                source.ask_for_key_frame()
+
+    def handle_timer(self, now: float) -> None:
+        """Give up what does not come, and send the reports and requests that are due."""
+        if self._sender is None:
+            return
+        for source in list(self._sources.values()):
+            if self.key_frame_interval_s and now - source.last_sync_at > self.key_frame_interval_s:
+                source.ask_for_key_frame()
+            self._publish(source, source.handle_timer(now), now)
+            self._request(source, now)
+        feedback = self._arrivals.take_feedback(next(iter(self._sources), 0), now)
+        if feedback is not None:
+            self._send_rtcp(feedback)
+        if now >= self._next_report:
+            self._next_report = now + _REPORT_S
+            reports = [source.reception(now) for source in self._sources.values()]
+            self._send_rtcp(render_receiver_report(self._ssrc, reports))
+
+    def _take_packet(self, packet: RtpPacket, now: float) -> None:
+        plan = self._plan_of(packet.payload_type)
+        if plan is None:
+            return
+        number = packet.extensions.get(plan.transport_cc)
+        if number is not None and len(number) == 2:
+            self._arrivals.record(int.from_bytes(number, "big"), now)
+        if packet.payload_type == plan.rtx_payload_type:
+            self._take_repair(packet, plan, now)
+            return
+        source = self._sources.get(packet.ssrc) or self._new_source(packet, plan, now)
+        if source is not None:
+            self._publish(source, source.push(packet, now, now - self._began), now)
+            self._request(source, now)
+
+    def _take_repair(self, packet: RtpPacket, plan: ReceivePlan, now: float) -> None:
+        source = self._repairs.get(packet.ssrc) or self._new_repair(packet, plan)
+        if source is None or len(packet.payload) < 2:
+            return  # nothing after the sequence number is a probe of bandwidth
+        original = replace(
+            packet,
+            payload_type=plan.payload_type,
+            sequence=int.from_bytes(packet.payload[:2], "big"),
+            ssrc=source.ssrc,
+            payload=packet.payload[2:],
+        )
+        self._publish(source, source.push_repaired(original, now), now)
+
+    def _plan_of(self, payload_type: int) -> ReceivePlan | None:
+        for plan in self._plans:
+            if payload_type in (plan.payload_type, plan.rtx_payload_type):
+                return plan
+        return None
+
+    def _new_source(
+        self, packet: RtpPacket, plan: ReceivePlan, now: float
+    ) -> IncomingStream | None:
+        """The source that an unknown SSRC begins, or takes over; None while that is not known."""
+        rid = _text(packet, plan, RID)
+        if plan.rids and rid not in plan.rids:
+            return None
+        name = _name(plan, rid)
+        for old in [each for each in self._sources.values() if each.name == name]:
+            del self._sources[old.ssrc]  # the encoder was restarted
+        if len(self._sources) >= _MAX_SOURCES:
+            raise MediaPacketError("too many sources", value=packet.ssrc)
+        source = self._sources[packet.ssrc] = IncomingStream(packet.ssrc, name, plan, now)
+        return source
+
+    def _new_repair(self, packet: RtpPacket, plan: ReceivePlan) -> IncomingStream | None:
+        name = _name(plan, _text(packet, plan, REPAIRED_RID))
+        for source in self._sources.values():
+            if source.name == name and len(self._repairs) < _MAX_SOURCES:
+                self._repairs[packet.ssrc] = source
+                return source
+        return None
+
+    def _take_reports(self, compound: bytes, now: float) -> None:
+        reports, _ = parse_sender_reports(compound)
+        for report in reports:
+            source = self._sources.get(report.ssrc)
+            if source is not None:
+                source.take_report(report, now)
+        sound = [s for s in self._sources.values() if s.plan.kind is MediaType.AUDIO]
+        for source in self._sources.values():
+            if sound and source.plan.kind is MediaType.VIDEO:
+                source.clock.follow(sound[0].clock)
+
+    def _publish(self, source: IncomingStream, samples: list[Sample], now: float) -> None:
+        if not samples:
+            return
+        track = source.track
+        assert track is not None, "samples come after their track"
+        is_new = self._tracks.get(source.name) is not track
+        self._tracks[source.name] = track
+        if self._ready_by is None:
+            self._ready_by = now + TRACKS_WAIT_S
+        if self._is_ready:
+            if is_new:
+                self._tell_tracks()
+            self._on_event(PublishedSamples(self._session_id, self.stream, tuple(samples)))
+            return
+        self._held += samples
+        kinds = {track.media_type for track in self._tracks.values()}
+        has_all = kinds == {plan.kind for plan in self._plans}
+        if has_all or now >= self._ready_by or len(self._held) > _MAX_HELD_SAMPLES:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._is_ready = True
+        self._tell_tracks()
+        held, self._held = self._held, []
+        self._on_event(PublishedSamples(self._session_id, self.stream, tuple(held)))
+
+    def _tell_tracks(self) -> None:
+        """Video first, the best layer before the others."""
+        order = [_name(plan, rid) for plan in self._plans for rid in plan.rids or ("",)]
+        names = sorted(self._tracks, key=lambda name: (name == AUDIO_NAME, order.index(name)))
+        tracks = tuple(self._tracks[name] for name in names)
+        self._on_event(PublishedTracks(self._session_id, self.stream, tracks))
+
+    def _request(self, source: IncomingStream, now: float) -> None:
+        missing = source.take_nacks(now)
+        if missing:
+            self._send_rtcp(render_nack(self._ssrc, source.ssrc, missing))
+        if source.takes_request(now):
+            self._send_rtcp(render_picture_loss(self._ssrc, source.ssrc))
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        if self._sender is not None and self._flow is not None:
+            self._send(self._flow, self._sender.protect_rtcp(packet))
+
+
+def _text(packet: RtpPacket, plan: ReceivePlan, uri: str) -> str:
+    value = packet.extensions.get(plan.extensions.get(uri, 0), b"")
+    return value.decode("ascii", "replace")
+
+
+def _name(plan: ReceivePlan, rid: str) -> str:
+    """Of a track: the best layer is the source itself."""
+    if plan.kind is MediaType.AUDIO:
+        return AUDIO_NAME
+    return VIDEO_NAME if not plan.rids or rid == plan.rids[0] else f"{VIDEO_NAME}-{rid}"
