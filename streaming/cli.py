@@ -12,6 +12,7 @@ from rich.panel import Panel
 from streaming import __version__
 from streaming.cli_check import check
 from streaming.cli_inspect import inspect
+from streaming.cli_key import key
 from streaming.cli_output import (
     EXIT_FAILED,
     EXIT_USAGE,
@@ -79,6 +80,7 @@ def reachable(listen: str) -> str:
 
 app.command()(check)
 app.command()(inspect)
+app.add_typer(key)
 app.command()(push)
 app.command()(play)
 app.command()(probe)

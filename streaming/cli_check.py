@@ -74,6 +74,7 @@ def effective(config: Config) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(config)
     for path in values["paths"].values():
         path["publish_key"] = HIDDEN if path["publish_key"] else ""
+        path["publish_keys"] = [HIDDEN] * len(path["publish_keys"])
         path["source"] = redact(path["source"])
     return values
 

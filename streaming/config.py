@@ -128,7 +128,10 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     source_idle_s: Positive = 30.0
     """An on-demand source is closed after so long without a viewer, seconds."""
     publish_key: str = ""
-    """The key a publisher must give (rtmp://host/app/name?key=...); "" accepts everyone."""
+    """The key a publisher must give (rtmp://host/app/name?key=...); "" accepts everyone, unless
+    there are publish_keys."""
+    publish_keys: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    """The same as argon2 hashes, which `headwater key new` makes; one of them suffices."""
     republish: Literal["takeover", "reject"] = "takeover"
     """A second publisher of the same rank replaces the first, or is refused. A publisher is
     primary unless its URL says rtmp://host/app/name?role=backup."""

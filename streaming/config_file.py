@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from streaming.auth.publish_keys import check_hash
 from streaming.config import DEMO_PATHS, Config, PathConfig
 from streaming.errors import ConfigError
 from streaming.transcode.ladder import validate_ladder
@@ -42,6 +43,8 @@ def _check_path(name: str, path: PathConfig, where: str) -> None:
     """What types alone cannot say."""
     try:
         validate_ladder(path.ladder)
+        for one in path.publish_keys:
+            check_hash(one)
         if path.source and set(name) & set("*?["):
             raise ConfigError("a source belongs to one path, so its table cannot be a pattern")
         if path.slate_always and set(name) & set("*?["):

@@ -5,7 +5,6 @@ Implements the door through which every ingest publishes.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Final
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
+from streaming.auth.publish_keys import PublishKeys
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.ingest.pull import PullSource
@@ -136,6 +136,7 @@ class PathRegistry:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._on_demand: dict[str, PathConfig] = {}
+        self._keys = PublishKeys()
 
     def start(self) -> None:
         """Restores what an earlier origin left, and starts the sources that are always pulled.
@@ -165,24 +166,25 @@ class PathRegistry:
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
         settings = path_config(self._config, request.path)
-        rank = self._check(request, settings)
+        rank = await self._check(request, settings)
         if self._restoring is not None:
             await self._restoring.wait_restored(request.path)
         entry = self._entry(request.path, settings)
         slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
         return _Publication(entry, slot, self._clock)
 
-    def _check(self, request: PublishRequest, settings: PathConfig) -> Rank:
+    async def _check(self, request: PublishRequest, settings: PathConfig) -> Rank:
         """The rank that the publisher may have. Raises PublishRejected."""
         reason = name_error(request.path)
         if reason:
             raise PublishRejected(BAD_NAME, reason, http_status=400)
         if request.protocol == "pull":
             return Rank.PRIMARY
-        expected, given = settings.publish_key.encode(), request.key.encode()
-        if expected and not hmac.compare_digest(expected, given):
-            logger.warning("%s: %s refused: wrong key", request.path, request.remote)
-            raise PublishRejected(BAD_NAME, f"wrong or missing publish key for {request.path}")
+        try:
+            await self._keys.check(request, settings)
+        except PublishRejected as refusal:
+            logger.warning("%s: %s refused: %s", request.path, request.remote, refusal)
+            raise
         rank = _rank_of(request)
         if settings.source and rank is Rank.PRIMARY:
             raise PublishRejected(BAD_NAME, f"{request.path} pulls its own source", http_status=409)
@@ -326,6 +328,7 @@ class PathRegistry:
         What is on the shelf stays for viewers who are being served, and for the journals' thread,
         which may not have copied the latest of it yet; what is on disk stays for a successor.
         """
+        self._keys.close()
         if self._restoring is not None:
             await self._restoring.close()
         for entry in list(self._entries.values()):

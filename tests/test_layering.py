@@ -58,6 +58,26 @@ SANS_IO = (
     "webrtc/subscription.py",
     "webrtc/viewer_reports.py",
     "webrtc/viewer_stream.py",
+    "streaming/auth/failure_limit.py",
+    "streaming/ingest/flv.py",
+    "streaming/ingest/rtmp/amf0.py",
+    "streaming/ingest/rtmp/chunk_stream.py",
+    "streaming/ingest/rtmp/connection.py",
+    "streaming/ingest/rtmp/handshake.py",
+    "streaming/transcode/ladder.py",
+    "streaming/path.py",
+    "streaming/path_state.py",
+    "streaming/byte_rate.py",
+    "streaming/gone_memory.py",
+    "streaming/media_feed.py",
+    "streaming/media_shelf.py",
+    "streaming/resource.py",
+    "streaming/on_air.py",
+    "streaming/publisher_slot.py",
+    "streaming/kept_gops.py",
+    "streaming/slate/loop.py",
+    "streaming/shelf.py",
+    "streaming/store_ledger.py",
 )
 
 OWNERS = {
@@ -77,6 +97,8 @@ OWNERS = {
     "typer": ("streaming/cli",),
     "rich": ("streaming/cli",),
     "prometheus_client": ("streaming/server/",),
+    "argon2": ("streaming/auth/publish_keys.py",),
+    "jwt": ("streaming/auth/",),
 }
 
 LOOP_PROCESS = ("streaming.app", "streaming.path_registry", "streaming.origin")

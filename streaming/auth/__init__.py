@@ -1,0 +1,1 @@
+"""Who may publish, view and command."""
