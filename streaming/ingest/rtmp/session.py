@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
+import struct
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,14 +39,12 @@ logger = logging.getLogger(__name__)
 DOOR_TIMEOUT_S = 10.0
 """For the door's answer, which may ask a web hook; encoders wait 10 to 30 s for Publish.Start."""
 
-READ_BYTES = 96 * 1024
-"""Of one read: more than a usual publisher sends between two ticks, under malloc's limit for
-memory that is mapped for each use."""
-
-MAX_READS = 8
+MAX_READ_BYTES = 768 * 1024
 """Of one publisher at a tick: 200 Mb/s, twice what is allowed in the long run."""
 
 _BITRATE_WINDOW_S = 1.0
+_SIZE = struct.Struct("i")
+_NO_BYTES = bytes(_SIZE.size)
 _INTERNAL = "internal error of the server"
 
 
@@ -134,24 +135,20 @@ class RtmpSession(asyncio.Protocol):
         descriptor, started = self._descriptor, time.monotonic()
         if descriptor is None:
             return
-        size_bytes = 0
         try:
-            for _ in range(MAX_READS):
-                data = os.read(descriptor, READ_BYTES)
-                if data:
-                    size_bytes += len(data)
-                    self._take_bytes(data)
-                if self._connection.state is not State.PUBLISHING or not data:
-                    self._return_to_loop()  # which finds out by itself that the peer has gone
-                    return
-                if len(data) < READ_BYTES:
-                    break
+            data = os.read(descriptor, _waiting_bytes(descriptor))
         except BlockingIOError:
-            pass
+            self._rest(started, 0)
+            return
         except OSError:
             self._return_to_loop()
             return
-        self._rest(started, size_bytes)
+        if data:
+            self._take_bytes(data)
+        if self._connection.state is State.PUBLISHING and data:
+            self._rest(started, len(data))
+        else:
+            self._return_to_loop()  # which finds out by itself that the peer has gone
 
     def _rest(self, started: float, size_bytes: int) -> None:
         publication = self._publication
@@ -380,6 +377,15 @@ class RtmpSession(asyncio.Protocol):
         self._bitrate = round(self._window_bytes * 8 / (now - self._window_start))
         self._window_start = now
         self._window_bytes = 0
+
+
+def _waiting_bytes(descriptor: int) -> int:
+    """How much to read: what has come, so that frames are not cut for want of room in a buffer.
+
+    One that is too large costs more than asking: what is given back of it is mapped each time.
+    """
+    waiting: int = _SIZE.unpack(fcntl.ioctl(descriptor, termios.FIONREAD, _NO_BYTES))[0]
+    return min(max(waiting, 1), MAX_READ_BYTES)
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int]:
