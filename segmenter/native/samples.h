@@ -38,6 +38,9 @@ int taking_init(void);
    them; its other fields are zero. */
 Sample *sample_new(PyObject *track, PyObject *owner, Py_ssize_t start, Py_ssize_t size);
 
+/* Its payload, uncopied: bytes or a view of them; a new reference. */
+PyObject *sample_payload(Sample *sample);
+
 /* A borrowed sample, or NULL without an exception where `list[index]` is none of ours. */
 static inline Sample *
 sample_at(PyObject *list, Py_ssize_t index)
@@ -48,6 +51,7 @@ sample_at(PyObject *list, Py_ssize_t index)
 
 PyObject *place_run(PyObject *module, PyObject *args);
 PyObject *take_run(PyObject *module, PyObject *args);
+PyObject *write_run(PyObject *module, PyObject *args);
 
 /* Attributes of the Python objects whose state the runs advance. Those that read give 1, 0 where
    the value is none of ours (too large, None), and -1 with an exception. */
