@@ -110,7 +110,7 @@ class Origin:
 
     def handle_timer(self, now_utc: float) -> None:
         """Lets segments expire, and late renditions no longer be waited for."""
-        self._publish(self._presentation.handle_timer(now_utc), now_utc)
+        self._publish(self._presentation.handle_timer(now_utc), now_utc, is_timer=True)
 
     def end(self, now_utc: float) -> None:
         """Players are told that nothing follows."""
@@ -193,12 +193,12 @@ class Origin:
 
     # -- what happened goes to the shelf -----------------------------------------------------
 
-    def _publish(self, events: list[Event], now_utc: float) -> None:
+    def _publish(self, events: list[Event], now_utc: float, *, is_timer: bool = False) -> None:
         for event in events:
             self._shelve(event, now_utc)
         if self._journal is not None and events:
             self._keep(self._journal, events, now_utc)
-        self._texts.publish(now_utc)
+        self._texts.publish(now_utc, is_timer=is_timer)
 
     def _keep(self, journal: PathJournal, events: list[Event], now_utc: float) -> None:
         """To disk, before any playlist says so."""

@@ -117,13 +117,17 @@ class PathTexts:
 
     # -- what is said ------------------------------------------------------------------------
 
-    def publish(self, now_utc: float) -> None:
-        """Puts on the shelf what has changed."""
+    def publish(self, now_utc: float, *, is_timer: bool = False) -> None:
+        """Puts on the shelf what has changed.
+
+        What lists all renditions waits until those that were finished within a timer's interval
+        are level: sound is finished some frames after its pictures.
+        """
         if self._periods_changed and self._is_low_latency and self.is_listed:
             self._periods_changed = False
             self._render_low_latency_mpd(now_utc)
         if not self.is_resting:
-            self._render_due(now_utc)
+            self._render_due(now_utc, waits=not is_timer)
 
     def rest(self) -> None:
         """Nobody watches: the rest is put into words when it is asked for.
@@ -138,16 +142,24 @@ class PathTexts:
         """Somebody watches, or is about to: all texts as of now, and from now on at each change."""
         if self.is_resting:
             self.is_resting = False
-            self._render_due(now_utc)
+            self._render_due(now_utc, waits=False)
             self._feed.wake(self._path)
 
-    def _render_due(self, now_utc: float) -> None:
+    def _render_due(self, now_utc: float, *, waits: bool) -> None:
         """What has changed since the last time, once for everybody."""
         if self._changed:
             self._render()
+        if waits and self.is_listed and not self._is_level():
+            return
         if self._indexes_changed or (self._first_media_utc and not self.is_listed):
             self._indexes_changed = False
             self._render_indexes(now_utc)
+
+    def _is_level(self) -> bool:
+        """Whether all renditions have come as far; at the end they never will."""
+        presentation = self._presentation
+        listed = [r.segments[-1].msn for r in presentation.renditions.values() if r.segments]
+        return presentation.is_ended or len(set(listed)) < 2
 
     def _render(self) -> None:
         """Renders the playlists of the renditions that changed."""

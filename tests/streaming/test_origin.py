@@ -122,6 +122,27 @@ def said(scene: Scene) -> dict[str, list[bytes]]:
     return {url: [momentary.sub(b"", body) for body in each] for url, each in versions.items()}
 
 
+def test_what_lists_all_renditions_waits_until_they_are_level() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE, AUDIO], (), scene.now)
+    scene.push(video(seconds=3), audio(seconds=3))
+    listed = scene.feed.bodies("/live/a/manifest.mpd")
+    scene.push(video(at=3, seconds=6), audio(at=3, seconds=6))
+    assert len(scene.feed.bodies("/live/a/manifest.mpd")) == len(listed) + 3
+
+
+def test_who_lags_behind_is_not_waited_for() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE, AUDIO], (), scene.now)
+    scene.push(video(seconds=3), audio(seconds=3))
+    before = scene.feed.bodies("/live/a/manifest.mpd")[-1]
+    scene.push(video(at=3, seconds=2))
+    assert scene.feed.bodies("/live/a/manifest.mpd")[-1] == before
+    scene.origin.handle_timer(scene.now)
+    after = scene.feed.bodies("/live/a/manifest.mpd")[-1]
+    assert after.count(b"<S ") == before.count(b"<S ") + 1
+
+
 def test_nothing_is_rendered_while_nobody_watches() -> None:
     rested, awake = at_rest(10)
     for scene in (rested, awake):
