@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from segmenter.window_records import Record
@@ -108,7 +109,7 @@ class JournalThread:
     def __init__(self, store: int) -> None:
         self._store = store
         self._jobs: deque[tuple[float, Callable[[], None]]] = deque()
-        self._wake = threading.Semaphore(0)
+        self._wake: SimpleQueue[None] = SimpleQueue()  # a semaphore in C
         self._is_closing = False
         self._written_bytes = 0
         self._failures = 0
@@ -142,7 +143,7 @@ class JournalThread:
     def close(self) -> None:
         """Waits for the disk a little, then leaves it behind."""
         self._is_closing = True
-        self._wake.release()
+        self._wake.put(None)
         self._thread.join(CLOSE_WAIT_S)
         if self._thread.is_alive():
             logger.warning("live state: the disk is too slow, %d jobs left", len(self._jobs))
@@ -153,11 +154,11 @@ class JournalThread:
 
     def _give(self, job: Callable[[], None]) -> None:
         self._jobs.append((time.monotonic(), job))
-        self._wake.release()
+        self._wake.put(None)
 
     def _run(self) -> None:
         while True:
-            self._wake.acquire()
+            self._wake.get()
             if not self._jobs:
                 if self._is_closing:
                     os.close(self._store)
