@@ -73,9 +73,9 @@ class PeerRoom:
                 self.fanout.write(ring, payloads, stamp, sample.is_sync, media_utc_s)
             turn += 1
 
-    async def wait_for(self, is_so: Callable[[], bool]) -> None:
-        """Until it is so, for five seconds at most."""
-        async with asyncio.timeout(5):
+    async def wait_for(self, is_so: Callable[[], bool], *, seconds: float = 5.0) -> None:
+        """Until it is so, for so long at most."""
+        async with asyncio.timeout(seconds):
             while not is_so():
                 self.changed.clear()
                 await self.changed.wait()
