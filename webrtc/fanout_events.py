@@ -76,6 +76,9 @@ class ViewerSummary:
     """How much longer packets were under way at the end of that time than in the best of late."""
     delay_slope: float
     """Seconds by which that delay grows in a second."""
+    burst_bitrate: int
+    """Bits per second at which packets that had left together arrived, the newest counting most: as
+    much as the narrowest link on the way carries, however little is sent. 0: there were none."""
     send_failures: int
     """Datagrams that the system refused to send, in its whole life."""
 

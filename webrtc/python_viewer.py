@@ -120,7 +120,7 @@ class PythonViewer:
     def summary(self, now_s: float) -> ViewerSummary:
         """Of the time since the last one."""
         self.summary_s = now_s + SUMMARY_INTERVAL_S
-        reported_s, packets, loss, bitrate, queue_s, slope = self._arrivals.summary()
+        reported_s, packets, loss, bitrate, queue_s, slope, burst = self._arrivals.summary()
         return ViewerSummary(
             viewer=self.number,
             last_seen_s=self.last_seen_s,
@@ -134,6 +134,7 @@ class PythonViewer:
             received_bitrate=bitrate,
             queue_delay_s=queue_s,
             delay_slope=slope,
+            burst_bitrate=burst,
             send_failures=self.send_failures,
         )
 

@@ -15,6 +15,17 @@ BASELINE_S: Final = 10.0
 """For how long the least delay counts: it is the best of this and the span before, so that clocks
 that drift apart by 100 ppm put 2 ms on the queue at most."""
 
+BURST_GAP_US: Final = 3_500
+"""Packets that leave within this of each other are of one burst: the pace of 50 Mb/s puts 3.1 ms
+between chunks."""
+BURST_PACKETS: Final = 6
+"""At least so many arrive of a burst that counts: a key frame of 7 kB is one. A router that lets
+3 kB pass at once is seen half as fast again as it is."""
+BURST_MOST_PACKETS: Final = 64
+"""Of one burst: a joiner's is several."""
+BURST_MEMORY: Final = 0.5
+"""What the bursts before a burst count for."""
+
 _TICK_US: Final = 250
 _WRAP: Final = 1 << 32
 
@@ -51,6 +62,38 @@ class SentPackets:
         return sent
 
 
+class Bursts:
+    """How fast packets that left together arrive."""
+
+    def __init__(self) -> None:
+        self._packets = self._bytes = self._began_us = self._arrived_us = 0
+        self._total_bytes = self._total_us = 0.0
+        self._is_new = False
+
+    def note(self, gap_us: int, arrival_us: int, size_bytes: int) -> None:
+        """A packet that left so long after the one before and came then."""
+        goes_on = 0 < self._packets < BURST_MOST_PACKETS and 0 <= gap_us <= BURST_GAP_US
+        if goes_on:
+            self._packets += 1
+            self._bytes += size_bytes
+        else:
+            self._end()
+            self._packets, self._bytes, self._began_us = 1, 0, arrival_us
+        self._arrived_us = arrival_us
+
+    def _end(self) -> None:
+        if self._packets >= BURST_PACKETS:
+            span_us = max(self._arrived_us - self._began_us, _TICK_US)
+            self._total_bytes = self._total_bytes * BURST_MEMORY + self._bytes
+            self._total_us = self._total_us * BURST_MEMORY + span_us
+            self._is_new = True
+
+    def bitrate(self) -> int:
+        """Bits per second; 0 when there was no burst since last asked."""
+        is_new, self._is_new = self._is_new, False
+        return int(self._total_bytes * 8e6 / self._total_us) if is_new else 0
+
+
 class ArrivalStatistics:
     """Delay and loss by transport-wide feedback, since they were last asked for."""
 
@@ -68,6 +111,7 @@ class ArrivalStatistics:
         self._sums = [0.0, 0.0, 0.0, 0.0]
         """Of 1, time, delay and time squared over the packets received, for the slope."""
         self._products_s = 0.0
+        self._bursts = Bursts()
 
     def _clear(self) -> None:
         self.packets = self.lost = self.bytes = 0
@@ -87,13 +131,15 @@ class ArrivalStatistics:
                 self.lost += 1
             else:
                 self.bytes += packet.size_bytes
-                self._note(ticks, packet.time_us, now_s)
+                self._note(ticks, packet.time_us, packet.size_bytes, now_s)
 
-    def _note(self, ticks: int, sent_us: int, now_s: float) -> None:
+    def _note(self, ticks: int, sent_us: int, size_bytes: int, now_s: float) -> None:
         if self._newest_ticks is None or self._sent_us is None:
             self._newest_ticks, self._sent_us, self._baseline_s = ticks, sent_us, now_s
         self._arrival_us += _signed(ticks - self._newest_ticks) * _TICK_US
-        self._sent_total_us += _signed(sent_us - self._sent_us)
+        gap_us = _signed(sent_us - self._sent_us)
+        self._sent_total_us += gap_us
+        self._bursts.note(gap_us, self._arrival_us, size_bytes)
         self._newest_ticks, self._sent_us = ticks, sent_us
         self._delay_us = self._arrival_us - self._sent_total_us
         if now_s - self._baseline_s > BASELINE_S:
@@ -108,8 +154,9 @@ class ArrivalStatistics:
             self._sums[index] += value
         self._products_s += time_s * delay_s
 
-    def summary(self) -> tuple[float, int, float, int, float, float]:
-        """Seconds, packets, loss, bits per second, queueing delay and its slope; then from 0."""
+    def summary(self) -> tuple[float, int, float, int, float, float, int]:
+        """Seconds, packets, loss, bits per second, queueing delay, its slope, bits per second of
+        bursts; then from 0."""
         count, times, delays, squares = self._sums
         span_s = (self._arrival_us - self._first_us) / 1e6 if count else 0.0
         spread = count * squares - times * times
@@ -117,7 +164,8 @@ class ArrivalStatistics:
         queue_s = (self._delay_us - min(self._least_us)) / 1e6 if count else 0.0
         loss = self.lost / self.packets if self.packets else 0.0
         bitrate = int(self.bytes * 8 / span_s) if span_s > 0.0 else 0
-        result = (max(span_s, 0.0), self.packets, loss, bitrate, queue_s, slope)
+        burst = self._bursts.bitrate()
+        result = (max(span_s, 0.0), self.packets, loss, bitrate, queue_s, slope, burst)
         self._clear()
         return result
 

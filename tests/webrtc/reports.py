@@ -19,6 +19,7 @@ _QUIET: dict[str, Any] = {
     "received_bitrate": 0,
     "queue_delay_s": 0.0,
     "delay_slope": 0.0,
+    "burst_bitrate": 0,
     "send_failures": 0,
 }
 

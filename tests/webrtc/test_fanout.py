@@ -513,6 +513,39 @@ def test_transport_wide_feedback_becomes_loss_delay_and_bitrate(stage: Stage) ->
     assert summary.delay_slope == pytest.approx(1 / 11, rel=0.01)
 
 
+def test_packets_that_left_together_tell_what_the_way_carries(stage: Stage) -> None:
+    viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
+    stage.fanout.play(viewer.number, "video", ring)
+    stage.step()
+    for number in range(3):
+        stage.write_frame(ring, number, [1000] * 8, is_key=number == 0)
+        stage.step(FRAME_S)
+    # each frame leaves at once; its packets come 4 ms apart: 2 Mb/s
+    times = [133 * frame + 16 * place for frame in range(3) for place in range(8)]
+    stage.send(viewer, viewer.seal(arrivals(0, list(times))))
+    stage.now_s += 1.0
+    (summary,) = stage.fanout.poll(now_s=stage.now_s)
+    assert isinstance(summary, ViewerSummary)
+    assert summary.burst_bitrate == pytest.approx(2_000_000, rel=0.1)
+    stage.now_s += 1.0
+    (later,) = stage.fanout.poll(now_s=stage.now_s)
+    assert isinstance(later, ViewerSummary)
+    assert later.burst_bitrate == 0, "nothing new"
+
+
+def test_single_packets_tell_nothing_of_what_the_way_carries(stage: Stage) -> None:
+    viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
+    stage.fanout.play(viewer.number, "video", ring)
+    stage.step()
+    for number in range(20):
+        stage.write_frame(ring, number, [1000], is_key=number == 0)
+        stage.step(FRAME_S)
+    stage.send(viewer, viewer.seal(arrivals(0, [133 * number for number in range(20)])))
+    (summary,) = stage.fanout.poll(now_s=stage.now_s + 1.0)
+    assert isinstance(summary, ViewerSummary)
+    assert summary.burst_bitrate == 0
+
+
 def test_a_removed_viewer_is_sent_and_told_nothing(stage: Stage) -> None:
     viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
     stage.fanout.play(viewer.number, "video", ring)

@@ -3,7 +3,9 @@
 
 #include "fanout.h"
 
-enum { TICK_US = 250 };
+enum { TICK_US = 250, BURST_GAP_US = 3500, BURST_PACKETS = 6, BURST_MOST_PACKETS = 64 };
+
+static const double BURST_MEMORY = 0.5;
 
 uint16_t
 sent_note(Viewer *viewer, double now_s, size_t size)
@@ -17,7 +19,36 @@ sent_note(Viewer *viewer, double now_s, size_t size)
 }
 
 static void
-note(Arrivals *arrivals, uint32_t ticks, uint32_t sent_us, double now_s)
+burst_end(Arrivals *arrivals)
+{
+    if (arrivals->burst.packets >= BURST_PACKETS) {
+        int64_t span_us = arrivals->burst.arrived_us - arrivals->burst.began_us;
+        span_us = span_us < TICK_US ? TICK_US : span_us;
+        arrivals->burst.total_bytes =
+            arrivals->burst.total_bytes * BURST_MEMORY + (double)arrivals->burst.bytes;
+        arrivals->burst.total_us = arrivals->burst.total_us * BURST_MEMORY + (double)span_us;
+        arrivals->burst.is_new = true;
+    }
+}
+
+static void
+burst_note(Arrivals *arrivals, int32_t gap_us, size_t size)
+{
+    uint32_t packets = arrivals->burst.packets;
+    if (packets > 0 && packets < BURST_MOST_PACKETS && gap_us >= 0 && gap_us <= BURST_GAP_US) {
+        arrivals->burst.packets++;
+        arrivals->burst.bytes += size;
+    } else {
+        burst_end(arrivals);
+        arrivals->burst.packets = 1;
+        arrivals->burst.bytes = 0;
+        arrivals->burst.began_us = arrivals->arrival_us;
+    }
+    arrivals->burst.arrived_us = arrivals->arrival_us;
+}
+
+static void
+note(Arrivals *arrivals, uint32_t ticks, uint32_t sent_us, size_t size, double now_s)
 {
     if (!arrivals->has_begun) {
         arrivals->has_begun = true;
@@ -27,7 +58,9 @@ note(Arrivals *arrivals, uint32_t ticks, uint32_t sent_us, double now_s)
         arrivals->least_us[0] = arrivals->least_us[1] = INT64_C(1) << 62;
     }
     arrivals->arrival_us += (int64_t)(int32_t)(ticks - arrivals->newest_ticks) * TICK_US;
-    arrivals->sent_total_us += (int32_t)(sent_us - arrivals->sent_us);
+    int32_t gap_us = (int32_t)(sent_us - arrivals->sent_us);
+    arrivals->sent_total_us += gap_us;
+    burst_note(arrivals, gap_us, size);
     arrivals->newest_ticks = ticks;
     arrivals->sent_us = sent_us;
     arrivals->delay_us = arrivals->arrival_us - arrivals->sent_total_us;
@@ -72,7 +105,7 @@ take_one(Viewer *viewer, Sent *sent, uint16_t sequence, bool has_come, uint32_t 
     atomic_compare_exchange_strong_explicit(place, &packed, 0, memory_order_relaxed,
                                             memory_order_relaxed);
     viewer->arrivals.bytes += size;
-    note(&viewer->arrivals, ticks, (uint32_t)packed, now_s);
+    note(&viewer->arrivals, ticks, (uint32_t)packed, size, now_s);
 }
 
 /* Status symbols of a run (3.1.3) or a vector (3.1.4): 0 lost, 1 and 2 bytes of delta. */
@@ -153,6 +186,11 @@ arrivals_summary(Arrivals *arrivals)
     }
     summary.reported_s = fmax(span_s, 0.0);
     summary.bitrate = span_s > 0.0 ? (uint64_t)((double)arrivals->bytes * 8.0 / span_s) : 0;
+    if (arrivals->burst.is_new) {
+        arrivals->burst.is_new = false;
+        summary.burst_bitrate =
+            (uint64_t)(arrivals->burst.total_bytes * 8e6 / arrivals->burst.total_us);
+    }
     arrivals->packets = arrivals->lost = arrivals->bytes = 0;
     arrivals->first_us = arrivals->first_delay_us = 0;
     memset(arrivals->sums, 0, sizeof arrivals->sums);

@@ -184,6 +184,13 @@ typedef struct {
     uint64_t packets, lost, bytes;
     int64_t first_us, first_delay_us;
     double sums[4], products_s;
+    struct {
+        uint32_t packets;
+        uint64_t bytes;
+        int64_t began_us, arrived_us;
+        double total_bytes, total_us;
+        bool is_new;
+    } burst;
 } Arrivals;
 
 enum { AT_ONCE = 32 }; /* datagrams of one recvmmsg */
@@ -375,7 +382,7 @@ uint64_t ntp_of(double utc_s);
 void arrivals_take(Viewer *viewer, const uint8_t *body, size_t size, double now_s);
 typedef struct {
     double reported_s, loss, queue_s, slope;
-    uint64_t packets, bitrate;
+    uint64_t packets, bitrate, burst_bitrate;
 } ArrivalSummary;
 ArrivalSummary arrivals_summary(Arrivals *arrivals);
 uint16_t sent_note(Viewer *viewer, double now_s, size_t size);

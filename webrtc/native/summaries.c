@@ -86,14 +86,14 @@ summary_object(Fanout *fanout, const Told *told)
 {
     const ArrivalSummary *arrivals = &told->arrivals;
     return make(fanout, TYPE_SUMMARY,
-                Py_BuildValue("(KdNNdKdKdKddK)", (unsigned long long)told->viewer->id,
+                Py_BuildValue("(KdNNdKdKdKddKK)", (unsigned long long)told->viewer->id,
                               told->last_seen_s, stream_object(fanout, told, VIDEO),
                               stream_object(fanout, told, AUDIO),
                               atomic_load(&told->viewer->rtt_s),
                               (unsigned long long)told->remb_bitrate, arrivals->reported_s,
                               (unsigned long long)arrivals->packets, arrivals->loss,
                               (unsigned long long)arrivals->bitrate, arrivals->queue_s,
-                              arrivals->slope,
+                              arrivals->slope, (unsigned long long)arrivals->burst_bitrate,
                               (unsigned long long)atomic_load(&told->viewer->send_failures)));
 }
 
