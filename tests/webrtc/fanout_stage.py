@@ -122,8 +122,12 @@ class Viewer:
             if 192 <= datagram[1] <= 223:
                 self.reports.append(self._opens.unprotect_rtcp(datagram))
             else:
-                packets.append(read_packet(self._opens.unprotect(datagram)))
+                packets.append(self.open(datagram))
         return packets
+
+    def open(self, datagram: bytes) -> Packet:
+        """One RTP packet as libsrtp opens it."""
+        return read_packet(self._opens.unprotect(datagram))
 
     def seal(self, compound: bytes) -> bytes:
         return self._seals.protect_rtcp(compound)

@@ -26,7 +26,9 @@ enum {
     MAX_DATAGRAMS = 256,
     CHUNK_PACKETS = 16,
     RUNS_KEPT = 8,
-    RESEND_RATE = 500,
+    RESEND_GAIN = 3,
+    RESEND_COST = 10,
+    RESEND_MOST = 250 * RESEND_COST,
     RESENT_KEPT = 128,
     HISTORY_PACKETS = 1024,
     MAX_STATUSES = HISTORY_PACKETS,
@@ -153,7 +155,8 @@ typedef struct Stream {
     Ring *ring, *pending;
     uint64_t cursor, index, rtx_index;
     bool waits_for_key, has_last, is_ready, is_failed;
-    double wait_until_s, since_s, wake_s, next_send_s, report_s, tokens, tokens_s;
+    double wait_until_s, since_s, wake_s, next_send_s, report_s;
+    int tokens;
     uint32_t last_timestamp, last_clock_rate;
     double last_media_utc_s, last_written_s;
     Run runs[RUNS_KEPT];

@@ -75,6 +75,8 @@ send_next(Stream *stream, Batch *batch, const Unit *unit, double now_s, double n
     batch_add(batch, stream->viewer, stream, whole);
     stream->index++;
     stream->cursor++;
+    stream->tokens = stream->tokens + RESEND_GAIN < RESEND_MOST ? stream->tokens + RESEND_GAIN
+                                                                : RESEND_MOST;
     add(&stream->packets, 1);
     add(&stream->bytes, size);
     return whole;
@@ -143,6 +145,10 @@ find_sent(Stream *stream, uint64_t index, uint32_t *place)
     for (int at = 0; at < stream->run_count; at++) {
         Run *run = &stream->runs[(stream->newest_run - at + RUNS_KEPT) % RUNS_KEPT];
         if (index >= run->first_index && index < run->first_index + run->count) {
+            bool is_of_before = stream->ring != NULL && run->ring != stream->ring;
+            if (is_of_before && stream->tokens < RESEND_MOST / 2) {
+                return NULL;
+            }
             uint64_t packet = run->first_packet + (index - run->first_index);
             Unit *unit = ring_unit_at(run->ring, packet);
             if (unit != NULL) {
@@ -184,7 +190,7 @@ resend_one(Stream *stream, Batch *batch, uint16_t sequence, double now_s, double
     uint32_t place = 0;
     uint64_t last = stream->index - 1, behind = (uint16_t)((uint16_t)last - sequence);
     uint64_t index = last - behind;
-    if (stream->tokens < 1.0 || stream->index == 0 || behind > last) {
+    if (stream->tokens < RESEND_COST || stream->index == 0 || behind > last) {
         return false;
     }
     size_t slot = index % RESENT_KEPT;
@@ -197,7 +203,7 @@ resend_one(Stream *stream, Batch *batch, uint16_t sequence, double now_s, double
     }
     bool is_sent = repeat(stream, batch, unit, place, index, now_s, now_utc);
     if (is_sent) {
-        stream->tokens -= 1.0;
+        stream->tokens -= RESEND_COST;
         stream->resent[slot].index = index;
         stream->resent[slot].sent_s = now_s;
     }
@@ -211,8 +217,6 @@ stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count
 {
     double pause_s = fmax(atomic_load(&stream->viewer->rtt_s), RESEND_LEAST_S);
     uint64_t resent = 0;
-    stream->tokens = fmin(stream->tokens + (now_s - stream->tokens_s) * RESEND_RATE, RESEND_RATE);
-    stream->tokens_s = now_s;
     batch_end_run(batch);
     for (int at = 0; at < count; at++) {
         resent += resend_one(stream, batch, sequences[at], now_s, now_utc, pause_s);

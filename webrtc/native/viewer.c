@@ -245,7 +245,7 @@ read_stream(Viewer *viewer, int kind, PyObject *settings)
     stream->rtx_index = rtx_first;
     stream->timestamp_offset = (uint32_t)offset;
     stream->wake_s = stream->wait_until_s = INFINITY;
-    stream->tokens = RESEND_RATE;
+    stream->tokens = RESEND_MOST;
     stream->newest_run = -1;
     for (int at = 0; at < RESENT_KEPT; at++) {
         stream->resent[at].sent_s = -INFINITY;
