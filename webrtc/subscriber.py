@@ -142,13 +142,12 @@ class Subscriber:
         self.summary = summary
         self._agent.see(summary.last_seen_s)
         suited = [each for each in self._suited.get("video", ()) if each.ring is not None]
-        estimate = self._estimate.update(summary)
+        bandwidth = self._estimate.update(summary)
         current = self.playing.get("video")
-        if self._chosen is not None or current not in suited or len(suited) < 2:
+        if bandwidth is None or self._chosen is not None or current not in suited:
             return
-        loss = summary.video.loss if summary.video is not None else 0.0
         bitrates = [each.bitrate for each in suited]
-        index = self._choice.choose(bitrates, suited.index(current), estimate, loss, now)
+        index = self._choice.choose(bitrates, suited.index(current), bandwidth, now)
         self._switch("video", suited[index])
 
     def _keep_or_replace(self, kind: Kind, suited: list[Rendition]) -> None:

@@ -28,10 +28,10 @@ from webrtc.viewer_settings import MAX_MID_BYTES, Kind, StreamSettings
 
 _KINDS: dict[str, Kind] = {"video": "video", "audio": "audio"}
 
-_ESTIMATIONS = (REMB, TRANSPORT_WIDE)
-"""A viewer's REMB costs a fifth of its transport-wide reports and is enough to choose a rendition.
-Sound goes along with the picture: Chromium offers transport-cc alone for it, and would report
-packet by packet."""
+_ESTIMATIONS = (TRANSPORT_WIDE, REMB)
+"""A viewer's REMB would cost a fifth of its transport-wide reports, which the fan-out reads in a
+microsecond each; but it never says more than 1.5 times what is sent, and begins near 300 kb/s.
+Sound goes along with the picture, so that all packets of a viewer are counted as one stream."""
 
 _MAX_FMTP_CHARACTERS = 512
 

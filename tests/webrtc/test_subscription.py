@@ -107,15 +107,16 @@ def test_what_no_codec_is_known_for_is_rejected() -> None:
     assert answers[2].direction == REJECTED
 
 
-def test_bandwidth_is_told_by_remb_where_both_ways_are_offered() -> None:
+def test_bandwidth_is_told_by_transport_wide_feedback_and_else_by_remb() -> None:
     (video, audio), plans = answer(WHEP, SOURCE, OPUS)
-    assert audio.feedback == ()
-    assert video.feedback == ("nack", "nack pli", "ccm fir", "goog-remb")
+    assert (video.feedback[-1], audio.feedback) == ("transport-cc", ("transport-cc",))
+    assert video.feedback == ("nack", "nack pli", "ccm fir", "transport-cc")
+    assert all(plan.settings.transport_cc_extension for plan in plans)
+    assert not any(plan.settings.abs_send_time_extension for plan in plans)
+    (video, audio), plans = answer(WHEP.replace("transport-cc", "x-cc"), SOURCE, OPUS)
+    assert (video.feedback[-1], audio.feedback) == ("goog-remb", ())
     assert plans[0].settings.abs_send_time_extension
     assert not plans[0].settings.transport_cc_extension
-    (video, audio), plans = answer(WHEP.replace("goog-remb", "x-remb"), SOURCE, OPUS)
-    assert (video.feedback[-1], audio.feedback) == ("transport-cc", ("transport-cc",))
-    assert plans[0].settings.transport_cc_extension
 
 
 def test_without_rtx_there_is_no_rtx() -> None:
