@@ -85,7 +85,7 @@ class Rendition:
         self._peak = 0
         self._measured_init = ""
         self._bitrates = Bitrates(0, 0)
-        self._lost_msn = -1
+        self._lost_msn = self._lost_index = -1
 
     def restore(self, saved: SavedRendition, now_utc: float) -> None:
         """List again what ``saved`` listed; to be called before anything is added.
@@ -180,8 +180,7 @@ class Rendition:
 
     def add_part(self, part: Part) -> None:
         """A part of the segment in progress is complete."""
-        if part.msn != self._lost_msn:
-            self.open_parts.append(part)
+        self.open_parts.append(self._as_kept(part))
 
     def add(self, segment: Segment, now_utc: float) -> None:
         """List a finished segment, and remove from the head what the window no longer holds.
@@ -194,7 +193,7 @@ class Rendition:
             raise UsageError(f"segment {segment.msn} after {self._segments[-1].msn}")
         self._close()
         if segment.msn == self._lost_msn:
-            segment = _as_gap(segment)
+            segment = self._as_gap(segment)
         if not segment.is_gap and segment.init.name != self._measured_init:
             self._measured_init, self._peak = segment.init.name, 0
         self._segments.append(segment)
@@ -211,20 +210,36 @@ class Rendition:
     def lose(self, part: Part) -> None:
         """A part could not be kept, and no later one of its segment will be: it becomes a gap.
 
-        To be told before the playlist is rendered that would list it.
+        To be told before the playlist is rendered that would list it. The parts before it stay.
         """
-        self._lost_msn = part.msn
-        self.open_parts = [
-            each for each in self.open_parts if each.msn != part.msn or each.index < part.index
-        ]
+        self._lost_msn, self._lost_index = part.msn, part.index
+        self.open_parts = [self._as_kept(each) for each in self.open_parts]
         for index in range(-1, -1 - len(self._segments), -1):
             segment = self._segments[index]
             if segment.msn == part.msn and not segment.is_gap:
-                self._segments[index] = _as_gap(segment)
+                self._segments[index] = self._as_gap(segment)
                 self._window_bytes -= segment.size_bytes
             if segment.msn <= part.msn:
                 break
         self._bitrates = self._measure()
+
+    def _as_kept(self, part: Part) -> Part:
+        """A part that was lost, or follows one, is not there (GAP=YES)."""
+        if part.msn != self._lost_msn or part.index < self._lost_index or part.is_gap:
+            return part
+        return dataclasses.replace(
+            part, size_bytes=0, sample_count=0, is_independent=False, is_gap=True
+        )
+
+    def _as_gap(self, segment: Segment) -> Segment:
+        return dataclasses.replace(
+            segment,
+            size_bytes=0,
+            sample_count=0,
+            is_independent=True,
+            is_gap=True,
+            parts=tuple(map(self._as_kept, segment.parts)),
+        )
 
     def end(self) -> None:
         """Nothing will be added or removed any more (EXT-X-ENDLIST)."""
@@ -284,8 +299,9 @@ class Rendition:
         """By what the track announces, else by the parts, which begin with a key frame."""
         average = self.track.bitrate
         if not average and self.open_parts:
-            ticks = sum(part.duration for part in self.open_parts)
-            bits = 8 * sum(part.size_bytes for part in self.open_parts)
+            there = [part for part in self.open_parts if not part.is_gap]
+            ticks = sum(part.duration for part in there) or 1
+            bits = 8 * sum(part.size_bytes for part in there)
             average = bits * self.track.timescale // ticks
         return Bitrates(average * 5 // 4, average)
 
@@ -336,9 +352,3 @@ class Rendition:
             if run_s >= 0.5 * self.target_duration:
                 peak = max(peak, round(bits / run_s))
         return peak
-
-
-def _as_gap(segment: Segment) -> Segment:
-    return dataclasses.replace(
-        segment, size_bytes=0, sample_count=0, is_independent=True, is_gap=True, parts=()
-    )

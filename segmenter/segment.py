@@ -54,6 +54,8 @@ class Part:
     """Starts with a sync sample (INDEPENDENT=YES)."""
     captured_utc: float = 0.0
     """Capture time of its last sample; 0 when unknown. With the moment it is served: latency."""
+    is_gap: bool = False
+    """There is none: the time has no media (GAP=YES). Without bytes, and never announced."""
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ class Segment:
     is_independent: bool
     is_gap: bool
     parts: tuple[Part, ...] = ()
-    """Empty for gaps and when parts are off."""
+    """Empty when parts are off, and for what has been a gap from its beginning on."""
 
     @property
     def name(self) -> str:

@@ -7,7 +7,9 @@ concatenation of its parts, so nothing is ever written twice.
 
 Parts keep to `segmenter.part_target` while frames are of one length. Where the rate changes a
 part may be under 85 %, for what comes cannot be known; and a frame longer than the target is a
-part of its own.
+part of its own. Where nothing came until the segment's end the last frame stands, so that no
+player runs dry, and for how long it stands beyond its part is told as parts that are not there
+(GAP=YES, RFC 8216bis 6.2.1).
 """
 
 from __future__ import annotations
@@ -139,6 +141,7 @@ class TrackSegmenter:
             self._samples = []
         elif end is None or self._is_jitter(end - self.end):
             end = self.end
+        self._miss_parts(boundary, max(end, self.end))
         segment = self._finish(boundary, self._start, max(end, self.end))
         self._start = None
         return [*events, SegmentReady(self._track.name, segment)]
@@ -158,6 +161,25 @@ class TrackSegmenter:
             is_gap=False,
             parts=tuple(self._parts),
         )
+
+    def _miss_parts(self, boundary: Boundary, end: int) -> None:
+        """What the parts so far do not cover until ``end`` is told as parts that are not there."""
+        parts = self._parts
+        while parts and parts[-1].start + parts[-1].duration < end:
+            start = parts[-1].start + parts[-1].duration
+            gap = Part(
+                msn=boundary.msn,
+                index=len(parts),
+                start=start,
+                duration=min(self._longest_part, end - start),
+                timescale=self._track.timescale,
+                offset_bytes=self._size_bytes,
+                size_bytes=0,
+                sample_count=0,
+                is_independent=False,
+                is_gap=True,
+            )
+            parts.append(gap)
 
     def _settle(self, end: int) -> list[Event]:
         """The last sample is known to end at ``end``: cut what makes a part."""
@@ -191,18 +213,24 @@ class TrackSegmenter:
         self._shortest_part = math.ceil(ticks * LEAST_OF_TARGET)
 
     def _emit_last(self, boundary: Boundary, samples: list[Sample], end: int) -> list[Event]:
-        """A last sample that lasts over a hole may be a part of its own."""
-        is_long = self._part_duration_s > 0 and end - samples[0].dts > self._longest_part
-        if not is_long or len(samples) == 1:
-            return self._emit(boundary, samples, end)
+        """A last sample that stands over a hole does so beyond the end of its part."""
         last = samples[-1]
+        frame_end = last.dts + self._assumed_duration()
+        if self._part_duration_s <= 0 or end - samples[0].dts <= self._longest_part:
+            return self._emit(boundary, samples, end)
+        listed = samples[0].dts + self._longest_part
+        if frame_end <= listed or len(samples) == 1:
+            return self._emit(boundary, samples, end, listed)
         return [
             *self._emit(boundary, samples[:-1], last.dts),
-            *self._emit(boundary, [last], end),
+            *self._emit(boundary, [last], end, min(end, last.dts + self._longest_part)),
         ]
 
-    def _emit(self, boundary: Boundary, samples: list[Sample], end: int) -> list[Event]:
-        """Write a fragment of ``samples``, which last until ``end``."""
+    def _emit(
+        self, boundary: Boundary, samples: list[Sample], end: int, listed_end: int | None = None
+    ) -> list[Event]:
+        """Write a fragment of ``samples``, which last until ``end``; its part ends there or
+        before."""
         first, last = samples[0], samples[-1]
         starts_segment = not self._part_count
         self._sequence_number += 1
@@ -219,7 +247,7 @@ class TrackSegmenter:
             msn=boundary.msn,
             index=self._part_count,
             start=first.dts,
-            duration=end - first.dts,
+            duration=(listed_end or end) - first.dts,
             timescale=self._track.timescale,
             offset_bytes=self._size_bytes,
             size_bytes=sum(map(len, pieces)),

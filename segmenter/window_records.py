@@ -129,8 +129,10 @@ class WindowRecorder:
                 rendition = self._presentation.renditions.get(name)
                 if rendition is None or not rendition.segments:  # of a former life
                     return []
-                listed = rendition.listed(segment.msn)
-                return [SegmentRecord(name, listed or segment, rendition.saved_state())]
+                kept = rendition.listed(segment.msn) or segment
+                if kept.is_gap:  # whatever parts of it are there go with this origin
+                    kept = dataclasses.replace(kept, parts=())
+                return [SegmentRecord(name, kept, rendition.saved_state())]
             case SegmentExpired(name, segment):
                 return [ExpiredRecord(name, segment.msn)]
         return []

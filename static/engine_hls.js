@@ -1,9 +1,12 @@
 // HLS through Media Source Extensions by hls.js.
 import Hls from "./vendor/hls.min.js";
 import { levelLabel, sourceUrl } from "./engine.js";
+import { patientLoader } from "./patient_loader.js";
 
 const MAX_MEDIA_RECOVERIES = 3;
 const MAX_TARGETS_BEHIND = 10; // target durations; further behind than that, it jumps to live
+const HELD_TARGETS = 3; // target durations that a server may hold a request (RFC 8216bis 6.2.5.2)
+const LONGEST_HOLD_MS = 30_000; // while the target duration is unknown
 const STALL_INCREASE_S = 0.2; // of the distance from live, after each stall: a part or so
 
 /** A server that restarts, or a proxy that has lost it, is asked again while the buffer plays on. */
@@ -47,6 +50,7 @@ export class HlsEngine {
       lowLatencyMode: this.wantsLowLatency,
       liveSyncOnStallIncrease: STALL_INCREASE_S,
       backBufferLength: 30,
+      pLoader: patientLoader(Hls.DefaultConfig.loader, () => this.#holdMs()),
       playlistLoadPolicy: patient(PLAYLIST_RETRIES),
       fragLoadPolicy: patient(MEDIA_RETRIES),
     }));
@@ -119,6 +123,11 @@ export class HlsEngine {
 
   ended() {
     return this.hls?.latestLevelDetails?.live === false;
+  }
+
+  #holdMs() {
+    const target = this.hls?.latestLevelDetails?.targetduration;
+    return target ? HELD_TARGETS * target * 1000 : LONGEST_HOLD_MS;
   }
 
   /** An origin that has forgotten its window starts higher: hls.js would guess where that is. */

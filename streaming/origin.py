@@ -154,6 +154,8 @@ class Origin:
         """Its media are served again; without media it becomes a gap."""
         offset = 0
         for part in fragments(segment):
+            if part.is_gap:
+                break  # only the last ones of a segment are
             if data is None:
                 self._lost[rendition] = part.msn
                 self._presentation.lose(rendition, part)

@@ -33,8 +33,10 @@ def map_line(init: InitSection) -> str:
 
 
 def part_line(part: Part) -> str:
-    """A part that can be downloaded."""
+    """A part that can be downloaded, or the word that there is none."""
     line = f'#EXT-X-PART:DURATION={part.duration / part.timescale:.6f},URI="{part.name}"'
+    if part.is_gap:
+        return f"{line},GAP=YES\n"
     return f"{line},INDEPENDENT=YES\n" if part.is_independent else f"{line}\n"
 
 

@@ -318,6 +318,8 @@ class MediaPlaylist:
             return part_name(self._last_msn + 1, 0)
         before, after = parts[-1].start, parts[-1].start + parts[-1].duration
         expected = opened.expected_end
+        if parts[-1].is_gap:  # so are all that follow in its segment
+            return part_name(opened.msn + 1, 0)
         if expected is not None and before < expected <= after:
             return part_name(opened.msn + 1, 0)
         return part_name(opened.msn, len(parts))

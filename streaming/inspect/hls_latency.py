@@ -168,7 +168,7 @@ def newest_of(playlist: Playlist) -> Newest | None:
     if last is None or last.is_gap:
         return None
     init = last.map_uri, last.map_range
-    if last.parts:
+    if last.parts and not last.parts[-1].is_gap:
         part = last.parts[-1]
         span = to_range(part.byte_range)
         return Newest(last.msn, len(last.parts) - 1, part.uri, span, utc, init)

@@ -139,4 +139,4 @@ def _describe(report: Report, playlist: Playlist) -> None:
         gap = " gap" if segment.is_gap else ""
         node = report.tree.add(f"{segment.msn} {segment.uri} {segment.duration_s:g} s{gap}")
         for part in segment.parts:
-            node.add(f"{part.uri} {part.duration_s:g} s")
+            node.add(f"{part.uri} {part.duration_s:g} s{' gap' if part.is_gap else ''}")

@@ -247,6 +247,7 @@ def _parts(message: SegmentMessage) -> tuple[Part, ...]:
                 part.sample_count,
                 part.is_independent,
                 part.captured_utc,
+                is_gap=not part.size_bytes,
             )
         )
         offset += part.size_bytes

@@ -53,4 +53,5 @@ def test_no_playlist_of_a_day_breaks_a_rule(capsys: pytest.CaptureFixture[str]) 
     for name in ("source", "audio"):
         assert day.followers[name].longest_wait_s < LONGEST_WAIT_S, name
     for watch in day.watches.values():
+        assert watch.odd_parts == [], "H12"
         assert watch.merged > 0.9 * day.counts["playlists"] / len(day.watches)

@@ -42,6 +42,7 @@ class ListedPart:
     uri: str
     duration: Decimal
     is_independent: bool
+    is_gap: bool = False
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,10 @@ class _Reading:
 @functools.lru_cache(_REMEMBERED)
 def _part(value: str) -> ListedPart:
     said = attributes(value)
-    assert said.keys() <= {"URI", "DURATION", "INDEPENDENT"}
-    assert said.get("INDEPENDENT", "YES") == "YES"
-    return ListedPart(said["URI"], Decimal(said["DURATION"]), "INDEPENDENT" in said)
+    assert said.keys() <= {"URI", "DURATION", "INDEPENDENT", "GAP"}
+    assert said.get("INDEPENDENT", "YES") == said.get("GAP", "YES") == "YES"
+    duration = Decimal(said["DURATION"])
+    return ListedPart(said["URI"], duration, "INDEPENDENT" in said, "GAP" in said)
 
 
 _MEDIA_LINE = re.compile(
@@ -323,13 +325,16 @@ def plain_text(data: bytes) -> str:
 
 
 def _odd_parts(parts: Sequence[ListedPart], target: Decimal) -> list[ListedPart]:
-    """H12, of a finished segment, whose last part may be short."""
+    """H12, of a finished segment, whose last part may be short, as may those around a gap."""
     least = LEAST_OF_TARGET * target - ROUNDING
-    last = len(parts) - 1
+    excused = {len(parts) - 1}
+    for index, part in enumerate(parts):
+        if part.is_gap:
+            excused |= {index - 1, index}
     return [
         part
         for index, part in enumerate(parts)
-        if part.duration > target or (part.duration < least and index < last)
+        if part.duration > target or (part.duration < least and index not in excused)
     ]
 
 
