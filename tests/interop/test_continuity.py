@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.mpd_watch import MpdWatch
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.segmenter.dash.judges import schema
 
 # A machine that does other things, too, may be late; a fault of ours shows every time.
 pytestmark = [
@@ -111,6 +113,24 @@ def test_a_killed_publisher_that_returns_costs_one_discontinuity_and_nothing_els
     breaks = {name: after[name].breaks for name in RENDITIONS}
     assert len(breaks["source"]) == 1
     assert breaks["90p"] == breaks["audio"] == breaks["source"]
+
+
+def test_every_manifest_is_valid_while_publishers_are_killed_and_come_back(
+    tmp_path: Path,
+) -> None:
+    schema()  # or skip before anything is started
+    with origin_process(tmp_path, CONFIG) as origin, MpdWatch(origin, "live/a") as watch:
+        for sizes in (3, 6):
+            publisher = push(origin)
+            for name in RENDITIONS:
+                origin.wait_segments("live/a", name, sizes)
+            publisher.kill()
+            publisher.wait()
+            origin.wait_path("live/a", "away")
+    assert watch.complaints == []
+    assert len(watch.versions["manifest.mpd"]) >= 10
+    assert len(watch.versions["low-latency.mpd"]) >= 2
+    assert watch.versions["manifest.mpd"][-1].count("<Period") == 2
 
 
 def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_path: Path) -> None:

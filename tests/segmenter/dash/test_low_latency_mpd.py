@@ -18,7 +18,7 @@ from segmenter.media import Sample
 from segmenter.presentation import PresentationSettings
 from segmenter.segment import Event
 from tests.conftest import Golden
-from tests.segmenter.dash.test_mpd import validate
+from tests.segmenter.dash.judges import HAS_XSD, broken_rules, validate
 from tests.segmenter.dash.watch import NAMESPACE, seconds
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, Stage, audio, renamed, video
 from tests.segmenter.test_presentation_properties import Scene, cuts, play, scenes
@@ -49,6 +49,8 @@ class MpdStage(WatchedStage):
         text = self.mpd.render(self.now)
         if not self.texts or text is not self.texts[-1]:
             self.texts.append(text)
+            if HAS_XSD:
+                validate(text)
             self._check(etree.fromstring(text.encode()))
         return events
 
@@ -117,6 +119,19 @@ def test_a_low_latency_manifest_is_the_golden_one_and_valid(golden: Golden) -> N
     stage = staged()
     golden("dash_low_latency.mpd", stage.texts[-1])
     validate(stage.texts[-1])
+
+
+UNKNOWN_PROFILE = "At least one unknown profile string found"
+"""The rules are older than the profile of low latency."""
+
+
+def test_a_low_latency_manifest_keeps_dash_ifs_rules() -> None:
+    stage = staged()
+    stage.pause()
+    stage.wait(4)
+    stage.push(video(at=34.3, breaks=True), video(SMALL, at=34.3, breaks=True), audio(at=34.3))
+    for text in stage.texts:
+        assert [r for r in broken_rules(text) if UNKNOWN_PROFILE not in r] == []
 
 
 def test_a_regular_stream_needs_one_manifest() -> None:
@@ -204,6 +219,16 @@ def test_d6_segments_of_any_rhythm_are_within_half_a_duration_of_their_place(
     assert len(stage.periods) <= 2
 
 
+def test_d5_no_timeline_lists_what_has_only_begun() -> None:
+    assert not list(root(staged()).iter(f"{NAMESPACE}SegmentTimeline"))
+
+
+def test_d7_segments_are_found_by_number_and_duration() -> None:
+    for template in templates(staged()):
+        assert int(template.attrib["duration"]) > 0
+        assert template.attrib["media"].count("$Number$") == 1
+
+
 def test_d8_an_ended_presentation_has_a_duration_and_no_update_period() -> None:
     stage = staged(9)
     assert "minimumUpdatePeriod" in root(stage).attrib
@@ -263,6 +288,18 @@ def test_d12_another_format_is_another_period_with_its_init_section() -> None:
     said = [template.attrib["initialization"] for template in templates(stage)]
     assert len(stage.periods) == 2
     assert len(set(said)) == 3
+
+
+def test_d13_periods_follow_on_each_other_without_one_of_no_length() -> None:
+    stage = MpdStage(SOURCE)
+    stage.push(video(seconds=20, gop=47), video(at=20, seconds=20, gop=75))
+    starts = [seconds(period.attrib["start"]) for period in root(stage).iter(f"{NAMESPACE}Period")]
+    assert len(starts) > 1
+    assert starts == sorted(set(starts))
+
+
+def test_d15_manifests_are_sent_whole_and_promise_no_patches() -> None:
+    assert root(staged()).find(f"{NAMESPACE}PatchLocation") is None
 
 
 def test_a_rung_that_is_lost_is_in_no_further_period_until_it_is_back() -> None:

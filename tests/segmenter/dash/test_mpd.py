@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 from lxml import etree
@@ -15,6 +12,7 @@ from segmenter.dash.mpd import render_mpd
 from segmenter.errors import UsageError
 from segmenter.presentation import PresentationSettings
 from tests.conftest import Golden
+from tests.segmenter.dash.judges import broken_rules, validate
 from tests.segmenter.dash.watch import NAMESPACE, seconds
 from tests.segmenter.stage import (
     AUDIO,
@@ -29,34 +27,9 @@ from tests.segmenter.stage import (
 )
 from tests.segmenter.watched_stage import WatchedStage
 
-SCHEMAS = Path(__file__).parents[4] / "shared" / "schemas" / "dash"
-XLINK_URL = "http://www.w3.org/XML/2008/06/xlink.xsd"
-
-
-class LocalXlink(etree.Resolver):
-    """The schema imports xlink's from the network; it lies beside it."""
-
-    def resolve(self, url: str, public_id: str, context: Any) -> Any:
-        if url == XLINK_URL:
-            return self.resolve_filename(str(SCHEMAS / "xlink.xsd"), context)
-        return None
-
-
-@functools.cache
-def schema() -> etree.XMLSchema:
-    if not SCHEMAS.exists():
-        pytest.skip("the DASH schemas are not part of this repository, and not beside it")
-    parser = etree.XMLParser(load_dtd=True, resolve_entities=True)
-    parser.resolvers.add(LocalXlink())
-    return etree.XMLSchema(etree.parse(str(SCHEMAS / "DASH-MPD.xsd"), parser))
-
 
 def mpd(stage: Stage) -> str:
     return render_mpd(stage.presentation, stage.now, "/time")
-
-
-def validate(text: str) -> None:
-    schema().assertValid(etree.fromstring(text.encode()))
 
 
 def test_a_live_manifest_is_the_golden_one_and_valid(golden: Golden) -> None:
@@ -129,6 +102,18 @@ def attributes(stage: Stage) -> dict[str, str]:
 @pytest.mark.parametrize("state", STATES)
 def test_the_manifest_is_valid_in_every_state(state: Callable[[], WatchedStage]) -> None:
     validate(mpd(state()))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_manifest_keeps_dash_ifs_rules_in_every_state(
+    state: Callable[[], WatchedStage],
+) -> None:
+    assert broken_rules(mpd(state())) == []
+
+
+def test_dash_ifs_rules_do_mind_what_is_wrong() -> None:
+    assert broken_rules(mpd(returned()).replace("publishTime=", "published="))
+    assert broken_rules(mpd(returned()).replace("availabilityStartTime=", "since="))
 
 
 def test_an_ended_manifest_of_two_periods_is_the_golden_one(golden: Golden) -> None:
@@ -213,6 +198,32 @@ def test_d5_a_rendition_that_is_lost_keeps_what_it_had() -> None:
     assert [segment.number for segment in listed["360p"]] == stage.numbers("360p")[:4]
 
 
+def test_d4_what_is_listed_is_finished_and_promises_nothing_earlier() -> None:
+    root = etree.fromstring(mpd(returned()).encode())
+    for template in root.iter(f"{NAMESPACE}SegmentTemplate"):
+        assert "availabilityTimeOffset" not in template.attrib
+        assert "availabilityTimeComplete" not in template.attrib
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_d7_segments_are_found_by_number_and_listed_by_a_timeline(
+    state: Callable[[], WatchedStage],
+) -> None:
+    root = etree.fromstring(mpd(state()).encode())
+    for representation in root.iter(f"{NAMESPACE}Representation"):
+        (template,) = representation.findall(f"{NAMESPACE}SegmentTemplate")
+        assert "duration" not in template.attrib
+        assert len(template.findall(f"{NAMESPACE}SegmentTimeline")) == 1
+        assert template.get("media", "").count("$Number$") == 1
+        assert "$Time$" not in template.get("media", "")
+
+
+def test_d8_times_are_far_from_what_players_cannot_count() -> None:
+    root = etree.fromstring(mpd(returned()).encode())
+    times = [int(s.get("t", "0")) for s in root.iter(f"{NAMESPACE}S")]
+    assert START * 48_000 < max(times) < 2**53 / 4
+
+
 def test_d8_an_ended_presentation_has_a_duration_and_no_update_period() -> None:
     stage = ended()
     said = attributes(stage)
@@ -247,11 +258,26 @@ def test_d12_codecs_size_and_timescale_are_those_of_the_init_section() -> None:
     ]
 
 
+def test_d13_periods_are_none_of_no_length_and_promise_no_continuity() -> None:
+    root = etree.fromstring(mpd(several_formats()).encode())
+    starts = [seconds(period.get("start", "")) for period in root.iter(f"{NAMESPACE}Period")]
+    assert starts == sorted(set(starts))
+    schemes = [p.get("schemeIdUri", "") for p in root.iter(f"{NAMESPACE}SupplementalProperty")]
+    assert not any("period-connectivity" in s or "period-continuity" in s for s in schemes)
+
+
 def test_d13_a_period_starts_within_40_ms_before_its_first_segment() -> None:
     stage = returned()
     assert stage.manifests.latest is not None
     starts = list(stage.manifests.latest.periods.values())
     assert [float(start - START) for start in starts] == [0, 11.28]
+
+
+def test_d15_manifests_are_sent_whole_and_promise_no_patches() -> None:
+    for state in STATES:
+        root = etree.fromstring(mpd(state()).encode())
+        assert root.find(f"{NAMESPACE}PatchLocation") is None
+        assert "id" not in root.attrib, "a patch would name it"
 
 
 def test_video_of_a_long_gop_does_not_claim_to_start_with_key_frames() -> None:

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -20,6 +21,9 @@ from streaming.shelf_messages import (
     Totals,
 )
 from tests.streaming.server.conftest import Serve, Served
+
+SHORTEST_UPDATE_PERIOD_S = 1
+"""MPD@minimumUpdatePeriod is never less."""
 
 EVERYWHERE = ["/", "/live/a/", "/live/a/index.m3u8", "/live/a/720p/7.m4s", "/time", "/none"]
 
@@ -37,6 +41,29 @@ async def test_no_answer_is_sniffed_or_names_our_libraries(served: Served, url: 
     response, _ = await served.get(url)
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["Server"] == "headwater"
+
+
+async def test_d14_a_manifest_comes_as_dash_with_a_date_for_no_longer_than_it_holds(
+    served: Served,
+) -> None:
+    response, body = await served.get("/live/a/manifest.mpd", Origin="https://example.org")
+    assert (response.status, body) == (200, b"<MPD/>")
+    headers = response.headers
+    assert headers["Content-Type"] == "application/dash+xml"
+    assert parsedate_to_datetime(headers["Date"]).timestamp() == pytest.approx(time.time(), abs=5)
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert "Date" in headers["Access-Control-Expose-Headers"].split(", ")
+    age = re.search(r"max-age=(\d+)", headers["Cache-Control"])
+    assert age
+    assert int(age[1]) <= SHORTEST_UPDATE_PERIOD_S
+
+
+@pytest.mark.parametrize("url", ["/live/a/low-latency.mpd", "/live/a/720p/8.m4s"])
+async def test_d14_what_is_not_available_yet_is_not_found_and_never_empty(
+    served: Served, url: str
+) -> None:
+    response, _ = await served.get(url)
+    assert response.status == 404
 
 
 async def test_preflight_is_204_and_allows_what_players_send(served: Served) -> None:
