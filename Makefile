@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check check-native day bench bench-latency fuzz soak setup setup-test clean
+.PHONY: run test check check-native day bench bench-continuity bench-latency fuzz soak setup setup-test clean
 
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
@@ -41,6 +41,10 @@ fuzz: $(STAMPS)/python-dev
 # BENCH="a c --runs 3" chooses; python -m bench --help tells more
 bench: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
 	$(BIN)/python -m bench $(BENCH)
+
+# 100 publishers and 20 origins are killed; CONTINUITY="--kills 10 --restarts 3" for less
+bench-continuity: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players
+	$(BIN)/python -m bench.continuity $(CONTINUITY)
 
 # each player for five minutes; LATENCY="--seconds 30 --only page" for less
 bench-latency: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players

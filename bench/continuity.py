@@ -78,11 +78,13 @@ class Room:
     pages: dict[str, Page]
     watch: NumbersWatch
     random: random.Random
+    longest_away_s: float = LONGEST_AWAY_S
     report: Report = field(default_factory=Report)
 
     async def lose_publisher(self) -> None:
         """Kill it, come back after a while, and wait until everybody has a new picture."""
-        away_s = SHORTEST_AWAY_S + (LONGEST_AWAY_S - SHORTEST_AWAY_S) * self.random.random() ** 2
+        spread_s = self.longest_away_s - SHORTEST_AWAY_S
+        away_s = SHORTEST_AWAY_S + spread_s * self.random.random() ** 2
         self.publisher.kill()
         killed = time.time()
         await asyncio.sleep(away_s)
@@ -175,7 +177,9 @@ async def _wait_first_picture(name: str, page: Page) -> None:
         await asyncio.sleep(STEP_S)
 
 
-async def run(kills: int, restarts: int, seed: int) -> Report:
+async def run(
+    kills: int, restarts: int, seed: int, longest_away_s: float = LONGEST_AWAY_S
+) -> Report:
     """So many deaths of publishers, then of origins."""
     program = find_chromium()
     if program is None:
@@ -193,7 +197,7 @@ async def run(kills: int, restarts: int, seed: int) -> Report:
         watch = NumbersWatch(origin.url(f"/{PATH}"), ("source", "audio"))
         stack.enter_context(watch)
         async with headless(program) as browser, players(browser, origin) as pages:
-            room = Room(origin, publisher, pages, watch, random.Random(seed))
+            room = Room(origin, publisher, pages, watch, random.Random(seed), longest_away_s)
             await room.stay()
             for _ in range(kills):
                 await room.lose_publisher()

@@ -7,6 +7,11 @@ const MAX_MEDIA_RECOVERIES = 3;
 const MAX_TARGETS_BEHIND = 10; // target durations; further behind than that, it jumps to live
 const HELD_TARGETS = 3; // target durations that a server may hold a request (RFC 8216bis 6.2.5.2)
 const LONGEST_HOLD_MS = 30_000; // while the target duration is unknown
+const UNSTICK_MS = 250;
+const STARVED_MS = 300; // a hiccup of the network is over by then
+const STUCK_MS = 2000; // with media at hand that nobody loads: hls.js's own watchdogs take longer
+const ENOUGH_S = 0.3; // beyond a hole before it is worth a jump: two parts
+const BEYOND_S = 1; // of media listed ahead while nothing is loaded
 const STALL_INCREASE_S = 0.2; // of the distance from live, after each stall: a part or so
 
 /** A server that restarts, or a proxy that has lost it, is asked again while the buffer plays on. */
@@ -37,6 +42,8 @@ export class HlsEngine {
     this.wantsLowLatency = lowLatency;
     this.recoveries = 0;
     this.lastNumbers = new Map(); // level: the last segment it listed
+    this.unstickTimer = 0;
+    this.starvedSince = 0;
     this.hls = null;
   }
 
@@ -63,10 +70,12 @@ export class HlsEngine {
     hls.on(Hls.Events.LEVEL_UPDATED, (_, { level, details }) => this.#followNumbers(level, details));
     hls.attachMedia(this.video);
     hls.loadSource(sourceUrl("hls"));
+    this.unstickTimer = setInterval(() => this.#unstick(), UNSTICK_MS);
     this.on.ready();
   }
 
   stop() {
+    clearInterval(this.unstickTimer);
     this.hls?.destroy();
     this.hls = null;
   }
@@ -125,6 +134,26 @@ export class HlsEngine {
     return this.hls?.latestLevelDetails?.live === false;
   }
 
+  /** Over a hole at once, and where media is listed but nobody loads it, on to it. */
+  #unstick() {
+    const { video, hls } = this;
+    const details = hls?.latestLevelDetails;
+    const isStarved = video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA && !video.paused;
+    this.starvedSince = isStarved ? this.starvedSince || performance.now() : 0;
+    const starvedMs = isStarved ? performance.now() - this.starvedSince : 0;
+    if (!details?.live || starvedMs < STARVED_MS) return;
+    const beyond = beyondHole(video.buffered, video.currentTime);
+    if (beyond !== null) {
+      this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond.toFixed(1)}`);
+      video.currentTime = beyond + 0.01;
+    } else if (starvedMs > STUCK_MS && details.edge - video.currentTime > BEYOND_S) {
+      this.on.error(`stuck at ${video.currentTime.toFixed(1)}, listed until ${details.edge.toFixed(1)}`);
+      this.starvedSince = performance.now();
+      hls.startLoad(-1, true);
+      if (hls.liveSyncPosition > video.currentTime) video.currentTime = hls.liveSyncPosition;
+    }
+  }
+
   #holdMs() {
     const target = this.hls?.latestLevelDetails?.targetduration;
     return target ? HELD_TARGETS * target * 1000 : LONGEST_HOLD_MS;
@@ -152,4 +181,14 @@ export class HlsEngine {
     const kind = unsupported ? "unsupported" : missing ? "missing" : network ? "network" : "media";
     this.on.failed({ kind, status, detail: data.details });
   }
+}
+
+/** Where the next stretch of some length begins, when nothing is buffered at `time`; else null. */
+function beyondHole(buffered, time) {
+  for (let i = 0; i < buffered.length; i++) {
+    const [start, end] = [buffered.start(i), buffered.end(i)];
+    if (start <= time && end - time > ENOUGH_S) return null;
+    if (start > time && end - start >= ENOUGH_S) return start;
+  }
+  return null;
 }
