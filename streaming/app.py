@@ -17,8 +17,11 @@ from collections.abc import Callable, Mapping
 
 import uvloop
 
-from streaming.config import Config, WebrtcConfig
+from streaming import __version__
+from streaming.config import Config, EventsConfig, WebrtcConfig
 from streaming.errors import ConfigError
+from streaming.events.event_log import LogBounds
+from streaming.events.events import Events
 from streaming.ingest.rtmp.server import RtmpServer
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
@@ -29,7 +32,13 @@ from streaming.rtc.webrtc_process import WebrtcProcess
 from streaming.server.processes import DeliveryProcesses, refuse_signal
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
-from streaming.status import clock_metric, live_state_metrics, rtmp_metrics, store_metrics
+from streaming.status import (
+    clock_metric,
+    event_metrics,
+    live_state_metrics,
+    rtmp_metrics,
+    store_metrics,
+)
 from streaming.utc_clock import UtcClock
 
 logger = logging.getLogger(__name__)
@@ -54,13 +63,14 @@ class App:
         self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
         self._delivery_processes: DeliveryProcesses | None = None
         self._clock = UtcClock(self._live_state.started_utc)
+        self._events = Events(self._live_state.root, self._clock, log_bounds(config.events))
         self._webrtc = (
             WebrtcProcess(config.webrtc, config.log_level, self._utc_ahead_s, self._tell)
             if config.webrtc.enabled
             else None
         )
         self._registry = PathRegistry(
-            config, self._feed, self._clock, self._live_state, self._webrtc
+            config, self._feed, self._clock, self._live_state, self._webrtc, self._events.emit
         )
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
 
@@ -82,6 +92,8 @@ class App:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         stack.callback(self._store.close)
         stack.callback(self._live_state.close)
+        self._events.start({"name": self._config.name, "version": __version__})
+        stack.callback(self._events.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
         delivery = self._delivery_processes = self._delivery(http)
         stack.push_async_callback(delivery.close)
@@ -121,6 +133,7 @@ class App:
             on_signal=self._webrtc.signal if self._webrtc is not None else refuse_signal,
             metrics=self._metrics,
             utc_ahead_s=self._utc_ahead_s,
+            events=self._events.feed,
         )
 
     def _tell(self, event: SignalEvent) -> None:
@@ -138,6 +151,7 @@ class App:
             *rtmp_metrics(self._rtmp.statistics()),
             *store_metrics(self._store.statistics()),
             *live_state_metrics(self._live_state.statistics()),
+            *event_metrics(self._events.statistics()),
             clock_metric(self._clock.offset_s),
             *(webrtc_metrics(self._webrtc.statistics()) if self._webrtc is not None else ()),
             *self._registry.metrics(),
@@ -156,8 +170,14 @@ class App:
                     self._clock.follow(is_idle=self._registry.is_idle)
                     self._registry.publish_states()
                     self._live_state.handle_timer(self._clock())
+                    self._events.handle_timer()
             except Exception:
                 logger.exception("a timer failed")
+
+
+def log_bounds(config: EventsConfig) -> LogBounds:
+    """How much of the past is kept."""
+    return LogBounds(config.keep_count, config.keep_bytes, config.keep_s)
 
 
 async def cancelled(task: asyncio.Task[None]) -> None:

@@ -191,6 +191,17 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """While the encoder restarts: go on with the copied rung, or hold the path."""
 
 
+class EventsConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """The event log; the first of its bounds that is reached decides."""
+
+    keep_count: Annotated[int, Meta(ge=10, le=1_000_000)] = 10_000
+    """Events that followers can go back to, after a restart, too."""
+    keep_bytes: Annotated[int, Meta(ge=65_536)] = 16_777_216
+    """Memory that they may take, in each process, bytes."""
+    keep_s: Positive = 604_800.0
+    """How old they may be, seconds."""
+
+
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """The whole configuration."""
 
@@ -209,6 +220,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     http: HttpConfig = field(default_factory=HttpConfig)
     rtmp: RtmpConfig = field(default_factory=RtmpConfig)
     webrtc: WebrtcConfig = field(default_factory=WebrtcConfig)
+    events: EventsConfig = field(default_factory=EventsConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)
     """Patterns and their settings; the most specific one that matches a path is used."""
 
@@ -235,6 +247,7 @@ def _literal_length(pattern: str) -> tuple[int, str]:
 __all__ = [
     "DEMO_PATHS",
     "Config",
+    "EventsConfig",
     "HttpConfig",
     "IceServerConfig",
     "PathConfig",

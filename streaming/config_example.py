@@ -45,6 +45,7 @@ def render_example() -> str:
     sections += ["[rtmp]\n" + _section(config.RtmpConfig, "")]
     sections += ["[webrtc]\n" + _section(config.WebrtcConfig, "")]
     sections += [_ICE_SERVER_HEADER + _section(config.IceServerConfig, "# ")]
+    sections += ["[events]\n" + _section(config.EventsConfig, "")]
     sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
     sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
     return "\n".join(sections)

@@ -19,6 +19,8 @@ from segmenter.timeline import SourceClock
 from streaming.auth.publish_keys import PublishKeys
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
+from streaming.events.event import CLOSED as PATH_CLOSED
+from streaming.events.event import STATE, Emit, no_events
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import (
@@ -125,8 +127,10 @@ class PathRegistry:
         clock: Callable[[], float] = time.time,
         live_state: LiveState | None = None,
         webrtc: TapOutlet | None = None,
+        emit: Emit = no_events,
     ) -> None:
         self._config = config
+        self._emit = emit
         self._live_state = live_state
         self._webrtc = webrtc
         self._restoring: Restoring | None = None
@@ -409,6 +413,7 @@ class PathRegistry:
         if entry.journal is not None:
             entry.journal.discard()
         self._feed.path_gone(name)
+        self._emit(PATH_CLOSED, name)
         if name in self._on_demand:
             self._announce_idle(name)
 
@@ -437,6 +442,8 @@ class PathRegistry:
         logger.info(
             "%s: %s → %s (%s)", change.path, change.old.value, change.new.value, change.reason
         )
+        data = {"state": change.new.value, "was": change.old.value, "reason": change.reason}
+        self._emit(STATE, change.path, data, change.version)
         self._tell_state(change.path, change.at_utc)
 
     def _tell_state(self, name: str, now_utc: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 
 CacheRule: TypeAlias = Literal["immutable", "playlist"]
@@ -316,6 +317,9 @@ ToDelivery: TypeAlias = (
     | PathGone
     | Totals
     | Metrics
+    | EventsBegin
+    | EventsTold
+    | EventsReplayed
     | Replayed
     | Drain
 )

@@ -12,6 +12,7 @@ import msgspec
 from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
+from streaming.events.events import EventStatistics
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.latency_histogram import BOUNDS_S, LatencyCounts
 from streaming.live_state.live_state import LiveStateStatistics
@@ -207,6 +208,19 @@ def rtmp_metrics(seen: RtmpServerStatistics) -> list[Metric]:
         Metric("headwater_rtmp_accepted", "Ever accepted.", seen.accepted, kind="counter"),
         Metric("headwater_rtmp_refused", "Refused by a limit.", seen.refused, kind="counter"),
     ]
+
+
+def event_metrics(seen: EventStatistics) -> list[Metric]:
+    """What /metrics shows of the event log."""
+    name = "headwater_events_"
+    return [
+        Metric(name + "emitted", "Events that happened.", float(seen.emitted), kind="counter"),
+        Metric(name + "kept", "Events that followers can go back to.", float(seen.kept)),
+        Metric(name + "kept_bytes", "Memory that they take.", float(seen.kept_bytes)),
+        Metric(name + "untold", "Events not yet written to disk.", float(seen.untold)),
+        Metric(name + "failures", "How often the disk took none.", float(seen.failures),
+               kind="counter"),
+    ]  # fmt: skip
 
 
 def clock_metric(offset_s: float) -> Metric:

@@ -17,12 +17,14 @@ from typing import Any, Final
 
 import uvloop
 
+from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.link import Link
 from streaming.live_requests import LiveRequests
 from streaming.media_store import StoreReader
 from streaming.resource import MediaBodies
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent
 from streaming.server.connection import DeliveryServer
+from streaming.server.followers import Followers
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
 from streaming.server.signalling import SignalRelay
@@ -85,7 +87,9 @@ class Delivery:
         self._waking: set[str] = set()
         """Paths whose texts rest and were asked for."""
         self._signals = SignalRelay(self._send)
+        self._followers = Followers()
         self._replayed = asyncio.Event()
+        self._events_replayed = asyncio.Event()
         self._stop = asyncio.Event()
 
     async def run(self, end: socket.socket) -> None:
@@ -99,6 +103,7 @@ class Delivery:
 
     async def _serve(self) -> None:
         await self._replayed.wait()
+        await self._events_replayed.wait()
         site = self._new_site()
         server = DeliveryServer(site.answer, site.fast_path)
         self._listener = Listener(
@@ -113,7 +118,9 @@ class Delivery:
 
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
-        self._site = Site(self._config, self._live, Pages(), self._on_wanted, self._signals)
+        self._site = Site(
+            self._config, self._live, Pages(), self._on_wanted, self._signals, self._followers
+        )
         self._site.metrics = self._metrics
         return self._site
 
@@ -194,6 +201,12 @@ class Delivery:
             case DeliveryConfig():
                 self._config = message
                 shelf.bodies.limit_bytes = message.cache_bytes
+            case EventsTold():
+                self._followers.told(message)
+            case EventsBegin():
+                self._followers.begin(message)
+            case EventsReplayed():
+                self._events_replayed.set()
             case SignalAnswer():
                 self._signals.receive(message)
             case SignalEvent():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from aiohttp.web import BaseRequest, StreamResponse
 
@@ -25,14 +27,23 @@ async def wait_for(
     ticket = live.wait(pending, deadline, release)
     if ticket is None:
         return Outcome.LATE
+    try:
+        async with hold(request):
+            return await future
+    finally:
+        ticket.leave()
+
+
+@contextlib.asynccontextmanager
+async def hold(request: BaseRequest) -> AsyncIterator[None]:
+    """While `request` waits a client that closes its side has gone."""
     connection = request.protocol
     assert isinstance(connection, Connection)
     connection.is_waiting = True
     try:
-        return await future
+        yield
     finally:
         connection.is_waiting = False
-        ticket.leave()
 
 
 class GrowingResponse(StreamResponse):

@@ -16,6 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
+from streaming.events.event import EventId
+from streaming.events.event_feed import EventFeed
+from streaming.events.event_log import EventLog
 from streaming.link import Link, encode_frame
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 from streaming.shelf_feed import ShelfFeed
@@ -71,6 +74,7 @@ class DeliveryProcesses:
     for what is not live; `on_viewers` with path -> viewers, each second; `on_signal` with WHEP and
     WHIP requests and who is to be called with the answer. `metrics` is asked every
     few seconds for what else shall be on /metrics, `other_viewers` for those who are not HTTP's.
+    `events` has the event log for them.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class DeliveryProcesses:
         metrics: Callable[[], Sequence[Metric]] = lambda: (),
         other_viewers: Callable[[], Mapping[str, int]] = dict,
         utc_ahead_s: Callable[[], float] = lambda: 0.0,
+        events: EventFeed | None = None,
     ) -> None:
         self._config = config
         self._listening = listening
@@ -96,6 +101,7 @@ class DeliveryProcesses:
         self._metrics = metrics
         self._other_viewers = other_viewers
         self._utc_ahead_s = utc_ahead_s
+        self._events = events or EventFeed(EventLog(EventId(1, 0), 1))
         self._slots = [_Slot(self, number) for number in range(processes)]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -149,6 +155,7 @@ class DeliveryProcesses:
         while True:
             now = loop.time()
             pending = self._feed.pump(now)
+            self._events.pump()
             await asyncio.sleep(PUMP_S if pending else IDLE_PUMP_S)
             for sink in self._feed.sinks_behind(now):
                 for slot in self._slots:
@@ -176,11 +183,13 @@ class DeliveryProcesses:
     def attach(self, link: Link[Any]) -> None:
         """A new process's link is open."""
         link.send_frame(encode_frame(self._config))
+        self._events.attach(link)
         self._feed.attach(link)
 
     def detach(self, link: Link[Any]) -> None:
         """A process has gone."""
         self._feed.detach(link)
+        self._events.detach(link)
 
     def path_wanted(self, path: str) -> None:
         """A viewer of some process asked for `path`."""

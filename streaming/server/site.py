@@ -18,7 +18,11 @@ from streaming.resource import Resource
 from streaming.server.answers import absence_response, resource_response, text_response
 from streaming.server.api import api_response
 from streaming.server.counters import Counters
+from streaming.server.event_stream import EventStream
+from streaming.server.events import URL as EVENTS_URL
+from streaming.server.events import events_response
 from streaming.server.fast_path import FastPath
+from streaming.server.followers import Followers
 from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
@@ -34,7 +38,7 @@ from streaming.waiting_room import Outcome
 
 logger = logging.getLogger(__name__)
 
-Answered: TypeAlias = Response | GrowingResponse | WebSocketResponse
+Answered: TypeAlias = Response | GrowingResponse | EventStream | WebSocketResponse
 
 MAX_URL_CHARS: Final = 1_024
 """Longer URLs are 404 without a look; ours have under 300."""
@@ -50,9 +54,12 @@ class Site:
         pages: Pages,
         on_path_wanted: Callable[[str], None],
         signals: SignalRelay | None = None,
+        followers: Followers | None = None,
     ) -> None:
         self.live = live
         self.shelf = live.shelf
+        self.followers = Followers() if followers is None else followers
+        self.followers.utc = self._utc
         self.viewers = ViewerCounter()
         self.counters = Counters()
         self.headers = Headers(config.allow_origins)
@@ -95,6 +102,7 @@ class Site:
         self.fast_path.open = self.headers.everyone and not draining
         if draining:
             self.live.room.shut()
+            self.followers.shut()
 
     async def answer(self, request: BaseRequest) -> StreamResponse:
         """The whole answer to one request."""
@@ -106,6 +114,8 @@ class Site:
             response = text_response(500, "Something went wrong here.\n")
         if isinstance(response, GrowingResponse):
             return await self._follow(request, response)
+        if isinstance(response, EventStream):
+            return await self._stream(request, response)
         if isinstance(response, WebSocketResponse):  # it has been served to its end
             return response
         self.headers.complete(request, response)
@@ -123,6 +133,8 @@ class Site:
         place = signal_place(request.path) if self._signals is not None else None
         if place is not None and self._signals is not None:
             return "signal", await signal_response(request, place, self._signals)
+        if request.path == EVENTS_URL and request.method != "OPTIONS":
+            return "events", await events_response(request, self.followers, self._origins)
         if request.method == "OPTIONS":
             return "other", options_response(request)
         if request.method not in ("GET", "HEAD"):
@@ -196,6 +208,16 @@ class Site:
             sent_bytes = await response.follow(request, self.live)
         finally:
             self.counters.count("media", response.status, sent_bytes)
+        return response
+
+    async def _stream(self, request: BaseRequest, response: EventStream) -> StreamResponse:
+        """Sends events as they happen."""
+        self.headers.complete(request, response)
+        sent_bytes = 0
+        try:
+            sent_bytes = await response.follow(request)
+        finally:
+            self.counters.count("events", response.status, sent_bytes)
         return response
 
     def _saw(self, path: str, request: BaseRequest) -> None:

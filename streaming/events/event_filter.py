@@ -1,0 +1,84 @@
+"""Which events a follower wants: patterns of paths and of types."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from streaming.events.event import RESET, Event
+
+ON_REQUEST: Final = frozenset({"segment.ready"})
+"""Types that are told only to who names them: there are many, and few want them."""
+MOST_PATTERNS: Final = 16
+MOST_PATTERN_CHARS: Final = 256
+"""A path's name has at most 200."""
+
+
+class FilterError(ValueError):
+    """Too many or too long patterns; the message is fit for whoever asked."""
+
+
+class EventFilter:
+    """Decides for one follower; equal patterns make equal filters."""
+
+    def __init__(self, paths: Sequence[str] = (), types: Sequence[str] = ()) -> None:
+        """Patterns as of shells: "live/*", "publisher.*". None at all: everything.
+
+        Raises FilterError.
+        """
+        for patterns in (paths, types):
+            if len(patterns) > MOST_PATTERNS:
+                raise FilterError(f"more than {MOST_PATTERNS} patterns")
+            if any(len(pattern) > MOST_PATTERN_CHARS for pattern in patterns):
+                raise FilterError(f"a pattern has at most {MOST_PATTERN_CHARS} characters")
+        self.key = (tuple(paths), tuple(types))
+        self._paths = _compile(paths)
+        self._types = _compile(types)
+
+    def matches(self, event: Event) -> bool:
+        """Whether the follower wants it; resets everybody wants."""
+        if event.type == RESET:
+            return True
+        if self._types is None:
+            if event.type in ON_REQUEST:
+                return False
+        elif not self._types.fullmatch(event.type):
+            return False
+        return self.wants_path(event.path)
+
+    def wants_path(self, path: str) -> bool:
+        """Whether events of a path are wanted."""
+        return self._paths is None or self._paths.fullmatch(path) is not None
+
+
+def _compile(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    if not patterns:
+        return None
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+
+
+class AnyOf:
+    """Several filters of one follower: it is told what any of them wants."""
+
+    def __init__(self, filters: Mapping[str, EventFilter]) -> None:
+        self.filters = dict(filters)
+
+    def matches(self, event: Event) -> bool:
+        """Whether the follower wants it; resets everybody wants."""
+        return event.type == RESET or any(f.matches(event) for f in self.filters.values())
+
+    def wants_path(self, path: str) -> bool:
+        """Whether events of a path are wanted."""
+        return any(f.wants_path(path) for f in self.filters.values())
+
+
+class Wanted(Protocol):
+    """What decides for a follower."""
+
+    def matches(self, event: Event) -> bool:
+        """Whether it wants an event."""
+
+    def wants_path(self, path: str) -> bool:
+        """Whether it wants events of a path."""

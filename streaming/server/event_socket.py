@@ -1,0 +1,198 @@
+"""The event log by WebSocket: the same events with the same ids, and commands.
+
+A message from us is a JSON array of events, or an object that answers a command. Events are
+written as whole frames of ours, made once for everybody who is told the same: each is deflated
+without reference to those before it (RFC 7692 7.2.1 leaves that to the sender), so a connection
+needs no deflate window of its own, which would be a quarter of a megabyte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import zlib
+from typing import Any, Final
+
+import msgspec
+from aiohttp import WSMsgType
+from aiohttp.web import BaseRequest, Response, WebSocketResponse
+from msgspec import Struct
+
+from streaming.events.event import LoggedEvent
+from streaming.events.event_filter import AnyOf, EventFilter, FilterError
+from streaming.server.answers import problem_response
+from streaming.server.followers import Followers, Following
+from streaming.server.signalling_socket import is_origin_allowed
+
+MOST_MESSAGE_BYTES: Final = 16_384
+"""The longest command has 32 patterns of 256 characters."""
+MOST_SUBSCRIPTIONS: Final = 32
+RATE: Final = 20.0
+"""Commands a second."""
+BURST: Final = 100.0
+MOST_UNSENT_BYTES: Final = 131_072
+"""Who has not taken so much is told nothing more until it has; it then goes on in the log, or is
+told a reset. With what is written in one go this stays below 256 KiB for each connection."""
+DEFLATE_FROM_BYTES: Final = 256
+"""Shorter messages do not become shorter."""
+_TEXT_FRAME: Final = 0x81
+_DEFLATED: Final = 0x40
+_TAIL: Final = b"\x00\x00\xff\xff"
+
+
+class Subscribe(Struct, tag="subscribe", tag_field="type", frozen=True):
+    """Wants more events: those that match both lists of patterns; an empty list is everything."""
+
+    id: Any = None
+    """Comes back with the answer."""
+    name: str = ""
+    """What it is called; a subscription of the same name is replaced. The URL's is ""."""
+    paths: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+class Unsubscribe(Struct, tag="unsubscribe", tag_field="type", frozen=True):
+    """Wants no more of what a subscription brings that no other brings."""
+
+    id: Any = None
+    name: str = ""
+
+
+class Ping(Struct, tag="ping", tag_field="type", frozen=True):
+    """Asks for a sign of life."""
+
+    id: Any = None
+
+
+Command = Subscribe | Unsubscribe | Ping
+_decoder: Final = msgspec.json.Decoder(Command)
+
+
+async def event_socket(
+    request: BaseRequest,
+    followers: Followers,
+    origins: frozenset[str],
+    after: str | None,
+    wanted: EventFilter,
+    heartbeat_s: float,
+) -> WebSocketResponse | Response:
+    """Serves one connection to its end."""
+    if not is_origin_allowed(request.headers, request.host, origins):
+        return problem_response(403, "Refused", "This web origin may not connect.")
+    socket = WebSocketResponse(max_msg_size=MOST_MESSAGE_BYTES, compress=True)
+    await socket.prepare(request)
+    following = followers.open(after, AnyOf({"": wanted}), heartbeat_s)
+    try:
+        await _Connection(request, socket, followers, following, wanted).run()
+    finally:
+        followers.close(following)
+    return socket
+
+
+class _Connection:
+    """One client; its reader and its writer."""
+
+    def __init__(
+        self,
+        request: BaseRequest,
+        socket: WebSocketResponse,
+        followers: Followers,
+        following: Following,
+        wanted: EventFilter,
+    ) -> None:
+        self._transport = request.transport
+        self._socket = socket
+        self._followers = followers
+        self._following = following
+        self._window_bits = socket.compress or 0
+        self._subscriptions = {"": wanted}
+        self._tokens = BURST
+        self._filled_at = asyncio.get_running_loop().time()
+
+    async def run(self) -> None:
+        """Until the client has gone, or the process ends."""
+        telling = asyncio.create_task(self._tell())
+        try:
+            async for message in self._socket:
+                if message.type is not WSMsgType.TEXT or not self._may_ask():
+                    await self._socket.close(code=1008, message=b"not like this")
+                    break
+                self._take(message.data)
+        finally:
+            telling.cancel()
+
+    async def _tell(self) -> None:
+        while not self._following.is_over:
+            if self._is_behind:
+                await self._following.wait_turn()
+                continue
+            told = await self._following.wait()
+            if told:
+                self._write(render_events(told, self._window_bits))
+            elif not self._following.is_over:
+                position = str(self._following.position)
+                self._answer({"type": "heartbeat", "position": position})
+        await self._socket.close(code=1001, message=b"going away")
+
+    @property
+    def _is_behind(self) -> bool:
+        transport = self._transport
+        return transport is not None and transport.get_write_buffer_size() > MOST_UNSENT_BYTES
+
+    def _may_ask(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._tokens = min(BURST, self._tokens + RATE * (now - self._filled_at)) - 1
+        self._filled_at = now
+        return self._tokens >= 0
+
+    def _take(self, text: str) -> None:
+        try:
+            command = _decoder.decode(text)
+        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+            self._answer({"type": "error", "id": None, "status": 400, "detail": str(error)})
+            return
+        try:
+            self._answer({"type": "answer", "id": command.id, **self._obey(command)})
+        except FilterError as error:
+            self._answer({"type": "error", "id": command.id, "status": 400, "detail": str(error)})
+
+    def _obey(self, command: Command) -> dict[str, Any]:
+        if isinstance(command, Ping):
+            return {"position": str(self._following.position)}
+        if isinstance(command, Unsubscribe):
+            self._subscriptions.pop(command.name, None)
+            self._following.change(AnyOf(self._subscriptions))
+            return {}
+        wanted = EventFilter(command.paths, command.types)
+        if len(self._subscriptions.keys() | {command.name}) > MOST_SUBSCRIPTIONS:
+            raise FilterError(f"more than {MOST_SUBSCRIPTIONS} subscriptions")
+        self._subscriptions[command.name] = wanted
+        self._following.change(AnyOf(self._subscriptions))
+        paths = {p: r for p, r in self._followers.log.paths.items() if wanted.wants_path(p)}
+        return {"position": str(self._followers.log.last), "paths": paths}
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        self._write(render_frame(msgspec.json.encode(answer), self._window_bits))
+
+    def _write(self, frame: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame)
+
+
+def render_events(told: list[LoggedEvent], window_bits: int) -> bytes:
+    """One message with all of them."""
+    return render_frame(b"[" + b",".join(entry.body for entry in told) + b"]", window_bits)
+
+
+def render_frame(text: bytes, window_bits: int) -> bytes:
+    """A whole text message from a server (RFC 6455 5.2); deflated where `window_bits` is not 0."""
+    first = _TEXT_FRAME
+    if window_bits and len(text) >= DEFLATE_FROM_BYTES:
+        deflate = zlib.compressobj(1, zlib.DEFLATED, -window_bits)
+        text = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
+        first |= _DEFLATED
+    if len(text) < 126:
+        return struct.pack(">BB", first, len(text)) + text
+    if len(text) < 65_536:
+        return struct.pack(">BBH", first, 126, len(text)) + text
+    return struct.pack(">BBQ", first, 127, len(text)) + text

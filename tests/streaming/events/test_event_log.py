@@ -1,0 +1,178 @@
+"""The ring: what is kept, what is known of an id, and the snapshot in the place of the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from streaming.events.event import CLOSED, STARTED, STATE, EventId, parse_id, read_event
+from streaming.events.event_filter import AnyOf, EventFilter, FilterError
+from streaming.events.event_log import EventLog, LogBounds, unbroken
+from streaming.events.follower import Follower
+from tests.streaming.events.happenings import EPOCH, T0, happening, log_of, numbers
+
+EVERYTHING = EventFilter()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1-", "-1", "01-1", "1-1 ", "1-1\n", "a-b", "1-" + "9" * 17]
+)
+def test_what_is_no_id_is_none(text: str) -> None:
+    assert parse_id(text) is None
+
+
+def test_ids_compare_in_log_order() -> None:
+    assert EventId(5, 900) < EventId(6, 0) < EventId(6, 2) < EventId(6, 10)
+    assert parse_id(str(EventId(6, 10))) == EventId(6, 10)
+
+
+def test_a_follower_gets_everything_after_its_id_once_and_in_order() -> None:
+    log = log_of(600)
+    follower = Follower(EventId(EPOCH, 3), EVERYTHING)
+    got: list[int] = []
+    while told := follower.take(log, T0):
+        got += numbers(told)
+    assert got == list(range(4, 601))
+    log.push(happening(601), T0)
+    assert numbers(follower.take(log, T0)) == [601]
+
+
+def test_the_log_is_bounded_by_count_and_its_floor_is_the_last_event_forgotten() -> None:
+    log = log_of(5_000, LogBounds(count=100))
+    assert len(log) == 100
+    assert log.floor == EventId(EPOCH, 4_900)
+    assert log.knows(EventId(EPOCH, 4_900))
+    assert not log.knows(EventId(EPOCH, 4_899))
+    assert numbers(log.after(log.floor, 3)) == [4_901, 4_902, 4_903]
+
+
+def test_the_log_is_bounded_by_size() -> None:
+    log = log_of(1_000, LogBounds(size_bytes=100_000))
+    assert log.size_bytes <= 100_000
+    assert 50 < len(log) < 200
+
+
+def test_the_log_is_bounded_by_age_though_nothing_happens() -> None:
+    log = log_of(10, LogBounds(age_s=60.0))
+    log.trim(T0 + 65.5)
+    assert numbers(log.after(log.floor, 99)) == [6, 7, 8, 9, 10]
+
+
+def test_who_asks_for_what_is_forgotten_is_told_a_reset_and_then_goes_on() -> None:
+    log = log_of(200, LogBounds(count=100))
+    follower = Follower(EventId(EPOCH, 50), EVERYTHING)
+    (told,) = follower.take(log, T0)
+    assert (told.event.type, told.id) == ("reset", EventId(EPOCH, 200))
+    assert told.event.data["reason"] == "start"
+    log.push(happening(201), T0)
+    assert numbers(follower.take(log, T0)) == [201]
+
+
+def test_who_becomes_too_slow_is_told_a_reset() -> None:
+    log = log_of(200, LogBounds(count=100))
+    follower = Follower(EventId(EPOCH, 150), EVERYTHING)
+    follower.take(log, T0)
+    for number in range(201, 450):
+        log.push(happening(number), T0)
+    (told,) = follower.take(log, T0)
+    assert (told.event.type, told.event.data["reason"]) == ("reset", "lost")
+
+
+@pytest.mark.parametrize("position", [EventId(EPOCH - 1, 7), EventId(EPOCH + 1, 1), EventId(0, 0)])
+def test_an_id_of_an_unknown_epoch_is_answered_by_a_reset(position: EventId) -> None:
+    (told,) = Follower(position, EVERYTHING).take(log_of(9), T0)
+    assert told.event.type == "reset"
+
+
+def test_ids_of_former_epochs_are_known_while_their_events_are_kept() -> None:
+    log = EventLog(EventId(EPOCH - 5, 0), EPOCH)
+    for number in (1, 2, 3):
+        log.push(happening(number, epoch=EPOCH - 5), T0)
+    log.push(happening(1, epoch=EPOCH), T0)
+    assert numbers(log.after(EventId(EPOCH - 5, 2), 9)) == [3, 1]
+    assert log.knows(EventId(EPOCH - 5, 3))
+    assert log.knows(EventId(EPOCH, 0))
+    assert not log.knows(EventId(EPOCH - 5, 4)), "it was told, but nobody kept what came then"
+
+
+def test_an_id_that_another_process_of_ours_told_already_is_waited_for() -> None:
+    log = log_of(5)
+    follower = Follower(EventId(EPOCH, 7), EVERYTHING)
+    assert follower.take(log, T0) == []
+    for number in (6, 7, 8):
+        log.push(happening(number), T0)
+    assert numbers(follower.take(log, T0)) == [8]
+
+
+def test_who_has_nothing_begins_with_the_present_or_with_all_that_is_kept() -> None:
+    log = log_of(3)
+    assert [t.event.type for t in Follower(None, EVERYTHING).take(log, T0)] == ["reset"]
+    assert numbers(Follower(None, EVERYTHING, at_end=False).take(log, T0)) == [1, 2, 3]
+
+
+def test_a_position_moves_past_what_is_not_wanted() -> None:
+    log = log_of(700)
+    follower = Follower(EventId(EPOCH, 0), EventFilter(types=["publisher.*"]))
+    assert follower.take(log, T0) == []
+    assert follower.position == EventId(EPOCH, 700)
+
+
+def test_a_snapshot_is_what_the_events_until_its_id_say() -> None:
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=2))
+    for entry in (
+        happening(1, STATE, "live/a", state="live", reason="first sample"),
+        happening(2, STATE, "live/b", state="live", reason="first sample"),
+        happening(3, STATE, "live/a", state="ended", reason="gone"),
+        happening(4, CLOSED, "live/b"),
+        happening(5, STATE, "live/c", state="starting", reason="rtmp"),
+    ):
+        log.push(entry, T0)
+    assert {path: seen["state"] for path, seen in log.paths.items()} == {
+        "live/a": "ended", "live/c": "starting",
+    }  # fmt: skip
+    assert {path: seen["state"] for path, seen in log.base_paths.items()} == {
+        "live/a": "ended", "live/b": "live",
+    }  # fmt: skip
+    (told,) = Follower(None, EventFilter(paths=["*/c"])).take(log, T0)
+    assert told.event.data["paths"] == {
+        "live/c": {"state": "starting", "reason": "rtmp", "state_version": 5, "since": T0 + 5}
+    }
+    log.push(happening(1, STARTED, "", epoch=EPOCH + 1), T0)
+    assert log.paths == {}, "a server that started knows nothing of paths yet"
+
+
+def test_only_an_unbroken_end_is_gone_on_from() -> None:
+    entries = [happening(n) for n in (1, 2, 4, 5)]
+    assert numbers(unbroken(entries)) == [4, 5]
+    next_epoch = [happening(1, epoch=EPOCH + 1), happening(2, epoch=EPOCH + 1)]
+    assert numbers(unbroken(entries + next_epoch)) == [4, 5, 1, 2]
+    assert numbers(unbroken(entries + next_epoch[1:])) == [2]
+    assert unbroken([]) == []
+
+
+def test_filters_are_patterns_of_paths_and_types() -> None:
+    event = happening(1, "publisher.rejected", "live/a").event
+    assert EventFilter(["live/*"], ["publisher.*", "path.state"]).matches(event)
+    assert not EventFilter(["vod/*"]).matches(event)
+    assert not EventFilter(types=["path.*"]).matches(event)
+    assert AnyOf({"": EventFilter(["vod/*"]), "b": EventFilter(["live/?"])}).matches(event)
+    assert not AnyOf({}).matches(event)
+
+
+def test_what_few_want_is_told_to_who_names_it() -> None:
+    event = happening(1, "segment.ready").event
+    assert not EVERYTHING.matches(event)
+    assert EventFilter(types=["segment.*"]).matches(event)
+
+
+def test_filters_are_bounded() -> None:
+    for patterns in (["a"] * 17, ["a" * 257]):
+        with pytest.raises(FilterError):
+            EventFilter(patterns)
+
+
+def test_an_event_is_read_as_it_was_written() -> None:
+    entry = happening(3, text='line\nbreak "quoted" \u2028')
+    assert b"\n" not in entry.body
+    assert read_event(entry.body) == entry
+    with pytest.raises(ValueError, match="no event id"):
+        read_event(entry.body.replace(str(EPOCH).encode(), b"x"))

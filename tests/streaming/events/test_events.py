@@ -1,0 +1,219 @@
+"""Events on their way: to the disk, to copies of the log, and over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import streaming.events.event_files as event_files
+import streaming.events.events as events_module
+from streaming.events.event import STARTED, EventId
+from streaming.events.event_files import EventWriter, read_events
+from streaming.events.event_log import LogBounds
+from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
+from streaming.events.events import Events
+from streaming.link import FrameReader
+from streaming.server.followers import Followers
+from streaming.shelf_messages import ToDelivery
+from tests.streaming.events.happenings import EPOCH, T0, happening, numbers
+from tests.streaming.server.conftest import until
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = T0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def server(
+    root: Path | None, clock: Callable[[], float], bounds: LogBounds | None = None
+) -> AsyncIterator[Events]:
+    events = Events(root, clock, bounds or LogBounds())
+    events.start({})
+    yield events
+    events.close()
+
+
+class Copy:
+    """A process's end of a link: holds the log as a delivery process does."""
+
+    def __init__(self) -> None:
+        self.buffered_bytes = 0
+        self.followers = Followers(lambda: T0)
+        self.replays = 0
+        self.begun = 0
+        self._reader: FrameReader[Any] = FrameReader(ToDelivery)
+
+    def send_frame(self, frame: bytearray) -> None:
+        for message in self._reader.receive_data(frame):
+            match message:
+                case EventsBegin():
+                    self.begun += 1
+                    self.followers.begin(message)
+                case EventsTold():
+                    self.followers.told(message)
+                case EventsReplayed():
+                    self.replays += 1
+
+    @property
+    def numbers(self) -> list[int]:
+        log = self.followers.log
+        return numbers(log.after(log.floor, 100_000))
+
+
+async def test_a_log_goes_on_over_a_restart_with_a_new_epoch(tmp_path: Path) -> None:
+    clock = Clock()
+    async with server(tmp_path, clock) as events:
+        events.emit("test.tick", "live/a", {"n": 1})
+        await until(lambda: len(events.log) == 2)
+        position, first_epoch = events.log.last, events.log.epoch
+    async with server(tmp_path, clock) as events:
+        assert events.log.epoch == first_epoch + 1, "though the clock stands still"
+        events.emit("test.tick", "live/a", {"n": 2})
+        await until(lambda: len(events.log) == 4)
+        told = events.log.after(position, 9)
+        assert [(one.id.number, one.event.type) for one in told] == [(1, STARTED), (2, "test.tick")]
+
+
+async def test_an_event_is_told_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    append = EventWriter._append
+
+    def slow(self: EventWriter, data: bytes) -> None:
+        gate.wait()
+        append(self, data)
+
+    monkeypatch.setattr(EventWriter, "_append", slow)
+    async with server(tmp_path, Clock()) as events:
+        events.emit("test.tick")
+        await asyncio.sleep(0.01)
+        assert len(events.log) == 0
+        assert events.statistics().untold == 2
+        gate.set()
+        await until(lambda: len(events.log) == 2)
+        (file,) = (tmp_path / "events").iterdir()
+        assert len(file.read_bytes().splitlines()) == 2
+
+
+async def test_a_disk_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(EventWriter, "_append", lambda self, data: gate.wait())
+    monkeypatch.setattr(events_module, "WRITE_S", 0.02)
+    async with server(tmp_path, Clock()) as events:
+        events.emit("test.tick")
+        await until(lambda: len(events.log) == 2)
+        gate.set()
+        events.emit("test.tick")
+        await until(lambda: len(events.log) == 3)
+        assert numbers(events.log.after(events.log.floor, 9)) == [1, 2, 3]
+
+
+async def test_a_disk_that_fails_leaves_nothing_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with server(tmp_path, Clock()) as events:
+        await until(lambda: len(events.log) == 1)
+
+        def full(self: EventWriter, data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EventWriter, "_append", full)
+            events.emit("test.tick")
+            await until(lambda: len(events.log) == 2)
+        assert events.statistics().failures == 1
+        events.emit("test.tick")
+        await until(lambda: len(events.log) == 3)
+    assert read_events(tmp_path / "events") == []
+
+
+def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
+    lines = b"".join(happening(n).body + b"\n" for n in (1, 2, 3))
+    (tmp_path / f"{EPOCH}-1.jsonl").write_bytes(lines[:-10])
+    assert numbers(read_events(tmp_path)) == [1, 2]
+
+
+def test_nothing_before_damage_is_gone_on_from(tmp_path: Path) -> None:
+    (tmp_path / f"{EPOCH}-1.jsonl").write_bytes(happening(1).body + b"\nrubbish\n")
+    (tmp_path / f"{EPOCH}-3.jsonl").write_bytes(happening(3).body + b"\n")
+    (tmp_path / "notes.txt").write_text("not ours")
+    assert numbers(read_events(tmp_path)) == [3]
+
+
+def test_the_files_are_bounded_with_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "FILE_BYTES", 2_000)
+    written = threading.Semaphore(0)
+    writer = EventWriter(tmp_path, lambda _: written.release())
+    for number in range(1, 501):
+        writer.write(happening(number), EventId(EPOCH, max(0, number - 50)))
+        written.acquire()
+    writer.close()
+    kept = numbers(read_events(tmp_path))
+    assert kept[-1] == 500
+    assert 420 < kept[0] <= 451, "what the log has, and one file more"
+
+
+async def test_without_a_directory_the_log_is_in_memory_alone() -> None:
+    async with server(None, Clock()) as events:
+        events.emit("test.tick")
+        assert len(events.log) == 2
+
+
+async def test_a_copy_gets_what_happened_and_what_happens() -> None:
+    async with server(None, Clock()) as events:
+        events.emit("test.tick")
+        copy = Copy()
+        events.feed.attach(copy)
+        assert copy.numbers == [1, 2]
+        assert copy.replays == 1
+        events.emit("test.tick")
+        assert copy.numbers == [1, 2, 3]
+        events.feed.detach(copy)
+        events.emit("test.tick")
+        assert copy.numbers == [1, 2, 3]
+
+
+async def test_a_copy_that_is_behind_catches_up_when_its_link_has_room() -> None:
+    async with server(None, Clock()) as events:
+        copy = Copy()
+        events.feed.attach(copy)
+        copy.buffered_bytes = 1 << 30
+        for _ in range(700):
+            events.emit("test.tick")
+        assert copy.numbers == [1]
+        events.feed.pump()
+        assert copy.numbers == [1]
+        copy.buffered_bytes = 0
+        events.emit("test.tick")
+        events.feed.pump()
+        assert copy.numbers == list(range(1, 703))
+        assert copy.begun == 1
+
+
+async def test_a_copy_that_is_too_far_behind_begins_anew() -> None:
+    async with server(None, Clock(), LogBounds(count=10)) as events:
+        copy = Copy()
+        events.feed.attach(copy)
+        copy.buffered_bytes = 1 << 30
+        for _ in range(50):
+            events.emit("test.tick")
+        copy.buffered_bytes = 0
+        events.feed.pump()
+        assert copy.begun == 2
+        assert copy.numbers == list(range(42, 52))
+        assert not copy.followers.log.knows(EventId(events.log.epoch, 1))
