@@ -3,14 +3,19 @@
 Both servers run at the same time on the same core and get the same pushes from one sender on
 another core; their CPU is read from the kernel's accounts over the same windows of time.
 nginx-rtmp writes MPEG-TS into files in memory, without parts; Headwater makes CMAF parts of 200 ms
-and segments of 2 s, and its delivery process can serve each of them.
+and segments of 2 s, and its delivery process can serve each of them. First nobody watches, then
+somebody asks for a playlist of each stream each second, of both servers: only then does Headwater
+render playlists at each part.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 
 from bench.clips import BASE_S, ClipRequest, clip
 from bench.figures import Aim, Figure
@@ -22,6 +27,8 @@ VIDEO_KBPS = 8000
 SERVERS_CORE, SENDER_CORE = 0, 1
 WARM_UP_S = 40
 """Longer than the live window, so that memory has stopped growing."""
+WAKING_S = 2
+"""Until all paths are watched."""
 QUICK_WARM_UP_S = 4
 QUICK_S = 5
 """Runs shorter than this are for trying the benchmark: they do not wait for full windows."""
@@ -41,7 +48,7 @@ def measure(runs: int, seconds: int) -> list[Figure]:
             for n in range(STREAMS)
             for server in (ours, theirs)
         ]
-        length = warm_up + runs * seconds + 1
+        length = warm_up + runs * seconds + WAKING_S + runs * seconds + 1
         command = python("bench.rtmp_sender", str(file), str(length), *targets)
         sender = subprocess.Popen(pinned(command, SENDER_CORE), stdout=subprocess.PIPE)
         try:
@@ -62,14 +69,10 @@ def measure(runs: int, seconds: int) -> list[Figure]:
 def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) -> list[Figure]:
     time.sleep(warm_up)
     trees = (ours.tree, theirs.tree)
-    shares: tuple[list[float], list[float]] = ([], [])
-    before, at = _cpu(trees), time.monotonic()
-    for _ in range(runs):
-        time.sleep(seconds)
-        after, now = _cpu(trees), time.monotonic()
-        for share, old, new in zip(shares, before, after, strict=True):
-            share.append(100 * (new - old) / (now - at) / STREAMS)
-        before, at = after, now
+    alone = _shares(trees, runs, seconds)
+    with _viewers(ours, theirs):
+        time.sleep(WAKING_S)
+        watched = _shares(trees, runs, seconds)
     for server, playlist in (
         (ours, "/live/stream0/source/index.m3u8"),
         (theirs, "/live/stream0/index.m3u8"),
@@ -79,15 +82,52 @@ def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) 
     main, *others = (rss / MEGA for rss in ours.tree.rss_bytes())
     peers = sum(theirs.tree.rss_bytes()) / MEGA
     return [
-        Figure("b", f"{STREAMS} streams at 8 Mb/s", "% of a core / stream", tuple(shares[0]), PEER,
-               tuple(shares[1]), Aim(1.0)),
-        Figure("b", "… the aim for ours alone", "% of a core / stream", tuple(shares[0]),
+        Figure("b", f"{STREAMS} streams at 8 Mb/s", "% of a core / stream", tuple(alone[0]), PEER,
+               tuple(alone[1]), Aim(1.0)),
+        Figure("b", "… the aim for ours alone", "% of a core / stream", tuple(alone[0]),
                aim=Aim(0.4, of="ours")),
+        Figure("b", "… while each is watched", "% of a core / stream", tuple(watched[0]), PEER,
+               tuple(watched[1])),
         Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
         Figure("b", "RSS, delivery process", "MB", (sum(others),)),
         Figure("b", "live windows, not in any RSS", "MB", (ours.media_bytes() / MEGA,), PEER,
                (theirs.media_bytes() / MEGA,)),
     ]  # fmt: skip
+
+
+def _shares(
+    trees: tuple[ProcessTree, ...], runs: int, seconds: int
+) -> tuple[list[float], list[float]]:
+    """Of a core, in percent for each stream and run: ours, theirs."""
+    shares: tuple[list[float], list[float]] = ([], [])
+    before, at = _cpu(trees), time.monotonic()
+    for _ in range(runs):
+        time.sleep(seconds)
+        after, now = _cpu(trees), time.monotonic()
+        for share, old, new in zip(shares, before, after, strict=True):
+            share.append(100 * (new - old) / (now - at) / STREAMS)
+        before, at = after, now
+    return shares
+
+
+@contextlib.contextmanager
+def _viewers(ours: Server, theirs: Server) -> Iterator[None]:
+    """A playlist of each stream is asked for each second, of both servers."""
+    leaving = threading.Event()
+
+    def watch() -> None:
+        while not leaving.wait(1.0):
+            for n in range(STREAMS):
+                ours.get(f"/live/stream{n}/source/index.m3u8")
+                theirs.get(f"/live/stream{n}/index.m3u8")
+
+    thread = threading.Thread(target=watch, name="viewers")
+    thread.start()
+    try:
+        yield
+    finally:
+        leaving.set()
+        thread.join()
 
 
 def _cpu(trees: tuple[ProcessTree, ...]) -> list[float]:
