@@ -153,24 +153,29 @@ class JournalThread:
         return ThreadStatistics(self._written_bytes, self._failures, self.behind_s)
 
     def _give(self, job: Callable[[], None]) -> None:
+        is_awake = bool(self._jobs)  # then it looks once more before it waits
         self._jobs.append((time.monotonic(), job))
-        self._wake.put(None)
+        if not is_awake:
+            self._wake.put(None)
 
     def _run(self) -> None:
         while True:
             self._wake.get()
-            if not self._jobs:
-                if self._is_closing:
-                    os.close(self._store)
-                    return
-                continue
-            try:
-                self._jobs[0][1]()
-            except OSError as error:
-                logger.warning("live state: %s", error)
-            except Exception:
-                logger.exception("live state: a job failed")
-            self._jobs.popleft()
+            while self._jobs:
+                self._do(self._jobs[0][1])
+                self._jobs.popleft()
+            if self._is_closing:
+                os.close(self._store)
+                return
+
+    @staticmethod
+    def _do(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except OSError as error:
+            logger.warning("live state: %s", error)
+        except Exception:
+            logger.exception("live state: a job failed")
 
     def _write(self, file: JournalFile, entries: Sequence[Entry]) -> None:
         if file.failure or file.is_given_up:

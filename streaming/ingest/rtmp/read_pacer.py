@@ -27,9 +27,9 @@ first) is full, so waiting for the tick would take a big frame several of them."
 BURST_INTERVAL_S = 0.002
 """Between the reads of a burst."""
 
-RELAXED_TICKS = 4
-"""Of the ticks every so many is one for publishers that nobody watches. What a read costs beside
-its bytes is then shared by four times as many; nobody feels the 90 ms."""
+RELAXED_TICKS = 6
+"""Of the ticks every so many is one for publishers that nobody watches: less than a part's length.
+What a read costs beside its bytes is shared by six times as many, and nobody feels the 150 ms."""
 
 MAX_SHARE = 0.1
 """Of the event loop's time for one publisher: what a read took decides how long it rests. A usual
