@@ -63,7 +63,7 @@ class Case:
     player: str
     """A key of BARE_PLAYERS, or "page"."""
     stream: str
-    """ "hls" or "dash"."""
+    """ "hls", "dash" or "webrtc"."""
     path: str = COPIED
     latency: str = "low"
     """ "low" or "normal": our page's choice, and which MPD others are given."""
@@ -87,6 +87,7 @@ class Case:
 
 MEDIAMTX, NGINX = "MediaMTX LL, 0.2 s", "nginx-rtmp, 2 s"
 CASES = (
+    Case("page", "webrtc", aim_s=0.06, recorded=("MediaMTX WHEP", 0.098)),
     Case("page", "hls", aim_s=0.9, recorded=(MEDIAMTX, 1.02)),
     Case("page", "dash", aim_s=1.0, recorded=("chunked relay", 1.7)),
     Case("page", "hls", latency="normal", recorded=(NGINX, 7.95)),
@@ -97,6 +98,7 @@ CASES = (
     Case("shaka", "hls", recorded=(MEDIAMTX, 0.62)),
     Case("shaka", "dash"),
     Case("video.js", "hls", recorded=(MEDIAMTX, 3.4)),
+    Case("page", "webrtc", ENCODED),
     Case("page", "hls", ENCODED, aim_s=1.1),
     Case("page", "dash", ENCODED),
 )

@@ -25,7 +25,7 @@ from streaming.cli_output import (
 from streaming.errors import ConfigError, RemoteError
 
 if TYPE_CHECKING:
-    from streaming.push import PushListener, PushProgress
+    from streaming.push_progress import PushListener, PushProgress
 
 JSON_EVERY_S = 1.0
 
@@ -35,7 +35,9 @@ def push(
         str,
         typer.Argument(help='A file, a URL, or "test:" for the built-in test source.'),
     ],
-    target: Annotated[str, typer.Argument(help="rtmp://host/app/name, or rtmps://.")],
+    target: Annotated[
+        str, typer.Argument(help="rtmp://host/app/name, rtmps://, or http(s)://host/name/whip.")
+    ],
     loop: Annotated[
         bool, typer.Option("--loop", "-l", help="Begin a file again when it ends.")
     ] = False,
@@ -50,7 +52,9 @@ def push(
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Push a file, a stream or the test source to an RTMP server, in real time.
+    """Push a file, a stream or the test source to an RTMP or WHIP server, in real time.
+
+    WHIP takes H.264 without B-frames; sound becomes Opus.
 
     Exit status: 0 the source has ended, 1 source or connection failed, 2 an impossible source or
     target, 3 the server refused, 130 interrupted.
@@ -100,7 +104,7 @@ class _View:
         return None
 
     def listener(self) -> PushListener:
-        from streaming.push import PushListener
+        from streaming.push_progress import PushListener
 
         return PushListener(self._progress, self.tracks, self.note, self.length)
 

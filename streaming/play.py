@@ -5,12 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import statistics
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +14,9 @@ from typing import Any
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from streaming.errors import RemoteError
 from streaming.ingest.test_time_code import read_luma_time_code
+from streaming.whip_client import end, offer
 
-HTTP_S = 15.0
 FREEZE_EXTRA_S = 0.15
 """A frame that comes later than three mean distances, or one and this, is a freeze (W3C
 webrtc-stats, freezeCount)."""
@@ -78,7 +73,7 @@ async def play_whep(url: str, seconds: float, key: str = "") -> PlayReport:
     session = ""
     try:
         await peer.setLocalDescription(await peer.createOffer())
-        answer, session = await _post(url, peer.localDescription.sdp, key)
+        answer, session = await offer(url, peer.localDescription.sdp, key)
         await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await asyncio.sleep(seconds)
         return await _report(peer, seen, seconds)
@@ -87,8 +82,7 @@ async def play_whep(url: str, seconds: float, key: str = "") -> PlayReport:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if session:
-            with contextlib.suppress(RemoteError):
-                await _request("DELETE", session, b"", _authorization(key))
+            await end(session, key)
         await peer.close()
 
 
@@ -154,45 +148,3 @@ def freeze_durations_s(frame_times: list[float]) -> list[float]:
         return []
     mean = sum(gaps) / len(gaps)
     return [gap for gap in gaps if gap >= max(3 * mean, mean + FREEZE_EXTRA_S)]
-
-
-async def _post(url: str, offer: str, key: str) -> tuple[str, str]:
-    headers = {"Content-Type": "application/sdp", **_authorization(key)}
-    body, answered = await _request("POST", url, offer.encode(), headers)
-    location = answered.get("Location", "")
-    return body, urllib.parse.urljoin(url, location)
-
-
-def _authorization(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-async def _request(
-    method: str, url: str, body: bytes, headers: Mapping[str, str]
-) -> tuple[str, Mapping[str, str]]:
-    return await asyncio.to_thread(_request_blocking, method, url, body, dict(headers))
-
-
-def _request_blocking(
-    method: str, url: str, body: bytes, headers: dict[str, str]
-) -> tuple[str, Mapping[str, str]]:
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise RemoteError(f"{url!r} is no http address")
-    request = urllib.request.Request(url, data=body or None, headers=headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=HTTP_S) as response:
-            return response.read().decode(), response.headers
-    except urllib.error.HTTPError as error:
-        with error:
-            raise RemoteError(_detail(error), http_status=error.code) from error
-    except (OSError, ValueError) as error:
-        raise RemoteError(f"{url} cannot be reached: {error}") from error
-
-
-def _detail(error: urllib.error.HTTPError) -> str:
-    """The reason that the server gives."""
-    try:
-        detail = json.loads(error.read())["detail"]
-    except (ValueError, KeyError, TypeError):
-        detail = error.reason
-    return f"the server answers {error.code}: {detail}"

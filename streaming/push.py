@@ -1,4 +1,4 @@
-"""Pushes a file, a stream or the test source to an RTMP server: `headwater push`.
+"""Pushes a file, a stream or the test source to an RTMP or WHIP server: `headwater push`.
 
 Codecs that RTMP carries are copied (H.264 and AAC, and by Enhanced RTMP HEVC, AV1, VP9 and Opus);
 the rest is encoded to H.264 and AAC. Runs in the command's own process and blocks.
@@ -8,57 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from segmenter.media import VIDEO_TIMESCALE, Codec, MediaType, Sample, Track
+from segmenter.media import Codec, MediaType, Sample, Track
 from streaming.errors import RemoteError
 from streaming.ingest.pacing import Item, Pacer, Tracks
 from streaming.ingest.rtmp import commands, messages
 from streaming.push_flv import TICKS_PER_MS, write_frame, write_metadata, write_sequence_start
+from streaming.push_progress import PushCounts, PushListener, PushProgress
 from streaming.push_rtmp import CLIENT, PushRefused, Target, parse_target
 from streaming.push_socket import PushSocket
 from streaming.push_source import TEST_SCHEME, ReadAhead, Timed, read_source
 from streaming.worker_process import RestartBackoff, redact
 
-PROGRESS_S = 0.25
-"""Between two calls of `on_progress`: as often as a progress bar is looked at."""
+if TYPE_CHECKING:
+    from streaming.push_whip import WhipSender
+
 FIRST_RETRY_S = 1.0
 MOST_RETRY_S = 15.0
 """A server that restarts is back within seconds; one that is down must not be hammered."""
 
 _CLASSIC = (Codec.H264, Codec.AAC)
-
-
-@dataclass(frozen=True, slots=True)
-class PushProgress:
-    """How far a push has come."""
-
-    media_s: float
-    """Media sent, seconds of its own time."""
-    frames: int
-    """Video frames sent."""
-    bytes_sent: int
-    """Of media, without the protocol's own."""
-    bitrate: int
-    """Bits per second since the report before."""
-    lag_s: float
-    """How late the latest sample was sent; 0 where its moment is not known."""
-    reconnects: int
-
-
-@dataclass(frozen=True, slots=True)
-class PushListener:
-    """What whoever started a push wants to hear; notes and length may come on another thread."""
-
-    progress: Callable[[PushProgress], None] = lambda progress: None
-    """Every PROGRESS_S."""
-    tracks: Callable[[Tracks], None] = lambda tracks: None
-    """What is sent from now on."""
-    note: Callable[[str], None] = lambda text: None
-    """A sentence that the user should read."""
-    length: Callable[[float], None] = lambda seconds: None
-    """How long one pass of a recording is; not called where nobody knows."""
 
 
 def push(
@@ -81,7 +51,7 @@ def push(
     bytes are broken.
     """
     listener = listener or PushListener()
-    sender = _Sender(parse_target(target), target, listener, reconnect)
+    sender = _sender(target, listener, reconnect)
     if url.startswith(TEST_SCHEME):
         sender.connect_early()
     items = ReadAhead(read_source(url, loop, listener.note, listener.length))
@@ -96,6 +66,15 @@ def push(
         items.stop()
         sender.close()
     return sender.progress
+
+
+def _sender(target: str, listener: PushListener, reconnect: bool) -> _Sender | WhipSender:
+    if target.startswith(("http://", "https://")):
+        # Here, because importing aiortc takes a while.
+        from streaming.push_whip import WhipSender
+
+        return WhipSender(target, listener, reconnect)
+    return _Sender(parse_target(target), target, listener, reconnect)
 
 
 def _redact(text: str, target: str) -> str:
@@ -123,7 +102,7 @@ class _Sender:
         self._tracks: dict[str, Track] = {}
         self._socket: PushSocket | None = None
         self._early: PushSocket | None = None
-        self._counts = _Counts(listener.progress)
+        self._counts = PushCounts(listener.progress)
         self._pacer = Pacer()
         self._backoff = RestartBackoff(FIRST_RETRY_S, MOST_RETRY_S)
         self._has_published = False
@@ -254,48 +233,3 @@ def _named(target: str, error: RemoteError) -> RemoteError:
     if isinstance(error, PushRefused):
         return PushRefused(f"{target}: the server refused: {error}", code=error.code)
     return RemoteError(f"{target}: {error}")
-
-
-class _Counts:
-    """What a push has sent, over all of its connections."""
-
-    def __init__(self, report: Callable[[PushProgress], None]) -> None:
-        self._report = report
-        self._ticks = 0
-        self._last_dts: int | None = None
-        self._frames = 0
-        self._bytes = self._reported_bytes = 0
-        self._bitrate = 0
-        self._lag_s = 0.0
-        self._reported_at = time.monotonic()
-        self.reconnects = 0
-        self.last_ms = 0
-
-    def add(self, sample: Sample, is_video: bool, sent_ms: int, lag_s: float) -> None:
-        if self._last_dts is not None:
-            self._ticks += max(0, sample.dts - self._last_dts)
-        self._last_dts = sample.dts if self._last_dts is None else max(self._last_dts, sample.dts)
-        self._frames += is_video
-        self._bytes += len(sample.data)
-        self._lag_s = lag_s
-        self.last_ms = sent_ms
-        now = time.monotonic()
-        elapsed = now - self._reported_at
-        if elapsed >= PROGRESS_S:
-            self._bitrate = int((self._bytes - self._reported_bytes) * 8 / elapsed)
-            self._reported_at, self._reported_bytes = now, self._bytes
-            self._report(self.progress())
-
-    @property
-    def media_s(self) -> float:
-        return self._ticks / VIDEO_TIMESCALE
-
-    def progress(self) -> PushProgress:
-        return PushProgress(
-            media_s=self.media_s,
-            frames=self._frames,
-            bytes_sent=self._bytes,
-            bitrate=self._bitrate,
-            lag_s=self._lag_s,
-            reconnects=self.reconnects,
-        )

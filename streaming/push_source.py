@@ -12,8 +12,7 @@ from typing import Generic, TypeVar
 import av
 from av.container import InputContainer
 
-from segmenter.errors import SegmenterError
-from streaming.errors import RemoteError, StreamingError
+from streaming.errors import RemoteError
 from streaming.ingest.demux import Demuxer, is_recording, open_input, read_packets, sentence
 from streaming.ingest.pacing import Item, Reel
 from streaming.utc_clock import steady_utc
@@ -127,7 +126,7 @@ class ReadAhead(Generic[T]):
             for item in self._items:
                 if not self._put(item):
                     return
-        except (StreamingError, SegmenterError) as error:
+        except Exception as error:  # whoever waits for items must not wait for ever
             self._put(error)
         else:
             self._put(None)

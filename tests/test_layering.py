@@ -97,7 +97,7 @@ OWNERS = {
     "numpy": ("streaming/transcode/frames.py", "streaming/ingest/test_", "streaming/slate/"),
     "m3u8": ("streaming/ingest/hls_", "streaming/inspect"),
     "aiohttp": ("streaming/server/",),
-    "aiortc": ("webrtc/", "streaming/play.py"),
+    "aiortc": ("webrtc/", "streaming/play.py", "streaming/push_whip.py"),
     "uvloop": ("streaming/app.py", "streaming/server/delivery.py", "streaming/rtc/process.py"),
     "typer": ("streaming/cli",),
     "rich": ("streaming/cli",),

@@ -21,17 +21,28 @@ from streaming.rtc.messages import (
     PathEnded,
     PathSample,
     PathTracks,
+    PublishAllowed,
+    PublishClosed,
+    PublishRefused,
     RtcReport,
     RtcSetup,
     Unwatch,
     Watch,
 )
+from streaming.rtc.publishing import Publishing
 from streaming.rtc.session_requests import SessionRequests
 from streaming.rtc.sessions import OpenSession, OpenSessions
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.rtc.viewed_path import ViewedPath
 from webrtc.errors import WebRtcError
-from webrtc.events import KeyFrameWanted, SessionClosed, SessionConnected, SignallingEvent
+from webrtc.events import (
+    KeyFrameWanted,
+    PublishedSamples,
+    PublishedTracks,
+    SessionClosed,
+    SessionConnected,
+    SignallingEvent,
+)
 from webrtc.fanout import Fanout
 from webrtc.signalling import Signalling
 
@@ -60,6 +71,7 @@ class RtcServer:
         self._utc = utc
         self._signalling: Signalling | None = None
         self._requests: SessionRequests | None = None
+        self._publishing: Publishing | None = None
         self._sessions = OpenSessions(send)
         self._paths: dict[str, ViewedPath] = {}
         self._idle_since: dict[str, float] = {}
@@ -73,12 +85,19 @@ class RtcServer:
         """Everything is there."""
         self._signalling = signalling
         self._requests = SessionRequests(signalling, self._sessions)
+        self._publishing = Publishing(signalling, self._send)
 
     @property
     def signalling(self) -> Signalling:
         """Set by `serve`."""
         assert self._signalling is not None
         return self._signalling
+
+    @property
+    def publishing(self) -> Publishing:
+        """The same."""
+        assert self._publishing is not None
+        return self._publishing
 
     # -- the link ----------------------------------------------------------------------------
 
@@ -94,6 +113,14 @@ class RtcServer:
                 self._end(message)
             case SignalRequest():
                 self._answer(message)
+            case PublishAllowed():
+                self._counts["opened"] += 1
+                self.publishing.allow(message, self._links(message.session))
+            case PublishRefused():
+                self._counts["failed"] += 1
+                self.publishing.refuse(message)
+            case PublishClosed():
+                self.publishing.close(message)
 
     def handle_timer(self, now: float) -> None:
         """Called every `webrtc.signalling.TIMER_S`."""
@@ -110,6 +137,7 @@ class RtcServer:
         sent = self._fanout.statistics()
         return RtcReport(
             viewers=self._sessions.viewers(),
+            publishers=len(self.publishing),
             packets_sent=sent.packets,
             bytes_sent=sent.bytes,
             retransmitted=sent.resent,
@@ -177,8 +205,7 @@ class RtcServer:
     def _answer(self, request: SignalRequest) -> None:
         assert self._requests is not None
         if request.verb == "publish":
-            text = "publishing by WebRTC is not possible yet"
-            self._send(SignalAnswer(request.id, 404, text))
+            self._guarded(request, self._publish)
         elif request.verb != "view":
             self._guarded(request, self._requests.answer)
         elif request.path in self._paths:
@@ -200,18 +227,19 @@ class RtcServer:
             self._send(SignalAnswer(request.id, 409, text, {"Retry-After": "2"}))
 
     def _guarded(
-        self, request: SignalRequest, action: Callable[[SignalRequest], SignalAnswer]
+        self, request: SignalRequest, action: Callable[[SignalRequest], SignalAnswer | None]
     ) -> None:
         """What a request cannot have is told to it."""
         try:
             answer = action(request)
         except WebRtcError as error:
-            self._counts["failed"] += request.verb == "view"
+            self._counts["failed"] += request.verb in ("view", "publish")
             headers = {}
             if error.retry_after_s is not None:
                 headers["Retry-After"] = str(error.retry_after_s)
             answer = SignalAnswer(request.id, error.http_status, str(error), headers)
-        self._send(answer)
+        if answer is not None:
+            self._send(answer)
 
     def _subscribe(self, request: SignalRequest) -> SignalAnswer:
         answer = self.signalling.subscribe(request.path, request.body, request.remote)
@@ -219,10 +247,18 @@ class RtcServer:
         self._idle_since.pop(request.path, None)
         self._counts["opened"] += 1
         headers = {"ETag": answer.etag}
-        links = ice_server_links(self._setup.ice_servers, answer.session_id[:8], self._utc())
+        links = self._links(answer.session_id)
         if links:
             headers["Link"] = links
         return SignalAnswer(request.id, 201, answer.sdp, headers, answer.session_id)
+
+    def _publish(self, request: SignalRequest) -> None:
+        session_id = self.publishing.offer(request)
+        session = OpenSession(request.path, request.channel, is_publisher=True)
+        self._sessions.add(session_id, session)
+
+    def _links(self, session_id: str) -> str:
+        return ice_server_links(self._setup.ice_servers, session_id[:8], self._utc())
 
     # -- sessions ----------------------------------------------------------------------------
 
@@ -230,16 +266,28 @@ class RtcServer:
         """What signalling tells by itself."""
         match event:
             case SessionConnected():
-                logger.info("%s: viewer %s connected", event.stream, event.session_id[:8])
+                who = self._who(event.session_id)
+                logger.info("%s: %s %s connected", event.stream, who, event.session_id[:8])
                 self._sessions.tell(event.session_id, "connected")
             case SessionClosed():
                 self._forget_session(event)
             case KeyFrameWanted():
                 self._counts["key_frame_requests"] += 1
+                self.publishing.want_key_frame(event.stream, event.track)
+            case PublishedTracks():
+                self.publishing.set_tracks(event)
+            case PublishedSamples():
+                self.publishing.write(event)
+
+    def _who(self, session_id: str) -> str:
+        session = self._sessions.find(session_id)
+        return "publisher" if session is not None and session.is_publisher else "viewer"
 
     def _forget_session(self, event: SessionClosed) -> None:
-        logger.info("%s: viewer %s left (%s)", event.stream, event.session_id[:8], event.reason)
+        who, short = self._who(event.session_id), event.session_id[:8]
+        logger.info("%s: %s %s left (%s)", event.stream, who, short, event.reason)
         self._sessions.tell(event.session_id, "closed", event.reason)
+        self.publishing.forget(event.session_id, event.reason)
         session = self._sessions.remove(event.session_id)
         if session is None or session.path not in self._paths:
             return

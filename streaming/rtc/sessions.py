@@ -17,6 +17,7 @@ class OpenSession:
     path: str
     channel: str
     """Empty: nobody wants its events."""
+    is_publisher: bool = False
     told_layer: str | None = None
     """The rendition that its channel knows it is sent."""
 
@@ -32,12 +33,13 @@ class OpenSessions:
     def add(self, session_id: str, session: OpenSession) -> None:
         """A session has been opened."""
         self._sessions[session_id] = session
-        self._per_path[session.path] += 1
+        if not session.is_publisher:
+            self._per_path[session.path] += 1
 
     def remove(self, session_id: str) -> OpenSession | None:
         """It has ended."""
         session = self._sessions.pop(session_id, None)
-        if session is not None:
+        if session is not None and not session.is_publisher:
             self._per_path[session.path] -= 1
             if not self._per_path[session.path]:
                 del self._per_path[session.path]
@@ -52,7 +54,7 @@ class OpenSessions:
         return ((key, one) for key, one in list(self._sessions.items()) if one.channel)
 
     def count(self, path: str) -> int:
-        """Sessions of a path."""
+        """Viewers of a path."""
         return self._per_path[path]
 
     def viewers(self) -> dict[str, int]:

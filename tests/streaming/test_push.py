@@ -13,7 +13,8 @@ from segmenter.media import Codec
 from streaming.config import RtmpConfig
 from streaming.errors import ConfigError, RemoteError
 from streaming.ingest.rtmp.server import RtmpServer
-from streaming.push import PushListener, PushProgress, push
+from streaming.push import push
+from streaming.push_progress import PushListener, PushProgress
 from streaming.push_rtmp import PushRefused
 from tests.streaming.ingest.pull_fakes import FakeDoor
 from tests.streaming.ingest.test_demux import CLIPS, demux, make_clip
@@ -149,6 +150,11 @@ def test_a_missing_source_is_told() -> None:
         push("nowhere.mp4", "rtmp://127.0.0.1:1/live/foo")
 
 
-def test_a_push_goes_to_rtmp_only() -> None:
+def test_a_push_goes_to_rtmp_or_whip_only() -> None:
     with pytest.raises(ConfigError, match="rtmp://"):
-        push(str(CLIPS / "video-only.mp4"), "http://127.0.0.1:1/live/foo")
+        push(str(CLIPS / "video-only.mp4"), "srt://127.0.0.1:1/live/foo")
+
+
+def test_a_whip_server_that_is_not_there_is_named() -> None:
+    with pytest.raises(RemoteError, match=r"http://127\.0\.0\.1:1/live/foo/whip"):
+        push(str(CLIPS / "video-only.mp4"), "http://127.0.0.1:1/live/foo/whip")

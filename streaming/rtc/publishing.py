@@ -1,0 +1,126 @@
+"""WHIP in the WebRTC process: offers that want a path, and what their sessions publish.
+
+An offer is negotiated first, so that nonsense never displaces a publisher; then the main process is
+asked for the path, and only then the client is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from streaming.rtc.messages import (
+    PublishAllowed,
+    PublishAsked,
+    PublishClosed,
+    PublishRefused,
+    PublishSample,
+    PublishTracks,
+)
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.transcode.messages import TrackMessage
+from webrtc.errors import SessionNotFound
+from webrtc.events import PublishedSamples, PublishedTracks
+from webrtc.signalling import Answer, Signalling
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An offer whose path has been asked for."""
+
+    request: SignalRequest
+    answer: Answer
+
+
+class Publishing:
+    """Owns who publishes what; the server passes requests, events and the main process's words."""
+
+    def __init__(self, signalling: Signalling, send: Callable[[Any], None]) -> None:
+        self._signalling = signalling
+        self._send = send
+        self._asked: dict[str, _Asked] = {}
+        self._paths: dict[str, str] = {}
+        """Session to path, of those that have one."""
+
+    def __len__(self) -> int:
+        """How many publish."""
+        return len(self._paths)
+
+    def offer(self, request: SignalRequest) -> str:
+        """Negotiates and asks for the path; gives the session. Raises WebRtcError."""
+        answer = self._signalling.publish(request.path, request.body, request.remote)
+        self._asked[answer.session_id] = _Asked(request, answer)
+        self._send(PublishAsked(answer.session_id, request.path, request.key, request.remote))
+        return answer.session_id
+
+    def allow(self, news: PublishAllowed, links: str) -> None:
+        """The path is the session's: the client is answered."""
+        asked = self._asked.pop(news.session, None)
+        if asked is None:  # it has gone meanwhile
+            self._send(PublishClosed(news.session, "the session has gone"))
+            return
+        self._paths[news.session] = asked.request.path
+        self._signalling.set_key_frame_interval(news.session, news.key_frame_interval_s)
+        headers = {"ETag": asked.answer.etag}
+        if links:
+            headers["Link"] = links
+        self._send(SignalAnswer(asked.request.id, 201, asked.answer.sdp, headers, news.session))
+
+    def refuse(self, news: PublishRefused) -> None:
+        """The client is told why, and the session ends."""
+        asked = self._asked.pop(news.session, None)
+        if asked is None:
+            return
+        headers = {"WWW-Authenticate": "Bearer"} if news.status == 401 else {}
+        self._send(SignalAnswer(asked.request.id, news.status, news.reason, headers))
+        self._end(news.session, news.reason)
+
+    def close(self, news: PublishClosed) -> None:
+        """The path has let go of the session."""
+        self._paths.pop(news.session, None)
+        self._end(news.session, news.reason)
+
+    def want_key_frame(self, path: str, track: str) -> None:
+        """A viewer of the path cannot go on without one."""
+        for session, published in self._paths.items():
+            if published == path:
+                self._signalling.want_key_frame(session, track)
+
+    def set_tracks(self, event: PublishedTracks) -> None:
+        """What a session publishes from now on."""
+        if event.session_id in self._paths:
+            tracks = tuple(TrackMessage.from_track(track) for track in event.tracks)
+            self._send(PublishTracks(event.session_id, tracks))
+
+    def write(self, event: PublishedSamples) -> None:
+        """Samples of a session."""
+        if event.session_id not in self._paths:
+            return
+        for sample in event.samples:
+            self._send(
+                PublishSample(
+                    event.session_id,
+                    sample.track,
+                    sample.dts,
+                    sample.pts,
+                    sample.data,
+                    sample.is_sync,
+                    sample.duration,
+                    sample.captured_utc,
+                )
+            )
+
+    def forget(self, session: str, reason: str) -> None:
+        """The session has ended on the client's side."""
+        asked = self._asked.pop(session, None)
+        if asked is not None:
+            self._send(SignalAnswer(asked.request.id, 503, reason))
+        if asked is not None or self._paths.pop(session, None) is not None:
+            self._send(PublishClosed(session, reason))
+
+    def _end(self, session: str, reason: str) -> None:
+        try:
+            self._signalling.close(session, reason)
+        except SessionNotFound:
+            return

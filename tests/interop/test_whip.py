@@ -1,0 +1,135 @@
+"""Publishing by WebRTC: a whole origin, publishers of several makes, viewers of every protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import av
+import pytest
+from playwright.async_api import Browser
+
+from streaming.play import play_whep
+from tests.interop.browser import chromium, player_page
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
+
+CONFIG = """
+[paths."live/*"]
+ladder = "copy"
+[paths."locked/*"]
+ladder = "copy"
+publish_key = "s3cret"
+"""
+SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
+CAMERA = (
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium(CAMERA) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def pushing(target: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`headwater push` of the test source."""
+    script = "from streaming.cli import main; main()"
+    push = subprocess.Popen(
+        [sys.executable, "-c", script, "push", SOURCE, target],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield push
+    finally:
+        push.kill()
+        push.communicate()
+
+
+async def test_what_headwater_pushes_by_whip_plays_as_hls_and_whep(origin: OriginProcess) -> None:
+    with pushing(origin.url("/live/a/whip")):
+        await asyncio.to_thread(origin.wait_segments, "live/a", "source", 2)
+        await asyncio.to_thread(origin.wait_segments, "live/a", "audio_aac", 1)
+        report = await play_whep(origin.url("/live/a/whep"), 4.0)
+    assert (report.width, report.height) == (320, 180)
+    assert report.frames > 30
+    assert report.sound_s > 1.0
+    record = origin.path_record("live/a")
+    assert record is not None
+    assert record["publisher"] in ("whip", "")
+
+
+async def test_pictures_and_sound_of_whip_start_together(origin: OriginProcess) -> None:
+    """The test source beeps and flashes at whole seconds, so their media times tell lip sync."""
+    with pushing(origin.url("/live/sync/whip")):
+        media = await asyncio.to_thread(origin.wait_media, "live/sync", "source", 2)
+    file = Path(origin.log_file).with_name("sync.mp4")
+    file.write_bytes(media)
+    with av.open(str(file)) as container:
+        times = [float(p.pts * p.time_base) for p in container.demux() if p.pts is not None]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert max(gaps) < 0.5
+    assert min(gaps) > 0
+
+
+def test_a_wrong_key_is_refused_with_the_reason(origin: OriginProcess) -> None:
+    with pushing(origin.url("/locked/a/whip")) as push:
+        _, said = push.communicate(timeout=30)
+    assert push.returncode == 3
+    assert b"publish key" in said
+
+
+async def test_the_key_in_the_url_is_taken(origin: OriginProcess) -> None:
+    with pushing(origin.url("/locked/b/whip?key=s3cret")):
+        await asyncio.to_thread(origin.wait_segments, "locked/b", "source", 1)
+
+
+async def test_a_browser_publishes_its_camera_and_another_watches(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    page = await context.new_page()
+    await page.goto(origin.url("/live/cam/publish"))
+    await page.select_option("#size", "360")
+    await page.click("#camera")
+    await page.wait_for_selector("#go:not([disabled])")
+    await page.click("#go")
+    await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
+    await asyncio.to_thread(origin.wait_segments, "live/cam", "source", 2, 30.0)
+    async with player_page(browser, origin.url("/live/cam/?engine=webrtc")) as player:
+        await player.wait_state("playing")
+        assert (await player.watch(3.0)).frames > 15
+    await page.click("#go")  # now it says Stop
+    await page.wait_for_selector('#state[data-state="idle"]')
+    await asyncio.to_thread(origin.wait_path, "live/cam", "away")
+    await context.close()
+
+
+async def test_a_browser_that_may_not_publish_is_told_why(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    page = await context.new_page()
+    await page.goto(origin.url("/locked/cam/publish"))
+    await page.click("#camera")
+    await page.wait_for_selector("#go:not([disabled])")
+    await page.click("#go")
+    await page.wait_for_selector('#state[data-state="failed"]', timeout=20_000)
+    assert "key" in await page.inner_text("#state")
+    await context.close()
