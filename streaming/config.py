@@ -114,6 +114,8 @@ class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """B-frames between others; more than 0 costs latency."""
     lookahead: Annotated[int, Meta(ge=0, le=250)] = 0
     """Frames the encoder may look ahead; more than 0 costs latency."""
+    webrtc: bool = False
+    """True: for WebRTC viewers alone; it is not in playlists and manifests."""
 
 
 class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):

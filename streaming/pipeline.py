@@ -192,7 +192,8 @@ class Pipeline:
         )
 
     def _set_encoded(self, tracks: Sequence[Track]) -> None:
-        self._encoded = {track.name: track for track in tracks}
+        packaged = expected_names(self._plan)
+        self._encoded = {track.name: track for track in tracks if track.name in packaged}
         self._announce(self._clock())
         if self._tap is not None:
             self._tap.set_encoded(tracks)
@@ -200,8 +201,8 @@ class Pipeline:
     def _write_encoded(self, sample: Sample) -> None:
         if sample.track in self._encoded:
             self._origin.write([sample], self._clock())
-            if self._tap is not None:
-                self._tap.write_encoded(sample)
+        if self._tap is not None:
+            self._tap.write_encoded(sample)
 
     def _announce(self, now_utc: float) -> None:
         """Tells the origin which tracks there are and which are still to come."""
@@ -231,8 +232,8 @@ _AWAY = frozenset({TranscodePhase.STARTING, TranscodePhase.RESTARTING})
 
 
 def expected_names(plan: LadderPlan) -> tuple[str, ...]:
-    """The renditions that a worker will bring."""
-    names = [rung.name for rung in plan.rungs]
+    """The renditions for players that a worker will bring."""
+    names = [rung.name for rung in plan.rungs if rung.is_packaged]
     if plan.encode_audio is not None:
         names.append(plan.encode_audio.name)
     return tuple(names)

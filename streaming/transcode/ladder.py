@@ -57,7 +57,7 @@ _BITRATE_EXPONENT = 0.75
 """Twice the pixels need 1.7 times the bits for the same look: 1080p30 4.5 Mb/s, 480p30 1.3."""
 
 _CODECS = {"h264": Codec.H264, "hevc": Codec.H265, "av1": Codec.AV1, "vp9": Codec.VP9}
-_TAKEN_NAMES = re.compile(r"(source|audio)(\d+|_.*)?", re.IGNORECASE)
+_TAKEN_NAMES = re.compile(r"(source|audio|webrtc)(\d+|_.*)?", re.IGNORECASE)
 ENCODED_AUDIO_NAME = "audio_aac"
 MAX_AAC_RATE = 48_000
 """Browsers decode more, phones' decoders often not."""
@@ -79,6 +79,8 @@ class PlannedRung:
     profile: str = ""
     b_frames: int = 0
     lookahead: int = 0
+    is_packaged: bool = True
+    """False: for WebRTC viewers alone."""
     cores: float = 0.0
     """Estimated CPU of encoding it."""
 
@@ -159,6 +161,9 @@ def validate_ladder(ladder: str | Sequence[RungConfig]) -> None:
             raise ConfigError(
                 f'a rung cannot be named "{rung.name}": such names belong to the source\'s tracks'
             )
+        if rung.webrtc and (rung.copy or rung.b_frames):
+            what = "the source as it is" if rung.copy else "B-frames"
+            raise ConfigError(f'rung "{rung.name}": webrtc = true does not go with {what}')
         if 0 < rung.maxrate_kbps < rung.bitrate_kbps:
             raise ConfigError(
                 f'rung "{rung.name}": maxrate_kbps {rung.maxrate_kbps} is below bitrate_kbps'
@@ -321,6 +326,7 @@ def _planned(rung: RungConfig, video: Track, width: int, height: int) -> Planned
         profile=rung.profile,
         b_frames=rung.b_frames,
         lookahead=rung.lookahead,
+        is_packaged=not rung.webrtc,
     )
     return replace(planned, cores=_encode_cores(planned, fps))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,20 @@ def test_a_copy_ladder_needs_no_worker() -> None:
     assert FakeLink.made == []
     assert not scene.pipeline.is_encoding
     assert scene.segments("source") == 3
+
+
+def test_a_rung_for_webrtc_alone_is_in_no_playlist() -> None:
+    rung = RungConfig(name="180p", height=180, webrtc=True)
+    scene = Scene(ladder=(*LADDER, rung))
+    scene.publish(SOURCE)
+    scene.send(1, "source")
+    tiny = replace(SMALL, name="180p")
+    scene.link.on_tracks([SMALL, tiny])
+    for sample in list(scene.link.written):
+        for name in ("360p", "180p"):
+            scene.link.on_sample(Sample(name, sample.dts, sample.pts, b"small", sample.is_sync))
+    names = {track.name for track in scene.pipeline.statistics().tracks}
+    assert names == {"source", "360p"}
 
 
 def test_what_is_encoded_comes_beside_what_is_copied() -> None:

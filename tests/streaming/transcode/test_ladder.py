@@ -218,6 +218,8 @@ def test_when_all_rungs_are_larger_the_smallest_is_encoded_at_the_sources_size()
         ((RungConfig(name="Audio_aac"),), 'cannot be named "Audio_aac"'),
         ((RungConfig(name="a", bitrate_kbps=900, maxrate_kbps=800),), "below bitrate_kbps"),
         ((RungConfig(name="a", copy=True), RungConfig(name="b", copy=True)), "only one rung"),
+        ((RungConfig(name="a", webrtc=True, b_frames=2),), "does not go with B-frames"),
+        ((RungConfig(name="a", webrtc=True, copy=True),), "does not go with the source"),
     ],
 )
 def test_an_impossible_ladder_is_refused(rungs: tuple[RungConfig, ...], says: str) -> None:
