@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,11 @@ BODY_S: Final = 10.0
 ANSWER_S: Final = 15.0
 """A little more than the main process waits."""
 CHANNEL_BYTES: Final = 9
+ASK_AGAIN_S: Final = 0.25
+MOST_PATIENT: Final = 200
+"""Viewers of one delivery process that wait for a path; further ones are told to come again."""
+MOST_WAIT_S: Final = 30.0
+"""Proxies give up after a minute; a viewer asks again."""
 MOST_WAITING: Final = 1_000
 """Requests of one delivery process that wait for their answer."""
 
@@ -101,6 +106,7 @@ class SignalRelay:
         self._waiting: dict[int, asyncio.Future[SignalAnswer]] = {}
         self._channels: dict[str, Callable[[SignalEvent], None]] = {}
         self._next_id = 0
+        self._patient = 0
 
     async def ask(
         self,
@@ -140,6 +146,17 @@ class SignalRelay:
             return SignalAnswer(0, 503, "no answer came in time", {"Retry-After": "1"})
         finally:
             del self._waiting[number]
+
+    async def wait_a_moment(self) -> bool:
+        """For a request that will be asked again; False where too many do that."""
+        if self._patient >= MOST_PATIENT:
+            return False
+        self._patient += 1
+        try:
+            await asyncio.sleep(ASK_AGAIN_S)
+        finally:
+            self._patient -= 1
+        return True
 
     def open_channel(self, hear: Callable[[SignalEvent], None]) -> str:
         """A name for a WebSocket, by which events of its sessions find it."""
@@ -195,6 +212,15 @@ def _not_allowed(request: BaseRequest, place: SignalPlace) -> Response:
     return response
 
 
+def preferred_wait_s(headers: Mapping[str, str]) -> float:
+    """How long a viewer would rather wait than be told that nothing is live (RFC 7240 4.3)."""
+    for preference in headers.get("Prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.lower() == "wait" and value.strip().isdigit():
+            return min(float(value), MOST_WAIT_S)
+    return 0.0
+
+
 def _options(place: SignalPlace) -> Response:
     """W3: what can be asked here; also the answer to browsers' preflights."""
     headers = {
@@ -221,13 +247,20 @@ async def _offer(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -
     body = await _body(request, SDP)
     if isinstance(body, Response):
         return body
-    answer = await relay.ask(
-        "view" if place.kind == "whep" else "publish",
-        place,
-        body=body,
-        key=_key(request),
-        remote=request.remote or "",
-    )
+    waits_until = asyncio.get_running_loop().time() + preferred_wait_s(request.headers)
+    while True:
+        answer = await relay.ask(
+            "view" if place.kind == "whep" else "publish",
+            place,
+            body=body,
+            key=_key(request),
+            remote=request.remote or "",
+        )
+        is_early = answer.status == 409 and place.kind == "whep"
+        if not is_early or asyncio.get_running_loop().time() >= waits_until:
+            break
+        if not await relay.wait_a_moment():
+            break
     response = _response(answer)
     if answer.status == 201:
         response.content_type = SDP

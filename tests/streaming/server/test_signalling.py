@@ -9,8 +9,14 @@ from collections.abc import Mapping
 import pytest
 
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
-from streaming.server.signalling import MOST_OFFER_BYTES, SignalPlace, SignalRelay, signal_place
-from tests.streaming.server.conftest import Serve, Served
+from streaming.server.signalling import (
+    MOST_OFFER_BYTES,
+    SignalPlace,
+    SignalRelay,
+    preferred_wait_s,
+    signal_place,
+)
+from tests.streaming.server.conftest import Serve, Served, until
 
 OFFER = "v=0\r\n"
 
@@ -171,6 +177,28 @@ async def test_w6_what_is_not_live_is_409_with_retry_after(served: Served, peer:
     )
     assert (status, headers["Retry-After"]) == (409, "2")
     assert json.loads(body)["detail"] == "live/a is not live"
+
+
+async def test_a_viewer_that_prefers_to_wait_is_answered_when_it_is_live(
+    served: Served, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.server.signalling.ASK_AGAIN_S", 0.01)
+    live, peer.answer = peer.answer, SignalAnswer(0, 409, "not live", {"Retry-After": "2"})
+    asking = asyncio.create_task(
+        send(served, "POST", "/live/a/whep", Content_Type="application/sdp", Prefer="wait=10")
+    )
+    await until(lambda: len(peer.asked) > 2)
+    peer.answer = live
+    status, _, _ = await asking
+    assert status == 201
+
+
+@pytest.mark.parametrize(
+    ("value", "wait_s"),
+    [("wait=5", 5), ("respond-async, wait=20", 20), ("wait=9999", 30), ("wait=-1", 0), ("", 0)],
+)
+def test_a_preference_to_wait_is_bounded(value: str, wait_s: float) -> None:
+    assert preferred_wait_s({"Prefer": value}) == wait_s
 
 
 @pytest.mark.parametrize(("verb", "url"), [("PUT", "/live/a/whep"), ("POST", "/live/a/whep/abc")])
