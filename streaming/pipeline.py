@@ -133,7 +133,8 @@ class Pipeline:
     @property
     def is_watched(self) -> bool:
         """Whether anybody may be watching."""
-        return not self._origin.is_resting
+        by_webrtc = self._tap is not None and self._tap.is_watched
+        return by_webrtc or not self._origin.is_resting
 
     @property
     def origin(self) -> Origin:

@@ -134,6 +134,11 @@ class RtcTap:
         return bool(self._plan.offered)
 
     @property
+    def is_watched(self) -> bool:
+        """Whether it sends samples: their publisher is to be read without delay."""
+        return self._is_watched
+
+    @property
     def withheld(self) -> int:
         """Samples not sent, by the drop rule."""
         return self._withheld

@@ -17,6 +17,7 @@ from streaming.path import Path
 from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Slot
+from streaming.rtc.tap import RtcTap
 from streaming.shelf_feed import ShelfFeed
 from streaming.transcode.ladder import LadderPlan
 from streaming.transcode.messages import StatusMessage
@@ -126,6 +127,28 @@ def test_a_copy_ladder_needs_no_worker() -> None:
     assert FakeLink.made == []
     assert not scene.pipeline.is_encoding
     assert scene.segments("source") == 3
+
+
+def test_a_path_that_is_watched_by_webrtc_alone_is_watched() -> None:
+    scene = Scene(ladder="copy")
+    tap = RtcTap("live/a", scene.path.config, WebrtcNobody())
+    pipeline = Pipeline(scene.path, scene.feed, lambda name: 1.2, lambda: scene.now, tap=tap)
+    scene.publish(SOURCE)
+    scene.send(3, "source")
+    pipeline.rest()
+    assert not pipeline.is_watched
+    tap.watch()
+    assert pipeline.is_watched
+    tap.unwatch()
+    assert not pipeline.is_watched
+
+
+class WebrtcNobody:
+    """An outlet that nothing comes out of."""
+
+    buffered_bytes = 0
+
+    def send(self, message: object) -> None: ...
 
 
 def test_a_rung_for_webrtc_alone_is_in_no_playlist() -> None:
