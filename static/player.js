@@ -16,7 +16,9 @@ const SETTLE_S = 0.5; // if it was more than this
 const JUMP_PAUSE_MS = 5000; // between two such jumps
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
-const path = decodeURIComponent(location.pathname).replace(/^\/+|\/+$/g, "");
+// A viewing token before the path; whatever is asked for by a relative URL inherits it.
+const access = location.pathname.match(/^\/t\/[^/]+(?=\/)/)?.[0] ?? "";
+const path = decodeURIComponent(location.pathname.slice(access.length)).replace(/^\/+|\/+$/g, "");
 const parameters = new URLSearchParams(location.search);
 const video = document.getElementById("video");
 const clock = new ServerClock();
@@ -265,7 +267,7 @@ async function explainStall() {
 /** The path's state by the API: its name, "gone", or null when the server does not answer. */
 async function pathState() {
   try {
-    const response = await fetch(`/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
+    const response = await fetch(`${access}/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
     if (response.status === 404) return "gone";
     return response.ok ? (await response.json()).state : "unknown";
   } catch {

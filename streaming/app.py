@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 import uvloop
 
 from streaming import __version__
+from streaming.auth.view_keys import access_rules
 from streaming.config import Config, EventsConfig, WebrtcConfig
 from streaming.errors import ConfigError
 from streaming.events.event_log import LogBounds
@@ -123,6 +124,7 @@ class App:
                 log_level=config.log_level,
                 webrtc=self._webrtc is not None,
                 utc_ahead_s=self._utc_ahead_s(),
+                access=access_rules(config),
             ),
             http,
             self._feed,

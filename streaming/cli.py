@@ -25,6 +25,7 @@ from streaming.cli_output import (
 from streaming.cli_play import play
 from streaming.cli_probe import probe
 from streaming.cli_push import push
+from streaming.cli_token import token
 from streaming.config import Config
 from streaming.errors import ConfigError, StreamingError
 
@@ -81,6 +82,7 @@ def reachable(listen: str) -> str:
 app.command()(check)
 app.command()(inspect)
 app.add_typer(key)
+app.add_typer(token)
 app.command()(push)
 app.command()(play)
 app.command()(probe)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from streaming.auth.view_keys import access_rules
+from streaming.auth.view_tokens import check_key
 from streaming.cli_output import (
     EXIT_USAGE,
     ConfigOption,
@@ -47,6 +49,8 @@ def check(
     where = str(config) if config else "defaults and environment"
     try:
         warnings = check_sources(settings)
+        for key in access_rules(settings).keys:
+            check_key(key)
     except ConfigError as error:
         fail(f"{where}: {error}", EXIT_USAGE)
     for warning in warnings:
@@ -76,6 +80,11 @@ def effective(config: Config) -> dict[str, Any]:
         path["publish_key"] = HIDDEN if path["publish_key"] else ""
         path["publish_keys"] = [HIDDEN] * len(path["publish_keys"])
         path["source"] = redact(path["source"])
+    for key in values["view"]["keys"]:
+        key["secret"] = HIDDEN if key["secret"] else ""
+    for server in values["webrtc"]["ice_servers"]:
+        for name in ("credential", "secret"):
+            server[name] = HIDDEN if server[name] else ""
     return values
 
 

@@ -30,6 +30,9 @@ class HttpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Web origins that may read media and the API (CORS); "*" is everyone."""
     max_connections: Annotated[int, Meta(ge=1)] = 20_000
     """Open connections of one delivery process; further ones wait in the listen queue."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of fronts of yours, such as "127.0.0.1": their X-Forwarded-For says
+    where a viewer is."""
     drain_s: NotNegative = 5.0
     """How long a shutdown waits for running responses, seconds."""
 
@@ -85,6 +88,34 @@ class WebrtcConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """What a WHIP publisher is asked to stay below, kbit/s."""
 
 
+class ViewKeyConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """A key by which viewing tokens are signed and verified."""
+
+    id: str
+    """Its name, which tokens carry as "kid"."""
+    algorithm: Literal["HS256", "ES256", "EdDSA"] = "EdDSA"
+    """What it signs by."""
+    secret: str = ""
+    """Of HS256: 32 characters or more."""
+    file: str = ""
+    """Of the others: a PEM file with the private key, which can mint tokens, or the public one."""
+
+
+class ViewConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """Tokens for viewers of paths with view = "token"."""
+
+    keys: tuple[ViewKeyConfig, ...] = ()
+    """Keys of your own; the first one mints."""
+    jwks: str = ""
+    """A file or an http(s) URL with a key set (RFC 7517) of whoever issues the tokens."""
+    jwks_refresh_s: Annotated[float, Meta(ge=1)] = 300.0
+    """How often it is read again, seconds; also when a token names an unknown key."""
+    issuer: str = ""
+    """What tokens must say in "iss"; "" takes any."""
+    audience: str = ""
+    """What tokens must say in "aud"; "" takes any."""
+
+
 class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """One rung of a written ladder."""
 
@@ -134,6 +165,8 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     there are publish_keys."""
     publish_keys: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     """The same as argon2 hashes, which `headwater key new` makes; one of them suffices."""
+    view: Literal["open", "token"] = "open"
+    """Who may view: everyone, or who brings a token for the path (docs/auth.md)."""
     republish: Literal["takeover", "reject"] = "takeover"
     """A second publisher of the same rank replaces the first, or is refused. A publisher is
     primary unless its URL says rtmp://host/app/name?role=backup."""
@@ -223,6 +256,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     rtmp: RtmpConfig = field(default_factory=RtmpConfig)
     webrtc: WebrtcConfig = field(default_factory=WebrtcConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    view: ViewConfig = field(default_factory=ViewConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)
     """Patterns and their settings; the most specific one that matches a path is used."""
 
@@ -233,13 +267,16 @@ DEMO_PATHS: Mapping[str, PathConfig] = {"demo": PathConfig(source="test:")}
 
 def path_config(config: Config, name: str) -> PathConfig:
     """Settings for the path `name`: the exact table, else the pattern with most literal text."""
-    exact = config.paths.get(name)
-    if exact is not None:
-        return exact
-    matching = [p for p in config.paths if fnmatch.fnmatchcase(name, p)]
-    if not matching:
-        return PathConfig()
-    return config.paths[max(matching, key=_literal_length)]
+    pattern = best_pattern(config.paths, name)
+    return PathConfig() if pattern is None else config.paths[pattern]
+
+
+def best_pattern(patterns: Mapping[str, object], name: str) -> str | None:
+    """Which of the `patterns` rules the path `name`; None where none matches."""
+    if name in patterns:
+        return name
+    matching = [p for p in patterns if fnmatch.fnmatchcase(name, p)]
+    return max(matching, key=_literal_length) if matching else None
 
 
 def _literal_length(pattern: str) -> tuple[int, str]:
@@ -255,6 +292,9 @@ __all__ = [
     "PathConfig",
     "RtmpConfig",
     "RungConfig",
+    "ViewConfig",
+    "ViewKeyConfig",
     "WebrtcConfig",
+    "best_pattern",
     "path_config",
 ]

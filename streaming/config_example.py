@@ -28,13 +28,18 @@ _ICE_SERVER_HEADER = """\
 # ice_servers = [{ urls = ["stun:stun.example.org:3478"] }]
 """
 
+_VIEW_KEY_HEADER = """\
+# The keys of a key:
+# keys = [{ id = "2026", algorithm = "EdDSA", file = "/etc/headwater/view.pem" }]
+"""
+
 _RUNG_HEADER = """\
 # A written ladder is a list of rungs in place of the word; the keys of a rung:
 # ladder = [{ name = "source", copy = true }, { name = "720p", height = 720 }]
 """
 
 
-_EXAMPLES: dict[str, Any] = {"name": "720p", "urls": ("turn:turn.example.org:3478",)}
+_EXAMPLES: dict[str, Any] = {"name": "720p", "urls": ("turn:turn.example.org:3478",), "id": "2026"}
 """Of keys that have no default."""
 
 
@@ -46,6 +51,8 @@ def render_example() -> str:
     sections += ["[webrtc]\n" + _section(config.WebrtcConfig, "")]
     sections += [_ICE_SERVER_HEADER + _section(config.IceServerConfig, "# ")]
     sections += ["[events]\n" + _section(config.EventsConfig, "")]
+    sections += ["[view]\n" + _section(config.ViewConfig, "")]
+    sections += [_VIEW_KEY_HEADER + _section(config.ViewKeyConfig, "# ")]
     sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
     sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
     return "\n".join(sections)

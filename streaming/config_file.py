@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -32,11 +33,21 @@ def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
         _refuse_unknown(values, Config, (), str(file))
     _overlay_environment(values, environment)
     config = _convert(values, "the environment" if file is None else str(file))
+    _check_proxies(config, "the environment" if file is None else str(file))
     for name, path in config.paths.items():
         _check_path(name, path, "the environment" if file is None else str(file))
     if file is None and not config.paths:
         config = msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
     return config
+
+
+def _check_proxies(config: Config, where: str) -> None:
+    for text in config.http.trusted_proxies:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            reason = f"{text!r} is neither an address nor a network"
+            raise ConfigError(f"{where}: http.trusted_proxies: {reason}") from None
 
 
 def _check_path(name: str, path: PathConfig, where: str) -> None:

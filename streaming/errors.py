@@ -8,7 +8,8 @@ StreamingError
     ├── RtmpError          the bytes of an RTMP connection break the protocol or a limit
     ├── MalformedTag       an FLV tag that cannot be read; some are tolerated
     ├── UnsupportedMedia   media in a codec or form that we do not package
-    └── PublishRejected    a publish request that its path does not accept
+    ├── PublishRejected    a publish request that its path does not accept
+    └── TokenRefused       a viewing token that is not good, or not any more
 
 Raise deep, translate once at the edge: a RemoteError costs the peer its connection, never the
 path, never the process. ``http_status`` is what an HTTP edge answers with.
@@ -71,3 +72,14 @@ class PublishRejected(RemoteError):
         super().__init__(description, value=code, http_status=http_status)
         self.code = code
         self.description = description
+
+
+class TokenRefused(RemoteError):
+    """A viewing token was turned down; the message is fit to be shown to whoever brings it.
+
+    ``is_final`` where neither time nor other keys can change that.
+    """
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason, http_status=401)
+        self.is_final = is_final

@@ -54,7 +54,7 @@ REST_AFTER_S: Final = 30.0
 """Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
 for a change, and players with the longest segments between two of theirs."""
 
-RESERVED_NAMES: Final = frozenset({"api", "healthz", "metrics", "readyz", "static", "time"})
+RESERVED_NAMES: Final = frozenset({"api", "healthz", "metrics", "readyz", "static", "t", "time"})
 """First words of URLs that are not paths."""
 
 

@@ -178,6 +178,18 @@ class Shelf:
         state = self._state_above(url)
         return folder.lstrip("/") if state is None else state.path
 
+    def path_of(self, url: str) -> str:
+        """The path that the decoded `url` belongs to, as far as its name tells."""
+        resource = self.get(url)
+        if resource is not None:
+            return resource.path
+        folder = url.rpartition("/")[0]
+        rendition = self._by_folder.get(folder + "/")
+        if rendition is not None:
+            return rendition.path
+        state = self._state_above(url)
+        return folder.lstrip("/") if state is None else state.path
+
     def _state_above(self, url: str) -> PathState | None:
         folder = url.strip("/")
         while folder := folder.rpartition("/")[0]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from streaming.auth.access_rules import AccessRules
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 
@@ -38,6 +39,8 @@ class DeliveryConfig(Struct, tag="config", array_like=True, frozen=True):
     """Whether WHEP and WHIP requests are passed on."""
     utc_ahead_s: float = 0.0
     """The origin's UTC minus the machine's monotonic clock; 0: the system's UTC will do."""
+    access: AccessRules = AccessRules()
+    """Who may view what; sent again alone when it changes."""
 
 
 class LivePlaylist(Struct, array_like=True, frozen=True):
@@ -308,6 +311,7 @@ ToDelivery: TypeAlias = (
     SignalAnswer
     | SignalEvent
     | DeliveryConfig
+    | AccessRules
     | Put
     | Drop
     | TextsRest

@@ -15,8 +15,10 @@ import socket
 import sys
 from typing import Any, Final
 
+import msgspec
 import uvloop
 
+from streaming.auth.access_rules import AccessRules
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.link import Link
 from streaming.live_requests import LiveRequests
@@ -114,7 +116,7 @@ class Delivery:
         gc.freeze()
         await self._listener.start()
         self._send(Listening())
-        await asyncio.gather(self._report(), self._expire())
+        await asyncio.gather(self._report(), self._expire(), site.access.keep_keys())
 
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
@@ -198,6 +200,10 @@ class Delivery:
                     self._site.metrics = message
             case GoneSnapshot():
                 shelf.restore_gone(message)
+            case AccessRules():
+                self._config = msgspec.structs.replace(self._config, access=message)
+                if self._site is not None:
+                    self._site.apply(message)
             case DeliveryConfig():
                 self._config = message
                 shelf.bodies.limit_bytes = message.cache_bytes

@@ -18,6 +18,7 @@ from typing import Final
 
 from streaming.live_requests import LiveRequests, Pending, There
 from streaming.resource import Resource
+from streaming.server.access import Access
 from streaming.server.answers import RETRY_AFTER_S
 from streaming.server.conditional import accepts_gzip
 from streaming.server.counters import Counters
@@ -39,6 +40,7 @@ MAX_KEPT: Final = 256
 """Answers kept whole until the shelf changes: 4 MB with the largest."""
 
 _END: Final = b"\r\n\r\n"
+_TOKEN_LINE: Final = b"GET /t/"
 _OK: Final = b"HTTP/1.1 200 OK\r\n"
 _UNAVAILABLE: Final = b"HTTP/1.1 503 Service Unavailable\r\n"
 _APOLOGY_FIELDS: Final = {
@@ -114,6 +116,8 @@ class _Kept:
     path: str
     kind: str
     body_bytes: int
+    is_guarded: bool
+    """Whether it is for viewers with a token alone."""
 
 
 def ends_where_it_seems(data: bytes) -> bool:
@@ -131,9 +135,15 @@ class FastPath:
     """Answers plain requests from the shelf; one per process, asked by every connection."""
 
     def __init__(
-        self, live: LiveRequests, headers: Headers, viewers: ViewerCounter, counters: Counters
+        self,
+        live: LiveRequests,
+        headers: Headers,
+        viewers: ViewerCounter,
+        counters: Counters,
+        access: Access,
     ) -> None:
         self._live = live
+        self._access = access
         self._viewers = viewers
         self._counters = counters
         self._fields = headers.static_fields()
@@ -155,12 +165,21 @@ class FastPath:
         if as_of != self._kept_as_of:
             self._kept.clear()
             self._kept_as_of = as_of
+        token = b""
+        if line.startswith(_TOKEN_LINE):
+            token, _, rest = line[len(_TOKEN_LINE) :].partition(b"/")
+            line = b"GET /" + rest
         kept = self._kept.get((line, plain.gzip))
         if kept is None:
             made = self._make(line, plain)
+            if isinstance(made, Pending) and not self._may_wait(line, token, viewer):
+                return None
             if not isinstance(made, _Kept):
                 return made
             kept = made
+        # A token that is not needed is aiohttp's business as well: it may be a trick in a URL.
+        if (kept.is_guarded or token) and not self._access.admits(token, kept.path, viewer):
+            return None
         self._viewers.saw(kept.path, viewer)
         self._counters.count_fast(kept.kind, kept.body_bytes)
         return kept.sent
@@ -177,11 +196,25 @@ class FastPath:
             return None
         head = self._date(_OK) + self._head(found, zipped)
         joins = len(body) <= JOIN_BYTES
-        kept = _Kept([head + body] if joins else [head, body], found.path, found.kind, len(body))
+        guarded = not self._access.policy.is_open(found.path)
+        sent = [head + body] if joins else [head, body]
+        kept = _Kept(sent, found.path, found.kind, len(body), guarded)
         if joins and len(self._kept) < MAX_KEPT:
             # Everyone who waited for this is sent the same bytes object.
             self._kept[line, plain.gzip] = kept
         return kept
+
+    def _may_wait(self, line: bytes, token: bytes, viewer: int) -> bool:
+        if not token and self._access.policy.all_open:
+            return True
+        path = self._live.shelf.path_of(self._lines[line][1])
+        if not token and self._access.policy.is_open(path):
+            return True
+        return self._access.admits(token, path, viewer)
+
+    def forget(self) -> None:
+        """The rules have changed."""
+        self._kept.clear()
 
     def know_fields(self, fields: bytes) -> tuple[bytes, PlainFields | None]:
         """What follows a request line, and what it means; one object for all who send the same."""

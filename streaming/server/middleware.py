@@ -16,7 +16,7 @@ EXPOSED: Final = "Date, ETag, Content-Length, Content-Range, Retry-After"
 
 ALLOWED_METHODS: Final = "GET, HEAD, OPTIONS"
 ALLOWED_HEADERS: Final = (
-    "Range, If-None-Match, If-Range, Content-Type"
+    "Authorization, Range, If-None-Match, If-Range, Content-Type"
     ", CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"  # CTA-5004
 )
 PREFLIGHT_MAX_AGE_S: Final = 86_400

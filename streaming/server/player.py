@@ -29,7 +29,7 @@ CONTENT_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
 }
 
-RESERVED: Final = frozenset(("api", "static", "time", "healthz", "readyz", "metrics"))
+RESERVED: Final = frozenset(("api", "static", "t", "time", "healthz", "readyz", "metrics"))
 """First parts of URLs that are ours: no path may begin with them."""
 
 _PATH_NAME: Final = re.compile(r"[^/\x00-\x20\x7f][^\x00-\x1f\x7f]{0,254}")

@@ -181,8 +181,10 @@ class SignalRelay:
             future.set_result(answer)
 
 
-async def signal_response(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
-    """The whole answer to a request at `place`."""
+async def signal_response(
+    request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
+) -> Response:
+    """The whole answer to a request at `place` by a client at the address `remote`."""
     match request.method, place.session:
         case "OPTIONS", _:
             return _with_cors(_options(place))
@@ -195,7 +197,7 @@ async def signal_response(request: BaseRequest, place: SignalPlace, relay: Signa
         case (("GET" | "HEAD"), _):
             return _with_cors(_nothing_to_get(request, place))
         case "POST", "":
-            response = await _offer(request, place, relay)
+            response = await _offer(request, place, relay, remote)
         case "PATCH", session if session:
             response = await _patch(request, place, relay)
         case "DELETE", session if session:
@@ -243,7 +245,9 @@ def _nothing_to_get(request: BaseRequest, place: SignalPlace) -> Response:
     return Response(status=204, headers=headers)
 
 
-async def _offer(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+async def _offer(
+    request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
+) -> Response:
     body = await _body(request, SDP)
     if isinstance(body, Response):
         return body
@@ -254,7 +258,7 @@ async def _offer(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -
             place,
             body=body,
             key=_key(request),
-            remote=request.remote or "",
+            remote=remote,
         )
         is_early = answer.status == 409 and place.kind == "whep"
         if not is_early or asyncio.get_running_loop().time() >= waits_until:

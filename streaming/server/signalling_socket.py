@@ -17,6 +17,7 @@ from aiohttp import WSMsgType
 from aiohttp.web import BaseRequest, Response, WebSocketResponse
 
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, Verb
+from streaming.server.access import Access
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
 from streaming.server.signalling import SignalPlace, SignalRelay
@@ -58,9 +59,13 @@ _encoder = msgspec.json.Encoder()
 
 
 async def signalling_socket(
-    request: BaseRequest, relay: SignalRelay, origins: frozenset[str]
+    request: BaseRequest,
+    relay: SignalRelay,
+    origins: frozenset[str],
+    access: Access,
+    token: str = "",
 ) -> WebSocketResponse | Response:
-    """Serves one connection to its end."""
+    """Serves one connection to its end; `token` came with its URL, offers may bring others."""
     if not is_origin_allowed(request.headers, request.host, origins):
         return problem_response(403, "Refused", "This web origin may not connect.")
     if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -69,7 +74,8 @@ async def signalling_socket(
         max_msg_size=MOST_MESSAGE_BYTES, heartbeat=HEARTBEAT_S, compress=False
     )
     await socket.prepare(request)
-    await _Connection(socket, relay, request.remote or "").run()
+    address = access.client_address(request)
+    await _Connection(socket, relay, address, access, token).run()
     return socket
 
 
@@ -87,7 +93,16 @@ def is_origin_allowed(headers: Mapping[str, str], host: str, origins: frozenset[
 class _Connection:
     """One client; its reader and its writer."""
 
-    def __init__(self, socket: WebSocketResponse, relay: SignalRelay, remote: str) -> None:
+    def __init__(
+        self,
+        socket: WebSocketResponse,
+        relay: SignalRelay,
+        remote: str,
+        access: Access,
+        token: str,
+    ) -> None:
+        self._access = access
+        self._token = token
         self._socket = socket
         self._relay = relay
         self._remote = remote
@@ -158,6 +173,13 @@ class _Connection:
         if not is_path_name(message.path):
             await self._send(Failed(message.id, 400, f"{message.path!r} is no path"))
             return
+        if message.role == "view":
+            status, reason = await self._access.judge(
+                message.path, message.key or self._token, self._remote, hash(self._channel)
+            )
+            if status:
+                await self._send(Failed(message.id, status, reason))
+                return
         answer = await self._relay.ask(
             message.role,
             SignalPlace(message.path, "", ""),

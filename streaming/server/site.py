@@ -13,8 +13,10 @@ from typing import Any, Final, TypeAlias
 from aiohttp.web import BaseRequest, Response, StreamResponse, WebSocketResponse
 
 from segmenter.hls.directives import Refuse
+from streaming.auth.access_rules import AccessRules
 from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
+from streaming.server.access import Access, Asked, read_request
 from streaming.server.answers import absence_response, resource_response, text_response
 from streaming.server.api import api_response
 from streaming.server.counters import Counters
@@ -27,7 +29,12 @@ from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
 from streaming.server.player import Pages, is_path_name, is_publish_page
-from streaming.server.signalling import SignalRelay, signal_place, signal_response
+from streaming.server.signalling import (
+    SignalPlace,
+    SignalRelay,
+    signal_place,
+    signal_response,
+)
 from streaming.server.signalling_socket import URL as SIGNALLING_URL
 from streaming.server.signalling_socket import signalling_socket
 from streaming.server.utc_timing import time_response
@@ -66,7 +73,8 @@ class Site:
         self._origins = frozenset(config.allow_origins)
         self.totals = Totals()
         self.metrics = Metrics()
-        self.fast_path = FastPath(self.live, self.headers, self.viewers, self.counters)
+        self.access = Access(config.access, self._utc)
+        self.fast_path = FastPath(self.live, self.headers, self.viewers, self.counters, self.access)
         self._draining = False
         self._pages = pages
         self._utc_ahead_s = config.utc_ahead_s
@@ -90,6 +98,11 @@ class Site:
         """The origin's time, with which all media agree; the system's may have been stepped."""
         ahead_s = self.totals.utc_ahead_s or self._utc_ahead_s
         return time.monotonic() + ahead_s if ahead_s else time.time()
+
+    def apply(self, rules: AccessRules) -> None:
+        """Other rules for who may view what, from now on."""
+        self.access.apply(rules)
+        self.fast_path.forget()
 
     @property
     def draining(self) -> bool:
@@ -128,29 +141,52 @@ class Site:
         return response
 
     async def _route(self, request: BaseRequest) -> tuple[str, Answered]:
-        if request.path == SIGNALLING_URL and self._signals is not None:
-            return "signal", await signalling_socket(request, self._signals, self._origins)
-        place = signal_place(request.path) if self._signals is not None else None
-        if place is not None and self._signals is not None:
-            return "signal", await signal_response(request, place, self._signals)
-        if request.path == EVENTS_URL and request.method != "OPTIONS":
+        asked = read_request(request)
+        if asked is None:
+            return "other", text_response(400, "Bad request: this URL has more than one meaning.\n")
+        url = asked.url
+        if self._signals is not None:
+            if url == SIGNALLING_URL:
+                return "signal", await signalling_socket(
+                    request, self._signals, self._origins, self.access, asked.token
+                )
+            place = signal_place(url)
+            if place is not None:
+                return "signal", await self._signal(request, place, asked, self._signals)
+        if url == EVENTS_URL and request.method != "OPTIONS":
             return "events", await events_response(request, self.followers, self._origins)
         if request.method == "OPTIONS":
             return "other", options_response(request)
         if request.method not in ("GET", "HEAD"):
             return "other", _method_not_allowed(request.method)
-        url = request.path
         exact = self._exact.get(url)
         if exact is not None:
             return "other", exact()
         if url.startswith("/api/"):
-            return "api", api_response(url, self.shelf.paths, self.totals, self._server_record())
+            return "api", self._api(url, asked)
         page = self._page(url)
         if page is not None:
             return "page", resource_response(request, page)
         if len(url) > MAX_URL_CHARS:
             return "media", text_response(404, "Not found.\n")
-        return await self._media(request, url)
+        return await self._media(request, asked)
+
+    async def _signal(
+        self, request: BaseRequest, place: SignalPlace, asked: Asked, signals: SignalRelay
+    ) -> Response:
+        """Viewers need a token for the offer; a session is known to its owner alone."""
+        if place.kind == "whep" and not place.session and request.method == "POST":
+            refusal = await self.access.refusal(place.path, asked, request)
+            if refusal is not None:
+                return refusal
+        remote = self.access.client_address(request)
+        return await signal_response(request, place, signals, remote)
+
+    def _api(self, url: str, asked: Asked) -> Response:
+        paths = self.shelf.paths
+        if not self.access.policy.all_open:
+            paths = {k: v for k, v in paths.items() if self.access.may_list(k, asked)}
+        return api_response(url, paths, self.totals, self._server_record())
 
     def _page(self, url: str) -> Resource | None:
         if url == "/":
@@ -162,25 +198,49 @@ class Site:
         return self._pages.file(url)
 
     async def _media(
-        self, request: BaseRequest, url: str
+        self, request: BaseRequest, asked: Asked
     ) -> tuple[str, Response | GrowingResponse]:
-        found = await self._find(url, request)
-        if isinstance(found, Resource):
-            self._saw(found.path, request)
-            return found.kind, resource_response(request, found)
-        if isinstance(found, Growing):
-            self._saw(found.rendition.path, request)
-            return "media", GrowingResponse(found)
+        path = self.shelf.path_of(asked.url)
+        refusal = await self.access.refusal(path, asked, request)
+        if refusal is not None:
+            return "media", refusal
+        found = await self._find(asked.url, request)
+        if isinstance(found, (Resource, Growing)):
+            certain = found.path if isinstance(found, Resource) else found.rendition.path
+            if certain != path:  # what is waited for may be another's than its name told
+                refusal = await self.access.refusal(certain, asked, request)
+                if refusal is not None:
+                    return "media", refusal
+            return self._give(request, asked, found, certain)
         if isinstance(found, Refuse):
             return "playlist", text_response(400, f"Bad request: {found.reason}.\n")
-        if url[1:] in self.shelf.paths:
+        return await self._absent(request, asked, found)
+
+    def _give(
+        self, request: BaseRequest, asked: Asked, found: Resource | Growing, path: str
+    ) -> tuple[str, Response | GrowingResponse]:
+        self._saw(path, request)
+        if isinstance(found, Growing):
+            growing = GrowingResponse(found)
+            self.access.finish(path, asked, growing)
+            return "media", growing
+        response = resource_response(request, found)
+        self.access.finish(path, asked, response)
+        return found.kind, response
+
+    async def _absent(
+        self, request: BaseRequest, asked: Asked, absence: Absence
+    ) -> tuple[str, Response]:
+        """What is said where there is nothing; a playlist that is asked for wakes its path."""
+        name = asked.url[1:]
+        if name in self.shelf.paths and await self.access.refusal(name, asked, request) is None:
             query = request.rel_url.raw_query_string
             place = f"{request.rel_url.raw_path}/{'?' if query else ''}{query}"
             return "page", text_response(308, "", {"Location": place})
-        wanted = self.shelf.wanted_path(url)
+        wanted = self.shelf.wanted_path(asked.url)
         if wanted is not None and is_path_name(wanted):
             self._on_path_wanted(wanted)
-        return "media", absence_response(found)
+        return "media", absence_response(absence)
 
     async def _find(self, url: str, request: BaseRequest) -> Resource | Growing | Refuse | Absence:
         """What there is at `url`, once it is there."""

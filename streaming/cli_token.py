@@ -1,0 +1,56 @@
+"""`headwater token`: tokens for viewers."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from streaming.cli_output import (
+    EXIT_USAGE,
+    ConfigOption,
+    JsonOption,
+    fail,
+    out,
+    print_json,
+    read_config,
+)
+from streaming.duration import parse_duration_s
+from streaming.errors import ConfigError
+
+token = typer.Typer(name="token", help="Tokens for viewers.", no_args_is_help=True)
+
+
+@token.callback()
+def commands() -> None:
+    """Tokens for viewers."""
+
+
+@token.command()
+def mint(
+    path: Annotated[list[str], typer.Option("--path", help="A pattern of paths; again for more.")],
+    expires: Annotated[str, typer.Option(help="For how long: 90s, 15m, 1h, 7d.")] = "1h",
+    ip: Annotated[str, typer.Option(help="Bind it to an address or network.")] = "",
+    max_sessions: Annotated[int, typer.Option(min=0, help="Viewers at once; 0 any.")] = 0,
+    key: Annotated[str, typer.Option(help="Sign by this key of [view]; else by the first.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a viewing token by a key of the configuration."""
+    from streaming.auth.minting import mint_view_token
+    from streaming.auth.view_keys import access_rules
+
+    settings = read_config(config)
+    try:
+        expires_utc = int(time.time()) + parse_duration_s(expires)
+        made = mint_view_token(
+            access_rules(settings), path, expires_utc, ip=ip, max_sessions=max_sessions, key=key
+        )
+    except (ConfigError, ValueError) as error:
+        fail(str(error), EXIT_USAGE)
+    if as_json:
+        record: dict[str, Any] = {"token": made, "expires_utc": expires_utc, "path": path}
+        print_json(record)
+        return
+    out.print(made, highlight=False, markup=False, soft_wrap=True)

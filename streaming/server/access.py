@@ -1,0 +1,219 @@
+"""Who asks: the credential taken out of a request, and whether it is good for what is asked.
+
+A viewing token comes as `Authorization: Bearer`, as `?token=`, or before everything else in the
+URL: /t/<token>/live/foo/index.m3u8, which relative URLs inherit. Whatever a URL looks like, what
+counts in the end is the path of the resource that was found for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import unquote
+
+from aiohttp.web import BaseRequest, Response, StreamResponse
+
+from streaming.auth.access_rules import AccessRules, ViewKey, ViewPolicy
+from streaming.auth.view_keys import fetch_key_set
+from streaming.auth.view_tokens import Grant, ViewTokens
+from streaming.errors import ConfigError, TokenRefused
+from streaming.server.answers import problem_response
+from streaming.server.viewers import viewer_key
+
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = "/t/"
+REFETCH_S: Final = 10.0
+"""A token by an unknown key has the key set read again, so often at most."""
+
+_PREFIXED: Final = re.compile(r"/t/([A-Za-z0-9_.-]+)(/.*)", re.DOTALL)
+_HIDDEN: Final = re.compile(r"%2f|%5c|%2e|%25|\\", re.IGNORECASE)
+"""Slashes, dots and per cent signs in disguise: proxies see another URL in them than we do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request is for, and what it brings to get it."""
+
+    url: str
+    """Decoded, without a token."""
+    token: str = ""
+    place: Literal["prefix", "header", "query", ""] = ""
+    """Where the token was."""
+
+
+def read_request(request: BaseRequest) -> Asked | None:
+    """The URL and the token of a request; None where the URL plays tricks with a prefix."""
+    raw = request.rel_url.raw_path
+    if raw.startswith(PREFIX) or request.path.startswith(PREFIX):
+        match = _PREFIXED.fullmatch(raw)
+        if match is None or _HIDDEN.search(match[2]) or has_dot_segment(match[2]):
+            return None
+        return Asked(unquote(match[2]), match[1], "prefix")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return Asked(request.path, token.strip(), "header")
+    query = request.query.get("token", "") if "token=" in request.query_string else ""
+    return Asked(request.path, query, "query" if query else "")
+
+
+def has_dot_segment(path: str) -> bool:
+    """Whether some part between slashes is "." or ".."."""
+    return any(part in (".", "..") for part in path.split("/"))
+
+
+class Access:
+    """Owns the rules, the tokens that were verified, and the reading of the key set.
+
+    One per delivery process; the site asks, the link replaces the rules.
+    """
+
+    def __init__(self, rules: AccessRules, utc: Callable[[], float] = time.time) -> None:
+        self._utc = utc
+        self._fetched_at = float("-inf")
+        self._fetching: asyncio.Task[None] | None = None
+        self._key_set: tuple[ViewKey, ...] = ()
+        self.rules = AccessRules()
+        self.apply(rules)
+
+    def apply(self, rules: AccessRules) -> None:
+        """New rules; tokens are verified anew, by their keys."""
+        if rules.jwks != self.rules.jwks:
+            self._key_set = ()
+        self.rules = rules
+        self.policy = ViewPolicy(rules)
+        self.tokens = ViewTokens(rules, self._key_set)
+        self._proxies = _networks(rules.trusted_proxies)
+        self._fetched_at = float("-inf")
+
+    async def keep_keys(self) -> None:
+        """Reads the key set every so often; for ever."""
+        while True:
+            if self.rules.jwks:
+                await self._fetch()
+            await asyncio.sleep(self.rules.jwks_refresh_s)
+
+    # -- the fast path's questions -------------------------------------------------------------
+
+    def admits(self, token: bytes, path: str, viewer: int) -> bool:
+        """Whether this viewer had `path` by this token a moment ago."""
+        grant = self.tokens.known(token)
+        return grant is not None and grant.is_admitted(path, viewer, self._utc())
+
+    # -- the site's ----------------------------------------------------------------------------
+
+    async def refusal(self, path: str, asked: Asked, request: BaseRequest) -> Response | None:
+        """401 or 403 with the reason; None where `path` may be viewed."""
+        if self.policy.is_open(path):
+            return None
+        agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
+        viewer = viewer_key(request.remote or "", agent)
+        status, reason = await self.judge(path, asked.token, self.client_address(request), viewer)
+        if not status:
+            return None
+        if asked.token:
+            response = problem_response(status, "Token refused", f"{reason}.")
+            error = "invalid_token" if status == 401 else "insufficient_scope"
+            challenge = f'Bearer realm="headwater", error="{error}"'
+        else:
+            response = problem_response(status, "Token needed", f"{reason}.")
+            challenge = 'Bearer realm="headwater"'
+        response.headers["WWW-Authenticate"] = challenge
+        return response
+
+    async def judge(self, path: str, token: str, address: str, viewer: int) -> tuple[int, str]:
+        """HTTP status and reason of a refusal; 0 where the viewer is let in."""
+        if self.policy.is_open(path):
+            return 0, ""
+        if not token:
+            return 401, f"{path} is for viewers with a token"
+        try:
+            grant = await self._verify(token)
+        except TokenRefused as refusal:
+            return 401, str(refusal)
+        now = self._utc()
+        reason = grant.refusal(path, address, viewer, now)
+        if reason:
+            return 403, reason
+        grant.admit(path, viewer, now)
+        return 0, ""
+
+    def may_list(self, path: str, asked: Asked) -> bool:
+        """Whether the API says that there is `path`."""
+        if self.policy.is_open(path):
+            return True
+        with contextlib.suppress(TokenRefused):
+            return bool(asked.token) and self.tokens.verify(asked.token, self._utc()).covers(path)
+        return False
+
+    def finish(self, path: str, asked: Asked, response: StreamResponse) -> None:
+        """Keeps shared caches from giving to everyone what came by a token they do not see."""
+        rule = response.headers.get("Cache-Control", "")
+        if asked.place in ("header", "query") and not self.policy.is_open(path):
+            if "public" in rule:
+                response.headers["Cache-Control"] = rule.replace("public", "private")
+            elif rule != "no-store":
+                response.headers["Cache-Control"] = "private, no-cache"
+
+    def client_address(self, request: BaseRequest) -> str:
+        """Where the client is: the last hop that is no front of ours."""
+        address = request.remote or ""
+        if not self._proxies or not _is_in(address, self._proxies):
+            return address
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        for hop in reversed([hop for hop in hops if hop]):
+            address = hop
+            if not _is_in(hop, self._proxies):
+                break
+        return address
+
+    async def _verify(self, token: str) -> Grant:
+        try:
+            return self.tokens.verify(token, self._utc())
+        except TokenRefused as refusal:
+            is_due = time.monotonic() - self._fetched_at > REFETCH_S
+            if refusal.is_final or not self.rules.jwks or not is_due:
+                raise
+        await self._fetch()
+        return self.tokens.verify(token, self._utc())
+
+    async def _fetch(self) -> None:
+        """Reads the key set, once for all who ask meanwhile; keeps the old one where it fails."""
+        if self._fetching is None or self._fetching.done():
+            self._fetched_at = time.monotonic()
+            self._fetching = asyncio.get_running_loop().create_task(self._fetch_now())
+        await asyncio.shield(self._fetching)
+
+    async def _fetch_now(self) -> None:
+        rules = self.rules
+        try:
+            keys = await asyncio.to_thread(fetch_key_set, rules.jwks)
+        except ConfigError as error:
+            logger.warning("%s", error)
+            return
+        if keys != self._key_set and rules is self.rules:
+            self._key_set = keys
+            self.tokens = ViewTokens(rules, keys)
+
+
+def _networks(
+    texts: tuple[str, ...],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+
+
+def _is_in(
+    address: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
