@@ -13,6 +13,8 @@ const RETRY_MS = 1000;
 const MANIFEST_RETRIES = 20; // while the buffer plays on; then the page itself goes on asking
 const UNSTICK_MS = 500;
 const STARVED_MS = 700; // a hiccup of the network is over by then
+const LOADS_MS = 2500; // for what is needed where it has jumped to, before it may jump again
+const BEHIND_LIVE_S = 0.4; // two parts: what begins later has nothing to show yet
 const MEDIA_BEYOND = 0.5; // of the target must be listed beyond a gap before it is worth a jump
 
 export class DashEngine {
@@ -25,6 +27,7 @@ export class DashEngine {
     this.manifest = null;
     this.unstickTimer = 0;
     this.jumpedTo = 0;
+    this.jumpedAt = -Infinity;
     this.starvedSince = 0;
     this.player = null;
     this.chosen = null;
@@ -153,6 +156,7 @@ export class DashEngine {
     const target = this.#beyondGap(video.currentTime);
     if (target === null || target === this.jumpedTo) return;
     this.jumpedTo = target;
+    this.jumpedAt = performance.now();
     this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${target.toFixed(1)}`);
     video.currentTime = target + 0.01; // the library's own seeking would change its target, too
   }
@@ -160,7 +164,10 @@ export class DashEngine {
   #beyondGap(time) {
     if (growsInPieces(this.manifest)) {
       // Segments are numbered by the clock: only waiting in vain tells where the last one ended.
-      return performance.now() - this.starvedSince > STARVED_MS ? nextPeriodStart(this.manifest, time) : null;
+      const now = performance.now();
+      if (now - this.starvedSince < STARVED_MS || now - this.jumpedAt < LOADS_MS) return null;
+      const next = nextPeriodStart(this.manifest, time);
+      return next !== null && next - time < (this.distance() ?? Infinity) - BEHIND_LIVE_S ? next : null;
     }
     const beyond = beyondGap(listedRanges(this.manifest), time);
     if (!beyond || beyond[1] - beyond[0] < MEDIA_BEYOND * (this.target() ?? 0)) return null;

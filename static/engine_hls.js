@@ -8,7 +8,7 @@ const MAX_TARGETS_BEHIND = 10; // target durations; further behind than that, it
 const HELD_TARGETS = 3; // target durations that a server may hold a request (RFC 8216bis 6.2.5.2)
 const LONGEST_HOLD_MS = 30_000; // while the target duration is unknown
 const UNSTICK_MS = 250;
-const STARVED_MS = 300; // a hiccup of the network is over by then
+const STARVED_MS = 500; // a hiccup of the network is over by then
 const STUCK_MS = 2000; // with media at hand that nobody loads: hls.js's own watchdogs take longer
 const ENOUGH_S = 0.3; // beyond a hole before it is worth a jump: two parts
 const BEYOND_S = 1; // of media listed ahead while nothing is loaded
@@ -145,6 +145,7 @@ export class HlsEngine {
     const beyond = beyondHole(video.buffered, video.currentTime);
     if (beyond !== null) {
       this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond.toFixed(1)}`);
+      this.starvedSince = performance.now();
       video.currentTime = beyond + 0.01;
     } else if (starvedMs > STUCK_MS && details.edge - video.currentTime > BEYOND_S) {
       this.on.error(`stuck at ${video.currentTime.toFixed(1)}, listed until ${details.edge.toFixed(1)}`);

@@ -8,12 +8,15 @@ const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd s
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
 const STATE_POLL_MS = 2000;
 const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
-const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream goes on
+const STALL_LIMIT_MS = 5000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
 const JUMP_S = 3; // further behind its low-latency target than this, it jumps rather than hurries
 const SETTLE_MS = 1000; // after the first picture, what joining cost is left out in one go
 const SETTLE_S = 0.5; // if it was more than this
 const JUMP_PAUSE_MS = 5000; // between two such jumps
+const NUDGE_EVERY_MS = 200;
+const STARVED_MS = 300; // standing still for longer than this with media at hand is nudged on,
+const ENOUGH_S = 0.4; // if there are two parts of it
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
 // A viewing token before the path; whatever is asked for by a relative URL inherits it.
@@ -61,6 +64,7 @@ let stallTimer = 0;
 let stateTimer = 0;
 let startTimer = 0;
 let stuckSince = 0;
+let starvedSince = 0;
 let jumpedAt = 0;
 let playingSince = 0;
 let isSettled = false;
@@ -275,6 +279,22 @@ async function pathState() {
   }
 }
 
+/**
+ * Chromium wants twice as much sound after each time that it ran dry, in the end three seconds,
+ * before it goes on. A seek makes it forget that.
+ */
+function nudge() {
+  const isStarved = video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA && !video.paused && !video.seeking;
+  if (!engine || !hasPlayed || !isStarved) {
+    starvedSince = 0;
+    return;
+  }
+  starvedSince ||= performance.now();
+  if (performance.now() - starvedSince < STARVED_MS || bufferedAhead() < ENOUGH_S) return;
+  starvedSince = performance.now();
+  video.currentTime += 0.001;
+}
+
 function ended() {
   setState("ended", ...WORDS.ended);
   clearTimeout(retryTimer);
@@ -380,6 +400,8 @@ setInterval(() => {
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
   controls.setLatency(status.latency, behind || video.paused);
 }, 500);
+
+setInterval(nudge, NUDGE_EVERY_MS);
 
 document.title = `${path} — live`;
 controls.setTitle(path);
