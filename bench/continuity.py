@@ -93,12 +93,17 @@ class Room:
         await self._wait_pictures("publisher", away_s, killed, back)
 
     async def lose_origin(self) -> None:
-        """Kill it with all of its processes and start it again at once."""
+        """Kill it with all of its processes and start it again at once.
+
+        The publisher comes back when it listens: how long encoders wait between attempts is theirs.
+        """
         self.watch.is_down = True
         self.origin.kill()
+        self.publisher.kill()
         killed = time.time()
         self.origin.start()
         listens = await asyncio.to_thread(self.origin.wait_listening)
+        self.publisher.start()
         self.watch.is_down = False
         await self._wait_pictures("origin", listens - killed, killed, listens)
 
@@ -190,7 +195,7 @@ async def run(
         origin.start()
         await asyncio.to_thread(origin.wait_listening)
         target = f"rtmp://127.0.0.1:{origin.rtmp_port}/{PATH}"
-        publisher = Mortal([headwater_command(), "push", "--reconnect", SOURCE, target])
+        publisher = Mortal([headwater_command(), "push", SOURCE, target])
         stack.callback(publisher.kill)
         publisher.start()
         await asyncio.to_thread(origin.wait_playable, PATH)
