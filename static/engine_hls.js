@@ -9,9 +9,7 @@ const HELD_TARGETS = 3; // target durations that a server may hold a request (RF
 const LONGEST_HOLD_MS = 30_000; // while the target duration is unknown
 const UNSTICK_MS = 250;
 const STARVED_MS = 500; // a hiccup of the network is over by then
-const STUCK_MS = 2000; // with media at hand that nobody loads: hls.js's own watchdogs take longer
 const ENOUGH_S = 0.3; // beyond a hole before it is worth a jump: two parts
-const BEYOND_S = 1; // of media listed ahead while nothing is loaded
 const STALL_INCREASE_S = 0.2; // of the distance from live, after each stall: a part or so
 
 /** A server that restarts, or a proxy that has lost it, is asked again while the buffer plays on. */
@@ -134,25 +132,18 @@ export class HlsEngine {
     return this.hls?.latestLevelDetails?.live === false;
   }
 
-  /** Over a hole at once, and where media is listed but nobody loads it, on to it. */
+  /** Over a hole as soon as there is something beyond it: hls.js may take three seconds. */
   #unstick() {
     const { video, hls } = this;
     const details = hls?.latestLevelDetails;
     const isStarved = video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA && !video.paused;
     this.starvedSince = isStarved ? this.starvedSince || performance.now() : 0;
-    const starvedMs = isStarved ? performance.now() - this.starvedSince : 0;
-    if (!details?.live || starvedMs < STARVED_MS) return;
+    if (!isStarved || !details?.live || performance.now() - this.starvedSince < STARVED_MS) return;
     const beyond = beyondHole(video.buffered, video.currentTime);
-    if (beyond !== null) {
-      this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond.toFixed(1)}`);
-      this.starvedSince = performance.now();
-      video.currentTime = beyond + 0.01;
-    } else if (starvedMs > STUCK_MS && details.edge - video.currentTime > BEYOND_S) {
-      this.on.error(`stuck at ${video.currentTime.toFixed(1)}, listed until ${details.edge.toFixed(1)}`);
-      this.starvedSince = performance.now();
-      hls.startLoad(-1, true);
-      if (hls.liveSyncPosition > video.currentTime) video.currentTime = hls.liveSyncPosition;
-    }
+    if (beyond === null) return;
+    this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond.toFixed(1)}`);
+    this.starvedSince = performance.now();
+    video.currentTime = beyond + 0.01;
   }
 
   #holdMs() {
