@@ -31,6 +31,7 @@ from tests.webrtc.fanout_stage import (
 from webrtc.errors import LocalError
 from webrtc.fanout import Fanout
 from webrtc.fanout_events import AddressChanged, Bye, PictureLost, ViewerSummary
+from webrtc.rtp.limits import MAX_PAYLOAD_BYTES
 from webrtc.stun import BINDING_SUCCESS, parse_stun, read_xor_address
 from webrtc.viewer_settings import SrtpProfile, ViewerSettings
 
@@ -75,6 +76,19 @@ def test_a_viewer_gets_what_was_written_behind_its_own_headers(
     assert (first.elements[3], last.elements[3]) == (b"\0\0", b"\0\1")
     ticks = int((stage.now_s + UTC_OFFSET_S + 2_208_988_800) * (1 << 18)) & 0xFFFFFF
     assert int.from_bytes(first.elements[2], "big") == ticks
+
+
+def test_payloads_as_large_as_packetizers_make_them_are_sent_and_sent_again(stage: Stage) -> None:
+    viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
+    stage.fanout.play(viewer.number, "video", ring)
+    stage.write_frame(ring, 0, [MAX_PAYLOAD_BYTES] * 2, is_key=True)
+    stage.step()
+    assert [len(packet.payload) for packet in viewer.packets()] == [MAX_PAYLOAD_BYTES] * 2
+    stage.send(viewer, viewer.seal(nack(VIDEO_SSRC, 1001)))
+    stage.step()
+    assert [len(packet.payload) for packet in viewer.packets()] == [MAX_PAYLOAD_BYTES + 2]
+    with pytest.raises(LocalError):
+        stage.write_frame(ring, 1, [MAX_PAYLOAD_BYTES + 1])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
