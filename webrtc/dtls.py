@@ -49,6 +49,9 @@ _CIPHERS = b":".join(
 )
 """aiortc's, and the same with RSA: GStreamer's certificates are RSA (1.22)."""
 
+_RELEASE_BUFFERS = 0x10
+"""SSL_MODE_RELEASE_BUFFERS, for which pyOpenSSL has no name."""
+
 _MAX_WAITING_DATAGRAMS = 32
 """A flight is two to six datagrams; more that wait are a flood, or repetitions."""
 
@@ -70,6 +73,9 @@ class Certificate(RTCCertificate):
         if self._context is None:
             self._context = super()._create_ssl_context(srtp_profiles)
             self._context.set_cipher_list(_CIPHERS)
+            # Nobody resumes, and the context would keep every peer's certificate.
+            self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            self._context.set_mode(_RELEASE_BUFFERS)
         return self._context
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from segmenter.media import MediaType, Sample, Track
 from webrtc.depacketizer import AccessUnits
 from webrtc.jitter_buffer import AUDIO_WAIT_S, VIDEO_WAIT_S, Arrived, JitterBuffer
@@ -12,6 +14,28 @@ from webrtc.rtp_packet import RtpPacket
 
 _ASK_S = 0.5
 """Between requests for a key frame: an encoder needs not more, and one may get lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingStatistics:
+    """One source since it began."""
+
+    name: str
+    codec: str
+    received: int
+    """Packets, without retransmissions."""
+    received_bytes: int
+    """Of their payloads."""
+    recovered: int
+    """Packets that came after they had been missed."""
+    lost: int
+    """Packets given up."""
+    broken: int
+    """Access units that were lost or could not be read."""
+    key_frames: int
+    requests: int
+    """Key frames that were asked for."""
+    jitter_s: float
 
 
 class IncomingStream:
@@ -25,6 +49,7 @@ class IncomingStream:
         self.last_sync_at = now
         """When its last key frame came."""
         self.received = 0
+        self._received_bytes = self._key_frames = self._requests = 0
         self._buffer = JitterBuffer(VIDEO_WAIT_S if plan.may_nack else AUDIO_WAIT_S)
         self._units = AccessUnits(plan.codec, name)
         self._last_dts: int | None = None
@@ -72,6 +97,7 @@ class IncomingStream:
         if not self._is_asked and not self._units.needs_key_frame:
             return False
         self._asked_at, self._is_asked = now, False
+        self._requests += 1
         return True
 
     def take_report(self, report: SenderReport, now: float) -> None:
@@ -97,6 +123,21 @@ class IncomingStream:
             int((now - since) * 65_536),
         )
 
+    def statistics(self) -> IncomingStatistics:
+        """The present counts."""
+        return IncomingStatistics(
+            self.name,
+            self.plan.codec.value,
+            self.received,
+            self._received_bytes,
+            self._buffer.recovered,
+            self._buffer.lost,
+            self._units.broken,
+            self._key_frames,
+            self._requests,
+            self._jitter / self.plan.clock_rate,
+        )
+
     def _samples(self, arrived: list[Arrived], now: float) -> list[Sample]:
         samples: list[Sample] = []
         for each in arrived:
@@ -107,6 +148,7 @@ class IncomingStream:
                 self._last_dts = dts
                 if unit.is_sync:
                     self.last_sync_at = now
+                    self._key_frames += 1
                 duration = unit.duration * MEDIA_RATE // self.plan.clock_rate
                 samples.append(Sample(self.name, dts, dts, unit.data, unit.is_sync, duration))
         return samples
@@ -119,6 +161,7 @@ class IncomingStream:
         if step < 0x8000:
             self._highest += step
         self.received += 1
+        self._received_bytes += len(packet.payload)
         transit = now * self.plan.clock_rate - packet.timestamp
         if self._last_transit is not None:
             change = abs(transit - self._last_transit)

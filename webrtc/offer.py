@@ -219,7 +219,7 @@ def _fingerprints(given: list[RTCDtlsFingerprint]) -> tuple[RTCDtlsFingerprint, 
 
 def read_candidates(lines: Iterable[str]) -> list[Candidate]:
     """Of all ``a=candidate`` lines those that we can use. Raises MalformedSdp."""
-    values = [value for name, value in map(attribute, lines) if name == "candidate"]
+    values = [attribute(line)[1] for line in lines if line.startswith("a=candidate:")]
     if len(values) > _MAX_CANDIDATES:
         raise MalformedSdp("too many ICE candidates", value=len(values))
     read = (parse_candidate(value) for value in values)
@@ -281,9 +281,10 @@ def _text(value: int | str | None) -> str:
 
 def _sent_rids(lines: list[str]) -> tuple[str, ...]:
     """RFC 8853: layers in a=simulcast's order, or else in the order of a=rid."""
-    declared = [value.split()[0] for name, value in map(attribute, lines)
+    said = [attribute(line) for line in lines if line.startswith(("a=rid:", "a=simulcast:"))]
+    declared = [value.split()[0] for name, value in said
                 if name == "rid" and value.split()[1:2] == ["send"]]  # fmt: skip
-    for name, value in map(attribute, lines):
+    for name, value in said:
         words = value.split()
         if name == "simulcast" and "send" in words[:-1]:
             layers = words[words.index("send") + 1].split(";")

@@ -8,7 +8,7 @@ held until every kind of media that was agreed on has shown itself, for a moment
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from segmenter.media import MediaType, Sample, Track
@@ -17,7 +17,7 @@ from webrtc.dtls import NegotiatedKeys
 from webrtc.errors import MediaPacketError
 from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
 from webrtc.ice import Flow
-from webrtc.incoming_stream import IncomingStream
+from webrtc.incoming_stream import IncomingStatistics, IncomingStream
 from webrtc.negotiation import REPAIRED_RID, RID
 from webrtc.publication import ReceivePlan
 from webrtc.publisher_rtcp import (
@@ -39,6 +39,15 @@ TRACKS_WAIT_S: Final = 2.0
 _MAX_HELD_SAMPLES: Final = 600
 _MAX_SOURCES: Final = 16
 _REPORT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStatistics:
+    """One publisher since it connected."""
+
+    sources: tuple[IncomingStatistics, ...]
+    rejected: int
+    """Packets that could not be read, or were forged."""
 
 
 class Publisher:
@@ -126,6 +135,11 @@ class Publisher:
             self._next_report = now + _REPORT_S
             reports = [source.reception(now) for source in self._sources.values()]
             self._send_rtcp(render_receiver_report(self._ssrc, reports))
+
+    def statistics(self) -> PublisherStatistics:
+        """The present counts."""
+        sources = tuple(source.statistics() for source in self._sources.values())
+        return PublisherStatistics(sources, self.rejected)
 
     def _take_packet(self, packet: RtpPacket, now: float) -> None:
         plan = self._plan_of(packet.payload_type)

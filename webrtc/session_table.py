@@ -58,6 +58,11 @@ class SessionTable:
         """All sessions, which may be closed meanwhile."""
         return iter(list(self._sessions.values()))
 
+    @property
+    def half_open(self) -> int:
+        """How many are not connected yet."""
+        return len(self._half_open)
+
     def check_room(self, client: str) -> None:
         """Raises TooManySessions when there is none for this client."""
         limits = self._limits

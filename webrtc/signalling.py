@@ -64,6 +64,22 @@ class PatchResult:
     etag: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SignallingStatistics:
+    """All peers, now; ``dropped`` since the start."""
+
+    sessions: int
+    half_open: int
+    publishers: int
+    """Connected ones."""
+    viewers: int
+    """Connected ones."""
+    routes: int
+    """Of the flow table: fragments and flows."""
+    dropped: int
+    """Datagrams that belonged to nobody."""
+
+
 class Signalling:
     """Owns all peers. Its methods are called on the event loop that it was made on.
 
@@ -202,6 +218,15 @@ class Signalling:
         for role in list(self._publishers.values()):
             role.handle_timer(now)
         self._audience.handle_timer(now)
+
+    def statistics(self) -> SignallingStatistics:
+        """The present state."""
+        publishers, table = len(self._publishers), self._port.table
+        sessions, half_open = len(self._sessions), self._sessions.half_open
+        viewers = sessions - half_open - publishers
+        return SignallingStatistics(
+            sessions, half_open, publishers, viewers, len(table), table.dropped
+        )
 
     async def wait_closed(self) -> None:
         """Close all sessions and wait until nothing of them runs."""

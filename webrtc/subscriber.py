@@ -6,6 +6,7 @@ The fan-out sends; here is only what needs judgement: which ring, and when anoth
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from webrtc.bandwidth import BandwidthEstimate
 from webrtc.dtls import NegotiatedKeys
@@ -17,6 +18,18 @@ from webrtc.rendition import Rendition
 from webrtc.rendition_choice import RenditionChoice
 from webrtc.subscription import SendPlan
 from webrtc.viewer_settings import Kind, ViewerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberStatistics:
+    """One viewer; what it was sent the fan-out counts."""
+
+    playing: dict[Kind, str]
+    """Names of the renditions."""
+    chosen: str | None
+    """The video rendition that the viewer wants whatever the bandwidth."""
+    switches: int
+    """To other renditions, whoever wanted them."""
 
 
 class Subscriber:
@@ -52,6 +65,7 @@ class Subscriber:
         self._muted: set[Kind] = set()
         self.summary: ViewerSummary | None = None
         """What the fan-out last said of it."""
+        self._switches = 0
         self._suited: dict[Kind, list[Rendition]] = {}
         self.refresh(renditions)
 
@@ -150,6 +164,11 @@ class Subscriber:
         index = self._choice.choose(bitrates, suited.index(current), bandwidth, now)
         self._switch("video", suited[index])
 
+    def statistics(self) -> SubscriberStatistics:
+        """The present state."""
+        playing = {kind: rendition.name for kind, rendition in self.playing.items()}
+        return SubscriberStatistics(playing, self._chosen, self._switches)
+
     def _keep_or_replace(self, kind: Kind, suited: list[Rendition]) -> None:
         """What plays keeps playing if it may; the ring of the same track may be another."""
         current = self.playing.get(kind)
@@ -168,6 +187,7 @@ class Subscriber:
         before = self.playing.get(kind)
         self.playing[kind] = rendition
         if self.viewer is not None and (before is None or before.ring != rendition.ring):
+            self._switches += before is not None
             self._play(kind, rendition)
 
     def _play(self, kind: Kind, rendition: Rendition) -> None:

@@ -126,6 +126,9 @@ def test_a_lost_packet_is_asked_for_and_taken_when_it_is_sent_again() -> None:
     )  # fmt: skip
     stage.send([again, *packets[10:]], now=0.05)
     assert len(stage.samples("source")) == 30
+    (told,) = stage.publisher.statistics().sources
+    assert (told.received, told.recovered, told.lost) == (len(packets) - 1, 1, 0)
+    assert (told.key_frames, told.broken, told.requests) == (1, 0, 0)
 
 
 def test_a_loss_that_lasts_costs_pictures_up_to_a_key_frame_which_is_asked_for() -> None:

@@ -14,6 +14,7 @@ from tests.webrtc.offers import offer
 from tests.webrtc.test_ice import HOME, NOMINATE, ROLE, check
 from tests.webrtc.test_subscription import HEVC, OPUS
 from webrtc import stun
+from webrtc.dtls import NegotiatedKeys
 from webrtc.errors import (
     MalformedSdp,
     NoCommonCodec,
@@ -34,8 +35,10 @@ from webrtc.session import JOIN_S, State
 from webrtc.session_table import SessionLimits
 from webrtc.signalling import Answer, Signalling
 from webrtc.subscriber import Subscriber
+from webrtc.viewer_settings import SrtpKeys, SrtpProfile
 
 WHEP = offer("chromium-whep")
+WHIP = offer("chromium-whip-simulcast")
 CLIENT = "203.0.113.5"
 AGAIN = IceCredentials("again", "a" * 22)
 
@@ -123,7 +126,7 @@ class Stage:
     def connect(self, session_id: str) -> Subscriber:
         """As if DTLS had come up."""
         session = self.signalling.session(session_id)
-        session.take_keys(cast(Any, _Keys()))
+        session.take_keys(_KEYS)
         assert session.state is State.CONNECTED
         assert isinstance(session.role, Subscriber)
         return session.role
@@ -133,8 +136,8 @@ class Stage:
         self.signalling.handle_timer(self.now)
 
 
-class _Keys:
-    send = receive = None
+_SRTP = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, bytes(16), bytes(12))
+_KEYS = NegotiatedKeys(_SRTP, _SRTP)
 
 
 def _raw_check(to: IceCredentials, by: IceCredentials) -> bytes:
@@ -412,6 +415,8 @@ async def test_a_viewer_may_choose_its_rendition() -> None:
     assert role.choices == (SMALL.name, SOURCE.name)
     assert stage.fanout.calls[-1] == ("play", 1, "video", 1)
     assert role.choose(SMALL.name)
+    assert role.statistics().playing == {"video": SMALL.name}
+    assert (role.statistics().chosen, role.statistics().switches) == (SMALL.name, 1)
     assert stage.fanout.calls[-1] == ("play", 1, "video", 2)
     assert not role.choose(AUDIO.name)
     await stage.signalling.wait_closed()
@@ -444,3 +449,18 @@ def test_what_is_there_comes_before_what_could_be_made() -> None:
     answer = stage.subscribe()
     role = stage.signalling.session(answer.session_id).role
     assert cast(Subscriber, role).playing["video"].name == SMALL.name
+
+
+async def test_the_statistics_count_peers_by_what_they_are() -> None:
+    stage = Stage()
+    stage.go_live()
+    answers = [stage.subscribe() for _ in range(3)]
+    answers.append(stage.signalling.publish("other", WHIP, CLIENT))
+    for port, answer in enumerate(answers[2:], 1):
+        stage.check(answer.session_id, Flow(0, "192.0.2.7", port))
+    stage.connect(answers[2].session_id)
+    stage.signalling.session(answers[3].session_id).take_keys(_KEYS)
+    told = stage.signalling.statistics()
+    assert (told.sessions, told.half_open, told.viewers, told.publishers) == (4, 2, 1, 1)
+    assert told.routes == 4 + 2
+    await stage.signalling.wait_closed()
