@@ -111,8 +111,9 @@ def choose_codec(
 ) -> tuple[OfferedCodec, Fit] | None:
     """The payload type for a viewer, and the worst fit of tracks that may be sent with it.
 
-    The best fit wins, then the earlier track, then the offerer's order. Tolerated tracks may be
-    sent only where no track fits better.
+    The best fit of the earliest track decides about the codec; of its payload types the one that
+    fits most tracks is taken. Tolerated tracks may be sent only where fewer than two fit better,
+    for to choose by bandwidth takes two.
     """
     best: tuple[Fit, int, int] | None = None
     for rank, track in enumerate(tracks):
@@ -122,7 +123,19 @@ def choose_codec(
                 best = min(best or (suits, rank, order), (suits, rank, order))
     if best is None:
         return None
-    return media.codecs[best[2]], max(best[0], Fit.INCLUDED)
+    first, chosen = tracks[best[1]], media.codecs[best[2]]
+    most = _fitting(tracks, chosen)
+    for offered in media.codecs:
+        suits, fitting = fit(first, offered), _fitting(tracks, offered)
+        if suits is not None and suits <= max(best[0], Fit.INCLUDED) and fitting > most:
+            chosen, most = offered, fitting
+    return chosen, Fit.INCLUDED if most > 1 else worst
+
+
+def _fitting(tracks: Sequence[Track], offered: OfferedCodec) -> int:
+    """How many tracks fit better than tolerated."""
+    fits = [fit(track, offered) for track in tracks]
+    return sum(suits is not None and suits < Fit.TOLERATED for suits in fits)
 
 
 def choose_published_codec(media: OfferedMedia, preferred: Iterable[Codec]) -> OfferedCodec | None:

@@ -66,6 +66,20 @@ def test_a_profile_that_includes_the_tracks_will_do() -> None:
     assert not plans[0].suits(HIGH)
 
 
+def test_of_two_payload_types_the_one_that_fits_more_renditions_is_taken() -> None:
+    (video, _), (plan,) = answer(WHEP, SOURCE, MAIN)
+    assert profile(video) == "4d001f"
+    assert plan.suits(SOURCE)
+    assert plan.suits(MAIN)
+    assert not plan.suits(HIGH)
+
+
+def test_a_rendition_of_another_profile_is_better_than_none_to_choose_from() -> None:
+    _, (plan,) = answer(WHEP, SOURCE, HIGH)
+    assert plan.suits(SOURCE)
+    assert plan.suits(HIGH)
+
+
 def test_another_profile_is_tolerated_or_refused_as_asked() -> None:
     low = WHEP.replace("64001f", "42e01f").replace("4d001f", "42e01f").replace("f4001f", "42e01f")
     (video, _), plans = answer(low, HIGH)
@@ -73,13 +87,6 @@ def test_another_profile_is_tolerated_or_refused_as_asked() -> None:
     assert plans[0].suits(HIGH)
     with pytest.raises(NoCommonCodec):
         answer(low, HIGH, worst=Fit.INCLUDED)
-
-
-def test_where_one_track_fits_others_are_not_merely_tolerated() -> None:
-    low = WHEP.replace("64001f", "42e01f").replace("4d001f", "42e01f").replace("f4001f", "42e01f")
-    _, plans = answer(low, HIGH, SOURCE)
-    assert plans[0].suits(SOURCE)
-    assert not plans[0].suits(HIGH)
 
 
 def test_only_packets_that_can_be_fragmented_are_agreed_on() -> None:
