@@ -47,6 +47,7 @@ if [ "$what" = test ]; then
   need Xvfb xvfb
   need_server nginx nginx-light nginx
   need_server varnishd varnish varnish varnishncsa
+  need_server turnserver coturn coturn
 fi
 if [ "$what" = bench ]; then
   need ffmpeg ffmpeg

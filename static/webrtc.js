@@ -30,7 +30,7 @@
 //   on.event({ session, kind, detail })   kind is "connected", "closed" or "layers"
 //   on.state(text)                        "open" | "lost": it reconnects by itself, media go on
 //
-// Candidates are gathered while the offer is on its way and trickled by PATCH; a connection that is
+// Candidates are gathered when the answer has named the ICE servers, and trickled; a connection that is
 // lost is restarted (ICE) once before it counts as failed. Errors of the first request are thrown as
 // WebRtcError with the same fields.
 
@@ -186,13 +186,15 @@ class Session {
     offer.sdp = amend(offer.sdp);
     let answer;
     try {
-      [answer] = await Promise.all([this.#door.offer(offer.sdp), this.peer.setLocalDescription(offer)]);
+      answer = await this.#door.offer(offer.sdp);
     } catch (error) {
       await this.close();
       throw error;
     }
     if (this.#isClosed) return this.#door.close().catch(() => {});
+    // In this order: gathering begins with the local description, and with the servers known then.
     if (answer.iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
+    await this.peer.setLocalDescription(offer);
     await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
     this.#trickle();
