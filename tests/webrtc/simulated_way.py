@@ -64,12 +64,19 @@ class Receiver:
     """When each picture was whole, and its timestamp."""
     highest: int | None = None
     reported: int = -1
+    ssrc: int = VIDEO_SSRC
+    rtx_ssrc: int = RTX_SSRC
+    lost: int = 0
+    """Packets that were missing at first."""
+    repaired: int = 0
+    """Packets that came by RTX."""
 
     def take(self, packet: Packet, now: float) -> None:
         self._note_arrival(packet, now)
-        if packet.ssrc == RTX_SSRC:
+        if packet.ssrc == self.rtx_ssrc:
             (sequence,) = struct.unpack_from("!H", packet.payload)
-        elif packet.ssrc == VIDEO_SSRC:
+            self.repaired += 1
+        elif packet.ssrc == self.ssrc:
             sequence = packet.sequence
         else:
             return
@@ -94,6 +101,7 @@ class Receiver:
         assert self.highest is not None
         for number in range(self.highest + 1, sequence):
             self.missing[number] = _Missing(now - 1.0, 0)
+            self.lost += 1
         self.missing.pop(sequence, None)
         self.highest = max(self.highest, sequence)
 

@@ -1,0 +1,104 @@
+"""WebRTC over a bad network, seen by a viewer that costs next to nothing; test_viewing.py has
+Chromium's view of the same.
+
+WIRE_SECONDS (10) says how long losses are looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.heavy_clip import make_clip
+from tests.interop.origin_process import OriginProcess
+from tests.wire.light_viewer import a_light_viewer
+from tests.wire.room import WireRoom, wire_room
+from tests.wire.stage import pushing, wired_origin
+from tests.wire.way import Way
+
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
+
+SECONDS = float(os.environ.get("WIRE_SECONDS", "10"))
+HALF_RTT_S = 0.025
+
+
+def far(rate: int = 0, loss: float = 0.0) -> Way:
+    """A way with a round trip of 50 ms, and this."""
+    return Way(loss=loss, delay_s=HALF_RTT_S, rate=rate)
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[WireRoom]:
+    with wire_room() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def origin(room: WireRoom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    clip = make_clip(tmp_path_factory.mktemp("clip"))
+    with (
+        wired_origin(room, tmp_path_factory.mktemp("origin")) as running,
+        pushing(room, running, clip, "live/two"),
+    ):
+        running.wait_segments("live/two", "180p", 1)
+        yield running
+
+
+@pytest.fixture
+def endpoint(room: WireRoom, origin: OriginProcess) -> str:
+    room.set(down=far(), up=far())
+    return origin.url("/live/two/whep")
+
+
+async def test_losses_of_5_percent_are_made_good_in_time(room: WireRoom, endpoint: str) -> None:
+    async with a_light_viewer(endpoint) as viewer:
+        await asyncio.sleep(2.0)
+        room.set(down=far(loss=0.05), up=far(loss=0.05))
+        began, lost = viewer.now, viewer.receiver.lost
+        await asyncio.sleep(SECONDS)
+        lost = viewer.receiver.lost - lost
+        frozen_s = viewer.frozen_s(began)
+        print(f"{lost} packets lost, frozen for {frozen_s:.3f} s of {SECONDS:.0f}")
+        assert lost > 10 * SECONDS
+        assert frozen_s <= 0.01 * SECONDS
+        assert await viewer.active() == "source"
+
+
+async def test_a_cut_from_5_to_1_megabits_is_followed_within_3_seconds_and_made_good(
+    room: WireRoom, endpoint: str
+) -> None:
+    room.set(down=far(rate=5_000_000))
+    async with a_light_viewer(endpoint) as viewer:
+        await asyncio.sleep(4.0)
+        assert await viewer.active() == "source"
+        room.set(down=far(rate=1_000_000))
+        cut = viewer.now
+        down_s = await viewer.wait_active("180p", 3.0)
+        await asyncio.sleep(3.0)
+        calm = viewer.now
+        await asyncio.sleep(4.0)
+        assert await viewer.active() == "180p"
+        assert viewer.frozen_s(calm) == 0.0
+        room.set(down=far(rate=5_000_000))
+        lifted = viewer.now
+        up_s = await viewer.wait_active("source", 15.0)
+        await asyncio.sleep(3.0)
+        print(f"down after {down_s:.2f} s, up after {up_s:.2f} s,", end=" ")
+        print(f"frozen for {viewer.frozen_s(cut):.2f} s")
+        assert viewer.frozen_s(lifted) == 0.0
+        assert await viewer.active() == "source"
+
+
+async def test_a_viewer_whose_address_changes_is_followed(room: WireRoom, endpoint: str) -> None:
+    """It checks every 2.5 s, as Chromium does; until then what is sent to it gets lost."""
+    async with a_light_viewer(endpoint) as viewer:
+        await asyncio.sleep(1.0)
+        room.rebind()
+        changed = viewer.now
+        await asyncio.sleep(6.0)
+        print(f"frozen for {viewer.frozen_s(changed):.2f} s")
+        assert viewer.frozen_s(changed) < 4.0
+        assert viewer.pictures(changed + 4.0) > 30
