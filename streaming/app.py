@@ -14,19 +14,22 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import uvloop
 
 from streaming import __version__
 from streaming.auth.view_keys import access_rules
+from streaming.commands import Commands
 from streaming.config import Config, EventsConfig, WebrtcConfig
 from streaming.errors import ConfigError
 from streaming.events.event_log import LogBounds
 from streaming.events.events import Events
 from streaming.ingest.rtmp.server import RtmpServer
+from streaming.live_config import LiveConfig
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
-from streaming.path_registry import PathRegistry
+from streaming.path_registry import ConfigChanges, PathRegistry
 from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
 from streaming.rtc.webrtc_process import WebrtcProcess
@@ -57,8 +60,12 @@ LISTEN_BACKLOG = 4096
 class App:
     """Owns every part of the main process; `run` is all that a command needs."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, file: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`file` and `environment` are where `config` came from, to be read again."""
         self._config = config
+        self._live_config = LiveConfig(config, file, environment or {}, self._apply)
         self._store = MediaStore(config.store_bytes)
         self._feed = ShelfFeed(self._store)
         self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
@@ -84,6 +91,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         async with contextlib.AsyncExitStack() as stack:
             await self._start(stack)
             ready()
@@ -113,6 +121,7 @@ class App:
 
     def _delivery(self, http: socket.socket) -> DeliveryProcesses:
         config = self._config
+        on_signal = self._webrtc.signal if self._webrtc is not None else refuse_signal
         return DeliveryProcesses(
             DeliveryConfig(
                 name=config.name,
@@ -132,11 +141,27 @@ class App:
             on_path_wanted=self._registry.want,
             on_viewers=self._registry.set_viewers,
             other_viewers=self._webrtc_viewers,
-            on_signal=self._webrtc.signal if self._webrtc is not None else refuse_signal,
+            on_signal=on_signal,
+            on_command=Commands(self._registry, self._live_config, on_signal).execute,
             metrics=self._metrics,
             utc_ahead_s=self._utc_ahead_s,
             events=self._events.feed,
         )
+
+    def _apply(self, config: Config) -> ConfigChanges:
+        """Another configuration holds from now on, as far as it can without a restart."""
+        rules = access_rules(config)
+        self._config = config
+        changes = self._registry.apply(config)
+        if self._delivery_processes is not None:
+            self._delivery_processes.apply(rules)
+        return changes
+
+    def _reload(self) -> None:
+        try:
+            self._live_config.reload()
+        except ConfigError as error:
+            logger.error("the configuration is not read again: %s", error)
 
     def _tell(self, event: SignalEvent) -> None:
         if self._delivery_processes is not None:
@@ -258,7 +283,12 @@ async def start_listening(server: RtmpServer, listen: str) -> None:
         raise ConfigError(f"rtmp.listen = {listen!r}: {reason(error)}") from error
 
 
-def serve(config: Config, ready: Callable[[], None]) -> None:
-    """Runs the origin until it is told to stop."""
+def serve(
+    config: Config,
+    ready: Callable[[], None],
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Runs the origin until it is told to stop; see App."""
     gc.freeze()
-    uvloop.run(App(config).run(ready))
+    uvloop.run(App(config, file, environment).run(ready))

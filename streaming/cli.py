@@ -17,11 +17,13 @@ from streaming.cli_output import (
     EXIT_FAILED,
     EXIT_USAGE,
     ConfigOption,
+    environment,
     err,
     fail,
     out,
     read_config,
 )
+from streaming.cli_paths import kick, paths
 from streaming.cli_play import play
 from streaming.cli_probe import probe
 from streaming.cli_push import push
@@ -54,7 +56,7 @@ def serve(
         handlers=[RichHandler(console=err, show_path=False, markup=False)],
     )
     try:
-        run(settings, lambda: out.print(banner(settings)))
+        run(settings, lambda: out.print(banner(settings)), config, environment())
     except StreamingError as error:
         fail(str(error), EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED)
 
@@ -83,6 +85,8 @@ app.command()(check)
 app.command()(inspect)
 app.add_typer(key)
 app.add_typer(token)
+app.command()(paths)
+app.command()(kick)
 app.command()(push)
 app.command()(play)
 app.command()(probe)

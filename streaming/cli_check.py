@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from streaming.auth.view_keys import access_rules
@@ -24,11 +23,9 @@ from streaming.cli_output import (
 )
 from streaming.config import Config
 from streaming.config_example import render_example
+from streaming.config_secrets import effective
 from streaming.errors import ConfigError
 from streaming.live_state.state_dir import find_state_dir
-from streaming.worker_process import redact
-
-HIDDEN = "***"
 
 
 def check(
@@ -71,21 +68,6 @@ def where_kept(config: Config) -> str:
     """Where live windows survive a restart, for people."""
     root = find_state_dir(config.state_dir, os.environ)
     return "in memory alone" if root is None else f"in {root}"
-
-
-def effective(config: Config) -> dict[str, Any]:
-    """The configuration with every default, without its secrets."""
-    values: dict[str, Any] = msgspec.to_builtins(config)
-    for path in values["paths"].values():
-        path["publish_key"] = HIDDEN if path["publish_key"] else ""
-        path["publish_keys"] = [HIDDEN] * len(path["publish_keys"])
-        path["source"] = redact(path["source"])
-    for key in values["view"]["keys"]:
-        key["secret"] = HIDDEN if key["secret"] else ""
-    for server in values["webrtc"]["ice_servers"]:
-        for name in ("credential", "secret"):
-            server[name] = HIDDEN if server[name] else ""
-    return values
 
 
 def check_sources(config: Config) -> list[str]:

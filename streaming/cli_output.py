@@ -51,11 +51,16 @@ def print_json(value: Mapping[str, object], *, indent: int | None = None) -> Non
     sys.stdout.flush()
 
 
+def environment() -> dict[str, str]:
+    """Of the configuration's variables those that are keys of it, and everything else."""
+    ours = ("HEADWATER_CONFIG", "HEADWATER_URL", "HEADWATER_TOKEN")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 def read_config(file: Path | None) -> Config:
     """The configuration, or the end of the command with the reason."""
-    environment = {k: v for k, v in os.environ.items() if k != "HEADWATER_CONFIG"}
     try:
-        return load_config(file, environment)
+        return load_config(file, environment())
     except ConfigError as error:
         fail(str(error), EXIT_USAGE)
 

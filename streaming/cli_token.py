@@ -1,7 +1,8 @@
-"""`headwater token`: tokens for viewers."""
+"""`headwater token`: tokens for viewers and for the API."""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Annotated, Any
 
@@ -19,12 +20,33 @@ from streaming.cli_output import (
 from streaming.duration import parse_duration_s
 from streaming.errors import ConfigError
 
-token = typer.Typer(name="token", help="Tokens for viewers.", no_args_is_help=True)
+token = typer.Typer(name="token", help="Tokens for viewers and for the API.", no_args_is_help=True)
 
 
 @token.callback()
 def commands() -> None:
-    """Tokens for viewers."""
+    """Tokens for viewers and for the API."""
+
+
+@token.command()
+def new(
+    scope: Annotated[str, typer.Option(help="read, control or admin.")] = "read",
+    name: Annotated[str, typer.Option(help="Whose it is, for the log.")] = "me",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token of the API, and its line for [api] in the configuration."""
+    from streaming.auth.api_tokens import SCOPES, hash_token, new_token
+
+    if scope not in SCOPES:
+        fail(f"{scope!r} is none of {', '.join(SCOPES)}", EXIT_USAGE)
+    made = new_token()
+    record = {"name": name, "hash": hash_token(made), "scope": scope}
+    if as_json:
+        print_json({"token": made, **record})
+        return
+    line = ", ".join(f"{key} = {json.dumps(value)}" for key, value in record.items())
+    for text in (f"token  {made}", f"tokens = [{{ {line} }}]"):
+        out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @token.command()

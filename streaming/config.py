@@ -116,6 +116,27 @@ class ViewConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """What tokens must say in "aud"; "" takes any."""
 
 
+class ApiTokenConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """A token of the API."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Whose it is, for the log."""
+    hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-fA-F]{64}$")]
+    """Made by `headwater token new`."""
+    scope: Literal["read", "control", "admin"] = "read"
+    """What it may: see everything; kick and switch, too; change settings and mint, too."""
+
+
+class ApiConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """The API under /api/v1."""
+
+    public: bool = True
+    """Whether everyone may read which open paths are live, and follow their events."""
+    tokens: tuple[ApiTokenConfig, ...] = ()
+    """Who may do what; without any, programs on this machine may do everything and others only
+    read."""
+
+
 class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """One rung of a written ladder."""
 
@@ -256,6 +277,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     rtmp: RtmpConfig = field(default_factory=RtmpConfig)
     webrtc: WebrtcConfig = field(default_factory=WebrtcConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    api: ApiConfig = field(default_factory=ApiConfig)
     view: ViewConfig = field(default_factory=ViewConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)
     """Patterns and their settings; the most specific one that matches a path is used."""
@@ -285,6 +307,8 @@ def _literal_length(pattern: str) -> tuple[int, str]:
 
 __all__ = [
     "DEMO_PATHS",
+    "ApiConfig",
+    "ApiTokenConfig",
     "Config",
     "EventsConfig",
     "HttpConfig",

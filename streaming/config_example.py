@@ -33,13 +33,23 @@ _VIEW_KEY_HEADER = """\
 # keys = [{ id = "2026", algorithm = "EdDSA", file = "/etc/headwater/view.pem" }]
 """
 
+_API_TOKEN_HEADER = """\
+# The keys of a token:
+# tokens = [{ name = "dashboard", hash = "sha256:…", scope = "read" }]
+"""
+
 _RUNG_HEADER = """\
 # A written ladder is a list of rungs in place of the word; the keys of a rung:
 # ladder = [{ name = "source", copy = true }, { name = "720p", height = 720 }]
 """
 
 
-_EXAMPLES: dict[str, Any] = {"name": "720p", "urls": ("turn:turn.example.org:3478",), "id": "2026"}
+_EXAMPLES: dict[str, Any] = {
+    "name": "720p",
+    "urls": ("turn:turn.example.org:3478",),
+    "id": "2026",
+    "hash": "sha256:…",
+}
 """Of keys that have no default."""
 
 
@@ -51,6 +61,8 @@ def render_example() -> str:
     sections += ["[webrtc]\n" + _section(config.WebrtcConfig, "")]
     sections += [_ICE_SERVER_HEADER + _section(config.IceServerConfig, "# ")]
     sections += ["[events]\n" + _section(config.EventsConfig, "")]
+    sections += ["[api]\n" + _section(config.ApiConfig, "")]
+    sections += [_API_TOKEN_HEADER + _section(config.ApiTokenConfig, "# ")]
     sections += ["[view]\n" + _section(config.ViewConfig, "")]
     sections += [_VIEW_KEY_HEADER + _section(config.ViewKeyConfig, "# ")]
     sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]

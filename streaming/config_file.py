@@ -27,18 +27,57 @@ def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
     Raises ConfigError, whose message names the file or variable, the key, and the nearest known
     key or what would be right.
     """
-    values: dict[str, Any] = {}
-    if file is not None:
-        values = _read_toml(file)
-        _refuse_unknown(values, Config, (), str(file))
+    if file is None:
+        config = _build({}, "the environment", environment)
+        return config if config.paths else msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
+    values = _read_toml(file)
+    _refuse_unknown(values, Config, (), str(file))
+    for name, settings in read_overlay(file).items():
+        values.setdefault("paths", {}).setdefault(name, {}).update(settings)
+    return _build(values, str(file), environment)
+
+
+def check_config(toml: str, environment: Mapping[str, str]) -> Config:
+    """What `toml` would be as the configuration file. Raises ConfigError."""
+    try:
+        values = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML: {error}") from error
+    _refuse_unknown(values, Config, (), "the file")
+    return _build(values, "the file", environment)
+
+
+def _build(values: dict[str, Any], where: str, environment: Mapping[str, str]) -> Config:
     _overlay_environment(values, environment)
-    config = _convert(values, "the environment" if file is None else str(file))
-    _check_proxies(config, "the environment" if file is None else str(file))
+    config = _convert(values, where)
+    _check_proxies(config, where)
     for name, path in config.paths.items():
-        _check_path(name, path, "the environment" if file is None else str(file))
-    if file is None and not config.paths:
-        config = msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
+        _check_path(name, path, where)
     return config
+
+
+def overlay_file(file: Path) -> Path:
+    """Where what the API has set is kept: "headwater.api.json" beside "headwater.toml"."""
+    return file.with_suffix(".api.json")
+
+
+def read_overlay(file: Path) -> dict[str, dict[str, Any]]:
+    """What the API has set of paths. Raises ConfigError where that cannot be read."""
+    place = overlay_file(file)
+    try:
+        found = msgspec.json.decode(place.read_bytes(), type=_Overlay)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{place}: {error.strerror or error}") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{place}: {error}") from error
+    _refuse_unknown({"paths": found.paths}, Config, (), str(place))
+    return found.paths
+
+
+class _Overlay(msgspec.Struct):
+    paths: dict[str, dict[str, Any]] = {}
 
 
 def _check_proxies(config: Config, where: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from segmenter.errors import MediaError, UsageError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock, Timeline
@@ -302,6 +304,18 @@ class Path:
         for reader in self.readers:
             reader.write(placed, now_utc)
 
+    def apply(self, config: PathConfig) -> bool:
+        """Other settings; False where some of them have to wait until the path begins anew."""
+        at_once = {name: getattr(config, name) for name in _AT_ONCE}
+        self.config = replace(self.config, **at_once)
+        self._on_air.policy = _policy(self.config)
+        return self.config == config
+
+    @property
+    def state_version(self) -> int:
+        """Number of the latest transition."""
+        return self._state_version
+
     # -- the registry's side -----------------------------------------------------------------
 
     def restore(self, end_utc: float, now_utc: float) -> None:
@@ -381,6 +395,13 @@ class Path:
         self.state_since_utc = now_utc
         self._state_version += 1
         self._on_change(StateChange(self.name, old, new, reason, self._state_version, now_utc))
+
+
+_AT_ONCE = (
+    "source", "source_loop", "source_on_demand", "source_idle_s", "publish_key", "publish_keys",
+    "view", "republish", "linger_s", "stall_s", "backup_return", "backup_return_s", "slate_after_s",
+)  # fmt: skip
+"""Settings that are looked at anew whenever they matter."""
 
 
 def _policy(config: PathConfig) -> OnAirPolicy:

@@ -5,6 +5,7 @@ Implements the door through which every ingest publishes.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
@@ -64,6 +65,16 @@ class RegistryStatistics:
 
     paths: int
     pulls: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanges:
+    """What came of another configuration."""
+
+    changed: list[str]
+    """Tables that differ."""
+    deferred: list[str]
+    """Live paths of whose new settings some wait until they begin anew."""
 
 
 class _Entry:
@@ -141,6 +152,8 @@ class PathRegistry:
         self._entries: dict[str, _Entry] = {}
         self._on_demand: dict[str, PathConfig] = {}
         self._keys = PublishKeys()
+        self._ending: set[asyncio.Task[None]] = set()
+        """Pulls that are being closed."""
 
     def start(self) -> None:
         """Restores what an earlier origin left, and starts the sources that are always pulled.
@@ -307,6 +320,50 @@ class PathRegistry:
             for metric in path_metrics(entry.path, entry.pipeline, now)
         ]
 
+    def state_version(self, name: str) -> int | None:
+        """Number of the path's latest transition; None where there is no such path."""
+        entry = self._entries.get(name)
+        return None if entry is None else entry.path.state_version
+
+    def apply(self, config: Config) -> ConfigChanges:
+        """Another configuration from now on; no publisher is dropped.
+
+        Who may publish and view, and what is pulled, holds at once. The policies of a path that
+        lives hold at once as well; how its media are cut and encoded when it begins anew.
+        """
+        old, self._config = self._config, config
+        names = old.paths.keys() | config.paths.keys()
+        changed = sorted(n for n in names if old.paths.get(n) != config.paths.get(n))
+        deferred = [
+            name
+            for name, entry in self._entries.items()
+            if not entry.path.apply(path_config(config, name))
+        ]
+        for name in changed:
+            if not self._is_restoring(name):
+                self._follow_source(name, old.paths.get(name), config.paths.get(name))
+        return ConfigChanges(changed, sorted(deferred))
+
+    def _follow_source(self, name: str, old: PathConfig | None, new: PathConfig | None) -> None:
+        """Pulls what a path's table says now; goes on where it says the same."""
+        if _source_of(old) == _source_of(new):
+            if new is not None and new.source_on_demand:
+                self._on_demand[name] = new
+            return
+        entry = self._entries.get(name)
+        if entry is not None and entry.pull is not None:
+            self._ending = {task for task in self._ending if not task.done()}
+            self._ending.add(asyncio.create_task(entry.pull.close()))
+            entry.pull = None
+        if self._on_demand.pop(name, None) is not None and entry is None:
+            self._feed.path_gone(name)
+        if new is not None and new.source and new.source_on_demand:
+            self._on_demand[name] = new
+            if entry is None:
+                self._announce_idle(name)
+        elif new is not None:
+            self._begin(name, new)
+
     def kick(self, name: str) -> bool:
         """Closes the publisher of a path; False where there is none."""
         entry = self._entries.get(name)
@@ -333,6 +390,7 @@ class PathRegistry:
         which may not have copied the latest of it yet; what is on disk stays for a successor.
         """
         self._keys.close()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         if self._restoring is not None:
             await self._restoring.close()
         for entry in list(self._entries.values()):
@@ -453,6 +511,12 @@ class PathRegistry:
 
 
 CLOSED: Final = "NetStream.Unpublish.Success"
+
+
+def _source_of(settings: PathConfig | None) -> tuple[object, ...]:
+    if settings is None:
+        return PathConfig().source, True, False
+    return settings.source, settings.source_loop, settings.source_on_demand
 
 
 ROLE: Final = "role"

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from streaming.auth.access_rules import AccessRules
+from streaming.command_messages import CommandAnswer, CommandRequest
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
 
@@ -308,7 +309,8 @@ class Listening(Struct, tag="listening", array_like=True, frozen=True):
 
 Media: TypeAlias = RenditionOpened | PartAdded | SegmentCompleted | SegmentState | SegmentDropped
 ToDelivery: TypeAlias = (
-    SignalAnswer
+    CommandAnswer
+    | SignalAnswer
     | SignalEvent
     | DeliveryConfig
     | AccessRules
@@ -327,4 +329,6 @@ ToDelivery: TypeAlias = (
     | Replayed
     | Drain
 )
-FromDelivery: TypeAlias = PathWanted | Viewers | DeliveryStatistics | Listening | SignalRequest
+FromDelivery: TypeAlias = (
+    CommandRequest | PathWanted | Viewers | DeliveryStatistics | Listening | SignalRequest
+)

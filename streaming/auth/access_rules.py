@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from streaming.auth.api_tokens import ApiToken
 from streaming.config import best_pattern
 
 MOST_REMEMBERED: Final = 10_000
@@ -38,6 +39,9 @@ class AccessRules(Struct, tag="access", array_like=True, frozen=True):
     jwks_refresh_s: float = 300.0
     issuer: str = ""
     audience: str = ""
+    api_public: bool = True
+    """Whether everyone may read of open paths."""
+    api_tokens: tuple[ApiToken, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks whose X-Forwarded-For is believed."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streaming.auth.access_rules import AccessRules, ViewKey
+from streaming.auth.api_tokens import ApiToken
 from streaming.config import Config, ViewKeyConfig
 from streaming.errors import ConfigError
 
@@ -31,6 +32,8 @@ def access_rules(config: Config) -> AccessRules:
         jwks_refresh_s=view.jwks_refresh_s,
         issuer=view.issuer,
         audience=view.audience,
+        api_public=config.api.public,
+        api_tokens=tuple(ApiToken(one.name, one.hash, one.scope) for one in config.api.tokens),
         trusted_proxies=config.http.trusted_proxies,
     )
 

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from streaming.auth.access_rules import AccessRules, ViewKey, ViewPolicy
+from streaming.auth.api_tokens import Scope, covers, find_token
 from streaming.auth.view_keys import fetch_key_set
 from streaming.auth.view_tokens import Grant, ViewTokens
 from streaming.errors import ConfigError, TokenRefused
@@ -62,6 +63,53 @@ def read_request(request: BaseRequest) -> Asked | None:
         return Asked(request.path, token.strip(), "header")
     query = request.query.get("token", "") if "token=" in request.query_string else ""
     return Asked(request.path, query, "query" if query else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls the API."""
+
+    scope: Scope | None
+    """None: nobody in particular."""
+    name: str = ""
+
+
+_NOBODY: Final = Caller(None)
+_LOCAL: Final = Caller("admin", "a program on this machine")
+_FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+"""Fields by which fronts show themselves: who comes through one is not on this machine."""
+
+
+def is_local(request: BaseRequest) -> bool:
+    """Whether a program on this machine asks, by itself: no front, and no page of another site.
+
+    A page of any site can have a browser on this machine ask us, so what browsers say of it counts:
+    Origin and Sec-Fetch-Site, and the Host that a name which was pointed at us would have.
+    """
+    headers = request.headers
+    if any(name in headers for name in _FORWARDED) or not _is_loopback(request.remote or ""):
+        return False
+    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        return False
+    if not _is_loopback(_without_port(request.host)):
+        return False
+    origin = headers.get("Origin")
+    return origin is None or origin.partition("://")[2].lower() == request.host.lower()
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def has_dot_segment(path: str) -> bool:
@@ -107,6 +155,22 @@ class Access:
         grant = self.tokens.known(token)
         return grant is not None and grant.is_admitted(path, viewer, self._utc())
 
+    # -- the API's -----------------------------------------------------------------------------
+
+    def caller(self, request: BaseRequest, asked: Asked) -> Caller:
+        """Who calls; a token in the URL is none of the API."""
+        tokens = self.rules.api_tokens
+        if asked.place == "header":
+            found = find_token(tokens, asked.token)
+            return _NOBODY if found is None else Caller(found.scope, found.name)
+        return _LOCAL if not tokens and is_local(request) else _NOBODY
+
+    def may_follow(self, request: BaseRequest, asked: Asked) -> bool:
+        """Whether all events may be read: they name guarded paths, too."""
+        if self.rules.api_public and self.policy.all_open:
+            return True
+        return covers(self.caller(request, asked).scope, "read")
+
     # -- the site's ----------------------------------------------------------------------------
 
     async def refusal(self, path: str, asked: Asked, request: BaseRequest) -> Response | None:
@@ -145,10 +209,8 @@ class Access:
         grant.admit(path, viewer, now)
         return 0, ""
 
-    def may_list(self, path: str, asked: Asked) -> bool:
-        """Whether the API says that there is `path`."""
-        if self.policy.is_open(path):
-            return True
+    def has_token_for(self, path: str, asked: Asked) -> bool:
+        """Whether the request brings a viewing token for `path`."""
         with contextlib.suppress(TokenRefused):
             return bool(asked.token) and self.tokens.verify(asked.token, self._utc()).covers(path)
         return False

@@ -1,52 +1,332 @@
-"""The read-only REST API under /api/v1."""
+"""The REST API under /api/v1: from a request to an operation, its scope, and its answer."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import msgspec
-from aiohttp.web import Response
+from aiohttp.web import BaseRequest, Response
+from msgspec import Struct
 
+from streaming import __version__
+from streaming.auth.api_tokens import covers
+from streaming.auth.minting import mint_view_token
+from streaming.command_messages import (
+    ChooseOnAir,
+    Command,
+    EndSession,
+    GetConfig,
+    Kick,
+    ReloadConfig,
+    SetPath,
+    UnsetPath,
+    ValidateConfig,
+)
+from streaming.errors import ConfigError
+from streaming.server.access import Access, Asked, Caller
 from streaming.server.answers import json_response, problem_response
+from streaming.server.api_types import (
+    Changes,
+    ConfigText,
+    Done,
+    EndedSession,
+    MintedToken,
+    OnAirChoice,
+    PathList,
+    PathRecord,
+    ServerRecord,
+    SourceSettings,
+    TokenWish,
+    Verdict,
+    path_record,
+)
+from streaming.server.command_relay import CommandRelay
+from streaming.server.openapi import PREFIX, Operation, render_openapi
+from streaming.server.player import is_path_name
 from streaming.shelf_messages import PathState, Totals
 
-PREFIX: Final = "/api/v1/"
+MOST_BODY_BYTES: Final = 65_536
+BODY_S: Final = 10.0
+MOST_PATHS: Final = 1_000
+"""Of one page."""
+USUAL_PATHS: Final = 100
+
+_TITLES: Final = {
+    400: "Bad request",
+    401: "Token needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Not possible now",
+    412: "Changed meanwhile",
+    413: "Too large",
+    415: "Wrong media type",
+    422: "Not possible",
+    503: "Busy",
+}
+
+OPERATIONS: Final = (
+    Operation("getServer", "GET", "/server", "The server.", None, ServerRecord),
+    Operation("listPaths", "GET", "/paths", "Paths, a page at a time.", None, PathList,
+              paged=True, problems=(400,)),
+    Operation("getPath", "GET", "/paths/{path}", "One path.", None, PathRecord, problems=(404,)),
+    Operation("kickPublisher", "DELETE", "/publishers/{path}", "Close the publishers of a path.",
+              "control", Done, matched=True, problems=(400, 404, 409, 412, 503)),
+    Operation("chooseOnAir", "PUT", "/on-air/{path}", "Put a publisher or the slate on air.",
+              "control", Done, OnAirChoice, matched=True, problems=(404, 409, 412, 503)),
+    Operation("endSession", "DELETE", "/sessions/{path}/{session}",
+              "End a WHEP or WHIP session.", "control", EndedSession, problems=(400, 404, 503)),
+    Operation("setSource", "PUT", "/sources/{path}", "Pull a source from now on.",
+              "admin", Changes, SourceSettings, problems=(422, 503)),
+    Operation("removeSource", "DELETE", "/sources/{path}", "Take back what the API has set.",
+              "admin", Changes, problems=(400, 404, 422, 503)),
+    Operation("getConfig", "GET", "/config", "The effective configuration without secrets.",
+              "admin", dict[str, Any], problems=(503,)),
+    Operation("validateConfig", "POST", "/config/validate", "Whether a file could be served.",
+              "admin", Verdict, ConfigText, problems=(503,)),
+    Operation("reloadConfig", "POST", "/config/reload", "Read the configuration again.",
+              "admin", Changes, problems=(422, 503)),
+    Operation("mintToken", "POST", "/tokens", "Make a viewing token.",
+              "admin", MintedToken, TokenWish, problems=(422,)),
+)  # fmt: skip
+_PATTERNS: Final = tuple((one, one.pattern) for one in OPERATIONS)
 
 
-def api_response(
-    target: str, paths: dict[str, PathState], totals: Totals, server: dict[str, Any]
-) -> Response:
-    """The answer to GET `target` (decoded, begins with /api/)."""
-    if not target.startswith(PREFIX):
-        return problem_response(404, "Not found", "The API lives under /api/v1/.")
-    name = target.removeprefix(PREFIX).rstrip("/")
-    if name == "server":
-        return json_response(server)
-    has_webrtc = bool(server["webrtc"])
-    if name == "paths":
-        records = [_path_record(paths[key], totals, has_webrtc) for key in sorted(paths)]
-        return json_response({"paths": records})
-    if name.startswith("paths/"):
-        return _one_path(name.removeprefix("paths/"), paths, totals, has_webrtc)
-    return problem_response(404, "Not found", f"There is no {target!r} in this API.")
+class Refused(Exception):
+    """A problem that ends the request."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """As RFC 9457 wants it."""
+        made = problem_response(self.status, _TITLES.get(self.status, "Refused"), self.detail)
+        made.headers.update(self.headers)
+        return made
 
 
-def _one_path(name: str, paths: dict[str, PathState], totals: Totals, has_webrtc: bool) -> Response:
-    state = paths.get(name)
-    if state is None:
-        return problem_response(404, "No such path", f"Nothing is published at {name!r}.")
-    return json_response(_path_record(state, totals, has_webrtc))
+@dataclass(frozen=True, slots=True)
+class ApiView:
+    """What the API shows, as of now."""
+
+    paths: Mapping[str, PathState]
+    totals: Totals
+    server: ServerRecord
+    utc: float
 
 
-def _path_record(state: PathState, totals: Totals, has_webrtc: bool) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.structs.asdict(state)
-    record["viewers"] = totals.viewers.get(state.path, 0)
-    folder = f"/{state.path}/"
-    record["urls"] = {
-        "page": folder,
-        "hls": folder + "index.m3u8",
-        "dash": folder + "manifest.mpd",
-    }
-    if has_webrtc:
-        record["urls"] |= {"whep": folder + "whep", "whip": folder + "whip"}
-    return record
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on its way to its handler."""
+
+    request: BaseRequest
+    asked: Asked
+    caller: Caller
+    path: str
+    session: str
+    body: Any
+
+
+class Api:
+    """Answers everything below /api/; owned by the site."""
+
+    def __init__(
+        self, access: Access, commands: CommandRelay | None, view: Callable[[], ApiView]
+    ) -> None:
+        self._access = access
+        self._commands = commands
+        self._view = view
+        self._document = b""
+        self._handlers: dict[str, Callable[[Call], Awaitable[object]]] = {
+            "getServer": self._server,
+            "listPaths": self._list,
+            "getPath": self._get,
+            "kickPublisher": self._kick,
+            "chooseOnAir": self._choose,
+            "endSession": self._end_session,
+            "setSource": self._set_source,
+            "removeSource": self._remove_source,
+            "getConfig": self._get_config,
+            "validateConfig": self._validate,
+            "reloadConfig": self._reload,
+            "mintToken": self._mint,
+        }
+
+    async def answer(self, request: BaseRequest, asked: Asked) -> Response:
+        """The whole answer to one request."""
+        try:
+            if asked.url == f"{PREFIX}/openapi.json" and request.method in ("GET", "HEAD"):
+                return self._openapi()
+            operation, groups = _find(request.method, asked.url)
+            caller = self._authorise(operation, request, asked)
+            body = await _read_body(request, operation.takes)
+            path, session = groups.get("path", ""), groups.get("session", "")
+            if path and not is_path_name(path):
+                raise Refused(400, f"{path[:64]!r} cannot be a path")
+            call = Call(request, asked, caller, path, session, body)
+            return json_response(await self._handlers[operation.name](call))
+        except Refused as refused:
+            return refused.response()
+
+    def _authorise(self, operation: Operation, request: BaseRequest, asked: Asked) -> Caller:
+        caller = self._access.caller(request, asked)
+        needed = operation.scope
+        if needed is None and not self._access.rules.api_public and operation.name != "getPath":
+            needed = "read"
+        if covers(caller.scope, needed):
+            return caller
+        if asked.place == "header" and caller.scope is not None:
+            raise Refused(403, f"this needs a token with the scope {needed}")
+        raise Refused(
+            401,
+            f"this needs a token with the scope {needed}",
+            {"WWW-Authenticate": f'Bearer realm="headwater", scope="{needed}"'},
+        )
+
+    def _openapi(self) -> Response:
+        if not self._document:
+            self._document = render_openapi(OPERATIONS, __version__)
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
+        return Response(body=self._document, headers=headers)
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    def _shows(self, path: str, call: Call) -> bool:
+        if covers(call.caller.scope, "read"):
+            return True
+        if self._access.policy.is_open(path):
+            return self._access.rules.api_public
+        return self._access.has_token_for(path, call.asked)
+
+    async def _server(self, call: Call) -> ServerRecord:
+        return self._view().server
+
+    async def _list(self, call: Call) -> PathList:
+        view, query = self._view(), call.request.query
+        text, after = query.get("limit", str(USUAL_PATHS)), query.get("after", "")
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PATHS):
+            raise Refused(400, f"limit is a number from 1 to {MOST_PATHS}")
+        limit = int(text)
+        names = sorted(name for name in view.paths if name > after and self._shows(name, call))
+        records = [self._record(view, name) for name in names[:limit]]
+        return PathList(records, names[limit - 1] if len(names) > limit else "")
+
+    async def _get(self, call: Call) -> PathRecord:
+        view = self._view()
+        if call.path not in view.paths or not self._shows(call.path, call):
+            raise Refused(404, f"Nothing is published at {call.path!r}.")
+        return self._record(view, call.path)
+
+    def _record(self, view: ApiView, name: str) -> PathRecord:
+        return path_record(view.paths[name], view.totals, view.server.webrtc)
+
+    # -- what is commanded ---------------------------------------------------------------------
+
+    async def _kick(self, call: Call) -> Any:
+        return await self._command(call, Kick(call.path, _if_match(call.request)))
+
+    async def _choose(self, call: Call) -> Any:
+        choice = cast(OnAirChoice, call.body)
+        return await self._command(
+            call, ChooseOnAir(call.path, choice.rank, _if_match(call.request))
+        )
+
+    async def _end_session(self, call: Call) -> Any:
+        told = await self._command(call, EndSession(call.path, call.session))
+        return EndedSession(told["path"], told["session"])
+
+    async def _set_source(self, call: Call) -> Any:
+        return await self._command(call, SetPath(call.path, msgspec.to_builtins(call.body)))
+
+    async def _remove_source(self, call: Call) -> Any:
+        return await self._command(call, UnsetPath(call.path))
+
+    async def _get_config(self, call: Call) -> Any:
+        return await self._command(call, GetConfig())
+
+    async def _validate(self, call: Call) -> Any:
+        return await self._command(call, ValidateConfig(cast(ConfigText, call.body).toml))
+
+    async def _reload(self, call: Call) -> Any:
+        return await self._command(call, ReloadConfig())
+
+    async def _mint(self, call: Call) -> MintedToken:
+        wish = cast(TokenWish, call.body)
+        expires_utc = int(self._view().utc) + wish.expires_s
+        try:
+            token = mint_view_token(
+                self._access.rules, wish.path, expires_utc,
+                ip=wish.ip, max_sessions=wish.max_sessions, key=wish.key,
+            )  # fmt: skip
+        except ConfigError as error:
+            raise Refused(422, str(error)) from error
+        return MintedToken(token, expires_utc, f"/t/{token}")
+
+    async def _command(self, call: Call, command: Command) -> Any:
+        if self._commands is None:
+            raise Refused(503, "there is nobody who could do that")
+        answer = await self._commands.ask(command, call.caller.name)
+        if answer.status >= 400:
+            raise Refused(answer.status, answer.detail)
+        return answer.result
+
+
+def _find(method: str, url: str) -> tuple[Operation, dict[str, str]]:
+    if not url.startswith(f"{PREFIX}/"):
+        raise Refused(404, "The API lives under /api/v1/.")
+    name = url.removeprefix(PREFIX).rstrip("/")
+    fitting = [(one, match) for one, pattern in _PATTERNS if (match := pattern.fullmatch(name))]
+    if not fitting:
+        raise Refused(404, f"There is no {url[:128]!r} in this API.")
+    wanted = "GET" if method == "HEAD" else method
+    for one, match in fitting:
+        if one.method == wanted:
+            return one, match.groupdict()
+    allowed = {one.method for one, _ in fitting} | {"OPTIONS"}
+    allowed |= {"HEAD"} if "GET" in allowed else set()
+    detail = f"{method[:16]} is not possible here."
+    raise Refused(405, detail, {"Allow": ", ".join(sorted(allowed))})
+
+
+def allowed_methods(url: str) -> str:
+    """What can be asked of an URL of the API, for OPTIONS; "" where there is nothing."""
+    name = url.removeprefix(PREFIX).rstrip("/")
+    methods = {one.method for one, pattern in _PATTERNS if pattern.fullmatch(name)}
+    return ", ".join(sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _if_match(request: BaseRequest) -> int | None:
+    text = request.headers.get("If-Match")
+    if text is None:
+        return None
+    number = text.strip().removeprefix('"').removesuffix('"')
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise Refused(400, "If-Match is a state_version here")
+    return int(number)
+
+
+async def _read_body(request: BaseRequest, kind: type[Struct] | None) -> Any:
+    """The body as its type; a content type that pages cannot send by themselves is a must."""
+    if kind is None:
+        return None
+    if request.content_type != "application/json":
+        raise Refused(415, "Content-Type must be application/json.")
+    data = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.content.iter_any():
+                data += chunk
+                if len(data) > MOST_BODY_BYTES:
+                    raise Refused(413, f"A body has at most {MOST_BODY_BYTES} bytes.")
+    except TimeoutError:
+        raise Refused(400, "The body did not come in time.") from None
+    try:
+        return msgspec.json.decode(bytes(data), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Refused(400, str(error)) from None

@@ -19,12 +19,14 @@ import msgspec
 import uvloop
 
 from streaming.auth.access_rules import AccessRules
+from streaming.command_messages import CommandAnswer
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.link import Link
 from streaming.live_requests import LiveRequests
 from streaming.media_store import StoreReader
 from streaming.resource import MediaBodies
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent
+from streaming.server.command_relay import CommandRelay
 from streaming.server.connection import DeliveryServer
 from streaming.server.followers import Followers
 from streaming.server.listener import Listener
@@ -89,6 +91,7 @@ class Delivery:
         self._waking: set[str] = set()
         """Paths whose texts rest and were asked for."""
         self._signals = SignalRelay(self._send)
+        self._commands = CommandRelay(self._send)
         self._followers = Followers()
         self._replayed = asyncio.Event()
         self._events_replayed = asyncio.Event()
@@ -121,7 +124,13 @@ class Delivery:
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())
         self._site = Site(
-            self._config, self._live, Pages(), self._on_wanted, self._signals, self._followers
+            self._config,
+            self._live,
+            Pages(),
+            self._on_wanted,
+            self._signals,
+            self._followers,
+            self._commands,
         )
         self._site.metrics = self._metrics
         return self._site
@@ -213,6 +222,8 @@ class Delivery:
                 self._followers.begin(message)
             case EventsReplayed():
                 self._events_replayed.set()
+            case CommandAnswer():
+                self._commands.receive(message)
             case SignalAnswer():
                 self._signals.receive(message)
             case SignalEvent():

@@ -16,7 +16,7 @@ EXPOSED: Final = "Date, ETag, Content-Length, Content-Range, Retry-After"
 
 ALLOWED_METHODS: Final = "GET, HEAD, OPTIONS"
 ALLOWED_HEADERS: Final = (
-    "Authorization, Range, If-None-Match, If-Range, Content-Type"
+    "Authorization, If-Match, Range, If-None-Match, If-Range, Content-Type"
     ", CMCD-Object, CMCD-Request, CMCD-Session, CMCD-Status"  # CTA-5004
 )
 PREFLIGHT_MAX_AGE_S: Final = 86_400
@@ -73,11 +73,11 @@ class Headers:
             _add_page_fields(headers, captures=is_publish_page(request.path))
 
 
-def options_response(request: BaseRequest) -> Response:
-    """The answer to OPTIONS, preflight or not."""
-    headers = {"Allow": ALLOWED_METHODS}
+def options_response(request: BaseRequest, methods: str = ALLOWED_METHODS) -> Response:
+    """The answer to OPTIONS, preflight or not, where `methods` are possible."""
+    headers = {"Allow": methods}
     if "Access-Control-Request-Method" in request.headers:
-        headers["Access-Control-Allow-Methods"] = ALLOWED_METHODS
+        headers["Access-Control-Allow-Methods"] = methods
         headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         headers["Access-Control-Max-Age"] = str(PREFLIGHT_MAX_AGE_S)
     return Response(status=204, headers=headers)

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
+from streaming.auth.access_rules import AccessRules
+from streaming.command_messages import CommandAnswer, CommandRequest
 from streaming.events.event import EventId
 from streaming.events.event_feed import EventFeed
 from streaming.events.event_log import EventLog
@@ -67,6 +69,11 @@ def refuse_signal(request: SignalRequest, answer: Callable[[SignalAnswer], None]
     answer(SignalAnswer(request.id, 404, "there is no WebRTC here"))
 
 
+def refuse_command(request: CommandRequest, answer: Callable[[CommandAnswer], None]) -> None:
+    """What is said where nobody takes commands."""
+    answer(CommandAnswer(request.id, 503, detail="no commands are taken here"))
+
+
 class DeliveryProcesses:
     """Owns N delivery processes that share one listening socket, and their links.
 
@@ -87,6 +94,9 @@ class DeliveryProcesses:
         on_path_wanted: Callable[[str], None] = lambda path: None,
         on_viewers: Callable[[dict[str, int]], None] = lambda counts: None,
         on_signal: Callable[[SignalRequest, Callable[[SignalAnswer], None]], None] = refuse_signal,
+        on_command: Callable[
+            [CommandRequest, Callable[[CommandAnswer], None]], None
+        ] = refuse_command,
         metrics: Callable[[], Sequence[Metric]] = lambda: (),
         other_viewers: Callable[[], Mapping[str, int]] = dict,
         utc_ahead_s: Callable[[], float] = lambda: 0.0,
@@ -98,6 +108,7 @@ class DeliveryProcesses:
         self._on_path_wanted = on_path_wanted
         self._on_viewers = on_viewers
         self._on_signal = on_signal
+        self._on_command = on_command
         self._metrics = metrics
         self._other_viewers = other_viewers
         self._utc_ahead_s = utc_ahead_s
@@ -200,6 +211,17 @@ class DeliveryProcesses:
         for slot in self._slots:
             if slot.link is not None:
                 slot.link.send(event)
+
+    def apply(self, rules: AccessRules) -> None:
+        """Other rules for who may do what: told to all, and to those that start from now on."""
+        self._config = msgspec.structs.replace(self._config, access=rules)
+        for slot in self._slots:
+            if slot.link is not None:
+                slot.link.send(rules)
+
+    def command(self, request: CommandRequest, answer: Callable[[CommandAnswer], None]) -> None:
+        """A caller of some process's API commands something."""
+        self._on_command(request, answer)
 
     def signal(self, request: SignalRequest, answer: Callable[[SignalAnswer], None]) -> None:
         """A client of some process speaks WHEP or WHIP."""
@@ -308,6 +330,9 @@ class _Slot:
                 self._owner.path_wanted(message.path)
             case Listening():
                 self.listens.set()
+            case CommandRequest():
+                assert self.link is not None
+                self._owner.command(message, self.link.send)
             case SignalRequest():
                 assert self.link is not None
                 self._owner.signal(message, self.link.send)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from aiohttp.web import BaseRequest, Response, StreamResponse, WebSocketResponse
 
@@ -17,8 +17,15 @@ from streaming.auth.access_rules import AccessRules
 from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
 from streaming.server.access import Access, Asked, read_request
-from streaming.server.answers import absence_response, resource_response, text_response
-from streaming.server.api import api_response
+from streaming.server.answers import (
+    absence_response,
+    problem_response,
+    resource_response,
+    text_response,
+)
+from streaming.server.api import Api, ApiView, allowed_methods
+from streaming.server.api_types import ServerRecord
+from streaming.server.command_relay import CommandRelay
 from streaming.server.counters import Counters
 from streaming.server.event_stream import EventStream
 from streaming.server.events import URL as EVENTS_URL
@@ -62,6 +69,7 @@ class Site:
         on_path_wanted: Callable[[str], None],
         signals: SignalRelay | None = None,
         followers: Followers | None = None,
+        commands: CommandRelay | None = None,
     ) -> None:
         self.live = live
         self.shelf = live.shelf
@@ -80,11 +88,8 @@ class Site:
         self._utc_ahead_s = config.utc_ahead_s
         self._on_path_wanted = on_path_wanted
         self._signals = signals if config.webrtc else None
-        self._server = {
-            "name": config.name,
-            "rtmp_listen": config.rtmp_listen,
-            "webrtc": config.webrtc,
-        }
+        self._config = config
+        self.api = Api(self.access, commands, self._view)
         self._exact: dict[str, Callable[[], Response]] = {
             "/time": lambda: time_response(self._utc()),
             "/healthz": health_response,
@@ -154,16 +159,20 @@ class Site:
             if place is not None:
                 return "signal", await self._signal(request, place, asked, self._signals)
         if url == EVENTS_URL and request.method != "OPTIONS":
+            if not self.access.may_follow(request, asked):
+                detail = "Events are for callers with the scope read."
+                return "events", problem_response(401, "Token needed", detail)
             return "events", await events_response(request, self.followers, self._origins)
         if request.method == "OPTIONS":
-            return "other", options_response(request)
+            methods = allowed_methods(url) if url.startswith("/api/") else ALLOWED_METHODS
+            return "other", options_response(request, methods)
+        if url.startswith("/api/"):
+            return "api", await self.api.answer(request, asked)
         if request.method not in ("GET", "HEAD"):
             return "other", _method_not_allowed(request.method)
         exact = self._exact.get(url)
         if exact is not None:
             return "other", exact()
-        if url.startswith("/api/"):
-            return "api", self._api(url, asked)
         page = self._page(url)
         if page is not None:
             return "page", resource_response(request, page)
@@ -182,11 +191,10 @@ class Site:
         remote = self.access.client_address(request)
         return await signal_response(request, place, signals, remote)
 
-    def _api(self, url: str, asked: Asked) -> Response:
-        paths = self.shelf.paths
-        if not self.access.policy.all_open:
-            paths = {k: v for k, v in paths.items() if self.access.may_list(k, asked)}
-        return api_response(url, paths, self.totals, self._server_record())
+    def _view(self) -> ApiView:
+        config, viewers = self._config, sum(self.totals.viewers.values())
+        server = ServerRecord(config.name, config.rtmp_listen, config.webrtc, viewers)
+        return ApiView(self.shelf.paths, self.totals, server, self._utc())
 
     def _page(self, url: str) -> Resource | None:
         if url == "/":
@@ -283,9 +291,6 @@ class Site:
     def _saw(self, path: str, request: BaseRequest) -> None:
         agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
         self.viewers.saw(path, viewer_key(request.remote or "", agent))
-
-    def _server_record(self) -> dict[str, Any]:
-        return {**self._server, "viewers": sum(self.totals.viewers.values())}
 
 
 def _method_not_allowed(method: str) -> Response:

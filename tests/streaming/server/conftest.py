@@ -14,6 +14,7 @@ import pytest
 from streaming.live_requests import LiveRequests
 from streaming.media_store import MediaStore, StoreReader
 from streaming.resource import MediaBodies
+from streaming.server.command_relay import CommandRelay
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
@@ -137,11 +138,14 @@ async def serve(pages: Pages) -> AsyncIterator[Serve]:
     started: list[Served] = []
 
     async def start(
-        shelf: Shelf | None = None, signals: SignalRelay | None = None, **settings: object
+        shelf: Shelf | None = None,
+        signals: SignalRelay | None = None,
+        commands: CommandRelay | None = None,
+        **settings: object,
     ) -> Served:
         config = DeliveryConfig(**settings)  # type: ignore[arg-type]
         shelf, wanted = shelf or filled_shelf(), list[str]()
-        site = Site(config, LiveRequests(shelf), pages, wanted.append, signals)
+        site = Site(config, LiveRequests(shelf), pages, wanted.append, signals, commands=commands)
         listening = socket.create_server(("127.0.0.1", 0))
         server = DeliveryServer(site.answer, site.fast_path)
         listener = Listener(server, listening, config.max_connections, site.counters)

@@ -1,0 +1,148 @@
+"""Carries out the API's commands in the main process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from streaming.command_messages import (
+    ChooseOnAir,
+    CommandAnswer,
+    CommandRequest,
+    EndSession,
+    GetConfig,
+    Kick,
+    ReloadConfig,
+    SetPath,
+    UnsetPath,
+    ValidateConfig,
+)
+from streaming.errors import ConfigError
+from streaming.publisher_slot import Rank
+from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[CommandAnswer], None]
+
+
+class CommandedPaths(Protocol):
+    """The part of the registry that is commanded."""
+
+    def state_version(self, name: str) -> int | None:
+        """Number of the path's latest transition; None where there is no such path."""
+
+    def kick(self, name: str) -> bool:
+        """Closes the publisher of a path; False where there is none."""
+
+    def choose_on_air(self, name: str, rank: Rank | None) -> bool:
+        """Puts a rank on air; False where there is no such path."""
+
+
+class CommandedConfig(Protocol):
+    """The configuration as far as it can be commanded; all raise ConfigError."""
+
+    def effective(self) -> dict[str, Any]:
+        """All settings, secrets hidden."""
+
+    def validate(self, toml: str) -> None:
+        """Returns where the text could be the configuration file."""
+
+    def reload(self) -> dict[str, Any]:
+        """Reads it again; what has changed."""
+
+    def set_path(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings of a path from now on; what has changed."""
+
+    def unset_path(self, name: str) -> dict[str, Any] | None:
+        """Takes them back; None where there were none."""
+
+
+class Commands:
+    """Owns nothing; the composition root wires it between delivery and everything it commands."""
+
+    def __init__(
+        self,
+        paths: CommandedPaths,
+        config: CommandedConfig,
+        signal: Callable[[SignalRequest, Callable[[SignalAnswer], None]], None],
+    ) -> None:
+        self._paths = paths
+        self._config = config
+        self._signal = signal
+
+    def execute(self, request: CommandRequest, answer: Answer) -> None:
+        """Does it; `answer` is called once, perhaps later."""
+        command = request.command
+        name = type(command).__name__
+        if isinstance(command, EndSession):
+            self._end_session(request.id, command, answer)
+            told = None
+        else:
+            told = self._carry_out(request)
+            answer(told)
+        if not isinstance(command, GetConfig | ValidateConfig):
+            status = told.status if told is not None else "passed on"
+            path = getattr(command, "path", "")
+            logger.info("command %s %s by %s: %s", name, path, request.actor, status)
+
+    def _carry_out(self, request: CommandRequest) -> CommandAnswer:
+        number, command = request.id, request.command
+        try:
+            match command:
+                case Kick():
+                    return self._on_path(number, command, self._paths.kick)
+                case ChooseOnAir():
+                    rank = Rank(command.rank) if command.rank is not None else None
+                    return self._on_path(
+                        number, command, lambda name: self._paths.choose_on_air(name, rank)
+                    )
+                case SetPath():
+                    changes = self._config.set_path(command.path, command.settings)
+                    return CommandAnswer(number, 200, changes)
+                case UnsetPath():
+                    unset = self._config.unset_path(command.path)
+                    if unset is None:
+                        return _no_path(number, f"the API has set nothing of {command.path}")
+                    return CommandAnswer(number, 200, unset)
+                case ValidateConfig():
+                    self._config.validate(command.toml)
+                    return CommandAnswer(number, 200, {"valid": True, "reason": ""})
+                case ReloadConfig():
+                    return CommandAnswer(number, 200, self._config.reload())
+                case _:
+                    return CommandAnswer(number, 200, self._config.effective())
+        except ConfigError as error:
+            if isinstance(command, ValidateConfig):
+                return CommandAnswer(number, 200, {"valid": False, "reason": str(error)})
+            return CommandAnswer(number, 422, detail=str(error))
+
+    def _on_path(
+        self, number: int, command: Kick | ChooseOnAir, act: Callable[[str], bool]
+    ) -> CommandAnswer:
+        version = self._paths.state_version(command.path)
+        if version is None:
+            return _no_path(number, f"there is no path {command.path}")
+        if command.if_match is not None and command.if_match != version:
+            detail = f"{command.path} is at state_version {version}, not {command.if_match}"
+            return CommandAnswer(number, 412, detail=detail)
+        if not act(command.path):
+            return CommandAnswer(number, 409, detail=f"{command.path} has no publisher")
+        after = self._paths.state_version(command.path)
+        return CommandAnswer(number, 200, {"path": command.path, "state_version": after})
+
+    def _end_session(self, number: int, command: EndSession, answer: Answer) -> None:
+        def told(signal: SignalAnswer) -> None:
+            if signal.status >= 400:
+                answer(CommandAnswer(number, signal.status, detail=signal.body))
+            else:
+                answer(CommandAnswer(number, 200, msgspec.to_builtins(command)))
+
+        self._signal(SignalRequest(0, "delete", command.path, command.session), told)
+
+
+def _no_path(number: int, detail: str) -> CommandAnswer:
+    return CommandAnswer(number, 404, detail=detail)

@@ -1,0 +1,34 @@
+"""The effective configuration as it may be shown: complete, its secrets hidden."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from streaming.config import Config
+from streaming.worker_process import redact
+
+HIDDEN: Final = "***"
+
+
+def effective(config: Config) -> dict[str, Any]:
+    """The configuration with every default, without its secrets."""
+    values: dict[str, Any] = msgspec.to_builtins(config)
+    for path in values["paths"].values():
+        _hide(path, "publish_key")
+        path["publish_keys"] = [HIDDEN] * len(path["publish_keys"])
+        path["source"] = redact(path["source"])
+    for key in values["view"]["keys"]:
+        _hide(key, "secret")
+    values["view"]["jwks"] = redact(values["view"]["jwks"])
+    for token in values["api"]["tokens"]:
+        _hide(token, "hash")
+    for server in values["webrtc"]["ice_servers"]:
+        _hide(server, "credential")
+        _hide(server, "secret")
+    return values
+
+
+def _hide(table: dict[str, Any], key: str) -> None:
+    table[key] = HIDDEN if table[key] else ""

@@ -1,0 +1,153 @@
+"""The records of /api/v1: what handlers take and give, and what the OpenAPI document is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streaming.shelf_messages import PathPhase, PathState, RenditionRecord, Totals
+
+PathName = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}$",
+         max_length=200),
+]  # fmt: skip
+
+
+class ServerRecord(Struct, frozen=True):
+    """The server."""
+
+    name: str
+    rtmp_listen: str
+    """Empty where RTMP is off."""
+    webrtc: bool
+    viewers: int
+
+
+class PathRecord(Struct, frozen=True):
+    """A path as it fares now."""
+
+    path: str
+    state: PathPhase
+    reason: str
+    since_utc: float
+    publisher: str
+    """How it is published, such as "rtmp"."""
+    ingest_bytes: int
+    ingest_bps: int
+    window_bytes: int
+    window_s: float
+    renditions: tuple[RenditionRecord, ...]
+    details: dict[str, Any]
+    """With "state" and "state_version", the number that If-Match takes."""
+    viewers: int
+    urls: dict[str, str]
+
+
+class PathList(Struct, frozen=True, omit_defaults=True):
+    """A page of paths in the order of their names."""
+
+    paths: list[PathRecord]
+    next: str = ""
+    """What `after` is for the next page; absent on the last one."""
+
+
+class Problem(Struct, frozen=True):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Done(Struct, frozen=True):
+    """What was commanded has been done."""
+
+    path: str
+    state_version: int
+
+
+class OnAirChoice(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who shall be on air; null lets the path's policy decide again."""
+
+    rank: Literal["primary", "backup", "slate"] | None
+
+
+class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a path pulls."""
+
+    source: Annotated[str, Meta(min_length=1, max_length=2_048)]
+    source_loop: bool = True
+    source_on_demand: bool = False
+    source_idle_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+
+
+class EndedSession(Struct, frozen=True):
+    """The session has been ended."""
+
+    path: str
+    session: str
+
+
+class Changes(Struct, frozen=True):
+    """What came of another configuration."""
+
+    changed: list[str]
+    """Tables of paths that differ and hold from now on."""
+    deferred: list[str]
+    """Live paths some of whose new settings wait until they begin anew."""
+    needs_restart: list[str]
+    """Other settings that differ and are only read at the start."""
+
+
+class ConfigText(Struct, frozen=True, forbid_unknown_fields=True):
+    """A configuration file."""
+
+    toml: Annotated[str, Meta(max_length=60_000)]
+
+
+class Verdict(Struct, frozen=True):
+    """Whether a configuration can be."""
+
+    valid: bool
+    reason: str
+
+
+class TokenWish(Struct, frozen=True, forbid_unknown_fields=True):
+    """A viewing token to be made."""
+
+    path: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=200)]],
+        Meta(min_length=1, max_length=32),
+    ]
+    expires_s: Annotated[int, Meta(ge=1, le=31_536_000)] = 3_600
+    ip: Annotated[str, Meta(max_length=64)] = ""
+    max_sessions: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    key: Annotated[str, Meta(max_length=64)] = ""
+
+
+class MintedToken(Struct, frozen=True):
+    """A viewing token."""
+
+    token: str
+    expires_utc: int
+    prefix: str
+    """What to put before a path in URLs."""
+
+
+def path_record(state: PathState, totals: Totals, has_webrtc: bool) -> PathRecord:
+    """What the API says of a path."""
+    folder = f"/{state.path}/"
+    urls = {
+        "page": folder,
+        "hls": folder + "index.m3u8",
+        "dash": folder + "manifest.mpd",
+    }
+    if has_webrtc:
+        urls |= {"whep": folder + "whep", "whip": folder + "whip"}
+    return PathRecord(
+        **msgspec.structs.asdict(state), viewers=totals.viewers.get(state.path, 0), urls=urls
+    )

@@ -1,0 +1,138 @@
+"""The OpenAPI 3.1 document, made of the operations and the very types their handlers use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from streaming.auth.api_tokens import Scope
+from streaming.server.api_types import Problem
+
+PREFIX: Final = "/api/v1"
+_PATH_SCHEMA: Final = {
+    "type": "string",
+    "pattern": r"^[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}$",
+    "maxLength": 200,
+}
+_SESSION_SCHEMA: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+_PARAMETERS: Final = {"path": _PATH_SCHEMA, "session": _SESSION_SCHEMA}
+_PAGING: Final = (
+    ("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
+    ("after", {"type": "string", "maxLength": 200}),
+)
+_PROBLEMS: Final = {
+    400: "What was sent cannot be understood.",
+    401: "A token is needed, or this one is not good.",
+    403: "The token's scope does not suffice.",
+    404: "There is no such thing.",
+    409: "That is not possible now.",
+    412: "The state has changed meanwhile.",
+    413: "The body is too large.",
+    415: "The body has to be application/json.",
+    422: "That cannot be: the detail says why.",
+    503: "Too busy; try again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that the API does."""
+
+    name: str
+    method: str
+    template: str
+    """Below /api/v1; {path} may contain slashes."""
+    summary: str
+    scope: Scope | None
+    """None: everyone, where api.public allows it."""
+    gives: Any
+    takes: type[Struct] | None = None
+    paged: bool = False
+    matched: bool = False
+    """Whether If-Match is looked at."""
+    problems: tuple[int, ...] = ()
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Matches the URL below the prefix, its parameters as groups."""
+        text = re.escape(self.template).replace(r"\{path\}", "(?P<path>.+)")
+        return re.compile(text.replace(r"\{session\}", "(?P<session>[^/]+)"))
+
+
+def render_openapi(operations: Sequence[Operation], version: str) -> bytes:
+    """The document as JSON."""
+    types = {one.gives for one in operations} | {one.takes for one in operations if one.takes}
+    ordered = sorted((*types, Problem), key=str)
+    schemas, components = msgspec.json.schema_components(
+        ordered, ref_template="#/components/schemas/{name}"
+    )
+    schema_of = dict(zip(ordered, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for one in operations:
+        paths.setdefault(PREFIX + one.template, {})[one.method.lower()] = _operation(one, schema_of)
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Headwater", "version": version, "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+    return msgspec.json.encode(document)
+
+
+def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": one.name,
+        "summary": one.summary,
+        "parameters": _parameters(one),
+        "responses": {
+            "200": {"description": "Done.", "content": _json(schema_of[one.gives])},
+            **{
+                str(status): {
+                    "description": _PROBLEMS[status],
+                    "content": {"application/problem+json": {"schema": schema_of[Problem]}},
+                }
+                for status in sorted({401, 403, *one.problems, *_of_a_body(one)})
+            },
+        },
+    }
+    if one.takes is not None:
+        described["requestBody"] = {"required": True, "content": _json(schema_of[one.takes])}
+    if one.scope is not None:
+        described["security"] = [{"token": []}]
+        described["x-scope"] = one.scope
+    return described
+
+
+def _of_a_body(one: Operation) -> tuple[int, ...]:
+    return (400, 413, 415) if one.takes is not None else ()
+
+
+def _parameters(one: Operation) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]}
+        for name in re.findall(r"\{(\w+)\}", one.template)
+    ]
+    if one.paged:
+        found += [{"name": name, "in": "query", "schema": schema} for name, schema in _PAGING]
+    if one.matched:
+        found.append(
+            {
+                "name": "If-Match",
+                "in": "header",
+                "description": "The path's state_version, to be the only one who commands it.",
+                "schema": {"type": "string", "pattern": '^("[0-9]{1,18}"|[0-9]{1,18})$'},
+            }
+        )
+    return found
+
+
+def _json(schema: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

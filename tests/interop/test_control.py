@@ -1,0 +1,178 @@
+"""A whole origin under command: keys, kicks, sources, reloads, and no secret told anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streaming.auth.api_tokens import hash_token, new_token
+from streaming.auth.publish_keys import hash_key, new_key
+from tests.interop.origin_process import CONFIG_NAME, OriginProcess, origin_process
+
+pytestmark = pytest.mark.slow
+
+SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
+ADMIN, KEY, PLAIN = new_token(), new_key(), "planted-plain-key"
+VIEW_SECRET = "planted-view-secret-of-over-32-characters"
+SOURCE_PASSWORD = "planted-source-password"
+TURN_SECRET = "planted-turn-secret"
+PLANTED = (ADMIN, KEY, PLAIN, VIEW_SECRET, SOURCE_PASSWORD, TURN_SECRET, hash_token(ADMIN))
+
+CONFIG = f"""
+[api]
+tokens = [{{ name = "tests", hash = "{hash_token(ADMIN)}", scope = "admin" }}]
+[view]
+keys = [{{ id = "hs", algorithm = "HS256", secret = "{VIEW_SECRET}" }}]
+[webrtc]
+ice_servers = [{{ urls = ["turn:127.0.0.1:9"], secret = "{TURN_SECRET}" }}]
+[paths."live/*"]
+ladder = "copy"
+publish_keys = ['{hash_key(KEY)}']
+[paths."plain/*"]
+ladder = "copy"
+publish_key = "{PLAIN}"
+[paths."vip/*"]
+view = "token"
+ladder = "copy"
+[paths.camera]
+source = "rtsp://me:{SOURCE_PASSWORD}@127.0.0.1:9/x"
+"""
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
+        yield running
+
+
+def headwater(*arguments: str) -> subprocess.Popen[bytes]:
+    script = "from streaming.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+@contextlib.contextmanager
+def pushing(target: str) -> Iterator[subprocess.Popen[bytes]]:
+    push = headwater("push", SOURCE, target)
+    try:
+        yield push
+    finally:
+        push.kill()
+        push.communicate()
+
+
+def call(origin: OriginProcess, method: str, url: str, body: Any = None) -> tuple[int, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": "application/json"}
+    request = urllib.request.Request(
+        origin.url("/api/v1" + url), data=data, method=method, headers=headers
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_a_hashed_key_lets_publish_and_a_wrong_one_is_told_why(origin: OriginProcess) -> None:
+    with pushing(origin.rtmp_url(f"live/a?key={KEY}")):
+        origin.wait_path("live/a", "live")
+    refused = headwater("push", SOURCE, origin.rtmp_url("live/b?key=wrong"))
+    output, _ = refused.communicate(timeout=60)
+    assert refused.returncode != 0
+    assert b"wrong or missing publish key" in b" ".join(output.split())
+
+
+def test_a_publisher_is_kicked_by_the_command_line(origin: OriginProcess) -> None:
+    with pushing(origin.rtmp_url(f"live/k?key={KEY}")) as push:
+        origin.wait_path("live/k", "live")
+        version = call(origin, "GET", "/paths/live/k")[1]["details"]["state_version"]
+        stale = call_kick(origin, "live/k", version + 7)
+        assert stale.returncode == 3
+        kicked = call_kick(origin, "live/k", version)
+        assert kicked.returncode == 0, kicked.args
+        assert b"closed by the operator" in b" ".join(push.communicate(timeout=60)[0].split())
+
+
+def call_kick(origin: OriginProcess, path: str, version: int) -> subprocess.Popen[bytes]:
+    options = ["--url", origin.url(""), "--token", ADMIN, "--if-match", str(version)]
+    done = headwater("kick", path, *options)
+    done.communicate(timeout=60)
+    return done
+
+
+def test_a_reload_touches_what_has_changed_alone(origin: OriginProcess) -> None:
+    file = origin.log_file.with_name(CONFIG_NAME)
+    with pushing(origin.rtmp_url(f"live/r?key={KEY}")) as push:
+        before = origin.wait_path("live/r", "live")
+        file.write_text(CONFIG + f'[paths.added]\nsource = "{SOURCE}"\nladder = "copy"\n')
+        os.kill(origin.process.pid, signal.SIGHUP)
+        origin.wait_path("added", "live")
+        file.write_text("[paths.broken]\nno_such_key = 1\n")
+        os.kill(origin.process.pid, signal.SIGHUP)
+        origin.wait_log("is not read again")
+        origin.wait_path("added", "live")
+        file.write_text(CONFIG)
+        status, told = call(origin, "POST", "/config/reload")
+        assert (status, told["changed"], told["needs_restart"]) == (200, ["added"], [])
+        after = origin.wait_path("live/r", "live")
+        assert after["details"]["state_version"] == before["details"]["state_version"]
+        assert push.poll() is None
+
+
+def test_a_source_is_added_and_removed_at_runtime_and_outlives_a_restart(tmp_path: Path) -> None:
+    with origin_process(tmp_path, CONFIG) as origin:
+        settings = {"source": SOURCE, "source_on_demand": False}
+        status, told = call(origin, "PUT", "/sources/cam/new", settings)
+        assert (status, told["changed"]) == (200, ["cam/new"])
+        origin.wait_path("cam/new", "live")
+        assert call(origin, "PUT", "/sources/t/x", settings)[0] in (400, 422)
+        assert call(origin, "DELETE", "/sources/other")[0] == 404
+        kept = origin.log_file.with_name("headwater.api.json")
+        assert kept.stat().st_mode & 0o077 == 0
+        origin.kill()
+        origin.restart()
+        origin.wait_path("cam/new", "live")
+        assert call(origin, "DELETE", "/sources/cam/new")[0] == 200
+
+
+def test_a_whole_run_tells_no_secret(origin: OriginProcess) -> None:
+    file = origin.log_file.with_name(CONFIG_NAME)
+    file.write_text(CONFIG)
+    minted = call(origin, "POST", "/tokens", {"path": ["vip/*"]})[1]
+    token = minted["token"]
+    with pushing(origin.rtmp_url(f"plain/s?key={PLAIN}")), pushing(origin.rtmp_url("vip/s")):
+        origin.wait_path("plain/s", "live")
+        vip = f"{minted['prefix']}/vip/s/"
+        playlists = [origin.wait_url(vip + "index.m3u8"), origin.wait_url(vip + "manifest.mpd")]
+        playlists.append(origin.wait_url(vip + "source/index.m3u8"))
+        shown = [
+            *playlists,
+            *(origin.fetch(url)[1] for url in ("/metrics", "/", "/vip/s/index.m3u8?key=" + KEY)),
+            *(origin.fetch(f"/api/v1/{name}")[1] for name in ("paths", "server", "openapi.json")),
+            origin.fetch(f"/t/{token}x/vip/s/index.m3u8")[1],
+            origin.fetch("/api/v1/config", {"Authorization": f"Bearer {ADMIN}x"})[1],
+            json.dumps(call(origin, "GET", "/config")).encode(),
+            json.dumps(call(origin, "GET", "/events?wait=0")).encode(),
+        ]
+    everything = b"\n".join(shown) + origin.log().encode()
+    assert b"#EXTM3U" in everything
+    assert b"vip/s" in everything
+    found = [secret for secret in (*PLANTED, token) if secret.encode() in everything]
+    assert found == []

@@ -1,0 +1,262 @@
+"""The API: every operation by every caller, what it takes and gives, and its own description."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from streaming.auth.access_rules import AccessRules
+from streaming.auth.api_tokens import SCOPES, ApiToken, find_token, hash_token, new_token
+from streaming.auth.view_tokens import ViewTokens
+from streaming.command_messages import (
+    ChooseOnAir,
+    CommandAnswer,
+    CommandRequest,
+    EndSession,
+    Kick,
+    SetPath,
+)
+from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
+from streaming.server.command_relay import CommandRelay
+from tests.streaming.auth.tokens import KEYS, token
+from tests.streaming.server.conftest import Serve, Served
+from tests.streaming.server.test_view_access import guarded_shelf
+
+TOKENS = {scope: new_token() for scope in SCOPES}
+API_TOKENS = tuple(ApiToken(scope, hash_token(TOKENS[scope]), scope) for scope in SCOPES)
+RULES = AccessRules(api_tokens=API_TOKENS, keys=KEYS)
+CHANGES = {"changed": ["x"], "deferred": [], "needs_restart": []}
+RESULTS = {
+    "Kick": {"path": "live/a", "state_version": 8},
+    "ChooseOnAir": {"path": "live/a", "state_version": 8},
+    "EndSession": {"path": "live/a", "session": "s1"},
+    "SetPath": CHANGES,
+    "UnsetPath": CHANGES,
+    "ReloadConfig": CHANGES,
+    "GetConfig": {"http": {}},
+    "ValidateConfig": {"valid": True, "reason": ""},
+}
+BODIES: dict[str, Any] = {
+    "chooseOnAir": {"rank": "backup"},
+    "setSource": {"source": "test:"},
+    "validateConfig": {"toml": ""},
+    "mintToken": {"path": ["live/*"]},
+}
+
+
+class Origin:
+    """A main process that does everything it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[CommandRequest] = []
+        self.refusal: tuple[int, str] | None = None
+        self.relay = CommandRelay(self._take)
+
+    def _take(self, request: CommandRequest) -> None:
+        self.told.append(request)
+        answer = CommandAnswer(request.id, 200, RESULTS[type(request.command).__name__])
+        if self.refusal is not None:
+            answer = CommandAnswer(request.id, self.refusal[0], detail=self.refusal[1])
+        asyncio.get_running_loop().call_soon(self.relay.receive, answer)
+
+
+@pytest.fixture
+def origin() -> Origin:
+    return Origin()
+
+
+@pytest.fixture
+async def served(serve: Serve, origin: Origin) -> Served:
+    return await serve(guarded_shelf(), commands=origin.relay, access=RULES)
+
+
+async def call(
+    served: Served, method: str, url: str, body: Any = None, **headers: str
+) -> tuple[aiohttp.ClientResponse, Any]:
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    target = f"http://127.0.0.1:{served.port}/api/v1{url}"
+    async with served.client.request(method, target, json=body, headers=fields) as response:
+        return response, json.loads(await response.read() or b"null")
+
+
+def bearer(scope: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {TOKENS[scope]}"} if scope in TOKENS else {}
+
+
+@pytest.mark.parametrize("caller", ["nobody", "read", "control", "admin"])
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+async def test_every_operation_is_for_those_with_its_scope(
+    served: Served, origin: Origin, operation: Any, caller: str
+) -> None:
+    url = operation.template.format(path="live/a", session="s1")
+    body = BODIES.get(operation.name)
+    response, told = await call(served, operation.method, url, body, **bearer(caller))
+    rank = ["nobody", *SCOPES].index(caller)
+    needed = 0 if operation.scope is None else 1 + SCOPES.index(operation.scope)
+    expected = 200 if rank >= needed else 401 if caller == "nobody" else 403
+    assert response.status == expected, told
+    if expected != 200:
+        assert response.content_type == "application/problem+json"
+        assert told["status"] == expected
+        assert origin.told == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"Authorization": "Bearer wrong"}, ""),
+        ({"Authorization": "Bearer "}, ""),
+        ({"Authorization": f"Basic {TOKENS['admin']}"}, ""),
+        ({"Authorization": f"Bearer {hash_token(TOKENS['admin'])}"}, ""),
+        ({"Authorization": f"Bearer {token()}"}, ""),
+        ({}, f"?token={TOKENS['admin']}"),
+        ({}, f"?key={TOKENS['admin']}"),
+        ({"X-Token": TOKENS["admin"]}, ""),
+    ],
+)
+async def test_a_token_of_the_api_in_the_wrong_place_or_of_another_kind_is_none(
+    served: Served, headers: dict[str, str], query: str
+) -> None:
+    response, told = await call(served, "GET", "/config" + query, **headers)
+    assert response.status == 401
+    assert TOKENS["admin"] not in json.dumps(told)
+    prefixed = f"http://127.0.0.1:{served.port}/t/{TOKENS['admin']}/api/v1/config"
+    async with served.client.get(prefixed) as answer:
+        assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, 200),
+        ({"X_Forwarded_For": "10.0.0.1"}, 401),
+        ({"Via": "1.1 nginx"}, 401),
+        ({"Origin": "https://evil.example"}, 401),
+        ({"Origin": "null"}, 401),
+        ({"Sec_Fetch_Site": "cross-site"}, 401),
+        ({"Host": "rebound.example"}, 401),
+    ],
+)
+async def test_without_tokens_programs_of_this_machine_may_do_everything_and_pages_nothing(
+    serve: Serve, origin: Origin, headers: dict[str, str], expected: int
+) -> None:
+    served = await serve(commands=origin.relay)
+    response, _ = await call(served, "POST", "/config/reload", **headers)
+    assert response.status == expected
+
+
+async def test_a_command_carries_what_was_asked_and_who_asked(
+    served: Served, origin: Origin
+) -> None:
+    await call(served, "DELETE", "/publishers/live/a", **bearer("control"), If_Match='"7"')
+    await call(served, "PUT", "/on-air/live%2Fa", {"rank": None}, **bearer("admin"))
+    await call(served, "DELETE", "/sessions/live/a/s1", **bearer("control"))
+    settings = {"source": "test:", "source_on_demand": True}
+    await call(served, "PUT", "/sources/cam", settings, **bearer("admin"))
+    assert [one.command for one in origin.told] == [
+        Kick("live/a", 7),
+        ChooseOnAir("live/a", None),
+        EndSession("live/a", "s1"),
+        SetPath("cam", {**settings, "source_loop": True, "source_idle_s": 30.0}),
+    ]
+    assert [one.actor for one in origin.told] == ["control", "admin", "control", "admin"]
+
+
+async def test_a_refusal_of_the_origin_is_the_answer(served: Served, origin: Origin) -> None:
+    origin.refusal = 412, "live/a is at state_version 9, not 7"
+    response, told = await call(
+        served, "DELETE", "/publishers/live/a", **bearer("control"), If_Match="7"
+    )
+    assert (response.status, told["detail"]) == (412, origin.refusal[1])
+    assert told["title"] == "Changed meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body", "headers", "expected"),
+    [
+        ("PUT", "/on-air/live/a", {"rank": "third"}, {}, 400),
+        ("PUT", "/on-air/live/a", {}, {}, 400),
+        ("PUT", "/on-air/live/a", [1], {}, 400),
+        ("PUT", "/on-air/live/a", {"rank": None, "more": 1}, {}, 400),
+        ("PUT", "/on-air/live/a", {"rank": None}, {"Content-Type": "text/plain"}, 415),
+        ("PUT", "/sources/a", {"source": "x" * MOST_BODY_BYTES}, {}, 413),
+        ("DELETE", "/publishers/live/a", None, {"If-Match": "*"}, 400),
+        ("DELETE", "/publishers/live/..", None, {}, 404),
+        ("DELETE", "/publishers/static/a", None, {}, 400),
+        ("POST", "/publishers/live/a", None, {}, 405),
+        ("GET", "/nothing", None, {}, 404),
+        ("GET", "/paths?limit=0", None, {}, 400),
+        ("GET", "/paths?limit=many", None, {}, 400),
+        ("POST", "/tokens", {"path": []}, {}, 400),
+        ("POST", "/tokens", {"path": ["a"], "ip": "here"}, {}, 422),
+        ("POST", "/tokens", {"path": ["a"], "key": "other"}, {}, 422),
+    ],
+)
+async def test_what_cannot_be_understood_is_a_problem(
+    served: Served, method: str, url: str, body: Any, headers: dict[str, str], expected: int
+) -> None:
+    response, told = await call(served, method, url, body, **headers, **bearer("admin"))
+    assert response.status == expected, told
+    assert told["status"] == expected
+
+
+async def test_paths_come_a_page_at_a_time(served: Served) -> None:
+    _, first = await call(served, "GET", "/paths?limit=1")
+    _, second = await call(served, "GET", f"/paths?limit=1&after={first['next']}")
+    assert [one["path"] for one in first["paths"] + second["paths"]] == ["live/a", "open/b"]
+    assert "next" not in second
+
+
+async def test_what_is_not_public_needs_the_scope_read_or_a_viewing_token(serve: Serve) -> None:
+    views = (("live/*", "token"), ("open/*", "open"))
+    rules = AccessRules(views=views, api_public=False, api_tokens=API_TOKENS, keys=KEYS)
+    served = await serve(guarded_shelf(), access=rules)
+    for url in ("/paths", "/server", "/events?wait=0"):
+        assert (await call(served, "GET", url))[0].status == 401
+    assert (await call(served, "GET", "/paths/open/b"))[0].status == 404
+    assert len((await call(served, "GET", "/paths", **bearer("read")))[1]["paths"]) == 2
+
+
+async def test_a_minted_token_opens_its_path(served: Served) -> None:
+    wish = {"path": ["live/*"], "expires_s": 60, "max_sessions": 2}
+    _, made = await call(served, "POST", "/tokens", wish, **bearer("admin"))
+    grant = ViewTokens(RULES).verify(made["token"], made["expires_utc"] - 60)
+    assert (grant.covers("live/a"), grant.max_sessions) == (True, 2)
+    assert made["prefix"] == f"/t/{made['token']}"
+
+
+async def test_options_tell_what_is_possible_and_browsers_may_send_tokens(served: Served) -> None:
+    target = f"http://127.0.0.1:{served.port}/api/v1/publishers/live/a"
+    headers = {"Origin": "https://x", "Access-Control-Request-Method": "DELETE"}
+    async with served.client.options(target, headers=headers) as response:
+        assert response.headers["Allow"] == "DELETE, OPTIONS"
+        assert response.headers["Access-Control-Allow-Methods"] == "DELETE, OPTIONS"
+        assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+
+
+def test_tokens_are_known_by_their_hash_alone() -> None:
+    assert find_token(API_TOKENS, TOKENS["control"]) == API_TOKENS[1]
+    for wrong in ("", API_TOKENS[0].hash, "ü" * 9, TOKENS["read"] + " "):
+        assert find_token(API_TOKENS, wrong) is None
+
+
+@pytest.mark.slow
+async def test_schemathesis_finds_nothing(served: Served) -> None:
+    schemathesis = pytest.importorskip("schemathesis")
+    del schemathesis
+    import sys
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "schemathesis.cli", "run",
+        f"http://127.0.0.1:{served.port}/api/v1/openapi.json",
+        "--header", f"Authorization: Bearer {TOKENS['admin']}",
+        "--max-examples", "20", "--seed", "1", "--suppress-health-check", "all",
+        "--exclude-checks", "ignored_auth,positive_data_acceptance",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()[-6_000:]
