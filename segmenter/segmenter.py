@@ -28,6 +28,10 @@ from segmenter.segment import Event, InitSection, Part, PartReady, Segment, Segm
 ASSUMED_RATE = 30
 """Frames per second where nothing else tells how long a lone sample lasts."""
 
+MOST_MISSED_PARTS = 1_000
+"""Of one segment, twenty times as many as usual segments have parts: a hole beyond that is none that
+a player could be waiting in."""
+
 
 class TrackSegmenter:
     """Owns the segment in progress of one rendition; called by its lane only.
@@ -163,15 +167,23 @@ class TrackSegmenter:
         )
 
     def _miss_parts(self, boundary: Boundary, end: int) -> None:
-        """What the parts so far do not cover until ``end`` is told as parts that are not there."""
+        """What the parts so far do not cover until ``end`` is told as parts that are not there.
+
+        Only where there are parts that players are told of, and no more than `MOST_MISSED_PARTS`.
+        """
         parts = self._parts
-        while parts and parts[-1].start + parts[-1].duration < end:
+        longest = self._longest_part
+        if not parts or longest <= 0:
+            return
+        for _ in range(MOST_MISSED_PARTS):
             start = parts[-1].start + parts[-1].duration
+            if start >= end:
+                return
             gap = Part(
                 msn=boundary.msn,
                 index=len(parts),
                 start=start,
-                duration=min(self._longest_part, end - start),
+                duration=min(longest, end - start),
                 timescale=self._track.timescale,
                 offset_bytes=self._size_bytes,
                 size_bytes=0,

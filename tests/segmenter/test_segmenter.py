@@ -10,11 +10,13 @@ from fractions import Fraction
 import av
 import pytest
 
+from segmenter.boundary import Boundary
 from segmenter.errors import UsageError
 from segmenter.fmp4.reader import read_boxes, read_fragments
 from segmenter.media import Codec
 from segmenter.presentation import PresentationSettings
-from segmenter.segment import Part, PartReady
+from segmenter.segment import InitSection, Part, PartReady, SegmentReady
+from segmenter.segmenter import MOST_MISSED_PARTS, TrackSegmenter
 from tests.segmenter.fmp4.encodes import encode
 from tests.segmenter.stage import AUDIO, SOURCE, Stage, audio, video
 
@@ -166,3 +168,32 @@ def test_c3_each_segment_decodes_alone_after_its_init_section() -> None:
         data = segment.init.data + stage.data[track.name, segment.name]
         with av.open(io.BytesIO(data)) as container:
             assert len(list(container.decode(video=0))) == segment.sample_count
+
+
+INIT = InitSection("init-1.mp4", b"init", SOURCE, "avc1.42c01f")
+
+
+def boundary(time: int) -> Boundary:
+    return Boundary(1, time, 90_000, 0, is_break=False, previous_end=time)
+
+
+@pytest.mark.parametrize("part_duration_s", [0.0, 0.2])
+def test_a_segment_whose_media_end_early_is_finished_at_once(part_duration_s: float) -> None:
+    """A lone sample decides no target for parts, and without one nothing can be told as missing."""
+    segmenter = TrackSegmenter(SOURCE, INIT, part_duration_s)
+    first, *_ = video(seconds=1)
+    segmenter.open(boundary(first.dts), follows=False)
+    segmenter.push(dataclasses.replace(first, duration=3000))
+    (*_, ready) = segmenter.close(first.dts + 90_000)
+    assert isinstance(ready, SegmentReady)
+    assert len(ready.segment.parts) <= 6
+
+
+def test_what_is_told_as_missing_is_bounded() -> None:
+    segmenter = TrackSegmenter(SOURCE, INIT, 0.2)
+    segmenter.open(boundary(video()[0].dts), follows=False)
+    for sample in video(seconds=1):
+        segmenter.push(sample)
+    (*_, ready) = segmenter.close(video()[0].dts + 3600 * 90_000)
+    assert isinstance(ready, SegmentReady)
+    assert len(ready.segment.parts) <= MOST_MISSED_PARTS + 10
