@@ -29,8 +29,7 @@ ASSUMED_RATE = 30
 """Frames per second where nothing else tells how long a lone sample lasts."""
 
 MOST_MISSED_PARTS = 1_000
-"""Of one segment, twenty times as many as usual segments have parts: a hole beyond that is none that
-a player could be waiting in."""
+"""Of one segment, a hundred times as many as a usual one has: no player waits in a longer hole."""
 
 
 class TrackSegmenter:
