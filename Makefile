@@ -50,6 +50,10 @@ bench-continuity: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players
 bench-latency: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players
 	$(BIN)/python -m bench.latency $(LATENCY)
 
+# WEBRTC="--runs 3 --seconds 4" for less
+bench-webrtc: $(STAMPS)/python-dev
+	$(BIN)/python -m bench w1 $(WEBRTC)
+
 # SOAK_SECONDS=3600 SOAK_KILL_S=60 SOAK_COPY=1: tests/soak/soak.py
 soak: $(STAMPS)/system-test $(STAMPS)/python-dev
 	$(BIN)/python -m tests.soak.soak

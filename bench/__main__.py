@@ -19,6 +19,7 @@ from bench import (
     live_packaging,
     low_latency,
     start_up,
+    webrtc_sender,
 )
 from bench.figures import Figure, render_table
 from bench.processes import BenchError
@@ -45,6 +46,7 @@ BENCHMARKS = {
     "e": Benchmark("from exec to a playable stream", start_up.measure, 40),
     "f": Benchmark("from capture to the screen", latency.measure, latency.DEFAULT_S),
     "g": Benchmark("requests that wait", low_latency.measure, 15),
+    "w1": Benchmark("WebRTC senders alone", webrtc_sender.measure, 10),
 }
 
 

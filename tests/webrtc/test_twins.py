@@ -28,6 +28,7 @@ from tests.webrtc.fanout_stage import (
 from webrtc.errors import LocalError
 from webrtc.fanout_events import ViewerSummary
 from webrtc.native_choice import native
+from webrtc.rtp.limits import MAX_PAYLOAD_BYTES
 from webrtc.viewer_settings import SrtpProfile
 
 pytestmark = pytest.mark.skipif(native is None, reason="no compiler was at hand")
@@ -94,7 +95,7 @@ messages = st.one_of(
 )  # fmt: skip
 
 operations = st.one_of(
-    st.tuples(st.just("write"), videos, st.lists(st.integers(1, 1140), max_size=40),
+    st.tuples(st.just("write"), videos, st.lists(st.integers(1, MAX_PAYLOAD_BYTES + 1), max_size=40),
               st.sampled_from([False, False, True])),
     st.tuples(st.just("write"), st.just(2), st.lists(st.integers(1, 300), max_size=2),
               st.just(True)),

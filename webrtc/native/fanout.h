@@ -21,7 +21,7 @@
 
 /* webrtc/viewer_stream.py, packet_ring.py, python_fanout.py and viewer_reports.py say why. */
 enum {
-    MAX_PAYLOAD_BYTES = 1142,
+    MAX_PAYLOAD_BYTES = 1142, /* webrtc/rtp/limits.py */
     MAX_DATAGRAM_BYTES = 2048,
     MAX_DATAGRAMS = 256,
     CHUNK_PACKETS = 16,
