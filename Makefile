@@ -34,6 +34,10 @@ day: $(STAMPS)/python-dev $(STAMPS)/judges
 check-native: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.native_sanitizer
 
+# Hostile bytes at the C that reads from the network, under the same sanitizers
+fuzz-native: $(STAMPS)/python-dev
+	$(BIN)/python -m tests.native_sanitizer fuzz
+
 # FUZZ_SECONDS (for each target), FUZZ_TARGETS and more: tests/fuzz/runner.py
 fuzz: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.fuzz.runner

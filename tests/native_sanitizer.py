@@ -1,5 +1,8 @@
 """Runs the tests of the C extensions with them compiled for the sanitizers: `make check-native`.
 
+`make fuzz-native` lets hostile bytes at the C that reads from the network instead: FUZZ_EXECUTIONS
+inputs for each of its targets (1,000,000 if not said), by the dice of FUZZ_SEED.
+
 Builds a copy of the packages with gcc's address and undefined behaviour sanitizers, which must be
 loaded before Python; leaks are not looked for, since CPython itself keeps memory until exit.
 """
@@ -28,8 +31,8 @@ TESTS = (
 )
 
 
-def main() -> int:
-    """The exit status of pytest."""
+def main(arguments: list[str]) -> int:
+    """The exit status of what was run."""
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place)
         for name in COPIED:
@@ -37,6 +40,7 @@ def main() -> int:
             shutil.copytree(ROOT / name, copy / name, ignore=ignored)
         for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, copy / name)
+        (copy / "headwater.example.toml").symlink_to(ROOT / "headwater.example.toml")
         (copy / "static").mkdir()
         environment = {**os.environ, "CFLAGS": FLAGS, "LDFLAGS": FLAGS}
         build = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
@@ -56,8 +60,11 @@ def main() -> int:
         )
         subprocess.run([sys.executable, "-c", loaded], cwd=copy, env=environment, check=True)
         run = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-        return subprocess.run([*run, *TESTS], cwd=copy, env=environment).returncode
+        run += TESTS
+        if arguments == ["fuzz"]:
+            run = [sys.executable, "-m", "tests.fuzz.native"]
+        return subprocess.run(run, cwd=copy, env=environment).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -51,6 +51,7 @@ VIEWERS = (
 viewers = st.integers(0, 2)
 rings = st.integers(0, 2)
 videos = st.sampled_from([0, 1])
+sizes = st.integers(1, MAX_PAYLOAD_BYTES + 1)
 numbers = st.integers(0, 0xFFFF)
 words = st.integers(0, 0xFFFFFFFF)
 some_bytes = st.binary(max_size=60)
@@ -95,7 +96,7 @@ messages = st.one_of(
 )  # fmt: skip
 
 operations = st.one_of(
-    st.tuples(st.just("write"), videos, st.lists(st.integers(1, MAX_PAYLOAD_BYTES + 1), max_size=40),
+    st.tuples(st.just("write"), videos, st.lists(sizes, max_size=40),
               st.sampled_from([False, False, True])),
     st.tuples(st.just("write"), st.just(2), st.lists(st.integers(1, 300), max_size=2),
               st.just(True)),

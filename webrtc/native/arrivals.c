@@ -8,11 +8,10 @@ enum { TICK_US = 250, BURST_GAP_US = 3500, BURST_PACKETS = 6, BURST_MOST_PACKETS
 static const double BURST_MEMORY = 0.5;
 
 uint16_t
-sent_note(Viewer *viewer, double now_s, size_t size)
+sent_note(Viewer *viewer, uint32_t now_us, size_t size)
 {
     uint16_t sequence = viewer->transport_sequence++;
-    uint64_t packed = (uint64_t)sequence << 48 | (uint64_t)size << 32 |
-                      (uint32_t)(uint64_t)(now_s * 1e6);
+    uint64_t packed = (uint64_t)sequence << 48 | (uint64_t)size << 32 | now_us;
     Sent *sent = atomic_load_explicit(&viewer->sent, memory_order_relaxed);
     atomic_store_explicit(&sent[sequence % HISTORY_PACKETS].packed, packed, memory_order_relaxed);
     return sequence;

@@ -184,6 +184,7 @@ static void
 send_range(Batch *batch, unsigned from, unsigned to, int socket)
 {
     Counts *counts = &batch->fanout->counts;
+    uint64_t packets = 0, bytes = 0;
     double left_s = BLOCKED_S;
     while (from < to) {
         count(&counts->calls, 1);
@@ -193,10 +194,12 @@ send_range(Batch *batch, unsigned from, unsigned to, int socket)
             continue;
         }
         for (; sent > 0; sent--, from++) {
-            count(&counts->packets, packets_of(batch, from));
-            count(&counts->bytes, batch->pieces[from].iov_len);
+            packets += packets_of(batch, from);
+            bytes += batch->pieces[from].iov_len;
         }
     }
+    count(&counts->packets, packets);
+    count(&counts->bytes, bytes);
 }
 
 void

@@ -239,6 +239,23 @@ bool viewer_has_id(const void *viewer, const void *id);
 
 /* -- stream.c: which packets come next; packet.c: how they are headed ------------------------- */
 
+/* Now, as the headers of packets have it. */
+typedef struct {
+    double s, utc_s;
+    uint32_t send_time; /* abs-send-time: 6.18 bits of seconds */
+    uint32_t us;        /* modulo 2**32 */
+} Moment;
+
+Moment moment_of(const Fanout *fanout, double now_s);
+
+/* Counters have one writer, so they need no locked addition. */
+static inline void
+count_up(_Atomic uint64_t *counter, uint64_t by)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
 typedef struct Batch Batch;
 
 void stream_play(Stream *stream, Ring *ring, bool since_key, double now_s);
@@ -250,10 +267,10 @@ Unit *stream_next_unit(Stream *stream, double now_s);
 double stream_late_s(const Stream *stream, double now_s);
 
 /* Adds the next packets to the batch, at most CHUNK_PACKETS; gives how many. */
-int stream_send_chunk(Stream *stream, Batch *batch, double now_s, double now_utc);
-void stream_send_report(Stream *stream, Batch *batch, double now_s, double now_utc);
+int stream_send_chunk(Stream *stream, Batch *batch, const Moment *now);
+void stream_send_report(Stream *stream, Batch *batch, const Moment *now);
 void stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count,
-                   double now_s, double now_utc);
+                   const Moment *now);
 
 /* -- batch.c: datagrams to the system ------------------------------------------------------- */
 
@@ -388,7 +405,7 @@ typedef struct {
     uint64_t packets, bitrate, burst_bitrate;
 } ArrivalSummary;
 ArrivalSummary arrivals_summary(Arrivals *arrivals);
-uint16_t sent_note(Viewer *viewer, double now_s, size_t size);
+uint16_t sent_note(Viewer *viewer, uint32_t now_us, size_t size);
 
 /* receive.c */
 bool take_datagram(Fanout *fanout, int socket, uint8_t *datagram, size_t size, Place *source,
@@ -437,5 +454,6 @@ PyObject *fanout_poll(Fanout *fanout, double now_s);
 PyObject *fanout_statistics(Fanout *fanout);
 PyObject *fanout_receive(Fanout *fanout, int socket, double now_s, bool has_clock);
 int fanout_add(PyObject *module);
+int receiver_add(PyObject *module);
 
 #endif

@@ -42,7 +42,7 @@ exec_module(PyObject *module)
     if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) {
         return -1;
     }
-    return fanout_add(module);
+    return fanout_add(module) < 0 || receiver_add(module) < 0 ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -4,16 +4,22 @@
 
 #include "fanout.h"
 
-static void
-add(_Atomic uint64_t *counter, uint64_t count)
+Moment
+moment_of(const Fanout *fanout, double now_s)
 {
-    atomic_fetch_add_explicit(counter, count, memory_order_relaxed);
+    double utc_s = now_s + atomic_load_explicit(&fanout->utc_offset_s, memory_order_relaxed);
+    return (Moment){
+        .s = now_s,
+        .utc_s = utc_s,
+        .send_time = (uint32_t)(uint64_t)((utc_s + NTP_EPOCH_S) * 262144.0),
+        .us = (uint32_t)(uint64_t)(now_s * 1e6),
+    };
 }
 
 /* RFC 3550 5.1 and, where negotiated, RFC 8285 4.2. Gives the header's size. */
 static size_t
 write_header(Stream *stream, uint8_t *packet, const Unit *unit, uint32_t place, uint64_t index,
-             double now_s, double now_utc, size_t size, bool is_rtx)
+             const Moment *now, size_t size, bool is_rtx)
 {
     memcpy(packet, stream->header, stream->header_size);
     bool is_last = place == unit->count - 1 && stream->kind == VIDEO;
@@ -22,12 +28,11 @@ write_header(Stream *stream, uint8_t *packet, const Unit *unit, uint32_t place, 
     write_32(packet + 4, unit->timestamp + stream->timestamp_offset);
     write_32(packet + 8, is_rtx ? stream->rtx_ssrc : stream->ssrc);
     if (stream->send_time_at != 0) {
-        uint32_t ticks = (uint32_t)(uint64_t)((now_utc + NTP_EPOCH_S) * 262144.0);
-        packet[stream->send_time_at] = (uint8_t)(ticks >> 16);
-        write_16(packet + stream->send_time_at + 1, ticks);
+        packet[stream->send_time_at] = (uint8_t)(now->send_time >> 16);
+        write_16(packet + stream->send_time_at + 1, now->send_time);
     }
     if (stream->transport_at != 0) {
-        write_16(packet + stream->transport_at, sent_note(stream->viewer, now_s, size));
+        write_16(packet + stream->transport_at, sent_note(stream->viewer, now->us, size));
     }
     return stream->header_size;
 }
@@ -61,15 +66,14 @@ payload_of(const Unit *unit, uint32_t place, size_t *size)
 }
 
 static size_t
-send_next(Stream *stream, Batch *batch, const Unit *unit, double now_s, double now_utc)
+send_next(Stream *stream, Batch *batch, const Unit *unit, const Moment *now)
 {
     size_t size;
     uint32_t place = (uint32_t)(stream->cursor - unit->first_packet);
     const uint8_t *payload = payload_of(unit, place, &size);
     uint8_t *packet = batch_room(batch, MAX_HEADER_BYTES + size + MAX_TAG_BYTES);
     current_run(stream)->count++;
-    size_t head = write_header(stream, packet, unit, place, stream->index, now_s, now_utc, size,
-                               false);
+    size_t head = write_header(stream, packet, unit, place, stream->index, now, size, false);
     size_t whole = protect_rtp(&stream->viewer->rtp, packet, head, NULL, 0, payload, size,
                                stream->index);
     batch_add(batch, stream->viewer, stream, whole);
@@ -77,23 +81,23 @@ send_next(Stream *stream, Batch *batch, const Unit *unit, double now_s, double n
     stream->cursor++;
     stream->tokens = stream->tokens + RESEND_GAIN < RESEND_MOST ? stream->tokens + RESEND_GAIN
                                                                 : RESEND_MOST;
-    add(&stream->packets, 1);
-    add(&stream->bytes, size);
+    count_up(&stream->packets, 1);
+    count_up(&stream->bytes, size);
     return whole;
 }
 
 int
-stream_send_chunk(Stream *stream, Batch *batch, double now_s, double now_utc)
+stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
 {
     int count = 0;
     size_t sent = 0;
     stream->wake_s = INFINITY;
-    if (stream->kind == VIDEO && stream->next_send_s > now_s + PACE_SLACK_S) {
+    if (stream->kind == VIDEO && stream->next_send_s > now->s + PACE_SLACK_S) {
         stream->wake_s = stream->next_send_s;
         return 0;
     }
     while (count < CHUNK_PACKETS) {
-        Unit *unit = stream_next_unit(stream, now_s);
+        Unit *unit = stream_next_unit(stream, now->s);
         if (unit == NULL) {
             break;
         }
@@ -103,13 +107,13 @@ stream_send_chunk(Stream *stream, Batch *batch, double now_s, double now_utc)
         stream->last_written_s = unit->written_s;
         stream->last_clock_rate = stream->ring->clock_rate;
         while (count < CHUNK_PACKETS && stream->cursor < unit_end(unit)) {
-            sent += send_next(stream, batch, unit, now_s, now_utc);
+            sent += send_next(stream, batch, unit, now);
             count++;
         }
         unit_release(unit);
     }
     if (stream->kind == VIDEO && count != 0) {
-        stream->next_send_s = fmax(stream->next_send_s, now_s) +
+        stream->next_send_s = fmax(stream->next_send_s, now->s) +
                               (double)sent * 8.0 / stream->viewer->pace_bitrate;
     }
     batch_end_run(batch);
@@ -117,18 +121,18 @@ stream_send_chunk(Stream *stream, Batch *batch, double now_s, double now_utc)
 }
 
 void
-stream_send_report(Stream *stream, Batch *batch, double now_s, double now_utc)
+stream_send_report(Stream *stream, Batch *batch, const Moment *now)
 {
     Viewer *viewer = stream->viewer;
-    if (!stream->has_last || stream->ring == NULL || now_s < stream->report_s) {
+    if (!stream->has_last || stream->ring == NULL || now->s < stream->report_s) {
         return;
     }
-    stream->report_s = now_s + REPORT_INTERVAL_S;
-    double ticks = floor((now_utc - stream->last_media_utc_s) * stream->last_clock_rate + 0.5);
+    stream->report_s = now->s + REPORT_INTERVAL_S;
+    double ticks = floor((now->utc_s - stream->last_media_utc_s) * stream->last_clock_rate + 0.5);
     uint32_t timestamp = stream->last_timestamp + (uint32_t)(int64_t)ticks +
                          stream->timestamp_offset;
     uint8_t *packet = batch_room(batch, 28 + 12 + MAX_CNAME_BYTES + MAX_RTCP_TRAILER_BYTES);
-    size_t size = rtcp_render_report(packet, stream->ssrc, viewer->cname, ntp_of(now_utc),
+    size_t size = rtcp_render_report(packet, stream->ssrc, viewer->cname, ntp_of(now->utc_s),
                                      timestamp, (uint32_t)atomic_load(&stream->packets),
                                      (uint32_t)atomic_load(&stream->bytes));
     size = protect_rtcp(&viewer->rtcp, packet, size, viewer->rtcp_index);
@@ -163,7 +167,7 @@ find_sent(Stream *stream, uint64_t index, uint32_t *place)
 /* RFC 4588 4; without RTX the very same bytes, which need a header that never changes. */
 static bool
 repeat(Stream *stream, Batch *batch, const Unit *unit, uint32_t place, uint64_t index,
-       double now_s, double now_utc)
+       const Moment *now)
 {
     size_t size, whole;
     const uint8_t *payload = payload_of(unit, place, &size);
@@ -173,8 +177,8 @@ repeat(Stream *stream, Batch *batch, const Unit *unit, uint32_t place, uint64_t 
     }
     uint8_t original[2], *packet = batch_room(batch, MAX_HEADER_BYTES + 2 + size + MAX_TAG_BYTES);
     uint64_t number = is_rtx ? stream->rtx_index : index;
-    size_t head = write_header(stream, packet, unit, place, number, now_s, now_utc,
-                               size + (is_rtx ? 2 : 0), is_rtx);
+    size_t head = write_header(stream, packet, unit, place, number, now, size + (is_rtx ? 2 : 0),
+                               is_rtx);
     write_16(original, (uint32_t)index);
     whole = protect_rtp(&stream->viewer->rtp, packet, head, original, is_rtx ? 2 : 0, payload,
                         size, number);
@@ -184,8 +188,7 @@ repeat(Stream *stream, Batch *batch, const Unit *unit, uint32_t place, uint64_t 
 }
 
 static bool
-resend_one(Stream *stream, Batch *batch, uint16_t sequence, double now_s, double now_utc,
-           double pause_s)
+resend_one(Stream *stream, Batch *batch, uint16_t sequence, const Moment *now, double pause_s)
 {
     uint32_t place = 0;
     uint64_t last = stream->index - 1, behind = (uint16_t)((uint16_t)last - sequence);
@@ -194,35 +197,35 @@ resend_one(Stream *stream, Batch *batch, uint16_t sequence, double now_s, double
         return false;
     }
     size_t slot = index % RESENT_KEPT;
-    if (stream->resent[slot].index == index && now_s - stream->resent[slot].sent_s < pause_s) {
+    if (stream->resent[slot].index == index && now->s - stream->resent[slot].sent_s < pause_s) {
         return false;
     }
     Unit *unit = find_sent(stream, index, &place);
     if (unit == NULL) {
         return false;
     }
-    bool is_sent = repeat(stream, batch, unit, place, index, now_s, now_utc);
+    bool is_sent = repeat(stream, batch, unit, place, index, now);
     if (is_sent) {
         stream->tokens -= RESEND_COST;
         stream->resent[slot].index = index;
-        stream->resent[slot].sent_s = now_s;
+        stream->resent[slot].sent_s = now->s;
     }
     unit_release(unit);
     return is_sent;
 }
 
 void
-stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count, double now_s,
-              double now_utc)
+stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count,
+              const Moment *now)
 {
     double pause_s = fmax(atomic_load(&stream->viewer->rtt_s), RESEND_LEAST_S);
     uint64_t resent = 0;
     batch_end_run(batch);
     for (int at = 0; at < count; at++) {
-        resent += resend_one(stream, batch, sequences[at], now_s, now_utc, pause_s);
+        resent += resend_one(stream, batch, sequences[at], now, pause_s);
     }
     batch_end_run(batch);
-    add(&stream->nacks, (uint64_t)count);
-    add(&stream->resends, resent);
-    add(&batch->fanout->counts.resent, resent);
+    count_up(&stream->nacks, (uint64_t)count);
+    count_up(&stream->resends, resent);
+    atomic_fetch_add_explicit(&batch->fanout->counts.resent, resent, memory_order_relaxed);
 }

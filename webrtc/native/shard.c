@@ -174,7 +174,7 @@ drop_ring(Shard *shard, Ring *ring, double now_s)
 }
 
 static void
-obey(Shard *shard, Command *command, double now_s, double now_utc)
+obey(Shard *shard, Command *command, const Moment *now)
 {
     Viewer *viewer = command->viewer;
     Stream *stream = viewer != NULL ? &viewer->streams[command->kind] : NULL;
@@ -187,21 +187,21 @@ obey(Shard *shard, Command *command, double now_s, double now_utc)
         remove_viewer(shard, viewer);
         break;
     case PLAY:
-        stream_play(stream, command->ring, command->since_key, now_s);
+        stream_play(stream, command->ring, command->since_key, now->s);
         shard_make_ready(shard, stream);
         break;
     case PAUSE:
         stream_pause(stream);
         break;
     case DROP:
-        drop_ring(shard, command->ring, now_s);
+        drop_ring(shard, command->ring, now->s);
         break;
     case MOVE:
         batch_flush(&shard->batch);
         viewer->place = command->place;
         break;
     case RESEND:
-        stream_resend(stream, &shard->batch, command->sequences, command->count, now_s, now_utc);
+        stream_resend(stream, &shard->batch, command->sequences, command->count, now);
         break;
     }
 }
@@ -209,15 +209,14 @@ obey(Shard *shard, Command *command, double now_s, double now_utc)
 /* -- sending -------------------------------------------------------------------------------- */
 
 static void
-obey_all(Shard *shard, double now_s)
+obey_all(Shard *shard, const Moment *now)
 {
-    double now_utc = now_s + atomic_load(&shard->fanout->utc_offset_s);
     pthread_mutex_lock(&shard->lock);
     Command *command = take_commands(shard);
     pthread_mutex_unlock(&shard->lock);
     while (command != NULL) {
         Command *next = command->next;
-        obey(shard, command, now_s, now_utc);
+        obey(shard, command, now);
         command_free(command);
         command = next;
     }
@@ -245,17 +244,15 @@ note_late(Shard *shard, const Stream *stream, double now_s)
 
 /* A chunk of one stream; then its turn comes again, or its report is due. */
 static void
-serve(Shard *shard, Stream *stream, double now_s)
+serve(Shard *shard, Stream *stream, const Moment *now)
 {
-    double now_utc = now_s + atomic_load_explicit(&shard->fanout->utc_offset_s,
-                                                  memory_order_relaxed);
-    int count = stream_send_chunk(stream, &shard->batch, now_s, now_utc);
+    int count = stream_send_chunk(stream, &shard->batch, now);
     timer_set(shard, stream, stream->wake_s);
     if (count != 0) {
-        note_late(shard, stream, now_s);
+        note_late(shard, stream, now->s);
         shard_make_ready(shard, stream);
     } else {
-        stream_send_report(stream, &shard->batch, now_s, now_utc);
+        stream_send_report(stream, &shard->batch, now);
     }
 }
 
@@ -264,13 +261,14 @@ shard_run(Shard *shard, double now_s, bool is_live)
 {
     for (;;) {
         Stream *stream;
-        obey_all(shard, now_s);
+        Moment now = moment_of(shard->fanout, now_s);
+        obey_all(shard, &now);
         look_around(shard, now_s);
         for (int turns = 0; turns < BATCH_MESSAGES; turns++) {
             if ((stream = next_ready(shard)) == NULL) {
                 break;
             }
-            serve(shard, stream, now_s);
+            serve(shard, stream, &now);
         }
         batch_flush(&shard->batch);
         if ((shard->ready[AUDIO].first == NULL && shard->ready[VIDEO].first == NULL) ||
@@ -352,7 +350,8 @@ shard_stop(Shard *shard)
 void
 shard_free(Shard *shard)
 {
-    obey_all(shard, 0.0);
+    Moment now = {0};
+    obey_all(shard, &now);
     while (shard->viewers != NULL) {
         remove_viewer(shard, shard->viewers);
     }

@@ -110,7 +110,7 @@ stream_clear(Stream *stream)
 void
 stream_skip(Stream *stream)
 {
-    atomic_fetch_add_explicit(&stream->skipped, 1, memory_order_relaxed);
+    count_up(&stream->skipped, 1);
     if (stream->ring != NULL) {
         stream->cursor = atomic_load(&stream->ring->next_packet);
         stream->waits_for_key = true;
@@ -189,7 +189,7 @@ catch_up(Stream *stream, Unit *unit)
 {
     Unit *key = ring_newest_key(stream->ring);
     if (key != NULL && key->first_packet > stream->cursor) {
-        atomic_fetch_add_explicit(&stream->skipped, 1, memory_order_relaxed);
+        count_up(&stream->skipped, 1);
         stream->cursor = key->first_packet;
         stream->waits_for_key = false;
         unit_release(unit);
