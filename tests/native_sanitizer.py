@@ -27,6 +27,8 @@ TESTS = (
     "tests/streaming/ingest/test_flv.py",
     "tests/streaming/ingest/rtmp/test_ordinary_media.py",
     "tests/webrtc/test_fanout.py",
+    "tests/webrtc/test_fanout_threads.py",
+    "tests/webrtc/test_srtp.py",
     "tests/webrtc/test_twins.py",
 )
 
