@@ -75,7 +75,7 @@ class RenditionChoice:
             self._good_since = None
         is_new = now - self._began < _HOLD_S
         room = bandwidth.carried if is_new else bandwidth.room
-        if self._must_fall(bitrates[current], bandwidth.congestion, room, now, is_new=is_new):
+        if self._must_fall(bitrates[current], bandwidth, room, now, is_new=is_new):
             return self._fall(bitrates, current, room, now)
         if current + 1 < len(bitrates) and self._may_rise(bitrates[current + 1], bandwidth, now):
             self._tried_at, self._good_since = now, None
@@ -83,14 +83,17 @@ class RenditionChoice:
         return current
 
     def _must_fall(
-        self, bitrate: int, congestion: Congestion, room: int, now: float, *, is_new: bool
+        self, bitrate: int, bandwidth: Bandwidth, room: int, now: float, *, is_new: bool
     ) -> bool:
-        was_congested, self._was_congested = self._was_congested, bool(congestion)
-        if not congestion or now - self._lowered_at < _SETTLE_S:
+        was_congested, self._was_congested = self._was_congested, bool(bandwidth.congestion)
+        if not bandwidth.congestion or now - self._lowered_at < _SETTLE_S:
             return False
         if room and bitrate <= room * _SHARE:
             return False  # it passes, though others' traffic may not
-        return bool(room) if is_new else was_congested or congestion is Congestion.HEAVY
+        # What bursts speak against is a pause, of radio or of a busy machine, unless it lasts.
+        is_pause = bitrate <= bandwidth.carried * _SHARE
+        is_sure = bandwidth.congestion is Congestion.HEAVY and not is_pause
+        return bool(room) if is_new else was_congested or is_sure
 
     def _fall(self, bitrates: Sequence[int], current: int, room: int, now: float) -> int:
         if current == 0:

@@ -69,6 +69,12 @@ def test_mild_congestion_has_to_last() -> None:
     assert choice.choose(RUNGS, 2, report(MILD, 2_500_000), 3.0) == 1
 
 
+def test_a_pause_that_bursts_speak_against_has_to_last() -> None:
+    choice = a_choice_of_long_ago()
+    assert choice.choose(RUNGS, 2, report(HEAVY, 1_500_000, 9_000_000), 0.0) == 2
+    assert choice.choose(RUNGS, 2, report(HEAVY, 1_500_000, 9_000_000), 1.0) == 1
+
+
 def test_congestion_costs_nothing_where_what_is_sent_gets_through() -> None:
     choice = a_choice_of_long_ago()
     for now in range(10):
