@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,14 +15,10 @@ from tests.segmenter.stage import SMALL, SOURCE, video
 
 JUDGES = Path(__file__).parents[2] / "judges"
 
-COUNTS_SEGMENTS = (
-    "Remove EXT-X-PART tags from the Playlist after they are greater than three target"
-)
-"""hls-parser counts three segments where RFC 8216bis 6.2.2 counts seconds, and the publisher's last
-segment was short. That the seconds are kept to is checked for every playlist (H15)."""
-
 OLD_VERSION = "EXT-X-VERSION needs to be 8 or higher"
 """hls-parser minds it of EXT-X-GAP, as early drafts did; by RFC 8216bis 8 gaps need no version."""
+
+LONE_HINT = re.compile(r"(\.m4s\n)#EXT-X-PRELOAD-HINT:.*\n")
 
 pytestmark = pytest.mark.slow
 
@@ -43,17 +40,26 @@ def judge(playlists: dict[str, str]) -> list[list[str]]:
     return [
         [name, complaint]
         for name, complaint in complaints
-        if COUNTS_SEGMENTS not in complaint
-        and not (OLD_VERSION in complaint and "#EXT-X-GAP" in playlists[name])
+        if not (OLD_VERSION in complaint and "#EXT-X-GAP" in playlists[name])
     ]
 
 
+def versions(stage: LowLatencyStage, name: str) -> list[str]:
+    """Without hints that follow a segment: hls-parser takes such a one for a segment, and wants no
+    parts but of the last three."""
+    texts = [version.full.decode() for version in stage.history[name]]
+    return [LONE_HINT.sub(r"\1", text) for text in texts]
+
+
 def test_no_judge_minds_any_playlist_of_a_publisher_that_went_and_came_back() -> None:
-    stage = returned(after=20)
+    """All segments last two seconds here: RFC 8216bis 6.2.2 wants the parts of three target
+    durations, which may be more than three short segments (H15)."""
+    stage = returned(after=20, went=28)
     playlists = {"index": stage.multivariant}
-    for name, versions in stage.history.items():
-        for number, version in list(enumerate(versions))[::10]:
-            playlists[f"{name} {number}"] = version.full.decode()
+    for name in stage.history:
+        for number, text in list(enumerate(versions(stage, name)))[::10]:
+            playlists[f"{name} {number}"] = text
+    assert len(playlists) > 60
     stage.end()
     playlists["ended"] = stage.rendered["source"].full.decode()
     assert judge(playlists) == []
@@ -62,7 +68,7 @@ def test_no_judge_minds_any_playlist_of_a_publisher_that_went_and_came_back() ->
 def test_no_judge_minds_gaps_and_parts_that_are_not_there() -> None:
     stage = LowLatencyStage(SOURCE, SMALL)
     stage.push(video(seconds=20), video(SMALL, seconds=7), video(SMALL, at=14, seconds=6))
-    texts = [version.full.decode() for version in stage.history["360p"]]
+    texts = versions(stage, "360p")
     assert any("GAP=YES" in text for text in texts)
     assert judge({f"360p {number}": text for number, text in enumerate(texts)}) == []
 

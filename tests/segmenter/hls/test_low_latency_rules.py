@@ -36,13 +36,13 @@ def staged(seconds: float = 60, **cutting: float) -> LowLatencyStage:
     return stage
 
 
-def returned(after: float = 8) -> LowLatencyStage:
-    """A publisher that went after 27 s and was back at 31.3 s."""
-    stage = staged(27)
+def returned(after: float = 8, went: float = 27) -> LowLatencyStage:
+    """A publisher that went after 27 s, in the middle of a segment, and was back 4.3 s later."""
+    stage = staged(went)
     stage.pause()
     stage.wait(4)
-    rungs = [video(t, at=31.3, seconds=after, breaks=True) for t in (SOURCE, SMALL)]
-    stage.push(*rungs, audio(at=31.3, seconds=after, breaks=True))
+    rungs = [video(t, at=went + 4.3, seconds=after, breaks=True) for t in (SOURCE, SMALL)]
+    stage.push(*rungs, audio(at=went + 4.3, seconds=after, breaks=True))
     return stage
 
 
