@@ -29,35 +29,40 @@ FOLLOW_S = 10.0
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "blue"}
 
 
+TargetArgument = Annotated[
+    str, typer.Argument(help="An MP4, .m3u8 or .mpd file, or the http(s) URL of one.")
+]
+WatchOption = Annotated[
+    float,
+    typer.Option(
+        "--watch",
+        "-w",
+        min=0.0,
+        max=86_400.0,
+        metavar="SECONDS",
+        help="Reload a live playlist or MPD for so long, as a player does.",
+    ),
+]
+LatencyOption = Annotated[
+    bool,
+    typer.Option(
+        "--latency",
+        "-l",
+        help=f"Measure how late a live URL is, for {FOLLOW_S:g} s or --watch.",
+    ),
+]
+
+
 def inspect(
-    target: Annotated[
-        str, typer.Argument(help="An MP4, .m3u8 or .mpd file, or the http(s) URL of one.")
-    ],
-    watch: Annotated[
-        float,
-        typer.Option(
-            "--watch",
-            "-w",
-            min=0.0,
-            max=86_400.0,
-            metavar="SECONDS",
-            help="Reload a live playlist or MPD for so long, as a player does.",
-        ),
-    ] = 0.0,
-    latency: Annotated[
-        bool,
-        typer.Option(
-            "--latency",
-            "-l",
-            help=f"Measure how late a live URL is, for {FOLLOW_S:g} s or --watch.",
-        ),
-    ] = False,
+    target: TargetArgument,
+    watch: WatchOption = 0.0,
+    latency: LatencyOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look into a stream from outside, and hold it against the rules of HLS, DASH and CMAF.
 
     Exit status: 0 no errors (perhaps warnings), 1 errors, 2 nothing that can be inspected.
-    """  # fmt: skip
+    """
     # The XML and HTTP of it are loaded only when they are wanted: other commands start sooner.
     from streaming.inspect.target import follow_url, inspect_target
 
