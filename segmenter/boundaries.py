@@ -33,6 +33,7 @@ class Boundaries:
         self.recent: deque[Boundary] = deque(maxlen=BOUNDARIES_TO_JOIN)
         """Those with which a rendition that appears may begin."""
         self.period_starts: list[PeriodStart] = []
+        """In order, by their first numbers."""
 
     def restore(self, saved: SavedPresentation, boundaries: Sequence[Boundary]) -> None:
         """Go on after those of an origin that is no more; a break is to follow."""
@@ -74,17 +75,17 @@ class Boundaries:
         self.recent.append(boundary)
         return boundary
 
-    def begin_period(self, boundary: Boundary, oldest: int) -> None:
-        """With its discontinuity sequence number; of those below ``oldest`` nothing is listed."""
-        self.period_starts = [
-            start for start in self.period_starts if start.discontinuity >= oldest
-        ]
+    def begin_period(self, boundary: Boundary, oldest_msn: int, *, follows_gap: bool) -> None:
+        """It begins a period; below ``oldest_msn`` nothing is listed."""
+        starts = self.period_starts
+        while len(starts) > 1 and starts[1].first_msn <= oldest_msn:
+            starts.pop(0)
         ticks = boundary.time * PERIOD_TICKS_PER_SECOND // boundary.timescale
-        self.period_starts.append(PeriodStart(boundary.discontinuity, ticks))
+        starts.append(PeriodStart(boundary.discontinuity, ticks, boundary.msn, follows_gap))
 
-    def period_start(self, discontinuity: int) -> PeriodStart:
-        """Where the media of a listed discontinuity sequence number begin."""
-        for start in self.period_starts:
-            if start.discontinuity == discontinuity:
+    def period_start(self, msn: int) -> PeriodStart:
+        """Where the period of a listed segment begins."""
+        for start in reversed(self.period_starts):
+            if start.first_msn <= msn:
                 return start
-        raise UsageError(f"no media of discontinuity {discontinuity} are listed")
+        raise UsageError(f"segment {msn} is not listed")

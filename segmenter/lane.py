@@ -78,6 +78,8 @@ class Lane:
         self.dropped = 0
         self.needs_break = False
         """Its format changed: it may only go on after a discontinuity."""
+        self.is_back = False
+        """It goes on after a gap within its period, and waits for the next one."""
         self._part_duration_s = part_duration_s
         self._pending: deque[tuple[int, Boundary]] = deque()
         self._next_ticks = _NEVER
@@ -295,6 +297,7 @@ class Lane:
             self._segment_start = sample.dts
             self._last_moment = sample.dts + self._longest_ticks
             self.needs_break = self._is_broken = False
+            self.is_back |= self._follows_gap(boundary)
             self._segmenter.open(boundary, follows=follows)
             self.rendition.open(
                 OpenSegment(
@@ -307,6 +310,11 @@ class Lane:
             )
             self._set_state(LaneState.OPEN)
         return events
+
+    def _follows_gap(self, boundary: Boundary) -> bool:
+        """Whether the segment that begins comes after a gap of the same discontinuity."""
+        last = self.rendition.segments[-1] if self.rendition.segments else None
+        return last is not None and last.is_gap and last.discontinuity == boundary.discontinuity
 
     def _continues(self, crossed: list[tuple[int, Boundary]], sample: Sample) -> bool:
         """Whether the sample goes on from the segment in progress without a hole to speak of."""

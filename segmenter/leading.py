@@ -139,11 +139,19 @@ class Leading:
         boundary = boundaries.make(time, lane.timescale, previous_end, rule.expected_end())
         if former is None or boundary.is_break:
             self.break_due = self.break_wanted = self.is_pausing = False
-            listed = [other.rendition.segments for other in self._lanes.values()]
-            oldest = min((each[0].discontinuity for each in listed if each), default=0)
-            boundaries.begin_period(boundary, oldest)
+            self._begin_period(boundary, follows_gap=False)
+        elif any(other.is_back for other in self._lanes.values()):
+            self._begin_period(boundary, follows_gap=True)
         for other in self._lanes.values():
             other.expect(boundary)
+
+    def _begin_period(self, boundary: Boundary, *, follows_gap: bool) -> None:
+        """No rendition has listed anything of it yet, so nothing moves from one to the other."""
+        listed = [lane.rendition.segments for lane in self._lanes.values()]
+        oldest_msn = min((each[0].msn for each in listed if each), default=0)
+        self._boundaries.begin_period(boundary, oldest_msn, follows_gap=follows_gap)
+        for lane in self._lanes.values():
+            lane.is_back = False
 
     def _decide_target_duration(self, first: Boundary, end: int, lane: Lane) -> None:
         """When the first segment is complete, for good (RFC 8216bis 6.2.1)."""

@@ -1,4 +1,4 @@
-"""Where the periods of a manifest begin, one for each discontinuity sequence number."""
+"""Where the periods of a manifest begin: at each discontinuity, and after gaps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ decimals, at 90,000 and at every audio sampling rate from 8,000 (11,025 is the h
 
 @dataclass(frozen=True, slots=True)
 class PeriodStart:
-    """Where the media of one discontinuity sequence number begin, in ticks of 40 ms since 1970."""
+    """Where a period begins, in ticks of 40 ms since 1970, and with which media sequence number."""
 
     discontinuity: int
     ticks: int
+    first_msn: int = 0
+    follows_gap: bool = False
+    """Within a discontinuity sequence number, as some rendition is back after a gap."""
+
+    @property
+    def id(self) -> str:
+        """Of the period, different from all others."""
+        discontinuity = str(self.discontinuity)
+        return f"{discontinuity}.{self.first_msn}" if self.follows_gap else discontinuity
 
     def media_time(self, timescale: int) -> int:
         """The same instant in ticks of a track; exact for the timescales there are."""

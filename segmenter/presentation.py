@@ -7,7 +7,7 @@ leading track has come as far.
 
 When it stays silent while the others go on, the track that is furthest stands in for it and cuts
 on the grid, and the silent rendition gets gap segments: EXT-X-GAP in HLS; in DASH, where numbers
-count on without holes, the MPD lists what follows the gap. It leads again from its first usable
+count on without holes, a period begins once it is back. It leads again from its first usable
 sample. A rendition that stays silent behind the others gets gaps in the same way.
 
 Late is better than lost: an encoder on a starved machine may be behind by any time that its own
@@ -277,9 +277,9 @@ class Presentation:
         """Seconds, of all renditions; 0 until the first segment is complete."""
         return self._lead.target_duration
 
-    def period_start(self, discontinuity: int) -> PeriodStart:
-        """Where the media of a listed discontinuity sequence number begin."""
-        return self._boundaries.period_start(discontinuity)
+    def period_start(self, msn: int) -> PeriodStart:
+        """Where the period of a listed segment begins."""
+        return self._boundaries.period_start(msn)
 
     def statistics(self) -> PresentationStatistics:
         """A snapshot."""

@@ -2,7 +2,8 @@
 
 The timeline of the presentation is UTC since 1970: availabilityStartTime is the epoch and every
 period starts at its media time, so nothing in the manifest depends on when an origin was started.
-A period is a discontinuity sequence number; within it encoders may come and go without a seam.
+A period is a discontinuity sequence number, or what of it follows a gap of some rendition; within
+it encoders may come without a seam.
 
 A period lasts until the next one starts (@duration would only repeat it); the last one
 gets its @duration when nothing follows. Then the manifest stays dynamic, without
@@ -80,9 +81,9 @@ class Mpd:
         last = periods[-1][1]
         content: list[str] = []
         for start, runs in periods:
-            words = self._periods.get(start.discontinuity)
+            words = self._periods.get(start.first_msn)
             if words is None or words.start != start:
-                words = self._periods[start.discontinuity] = _PeriodWords(start)
+                words = self._periods[start.first_msn] = _PeriodWords(start)
             end_s = self._end_s(runs) if runs is last and self._presentation.is_ended else None
             content += words.render(runs, end_s)
         return (
@@ -97,7 +98,7 @@ class Mpd:
         for rendition in sorted(presentation.renditions.values(), key=_position):
             listed = self._listed.get(rendition.name)
             if listed is None or listed.rendition is not rendition:
-                listed = self._listed[rendition.name] = ListedRuns(rendition)
+                listed = self._listed[rendition.name] = ListedRuns(presentation, rendition)
             listed.update()
             for number, run in listed.runs.items():
                 by_number.setdefault(number, []).append(run)
@@ -154,7 +155,7 @@ class _PeriodWords:
 
     def _write(self, runs: Sequence[Run], end_s: Fraction | None) -> None:
         attributes: Attributes = {
-            "id": self.start.discontinuity,
+            "id": self.start.id,
             "start": format_duration(self._start_s),
         }
         if end_s is not None:

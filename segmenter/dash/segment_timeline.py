@@ -1,8 +1,9 @@
 """What a manifest can list of a rendition, and as which timeline (ISO/IEC 23009-1 5.3.9.6).
 
 $Number$ counts the entries of a timeline, so a number that is missing in the middle cannot be
-said in a way that players know. Of a rendition with gaps a period lists the segments after the
-last gap between two of them; a gap at the end hides nothing.
+said in a way that players know. Of a rendition with a gap a period lists what came before it; the
+rest follows with the next period, which begins as soon as the rendition is back, with the first
+segment that no rendition has listed yet (`leading.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from itertools import islice
 
 from segmenter.dash.xml_text import Attributes, attributes_text, empty_element
 from segmenter.period_start import PeriodStart
+from segmenter.presentation import Presentation
 from segmenter.rendition import Rendition
 from segmenter.segment import InitSection, Segment
 
@@ -127,12 +129,14 @@ class Run:
 class ListedRuns:
     """Owns what a manifest lists of one rendition; ``update`` after each of its changes."""
 
-    def __init__(self, rendition: Rendition) -> None:
+    def __init__(self, presentation: Presentation, rendition: Rendition) -> None:
         self.rendition = rendition
         self.runs: dict[int, Run] = {}
-        """By the discontinuity sequence numbers in the window."""
+        """By the first numbers of the periods in the window."""
+        self._presentation = presentation
         self._taken: deque[Segment] = deque()
-        self._follows_gap = False
+        self._cut_period = -1
+        """Its rest is not listed, as there was a gap."""
 
     def update(self) -> None:
         """Take over what was listed and unlisted since the last time."""
@@ -142,7 +146,10 @@ class ListedRuns:
             return
         first, taken = segments[0].msn, self._taken
         while taken and taken[0].msn < first:
-            self._drop(taken.popleft())
+            dropped = taken.popleft()
+            self._drop(dropped)
+            if dropped.is_gap:
+                self._forget()  # what was behind it may be the first of its period now
         if taken and segments[len(taken) - 1] is not taken[-1]:
             self._forget()  # it has become a gap
         for segment in islice(segments, len(taken), None):
@@ -152,22 +159,21 @@ class ListedRuns:
     def _forget(self) -> None:
         self.runs = {}
         self._taken.clear()
-        self._follows_gap = False
+        self._cut_period = -1
 
     def _add(self, segment: Segment) -> None:
+        period = self._presentation.period_start(segment.msn).first_msn
         if segment.is_gap:
-            self._follows_gap = True
-            return
-        number = segment.discontinuity
-        if self._follows_gap or number not in self.runs:
-            self.runs[number] = Run(self.rendition, segment)
-            self._follows_gap = False
-        self.runs[number].add(segment)
+            self._cut_period = period
+        elif period != self._cut_period:
+            if period not in self.runs:
+                self.runs[period] = Run(self.rendition, segment)
+            self.runs[period].add(segment)
 
     def _drop(self, segment: Segment) -> None:
-        run = self.runs.get(segment.discontinuity)
-        if run is None or segment.is_gap or segment.msn < run.first_msn:
-            return
-        run.drop_first()
-        if not run.count:
-            del self.runs[segment.discontinuity]
+        for period, run in self.runs.items():
+            if segment.msn == run.first_msn:
+                run.drop_first()
+                if not run.count:
+                    del self.runs[period]
+                return

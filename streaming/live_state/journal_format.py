@@ -30,7 +30,7 @@ from streaming.live_state.journal_messages import (
     to_record,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 MARK: Final = b"HEADWATR" + struct.pack(">I", VERSION)
 
 LONGEST_MESSAGE_BYTES: Final = 1 << 20

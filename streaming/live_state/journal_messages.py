@@ -53,8 +53,8 @@ class StateMessage(Struct, tag="state", array_like=True, frozen=True):
     at_utc: float
     target_duration: int
     has_forced_cut: bool
-    period_starts: tuple[tuple[int, int], ...]
-    """(discontinuity, ticks) of each."""
+    period_starts: tuple[tuple[int, int, int, bool], ...]
+    """The fields of each `PeriodStart`, in their order."""
     boundary: tuple[int, int, int, int, bool, int, int | None] | None
     """The fields of a `Boundary`, in their order."""
 
@@ -148,7 +148,10 @@ def _state_message(state: PresentationState, at_utc: float) -> StateMessage:
         at_utc,
         state.target_duration,
         state.has_forced_cut,
-        tuple((start.discontinuity, start.ticks) for start in state.period_starts),
+        tuple(
+            (start.discontinuity, start.ticks, start.first_msn, start.follows_gap)
+            for start in state.period_starts
+        ),
         None
         if made is None
         else (

@@ -39,7 +39,7 @@ class Listed:
     init: str
     """URL of its init section."""
     stretch: int
-    """Discontinuity sequence number or period: within one, media time goes on without a hole."""
+    """Discontinuity number or start of the period: within it media time goes on without a hole."""
     start: int | None = None
     """Ticks, where the list says it."""
     is_gap: bool = False
@@ -198,7 +198,7 @@ class DashFollower(Follower):
 
     def __init__(self, http: aiohttp.ClientSession, base: str, name: str, found: Findings) -> None:
         super().__init__(http, base, name, found)
-        self._period = ""
+        self._period_ms = 0
 
     @property
     def list_url(self) -> str:
@@ -209,17 +209,17 @@ class DashFollower(Follower):
         for period in ElementTree.fromstring(text).iter(f"{MPD}Period"):
             for representation in period.iter(f"{MPD}Representation"):
                 if representation.get("id") == self.name:
-                    listed += read_template(representation, int(period.get("id", "0")))
-                    self._note_period(period.get("id", ""))
+                    start_ms = round(1000 * float(period.get("start", "")[2:-1]))
+                    listed += read_template(representation, start_ms)
+                    self._note_period(start_ms)
         if not listed:
             self._complain("the MPD has no segment of it")
         return listed
 
-    def _note_period(self, period: str) -> None:
-        if self._period and int(period) > int(self._period):
-            self.discontinuities += 1
-        if not self._period or int(period) > int(self._period):
-            self._period = period
+    def _note_period(self, start_ms: int) -> None:
+        if start_ms > self._period_ms:
+            self.discontinuities += bool(self._period_ms)
+            self._period_ms = start_ms
 
 
 def read_template(representation: ElementTree.Element, period: int) -> list[Listed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import chain
 
 import pytest
 from lxml import etree
@@ -13,7 +14,7 @@ from segmenter.errors import UsageError
 from segmenter.presentation import PresentationSettings
 from tests.conftest import Golden
 from tests.segmenter.dash.judges import broken_rules, validate
-from tests.segmenter.dash.watch import NAMESPACE, seconds
+from tests.segmenter.dash.watch import NAMESPACE, parse, seconds
 from tests.segmenter.stage import (
     AUDIO,
     OPUS,
@@ -183,11 +184,57 @@ def test_d5_timelines_are_compact_and_contiguous() -> None:
     assert entry.get("r") == str(len(stage.playlists["source"].entries) - 1)
 
 
-def test_d5_of_a_rendition_with_gaps_what_follows_them_is_listed_by_its_numbers() -> None:
-    stage = gapped()
+def listed(stage: WatchedStage, name: str) -> list[list[int]]:
+    """Numbers of a rendition in each period that has it."""
     assert stage.manifests.latest is not None
-    listed = {r.id: segments for (_, r), segments in stage.manifests.latest.segments.items()}
-    assert listed["360p"][0].number == stage.gaps("360p")[-1] + 1
+    return [
+        [segment.number for segment in segments]
+        for (_, representation), segments in stage.manifests.latest.segments.items()
+        if representation.id == name
+    ]
+
+
+def test_d5_after_a_gap_a_period_begins_with_what_no_rendition_has_listed() -> None:
+    stage = gapped()
+    before, after = listed(stage, "360p")
+    assert before == stage.numbers("360p")[:4]
+    assert after[0] == stage.gaps("360p")[-1] + 2
+    assert listed(stage, "source")[1][0] == after[0]
+    assert [*chain(*listed(stage, "source"))] == stage.numbers("source")
+
+
+def test_d5_a_late_encoder_that_is_back_takes_nothing_from_the_period_before() -> None:
+    stage = WatchedStage(SOURCE, SMALL)
+    rung = video(SMALL, seconds=30)
+    stage.push(video(seconds=30), rung[:210], rung[420:], late={"360p": 2.6})
+    assert len(listed(stage, "360p")) == 2
+    assert [*chain(*listed(stage, "source"))] == stage.numbers("source")
+
+
+def test_d5_a_source_that_stalls_ends_the_period_of_all() -> None:
+    stage = WatchedStage(SOURCE, AUDIO, apart_s=None)
+    frames = video(seconds=24)
+    stage.push(frames[:210], frames[420:], audio(seconds=24))
+    assert stage.gaps("source")
+    assert len(listed(stage, "source")) == len(listed(stage, "audio")) == 2
+    assert listed(stage, "source")[0][0] == listed(stage, "audio")[0][0]
+
+
+def test_d5_a_window_that_has_left_a_gap_behind_is_listed_whole() -> None:
+    stage = WatchedStage(SOURCE, SMALL, settings=PresentationSettings(window_s=12))
+    rung = video(SMALL, seconds=40)
+    stage.push(video(seconds=40), rung[:210], rung[420:])
+    (numbers,) = listed(stage, "360p")
+    assert numbers == listed(stage, "source")[0]
+
+
+def test_d5_periods_after_gaps_survive_the_origin() -> None:
+    stage = gapped()
+    before = parse(mpd(stage))
+    stage.kill()
+    after = parse(mpd(stage))
+    assert after.periods == before.periods
+    assert after.segments == before.segments
 
 
 def test_d5_a_rendition_that_is_lost_keeps_what_it_had() -> None:
