@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from streaming.cpu_priority import give_up_raising_priority
 from streaming.link import BlockingLink
 
 _PR_SET_PDEATHSIG = 1
@@ -25,7 +26,9 @@ def live_with_parent() -> None:
 
     Ctrl-C reaches the whole process group: it is the parent's business, which closes the link.
     The kernel kills us with the parent, so that a worker stuck inside FFmpeg cannot stay behind.
+    Its libraries cannot give themselves a higher priority than the parent's.
     """
+    give_up_raising_priority()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     if sys.platform == "linux":

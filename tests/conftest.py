@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from streaming.cpu_priority import give_up_raising_priority
+
 GOLDEN = Path(__file__).parent / "golden"
 
 Golden = Callable[[str, bytes | str], None]
+
+
+def pytest_configure() -> None:
+    """Tests encode AV1 in their own process, which would then keep a core from everything else."""
+    give_up_raising_priority()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,6 +11,8 @@ import av
 import numpy as np
 from av.container import OutputContainer
 
+from streaming.cpu_priority import give_up_raising_priority
+
 AV1_SIZE = (192, 108)
 AV1_FRAMES = 30
 
@@ -27,6 +29,7 @@ def push_clip(clip: str, output: OutputContainer) -> None:
 
 def push_av1(output: OutputContainer) -> None:
     """Grey frames that grow lighter, a key frame each 15."""
+    give_up_raising_priority()
     stream = output.add_stream("libsvtav1", rate=30, options={"preset": "12", "g": "15"})
     stream.width, stream.height = AV1_SIZE
     stream.pix_fmt = "yuv420p"

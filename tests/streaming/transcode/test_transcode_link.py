@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -111,6 +112,19 @@ async def test_a_source_becomes_two_rungs_aligned_to_the_tick(path: Path, clip: 
     assert len(path.tracks) == 1
     assert path.states[0].phase is TranscodePhase.STARTING
     assert path.link.state.phase is TranscodePhase.RUNNING
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of threads")
+async def test_no_thread_of_an_av1_encoder_becomes_real_time(clip: Clip) -> None:
+    """SVT-AV1 tries to, where the origin is run by root."""
+    path = Path(PathConfig(ladder=(RungConfig(name="low", height=64, codec="av1"),)))
+    path.link.start([clip.track])
+    path.write(clip)
+    await path.wait_samples(low=1)
+    tasks = os.listdir(f"/proc/{path.link.statistics().worker.pid}/task")
+    assert len(tasks) > 10
+    assert {os.sched_getscheduler(int(task)) for task in tasks} == {os.SCHED_OTHER}
+    await path.link.close()
 
 
 async def test_a_killed_worker_is_replaced_and_goes_on_at_the_next_key_frame(
