@@ -116,6 +116,28 @@ class ViewConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """What tokens must say in "aud"; "" takes any."""
 
 
+class AuthHookConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """A server of yours that is asked who may publish and view."""
+
+    url: Annotated[str, Meta(pattern=r"^(https?://\S+)?$")] = ""
+    """Where to POST; "" asks nobody."""
+    actions: tuple[Literal["publish", "whip", "read", "whep"], ...] = (
+        "publish",
+        "whip",
+        "read",
+        "whep",
+    )
+    """What to ask about; viewers are asked about on paths with view = "token" or "hook"."""
+    timeout_s: Annotated[float, Meta(gt=0, le=8)] = 3.0
+    """How long an answer may take, seconds."""
+    fail_open: tuple[Literal["publish", "whip", "read", "whep"], ...] = ()
+    """What is allowed while there is no answer; everything else is refused then."""
+    cache_s: NotNegative = 30.0
+    """How long a yes is remembered, seconds; a no for five at most."""
+    secret: str = ""
+    """Sent as "Authorization: Bearer", so that the server knows who asks."""
+
+
 class ApiTokenConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """A token of the API."""
 
@@ -186,8 +208,9 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     there are publish_keys."""
     publish_keys: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     """The same as argon2 hashes, which `headwater key new` makes; one of them suffices."""
-    view: Literal["open", "token"] = "open"
-    """Who may view: everyone, or who brings a token for the path (docs/auth.md)."""
+    view: Literal["open", "token", "hook"] = "open"
+    """Who may view: everyone; who brings a token for the path; whom the auth hook lets
+    (docs/auth.md)."""
     republish: Literal["takeover", "reject"] = "takeover"
     """A second publisher of the same rank replaces the first, or is refused. A publisher is
     primary unless its URL says rtmp://host/app/name?role=backup."""
@@ -279,6 +302,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     events: EventsConfig = field(default_factory=EventsConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     view: ViewConfig = field(default_factory=ViewConfig)
+    auth_hook: AuthHookConfig = field(default_factory=AuthHookConfig)
     paths: dict[str, PathConfig] = field(default_factory=dict)
     """Patterns and their settings; the most specific one that matches a path is used."""
 
@@ -309,6 +333,7 @@ __all__ = [
     "DEMO_PATHS",
     "ApiConfig",
     "ApiTokenConfig",
+    "AuthHookConfig",
     "Config",
     "EventsConfig",
     "HttpConfig",

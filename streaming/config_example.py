@@ -65,6 +65,7 @@ def render_example() -> str:
     sections += [_API_TOKEN_HEADER + _section(config.ApiTokenConfig, "# ")]
     sections += ["[view]\n" + _section(config.ViewConfig, "")]
     sections += [_VIEW_KEY_HEADER + _section(config.ViewKeyConfig, "# ")]
+    sections += ["[auth_hook]\n" + _section(config.AuthHookConfig, "")]
     sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
     sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
     return "\n".join(sections)

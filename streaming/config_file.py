@@ -52,7 +52,7 @@ def _build(values: dict[str, Any], where: str, environment: Mapping[str, str]) -
     config = _convert(values, where)
     _check_proxies(config, where)
     for name, path in config.paths.items():
-        _check_path(name, path, where)
+        _check_path(name, path, where, has_hook=bool(config.auth_hook.url))
     return config
 
 
@@ -89,10 +89,12 @@ def _check_proxies(config: Config, where: str) -> None:
             raise ConfigError(f"{where}: http.trusted_proxies: {reason}") from None
 
 
-def _check_path(name: str, path: PathConfig, where: str) -> None:
+def _check_path(name: str, path: PathConfig, where: str, *, has_hook: bool) -> None:
     """What types alone cannot say."""
     try:
         validate_ladder(path.ladder)
+        if path.view == "hook" and not has_hook:
+            raise ConfigError('view = "hook" needs a url in [auth_hook]')
         for one in path.publish_keys:
             check_hash(one)
         if path.source and set(name) & set("*?["):

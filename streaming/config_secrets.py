@@ -22,6 +22,8 @@ def effective(config: Config) -> dict[str, Any]:
     for key in values["view"]["keys"]:
         _hide(key, "secret")
     values["view"]["jwks"] = redact(values["view"]["jwks"])
+    _hide(values["auth_hook"], "secret")
+    values["auth_hook"]["url"] = redact(values["auth_hook"]["url"])
     for token in values["api"]["tokens"]:
         _hide(token, "hash")
     for server in values["webrtc"]["ice_servers"]:

@@ -22,7 +22,7 @@ from streaming.path_registry import ConfigChanges, name_error
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE: Final = frozenset({"paths", "view", "api", "http.trusted_proxies"})
+AT_ONCE: Final = frozenset({"paths", "view", "api", "auth_hook", "http.trusted_proxies"})
 """What is not only read at the start."""
 
 

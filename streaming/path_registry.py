@@ -17,7 +17,10 @@ from typing import Final
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
+from streaming.auth.failure_limit import address_of
+from streaming.auth.hook import AuthHook, Question
 from streaming.auth.publish_keys import PublishKeys
+from streaming.auth.view_keys import hook_rules
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.events.event import CLOSED as PATH_CLOSED
@@ -152,6 +155,7 @@ class PathRegistry:
         self._entries: dict[str, _Entry] = {}
         self._on_demand: dict[str, PathConfig] = {}
         self._keys = PublishKeys()
+        self._hook = AuthHook(hook_rules(config))
         self._ending: set[asyncio.Task[None]] = set()
         """Pulls that are being closed."""
 
@@ -199,6 +203,7 @@ class PathRegistry:
             return Rank.PRIMARY
         try:
             await self._keys.check(request, settings)
+            await self._ask_hook(request)
         except PublishRejected as refusal:
             logger.warning("%s: %s refused: %s", request.path, request.remote, refusal)
             raise
@@ -206,6 +211,18 @@ class PathRegistry:
         if settings.source and rank is Rank.PRIMARY:
             raise PublishRejected(BAD_NAME, f"{request.path} pulls its own source", http_status=409)
         return rank
+
+    async def _ask_hook(self, request: PublishRequest) -> None:
+        """Raises PublishRejected with the reason that the auth hook gives."""
+        action = "whip" if request.protocol == "whip" else "publish"
+        if not self._hook.wants(action):
+            return
+        address = address_of(request.remote)
+        verdict = await self._hook.ask(
+            Question(action, request.path, request.protocol, address, request.key)
+        )
+        if verdict.status:
+            raise PublishRejected(BAD_NAME, verdict.reason, http_status=verdict.status)
 
     def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> _Entry:
         entry = self._entries.get(name)
@@ -332,6 +349,9 @@ class PathRegistry:
         lives hold at once as well; how its media are cut and encoded when it begins anew.
         """
         old, self._config = self._config, config
+        if hook_rules(config) != self._hook.rules:
+            self._hook.close()
+            self._hook = AuthHook(hook_rules(config))
         names = old.paths.keys() | config.paths.keys()
         changed = sorted(n for n in names if old.paths.get(n) != config.paths.get(n))
         deferred = [
@@ -390,6 +410,7 @@ class PathRegistry:
         which may not have copied the latest of it yet; what is on disk stays for a successor.
         """
         self._keys.close()
+        self._hook.close()
         await asyncio.gather(*self._ending, return_exceptions=True)
         if self._restoring is not None:
             await self._restoring.close()

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from streaming.auth.api_tokens import ApiToken
+from streaming.auth.hook import HookRules
 from streaming.config import best_pattern
 
 MOST_REMEMBERED: Final = 10_000
@@ -32,13 +33,15 @@ class AccessRules(Struct, tag="access", array_like=True, frozen=True):
     """Who may view what."""
 
     views: tuple[tuple[str, str], ...] = ()
-    """Patterns of paths, each with "open" or "token"."""
+    """Patterns of paths, each with "open", "token" or "hook"."""
     keys: tuple[ViewKey, ...] = ()
     jwks: str = ""
     """A file or URL with more keys (RFC 7517)."""
     jwks_refresh_s: float = 300.0
     issuer: str = ""
     audience: str = ""
+    hook: HookRules = HookRules()
+    """Asked about viewers, of paths that are not open."""
     api_public: bool = True
     """Whether everyone may read of open paths."""
     api_tokens: tuple[ApiToken, ...] = ()
@@ -51,17 +54,21 @@ class ViewPolicy:
 
     def __init__(self, rules: AccessRules) -> None:
         self._rules = dict(rules.views)
-        self.all_open = "token" not in self._rules.values()
+        self.all_open = all(rule == "open" for rule in self._rules.values())
         self._open: dict[str, bool] = {}
         self.is_open: Callable[[str], bool] = (
             (lambda path: True) if self.all_open else self._look_up
         )
 
+    def rule(self, path: str) -> str:
+        """What holds for `path`: "open", "token" or "hook"."""
+        pattern = best_pattern(self._rules, path)
+        return "open" if pattern is None else self._rules[pattern]
+
     def _look_up(self, path: str) -> bool:
         known = self._open.get(path)
         if known is None:
-            pattern = best_pattern(self._rules, path)
-            known = pattern is None or self._rules[pattern] == "open"
+            known = self.rule(path) == "open"
             if len(self._open) >= MOST_REMEMBERED:
                 self._open.clear()
             self._open[path] = known

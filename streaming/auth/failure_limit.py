@@ -46,13 +46,17 @@ class FailureLimit:
         return max(0.0, level - (now - seen_at) / REFILL_S)
 
 
-def network_of(remote: str) -> str:
-    """The address in "10.0.0.1:5", "[2001:db8::1]:5" or "2001:db8::1"; of IPv6 its network."""
+def address_of(remote: str) -> str:
+    """The address in "10.0.0.1:5", "[2001:db8::1]:5" or "2001:db8::1"."""
     host = remote.strip()
     if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
+
+def network_of(remote: str) -> str:
+    """The address in `remote`; of IPv6 its network."""
+    host = address_of(remote)
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

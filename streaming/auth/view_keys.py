@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from streaming.auth.access_rules import AccessRules, ViewKey
 from streaming.auth.api_tokens import ApiToken
+from streaming.auth.hook import HookRules
 from streaming.config import Config, ViewKeyConfig
 from streaming.errors import ConfigError
 
@@ -32,9 +33,18 @@ def access_rules(config: Config) -> AccessRules:
         jwks_refresh_s=view.jwks_refresh_s,
         issuer=view.issuer,
         audience=view.audience,
+        hook=hook_rules(config),
         api_public=config.api.public,
         api_tokens=tuple(ApiToken(one.name, one.hash, one.scope) for one in config.api.tokens),
         trusted_proxies=config.http.trusted_proxies,
+    )
+
+
+def hook_rules(config: Config) -> HookRules:
+    """How the auth hook is asked."""
+    hook = config.auth_hook
+    return HookRules(
+        hook.url, hook.actions, hook.timeout_s, hook.fail_open, hook.cache_s, hook.secret
     )
 
 

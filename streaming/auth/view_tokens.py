@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import ipaddress
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,6 +102,15 @@ class ViewTokens:
         self._grants: OrderedDict[bytes, Grant] = OrderedDict()
         self._refused: OrderedDict[bytes, str] = OrderedDict()
         self.verifications = 0
+
+    def opaque(self, token: str) -> Grant:
+        """What stands for a credential of whatever kind that the auth hook judges."""
+        name = token.encode("utf-8", "replace")[:MAX_TOKEN_CHARS]
+        grant = self._grants.get(name)
+        if grant is None:
+            grant = Grant(("*",), math.inf)
+            _remember(self._grants, name, grant, MOST_GRANTS)
+        return grant
 
     def known(self, token: bytes) -> Grant | None:
         """What was found about a token lately; the fast path's question."""

@@ -22,6 +22,7 @@ from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from streaming.auth.access_rules import AccessRules, ViewKey, ViewPolicy
 from streaming.auth.api_tokens import Scope, covers, find_token
+from streaming.auth.hook import AuthHook, Question
 from streaming.auth.view_keys import fetch_key_set
 from streaming.auth.view_tokens import Grant, ViewTokens
 from streaming.errors import ConfigError, TokenRefused
@@ -129,6 +130,7 @@ class Access:
         self._fetching: asyncio.Task[None] | None = None
         self._key_set: tuple[ViewKey, ...] = ()
         self.rules = AccessRules()
+        self.hook = AuthHook(self.rules.hook)
         self.apply(rules)
 
     def apply(self, rules: AccessRules) -> None:
@@ -138,6 +140,9 @@ class Access:
         self.rules = rules
         self.policy = ViewPolicy(rules)
         self.tokens = ViewTokens(rules, self._key_set)
+        if rules.hook != self.hook.rules:
+            self.hook.close()
+            self.hook = AuthHook(rules.hook)
         self._proxies = _networks(rules.trusted_proxies)
         self._fetched_at = float("-inf")
 
@@ -173,18 +178,21 @@ class Access:
 
     # -- the site's ----------------------------------------------------------------------------
 
-    async def refusal(self, path: str, asked: Asked, request: BaseRequest) -> Response | None:
+    async def refusal(
+        self, path: str, asked: Asked, request: BaseRequest, action: str = "read"
+    ) -> Response | None:
         """401 or 403 with the reason; None where `path` may be viewed."""
         if self.policy.is_open(path):
             return None
         agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
         viewer = viewer_key(request.remote or "", agent)
-        status, reason = await self.judge(path, asked.token, self.client_address(request), viewer)
+        address = self.client_address(request)
+        status, reason = await self.judge(path, asked.token, address, viewer, action)
         if not status:
             return None
         if asked.token:
             response = problem_response(status, "Token refused", f"{reason}.")
-            error = "invalid_token" if status == 401 else "insufficient_scope"
+            error = "invalid_token" if status != 403 else "insufficient_scope"
             challenge = f'Bearer realm="headwater", error="{error}"'
         else:
             response = problem_response(status, "Token needed", f"{reason}.")
@@ -192,25 +200,45 @@ class Access:
         response.headers["WWW-Authenticate"] = challenge
         return response
 
-    async def judge(self, path: str, token: str, address: str, viewer: int) -> tuple[int, str]:
+    async def judge(
+        self, path: str, token: str, address: str, viewer: int, action: str = "read"
+    ) -> tuple[int, str]:
         """HTTP status and reason of a refusal; 0 where the viewer is let in."""
-        if self.policy.is_open(path):
+        rule = self.policy.rule(path)
+        if rule == "open":
             return 0, ""
+        if rule == "token":
+            status, reason = await self._judge_token(path, token, address, viewer)
+            if status:
+                return status, reason
+        elif not self.hook.wants(action):
+            return 403, f"{path} is for those whom the auth hook lets, which is not asked"
+        if self.hook.wants(action):
+            protocol = "webrtc" if action == "whep" else "http"
+            question = Question(action, path, protocol, address, token)
+            verdict = await self.hook.ask(question)
+            if verdict.status:
+                return verdict.status, verdict.reason
+        grant = self.tokens.opaque(token) if rule == "hook" else await self._verify(token)
+        grant.admit(path, viewer, self._utc())
+        return 0, ""
+
+    async def _judge_token(
+        self, path: str, token: str, address: str, viewer: int
+    ) -> tuple[int, str]:
         if not token:
             return 401, f"{path} is for viewers with a token"
         try:
             grant = await self._verify(token)
         except TokenRefused as refusal:
             return 401, str(refusal)
-        now = self._utc()
-        reason = grant.refusal(path, address, viewer, now)
-        if reason:
-            return 403, reason
-        grant.admit(path, viewer, now)
-        return 0, ""
+        reason = grant.refusal(path, address, viewer, self._utc())
+        return (403, reason) if reason else (0, "")
 
     def has_token_for(self, path: str, asked: Asked) -> bool:
         """Whether the request brings a viewing token for `path`."""
+        if self.policy.rule(path) == "hook":  # what it would say is not asked for a list's sake
+            return False
         with contextlib.suppress(TokenRefused):
             return bool(asked.token) and self.tokens.verify(asked.token, self._utc()).covers(path)
         return False

@@ -175,7 +175,7 @@ class _Connection:
             return
         if message.role == "view":
             status, reason = await self._access.judge(
-                message.path, message.key or self._token, self._remote, hash(self._channel)
+                message.path, message.key or self._token, self._remote, hash(self._channel), "whep"
             )
             if status:
                 await self._send(Failed(message.id, status, reason))

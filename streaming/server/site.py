@@ -185,7 +185,7 @@ class Site:
     ) -> Response:
         """Viewers need a token for the offer; a session is known to its owner alone."""
         if place.kind == "whep" and not place.session and request.method == "POST":
-            refusal = await self.access.refusal(place.path, asked, request)
+            refusal = await self.access.refusal(place.path, asked, request, "whep")
             if refusal is not None:
                 return refusal
         remote = self.access.client_address(request)
