@@ -260,12 +260,15 @@ async def test_signalling_by_websocket_wants_the_token_of_each_path(
 async def test_the_api_names_guarded_paths_to_those_alone_who_may_view_them(
     served: Served,
 ) -> None:
-    _, body = await served.get("/api/v1/paths")
+    afar = {"X_Forwarded_For": "10.0.0.1"}  # programs on this machine are told everything
+    _, body = await served.get("/api/v1/paths", **afar)
     assert b"open/b" in body
     assert b"live/a" not in body
-    assert (await served.get("/api/v1/paths/live/a"))[0].status == 404
-    response, body = await served.get(f"/t/{fresh()}/api/v1/paths/live/a")
+    assert (await served.get("/api/v1/paths/live/a", **afar))[0].status == 404
+    response, body = await served.get(f"/t/{fresh()}/api/v1/paths/live/a", **afar)
     assert (response.status, b"live/a" in body) == (200, True)
+    assert (await served.get("/api/v1/events?wait=0", **afar))[0].status == 401
+    assert b"live/a" in (await served.get("/api/v1/paths"))[1]
 
 
 async def test_pages_are_open_and_whether_a_guarded_path_is_there_is_not_told(
