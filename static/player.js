@@ -229,9 +229,10 @@ function failed({ kind, status: code, detail }) {
   retry();
 }
 
-/** A stream that is not live is waited for; anything else that keeps WebRTC from playing stays. */
+/** A stream that is not live is waited for; anything else that keeps WebRTC from playing stays. Who has
+ * seen pictures has lost a session, as when the server was restarted: the next one will play, too. */
 function isNotForUs(kind, code) {
-  return kind === "unsupported" || (kind === "network" && !status.frames) || (kind === "missing" && code === 404);
+  return kind === "unsupported" || (!status.frames && (kind === "network" || (kind === "missing" && code === 404)));
 }
 
 function remember(text) {

@@ -35,7 +35,8 @@
 // WebRtcError with the same fields.
 
 const CONNECT_MS = 3000;
-const RESTART_MS = 4000; // browsers notice a dead path after 5 s or so; then this long
+const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
+const RESTART_MS = 4000; // how long a restart may take
 const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
 
 const RECONNECT_MS = [250, 500, 1000, 2000, 4000]; // then the last one, with jitter
@@ -240,7 +241,7 @@ class Session {
       this.#restarted = false;
     }
     if (state === "failed") return this.#restart();
-    if (state === "disconnected") this.#timer = setTimeout(() => this.#restart(), RESTART_MS);
+    if (state === "disconnected") this.#timer = setTimeout(() => this.#restart(), LOST_MS);
     if (state !== "new" && state !== "closed") this.on.state?.(state);
   }
 

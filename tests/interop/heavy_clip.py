@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,14 @@ def make_clip(folder: Path) -> Path:
     return clip
 
 
-def push_clip(clip: Path, url: str, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def push_clip(
+    clip: Path, url: str, prefix: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
     """Push it to an RTMP address in real time until killed; `prefix` runs a command elsewhere."""
     push = f"ffmpeg -v error -re -stream_loop -1 -i {clip} -c copy -f flv {url}"
-    return subprocess.Popen([*prefix, *push.split()], stdin=subprocess.DEVNULL)
+    with subprocess.Popen([*prefix, *push.split()], stdin=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

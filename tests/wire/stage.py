@@ -33,11 +33,8 @@ ladder = [{{ name = "source", copy = true }}, {{ name = "180p", height = 180, bi
 @contextlib.contextmanager
 def pushing(room: WireRoom, origin: OriginProcess, clip: Path, path: str) -> Iterator[None]:
     """The clip over and over, pushed from the origin's side of the wire."""
-    with push_clip(clip, origin.rtmp_url(path), room.in_server()) as process:
-        try:
-            yield
-        finally:
-            process.kill()
+    with push_clip(clip, origin.rtmp_url(path), room.in_server()):
+        yield
 
 
 @contextlib.contextmanager
