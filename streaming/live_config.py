@@ -18,7 +18,8 @@ from streaming.config import Config
 from streaming.config_file import check_config, load_config, overlay_file, read_overlay
 from streaming.config_secrets import effective
 from streaming.errors import ConfigError
-from streaming.path_registry import ConfigChanges, name_error
+from streaming.path_name import name_error
+from streaming.path_registry import ConfigChanges
 
 logger = logging.getLogger(__name__)
 

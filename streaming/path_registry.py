@@ -8,19 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from segmenter.errors import MediaError
-from segmenter.media import Sample, Track
-from segmenter.timeline import SourceClock
-from streaming.auth.failure_limit import address_of
-from streaming.auth.hook import AuthHook, Question
-from streaming.auth.publish_keys import PublishKeys
-from streaming.auth.view_keys import hook_rules
+from streaming.admission import Admission
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.events.event import CLOSED as PATH_CLOSED
@@ -33,14 +26,16 @@ from streaming.live_state.live_state import (
     SavedPath,
     packaging_key,
 )
-from streaming.live_state.path_journal import FileNote, PathJournal
+from streaming.live_state.path_journal import FileNote
 from streaming.live_state.restoring import Restoring, restore_origin
 from streaming.on_air import Switch
 from streaming.origin import NO_FLOOR, NumberFloor
 from streaming.path import BAD_NAME, Path
+from streaming.path_entry import PathEntry, PathPublication
+from streaming.path_name import name_error
 from streaming.path_state import PathState, StateChange
 from streaming.pipeline import Pipeline
-from streaming.publisher_slot import Rank, Slot
+from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric, PathPhase
@@ -51,15 +46,9 @@ from streaming.transcode.ladder import BUDGET_SHARE
 
 logger = logging.getLogger(__name__)
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}")
-MAX_NAME_CHARS: Final = 200
-"""A URL of a segment then stays far below the 2,048 characters that every cache takes."""
 REST_AFTER_S: Final = 30.0
 """Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
 for a change, and players with the longest segments between two of theirs."""
-
-RESERVED_NAMES: Final = frozenset({"api", "healthz", "metrics", "readyz", "static", "t", "time"})
-"""First words of URLs that are not paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,57 +67,6 @@ class ConfigChanges:
     """Tables that differ."""
     deferred: list[str]
     """Live paths of whose new settings some wait until they begin anew."""
-
-
-class _Entry:
-    """One path with what hangs off it."""
-
-    def __init__(
-        self, path: Path, pipeline: Pipeline, journal: PathJournal | None, now_utc: float
-    ) -> None:
-        self.path = path
-        self.pipeline = pipeline
-        self.journal = journal
-        self.pull: PullSource | None = None
-        self.slate: SlateSource | None = None
-        self.wanted_utc = now_utc
-        """When it was watched last, or asked for; at first when it came into being."""
-
-    def want(self, now_utc: float) -> None:
-        """It is watched, or asked for."""
-        self.wanted_utc = now_utc
-        self.pipeline.wake(now_utc)
-
-
-class _Publication:
-    """A publisher's slot with the clock that the shell has not."""
-
-    def __init__(self, entry: _Entry, slot: Slot, clock: Callable[[], float]) -> None:
-        self._path = entry.path
-        self._pipeline = entry.pipeline
-        self._slot = slot
-        self._clock = clock
-
-    @property
-    def is_watched(self) -> bool:
-        return self._pipeline.is_watched
-
-    def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
-        now = self._clock()
-        try:
-            self._path.set_tracks(self._slot, tracks, clock, now)
-        except MediaError as error:
-            self._path.reject(self._slot, str(error), now)
-
-    def write(self, samples: list[Sample]) -> None:
-        now = self._clock()
-        try:
-            self._path.write(self._slot, samples, now)
-        except MediaError as error:  # costs the publisher its place, never the path
-            self._path.reject(self._slot, str(error), now)
-
-    def close(self, reason: str) -> None:
-        self._path.leave(self._slot, reason, self._clock())
 
 
 class PathRegistry:
@@ -152,10 +90,9 @@ class PathRegistry:
         """Of paths that left numbers and nothing else to go on with."""
         self._feed = feed
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, PathEntry] = {}
         self._on_demand: dict[str, PathConfig] = {}
-        self._keys = PublishKeys()
-        self._hook = AuthHook(hook_rules(config))
+        self._admission = Admission(config)
         self._ending: set[asyncio.Task[None]] = set()
         """Pulls that are being closed."""
 
@@ -187,44 +124,14 @@ class PathRegistry:
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
         settings = path_config(self._config, request.path)
-        rank = await self._check(request, settings)
+        rank = await self._admission.check(request, settings)
         if self._restoring is not None:
             await self._restoring.wait_restored(request.path)
         entry = self._entry(request.path, settings)
         slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
-        return _Publication(entry, slot, self._clock)
+        return PathPublication(entry, slot, self._clock)
 
-    async def _check(self, request: PublishRequest, settings: PathConfig) -> Rank:
-        """The rank that the publisher may have. Raises PublishRejected."""
-        reason = name_error(request.path)
-        if reason:
-            raise PublishRejected(BAD_NAME, reason, http_status=400)
-        if request.protocol == "pull":
-            return Rank.PRIMARY
-        try:
-            await self._keys.check(request, settings)
-            await self._ask_hook(request)
-        except PublishRejected as refusal:
-            logger.warning("%s: %s refused: %s", request.path, request.remote, refusal)
-            raise
-        rank = _rank_of(request)
-        if settings.source and rank is Rank.PRIMARY:
-            raise PublishRejected(BAD_NAME, f"{request.path} pulls its own source", http_status=409)
-        return rank
-
-    async def _ask_hook(self, request: PublishRequest) -> None:
-        """Raises PublishRejected with the reason that the auth hook gives."""
-        action = "whip" if request.protocol == "whip" else "publish"
-        if not self._hook.wants(action):
-            return
-        address = address_of(request.remote)
-        verdict = await self._hook.ask(
-            Question(action, request.path, request.protocol, address, request.key)
-        )
-        if verdict.status:
-            raise PublishRejected(BAD_NAME, verdict.reason, http_status=verdict.status)
-
-    def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> _Entry:
+    def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> PathEntry:
         entry = self._entries.get(name)
         if entry is not None:
             return entry
@@ -240,7 +147,7 @@ class PathRegistry:
         floor = self._floors.pop(name, NO_FLOOR)
         tap = RtcTap(name, settings, self._webrtc) if self._webrtc is not None else None
         pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor, tap)
-        entry = self._entries[name] = _Entry(path, pipeline, journal, now)
+        entry = self._entries[name] = PathEntry(path, pipeline, journal, now)
         if settings.slate:
             entry.slate = SlateSource(path, self._clock)
         return entry
@@ -309,7 +216,7 @@ class PathRegistry:
                 if idle_s > entry.path.config.source_idle_s:
                     logger.info("%s: nobody has watched for %.0f s", name, idle_s)
                     await self._close_entry(name)
-            elif self._is_over(entry, now):
+            elif entry.is_over(now):
                 await self._close_entry(name)
 
     def publish_states(self) -> None:
@@ -349,9 +256,7 @@ class PathRegistry:
         lives hold at once as well; how its media are cut and encoded when it begins anew.
         """
         old, self._config = self._config, config
-        if hook_rules(config) != self._hook.rules:
-            self._hook.close()
-            self._hook = AuthHook(hook_rules(config))
+        self._admission.apply(config)
         names = old.paths.keys() | config.paths.keys()
         changed = sorted(n for n in names if old.paths.get(n) != config.paths.get(n))
         deferred = [
@@ -409,14 +314,13 @@ class PathRegistry:
         What is on the shelf stays for viewers who are being served, and for the journals' thread,
         which may not have copied the latest of it yet; what is on disk stays for a successor.
         """
-        self._keys.close()
-        self._hook.close()
+        self._admission.close()
         await asyncio.gather(*self._ending, return_exceptions=True)
         if self._restoring is not None:
             await self._restoring.close()
         for entry in list(self._entries.values()):
             entry.path.kick(CLOSED, "the server is shutting down", self._clock())
-            await self._stop_entry(entry)
+            await entry.stop()
             if entry.journal is not None:
                 entry.journal.close()
         self._entries.clear()
@@ -467,28 +371,9 @@ class PathRegistry:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _is_over(self, entry: _Entry, now: float) -> bool:
-        """Ended for so long that no player can still be reading its last window."""
-        path = entry.path
-        if path.state is PathState.ENDED:
-            return entry.pull is None and now - path.state_since_utc > path.config.window_s
-        is_kept = entry.pull is not None or path.config.slate_always
-        return path.state is PathState.IDLE and not is_kept
-
-    async def _stop_pull(self, entry: _Entry) -> None:
-        pull, entry.pull = entry.pull, None
-        if pull is not None:
-            await pull.close()
-
-    async def _stop_entry(self, entry: _Entry) -> None:
-        await self._stop_pull(entry)
-        if entry.slate is not None:
-            await entry.slate.close()
-        await entry.pipeline.close()
-
     async def _close_entry(self, name: str) -> None:
         entry = self._entries.pop(name)
-        await self._stop_entry(entry)
+        await entry.stop()
         if entry.journal is not None:
             entry.journal.discard()
         self._feed.path_gone(name)
@@ -538,28 +423,3 @@ def _source_of(settings: PathConfig | None) -> tuple[object, ...]:
     if settings is None:
         return PathConfig().source, True, False
     return settings.source, settings.source_loop, settings.source_on_demand
-
-
-ROLE: Final = "role"
-"""Of a publish URL's parameters: rtmp://host/live/foo?role=backup."""
-
-
-def _rank_of(request: PublishRequest) -> Rank:
-    role = request.query.get(ROLE, Rank.PRIMARY.value)
-    for rank in (Rank.PRIMARY, Rank.BACKUP):
-        if role == rank.value:
-            return rank
-    raise PublishRejected(BAD_NAME, f"role={role[:32]!r} is neither primary nor backup")
-
-
-def name_error(name: str) -> str:
-    """Why `name` cannot be a path's name; "" when it can."""
-    if len(name) > MAX_NAME_CHARS:
-        return f"a path's name has at most {MAX_NAME_CHARS} characters"
-    if not _NAME.fullmatch(name):
-        return (
-            f"{name!r} cannot be a path: letters, digits, - _ ~ . and up to eight parts between /"
-        )
-    if name.split("/", 1)[0] in RESERVED_NAMES:
-        return f"{name!r} cannot be a path: {name.split('/', 1)[0]!r} is reserved"
-    return ""

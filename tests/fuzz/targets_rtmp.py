@@ -11,7 +11,8 @@ from streaming.ingest.flv import FlvDemuxer, TracksReady
 from streaming.ingest.flv_tag import read_audio_tag, read_video_tag
 from streaming.ingest.rtmp.amf0 import read_values, write_values
 from streaming.ingest.rtmp.chunk_stream import ChunkReader
-from streaming.ingest.rtmp.connection import RtmpConnection, State
+from streaming.ingest.rtmp.connection import RtmpConnection
+from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import ConnectionClosed
 from streaming.ingest.rtmp.handshake import NONCE_BYTES
 from streaming.ingest.rtmp.messages import AUDIO, DATA_AMF0, VIDEO, Message

@@ -14,7 +14,6 @@ bytes are thrown away for a moment, or at once in CLOSED when it never got as fa
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from streaming.errors import LocalError, PublishRejected, RtmpError
 from streaming.ingest.rtmp import commands, messages
 from streaming.ingest.rtmp.amf0 import AmfValue, read_values
 from streaming.ingest.rtmp.chunk_stream import ChunkReader, ChunkWriter, OrdinaryMedia
+from streaming.ingest.rtmp.connection_state import ENDING, TRANSITIONS, State
 from streaming.ingest.rtmp.events import (
     Connected,
     ConnectionClosed,
@@ -30,8 +30,9 @@ from streaming.ingest.rtmp.events import (
     PublishRequested,
 )
 from streaming.ingest.rtmp.handshake import Handshake
-from streaming.ingest.rtmp.limits import BITRATE_WINDOW_S, MAX_MESSAGE_STREAMS, RtmpLimits
+from streaming.ingest.rtmp.limits import MAX_MESSAGE_STREAMS, RtmpLimits
 from streaming.ingest.rtmp.messages import Message
+from streaming.ingest.rtmp.publisher_watch import PublisherWatch
 from streaming.ingest.rtmp.stream_name import MAX_NAME_CHARACTERS, read_stream_name
 
 CHUNK_BYTES = 65_536
@@ -44,32 +45,6 @@ seconds of a usual stream, as other servers do."""
 
 _FLOW_MESSAGES = frozenset({messages.AUDIO, messages.VIDEO, messages.AGGREGATE,
                             messages.DATA_AMF0, messages.DATA_AMF3})  # fmt: skip
-_IDLE_CHECKS = 4
-"""Looks at a publisher per idle time-out, so a silent one goes at most a quarter late."""
-
-
-class State(enum.Enum):
-    """How far a connection has come."""
-
-    HANDSHAKE = "handshake"
-    OPEN = "open"
-    CONNECTED = "connected"
-    PUBLISH_PENDING = "publish pending"
-    PUBLISHING = "publishing"
-    CLOSING = "closing"
-    CLOSED = "closed"
-
-
-_TRANSITIONS: dict[State, frozenset[State]] = {
-    State.HANDSHAKE: frozenset({State.OPEN, State.CLOSED}),
-    State.OPEN: frozenset({State.CONNECTED, State.CLOSED}),
-    State.CONNECTED: frozenset({State.PUBLISH_PENDING, State.CLOSING, State.CLOSED}),
-    State.PUBLISH_PENDING: frozenset({State.PUBLISHING, State.CLOSING, State.CLOSED}),
-    State.PUBLISHING: frozenset({State.CONNECTED, State.CLOSING, State.CLOSED}),
-    State.CLOSING: frozenset({State.CLOSED}),
-    State.CLOSED: frozenset(),
-}
-_ENDING = frozenset({State.CLOSING, State.CLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +89,7 @@ class RtmpConnection:
         self._acknowledged = 0
         self._deadline: float | None = None
         self._timeout_s: float | None = self._limits.handshake_timeout_s
-        self._check_s = min(self._limits.idle_timeout_s / _IDLE_CHECKS, BITRATE_WINDOW_S / 2)
-        self._quiet_since = 0.0
-        self._silence_s = 0.0
-        self._heard_media = False
-        self._rate_since = 0.0
-        self._rate_from_bytes = 0
+        self._watch = PublisherWatch(self._limits)
 
     # -- the five calls of every connection ----------------------------------------------------
 
@@ -144,8 +114,7 @@ class RtmpConnection:
             return
         if self._deadline is None:
             self._deadline = now + self._timeout_s
-            self._quiet_since = self._rate_since = now
-            self._rate_from_bytes = self._received_bytes
+            self._watch.start_clock(now, self._received_bytes)
         elif now >= self._deadline:
             self._time_out(now)
 
@@ -178,9 +147,8 @@ class RtmpConnection:
         self._send_control(messages.USER_CONTROL, begin)
         self._send_status("status", commands.PUBLISH_START, "publishing")
         self._set_state(State.PUBLISHING)
-        self._heard_media = False
-        self._silence_s = self._limits.first_media_timeout_s
-        self._set_timeout(self._check_s)
+        self._watch.begin()
+        self._set_timeout(self._watch.check_s)
         deferred, self._deferred = self._deferred, []
         try:
             self._receive_messages(deferred)
@@ -235,10 +203,10 @@ class RtmpConnection:
             raise LocalError(f"connection is {self.state.value}, not {state.value}")
 
     def _set_state(self, state: State) -> None:
-        if state not in _TRANSITIONS[self.state]:
+        if state not in TRANSITIONS[self.state]:
             raise LocalError(f"no way from {self.state.value} to {state.value}")
         self.state = state
-        self._is_ending = state in _ENDING
+        self._is_ending = state in ENDING
 
     def _set_timeout(self, seconds: float | None) -> None:
         self._timeout_s = seconds
@@ -256,28 +224,10 @@ class RtmpConnection:
             limit_s = self._limits.handshake_timeout_s
             self.close(commands.CONNECT_CLOSED, f"nothing was published within {limit_s:g} s")
         else:
-            self._deadline = now + self._check_s
-            self._check_silence(now)
-            self._check_bitrate(now)
-
-    def _check_silence(self, now: float) -> None:
-        if self._heard_media:
-            self._heard_media = False
-            self._silence_s = self._limits.idle_timeout_s
-            self._quiet_since = now
-        elif now - self._quiet_since >= self._silence_s:
-            self.close(commands.CONNECT_CLOSED, f"no media for {self._silence_s:g} s")
-
-    def _check_bitrate(self, now: float) -> None:
-        elapsed_s = now - self._rate_since
-        if elapsed_s < BITRATE_WINDOW_S:
-            return
-        bitrate = (self._received_bytes - self._rate_from_bytes) * 8 / elapsed_s
-        if bitrate > self._limits.max_bitrate:
-            limit = self._limits.max_bitrate / 1e6
-            text = f"{bitrate / 1e6:.1f} Mb/s is over the limit of {limit:g} Mb/s"
-            self.close(commands.PUBLISH_REJECTED, text)
-        self._rate_since, self._rate_from_bytes = now, self._received_bytes
+            self._deadline = now + self._watch.check_s
+            trouble = self._watch.check(now, self._received_bytes)
+            if trouble is not None:
+                self.close(*trouble)
 
     # -- receiving -----------------------------------------------------------------------------
 
@@ -302,7 +252,7 @@ class RtmpConnection:
         finally:
             if media.count:
                 self._messages += media.count
-                self._heard_media = True
+                self._watch.heard_media = True
 
     def _receive_messages(self, received: list[Message]) -> None:
         for message in received:
@@ -315,7 +265,7 @@ class RtmpConnection:
                 if self._is_ending:
                     return
             elif self.state is State.PUBLISHING:
-                self._heard_media = True
+                self._watch.heard_media = True
                 self._events.append(message)
 
     def _keep_account(self) -> None:

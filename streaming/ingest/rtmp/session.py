@@ -20,7 +20,8 @@ from segmenter.timeline import RTMP_CLOCK
 from streaming.errors import PublishRejected, StreamingError
 from streaming.ingest.flv import Demuxed, DemuxerStatistics, FlvDemuxer, TracksReady, in_runs
 from streaming.ingest.rtmp import commands
-from streaming.ingest.rtmp.connection import ConnectionStatistics, RtmpConnection, State
+from streaming.ingest.rtmp.connection import ConnectionStatistics, RtmpConnection
+from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import (
     Connected,
     ConnectionClosed,

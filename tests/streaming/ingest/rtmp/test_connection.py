@@ -4,7 +4,8 @@ import pytest
 
 from streaming.errors import LocalError
 from streaming.ingest.rtmp import commands
-from streaming.ingest.rtmp.connection import CHUNK_BYTES, WINDOW_BYTES, State
+from streaming.ingest.rtmp.connection import CHUNK_BYTES, WINDOW_BYTES
+from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import (
     Connected,
     ConnectionClosed,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streaming.ingest.rtmp.connection import State
+from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import ConnectionClosed, PublishEnded
 from streaming.ingest.rtmp.limits import (
     BITRATE_WINDOW_S,

@@ -9,7 +9,8 @@ import struct
 from dataclasses import dataclass
 
 from streaming.ingest.rtmp.amf0 import AmfValue, Writable, read_values, write_values
-from streaming.ingest.rtmp.connection import RtmpConnection, State
+from streaming.ingest.rtmp.connection import RtmpConnection
+from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import Event
 from streaming.ingest.rtmp.handshake import NONCE_BYTES
 from streaming.ingest.rtmp.limits import RtmpLimits

@@ -1,0 +1,84 @@
+"""A path as its registry keeps it, and the door that a publisher on it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from segmenter.errors import MediaError
+from segmenter.media import Sample, Track
+from segmenter.timeline import SourceClock
+from streaming.ingest.pull import PullSource
+from streaming.live_state.path_journal import PathJournal
+from streaming.path import Path
+from streaming.path_state import PathState
+from streaming.pipeline import Pipeline
+from streaming.publisher_slot import Slot
+from streaming.slate.source import SlateSource
+
+
+class PathEntry:
+    """Owns one path with what hangs off it; the registry is the only caller."""
+
+    def __init__(
+        self, path: Path, pipeline: Pipeline, journal: PathJournal | None, now_utc: float
+    ) -> None:
+        self.path = path
+        self.pipeline = pipeline
+        self.journal = journal
+        self.pull: PullSource | None = None
+        self.slate: SlateSource | None = None
+        self.wanted_utc = now_utc
+        """When it was watched last, or asked for; at first when it came into being."""
+
+    def want(self, now_utc: float) -> None:
+        """It is watched, or asked for."""
+        self.wanted_utc = now_utc
+        self.pipeline.wake(now_utc)
+
+    def is_over(self, now_utc: float) -> bool:
+        """Ended for so long that no player can still be reading its last window."""
+        path = self.path
+        if path.state is PathState.ENDED:
+            return self.pull is None and now_utc - path.state_since_utc > path.config.window_s
+        is_kept = self.pull is not None or path.config.slate_always
+        return path.state is PathState.IDLE and not is_kept
+
+    async def stop(self) -> None:
+        """Ends its source, slate and workers."""
+        pull, self.pull = self.pull, None
+        if pull is not None:
+            await pull.close()
+        if self.slate is not None:
+            await self.slate.close()
+        await self.pipeline.close()
+
+
+class PathPublication:
+    """A publisher's slot with the clock that the shell has not."""
+
+    def __init__(self, entry: PathEntry, slot: Slot, clock: Callable[[], float]) -> None:
+        self._path = entry.path
+        self._pipeline = entry.pipeline
+        self._slot = slot
+        self._clock = clock
+
+    @property
+    def is_watched(self) -> bool:
+        return self._pipeline.is_watched
+
+    def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
+        now = self._clock()
+        try:
+            self._path.set_tracks(self._slot, tracks, clock, now)
+        except MediaError as error:
+            self._path.reject(self._slot, str(error), now)
+
+    def write(self, samples: list[Sample]) -> None:
+        now = self._clock()
+        try:
+            self._path.write(self._slot, samples, now)
+        except MediaError as error:  # costs the publisher its place, never the path
+            self._path.reject(self._slot, str(error), now)
+
+    def close(self, reason: str) -> None:
+        self._path.leave(self._slot, reason, self._clock())
