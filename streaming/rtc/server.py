@@ -106,7 +106,7 @@ class RtcServer:
         now = asyncio.get_running_loop().time()
         match message:
             case PathSample():
-                self._write(message, now)
+                self._write(message)
             case PathTracks():
                 self._set_tracks(message, now)
             case PathEnded():
@@ -130,7 +130,7 @@ class RtcServer:
                 self._unwatch(name)
         if now - self._measured_at >= MEASURE_S:
             self._measured_at = now
-            self._measure(now)
+            self._measure()
 
     def report(self) -> RtcReport:
         """The figures of this second."""
@@ -150,7 +150,7 @@ class RtcServer:
 
     # -- media -------------------------------------------------------------------------------
 
-    def _write(self, message: PathSample, now: float) -> None:
+    def _write(self, message: PathSample) -> None:
         path = self._paths.get(message.path)
         if path is not None:
             sample = Sample(
@@ -163,12 +163,12 @@ class RtcServer:
                 False,
                 message.captured_utc,
             )
-            path.write(sample, now)
+            path.write(sample)
 
-    def _measure(self, now: float) -> None:
+    def _measure(self) -> None:
         """Bitrates by which renditions are chosen, and what was chosen."""
         for path in self._paths.values():
-            if path.measure(now):
+            if path.measure():
                 self.signalling.announce(path.name, path.renditions)
         if self._requests is not None:
             self._requests.tell_layers()
@@ -179,7 +179,7 @@ class RtcServer:
         if path is None:
             path = self._paths[name] = ViewedPath(name, self._fanout)
             self._idle_since[name] = now
-        path.set_tracks([track.to_track() for track in message.tracks], now)
+        path.set_tracks([track.to_track() for track in message.tracks])
         self.signalling.announce(name, path.renditions)
         for request in self._waiting.pop(name, ()):
             self._guarded(request, self._subscribe)

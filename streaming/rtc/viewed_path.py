@@ -21,6 +21,8 @@ VIDEO_RING_PACKETS = 1 << 14
 AUDIO_RING_BYTES = 1 << 18
 AUDIO_RING_PACKETS = 1 << 8
 """Five seconds of packets of 20 ms, for resending."""
+LEAST_MEASURED_S = 2.0
+"""Of media: a shorter time may be one key frame and little else."""
 RATE_CHANGE = 0.25
 """A measured bitrate that differs by so much is told to those who choose by it."""
 
@@ -28,11 +30,13 @@ RATE_CHANGE = 0.25
 class _Lane:
     """One track and its ring."""
 
-    def __init__(self, track: Track, fanout: Fanout, now: float) -> None:
+    def __init__(self, track: Track, fanout: Fanout) -> None:
         self.track = track
         self._fanout = fanout
         self._packetizer: Packetizer = packetizer_of(track)
-        self._rate = ByteRate(now)
+        self._rate: ByteRate | None = None
+        """By media time: a path that begins to be watched gets a group of pictures at once."""
+        self._first_s = self._media_s = 0.0
         self._told_bitrate = track.bitrate
         is_video = track.media_type is MediaType.VIDEO
         self.ring = fanout.add_ring(
@@ -51,9 +55,12 @@ class _Lane:
         self.track = track
         self._packetizer = packetizer_of(track)
 
-    def write(self, sample: Sample, now: float) -> None:
+    def write(self, sample: Sample) -> None:
         """Into the ring; a sample that cannot be read is left out."""
-        self._rate.add(sample.size_bytes, now)
+        self._media_s = sample.dts / self.track.timescale
+        if self._rate is None:
+            self._rate, self._first_s = ByteRate(self._media_s), self._media_s
+        self._rate.add(sample.size_bytes, self._media_s)
         payloads = self._packetizer.push(sample)
         if payloads:
             self._fanout.write(
@@ -64,11 +71,13 @@ class _Lane:
                 sample.pts / self.track.timescale,
             )
 
-    def measure(self, now: float) -> bool:
+    def measure(self) -> bool:
         """Whether its bitrate is no longer what was told."""
-        if self.track.media_type is not MediaType.VIDEO:
+        if self.track.media_type is not MediaType.VIDEO or self._rate is None:
             return False
-        bitrate = self._rate.bits_per_second(now)
+        if self._media_s - self._first_s < LEAST_MEASURED_S:
+            return False
+        bitrate = self._rate.bits_per_second(self._media_s)
         if bitrate and abs(bitrate - self._told_bitrate) > RATE_CHANGE * self._told_bitrate:
             self._told_bitrate = bitrate
             return True
@@ -101,7 +110,7 @@ class ViewedPath:
             for track in self._offered
         ]
 
-    def set_tracks(self, tracks: Sequence[Track], now: float) -> None:
+    def set_tracks(self, tracks: Sequence[Track]) -> None:
         """The complete list; what is the same, or differs in parameter sets alone, goes on."""
         old, self._lanes, self._offered = self._lanes, {}, []
         for track in tracks:
@@ -115,26 +124,26 @@ class ViewedPath:
             elif _is_awaited(track):
                 self._offered.append(track)
             else:
-                self._add(track, now)
+                self._add(track)
         for lane in old.values():
             lane.close()
 
-    def write(self, sample: Sample, now: float) -> None:
+    def write(self, sample: Sample) -> None:
         """Into the track's ring."""
         lane = self._lanes.get(sample.track)
         if lane is None:
             return
         try:
-            lane.write(sample, now)
+            lane.write(sample)
         except (MediaError, WebRtcError) as error:
             self.errors += 1
             if sample.track not in self._broken:
                 self._broken.add(sample.track)
                 logger.warning("path %s: %s: %s", self.name, sample.track, error)
 
-    def measure(self, now: float) -> bool:
+    def measure(self) -> bool:
         """Whether any bitrate changed; called about each second."""
-        changed = [lane.measure(now) for lane in self._lanes.values()]  # each of them
+        changed = [lane.measure() for lane in self._lanes.values()]  # each of them
         return any(changed)
 
     def close(self) -> None:
@@ -143,9 +152,9 @@ class ViewedPath:
             lane.close()
         self._lanes.clear()
 
-    def _add(self, track: Track, now: float) -> None:
+    def _add(self, track: Track) -> None:
         try:
-            self._lanes[track.name] = _Lane(track, self._fanout, now)
+            self._lanes[track.name] = _Lane(track, self._fanout)
             self._offered.append(track)
         except (MediaError, WebRtcError) as error:
             logger.warning("path %s: %s: %s", self.name, track.name, error)
