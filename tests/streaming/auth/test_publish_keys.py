@@ -54,7 +54,11 @@ async def test_each_of_the_hashed_keys_is_right(door: Door, key: str) -> None:
     assert await door.ask(key) == 0
 
 
-@pytest.mark.parametrize("key", ["", "First", "first ", "third", HASHES[0], "x" * 100_000])
+@pytest.mark.parametrize(
+    "key",
+    ["", "First", "first ", "third", HASHES[0], "x" * 100_000],
+    ids=["none", "capital", "space", "other", "hash", "endless"],  # the same in every process
+)
 async def test_everything_else_is_wrong(door: Door, key: str) -> None:
     assert await door.ask(key) == 401
     assert door.reason == "wrong or missing publish key for live/a"

@@ -117,6 +117,7 @@ async def test_every_operation_is_for_those_with_its_scope(
         ({}, f"?key={TOKENS['admin']}"),
         ({"X-Token": TOKENS["admin"]}, ""),
     ],
+    ids=["wrong", "empty", "basic", "hash", "viewing", "query", "key", "field"],
 )
 async def test_a_token_of_the_api_in_the_wrong_place_or_of_another_kind_is_none(
     served: Served, headers: dict[str, str], query: str
