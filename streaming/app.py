@@ -23,6 +23,7 @@ from streaming.auth.view_keys import access_rules
 from streaming.commands import Commands
 from streaming.config import Config, EventsConfig, WebrtcConfig
 from streaming.errors import ConfigError
+from streaming.events.event_filter import SEGMENT
 from streaming.events.event_log import LogBounds
 from streaming.events.events import Events
 from streaming.ingest.rtmp.server import RtmpServer
@@ -73,13 +74,20 @@ class App:
         self._clock = UtcClock(self._live_state.started_utc)
         self._events = Events(self._live_state.root, self._clock, log_bounds(config.events))
         self._webrtc = (
-            WebrtcProcess(config.webrtc, config.log_level, self._utc_ahead_s, self._tell)
+            WebrtcProcess(
+                config.webrtc,
+                config.log_level,
+                self._utc_ahead_s,
+                self._tell,
+                self._events.emit,
+            )
             if config.webrtc.enabled
             else None
         )
         self._registry = PathRegistry(
             config, self._feed, self._clock, self._live_state, self._webrtc, self._events.emit
         )
+        self._restarts: dict[str, int] = {}
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -101,6 +109,8 @@ class App:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         stack.callback(self._store.close)
         stack.callback(self._live_state.close)
+        if self._config.events.segments:
+            self._feed.on_segment = self._segment_ready
         self._events.start({"name": self._config.name, "version": __version__})
         stack.callback(self._events.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
@@ -163,6 +173,10 @@ class App:
         except ConfigError as error:
             logger.error("the configuration is not read again: %s", error)
 
+    def _segment_ready(self, path: str, rendition: str, msn: int) -> None:
+        url = f"/{path}/{rendition}/{msn}.m4s"
+        self._events.emit(SEGMENT, path, {"rendition": rendition, "msn": msn, "url": url})
+
     def _tell(self, event: SignalEvent) -> None:
         if self._delivery_processes is not None:
             self._delivery_processes.tell(event)
@@ -184,6 +198,17 @@ class App:
             *self._registry.metrics(),
         ]
 
+    def _tell_restarts(self) -> None:
+        """Of processes that serve all paths."""
+        assert self._delivery_processes is not None
+        starts = {"delivery": self._delivery_processes.statistics().restarts}
+        if self._webrtc is not None:
+            starts["webrtc"] = max(0, self._webrtc.statistics().worker.starts - 1)
+        for worker, count in starts.items():
+            if count > self._restarts.get(worker, 0):
+                self._events.emit("worker.restarted", data={"worker": worker, "restarts": count})
+        self._restarts = starts
+
     async def _tick(self) -> None:
         ticks = 0
         while True:
@@ -198,6 +223,7 @@ class App:
                     self._registry.publish_states()
                     self._live_state.handle_timer(self._clock())
                     self._events.handle_timer()
+                    self._tell_restarts()
             except Exception:
                 logger.exception("a timer failed")
 

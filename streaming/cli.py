@@ -11,6 +11,7 @@ from rich.panel import Panel
 
 from streaming import __version__
 from streaming.cli_check import check
+from streaming.cli_events import events
 from streaming.cli_inspect import inspect
 from streaming.cli_key import key
 from streaming.cli_output import (
@@ -90,6 +91,7 @@ app.command()(kick)
 app.command()(push)
 app.command()(play)
 app.command()(probe)
+app.command()(events)
 
 
 def version(show: bool) -> None:

@@ -279,6 +279,9 @@ class EventsConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Memory that they may take, in each process, bytes."""
     keep_s: Positive = 604_800.0
     """How old they may be, seconds."""
+    segments: bool = False
+    """Whether each finished segment is an event, too (segment.ready), for followers that name this
+    type; a hundred paths with four renditions make two hundred of them a second."""
 
 
 class Config(Struct, forbid_unknown_fields=True, frozen=True):

@@ -80,6 +80,7 @@ class Path:
         now_utc: float,
         on_change: Callable[[StateChange], None],
         on_switch: Callable[[Switch], None] = lambda switch: None,
+        on_left: Callable[[Slot, str], None] = lambda slot, reason: None,
     ) -> None:
         self.name = name
         self.config = config
@@ -91,6 +92,7 @@ class Path:
         self._state_version = 0
         self._on_change = on_change
         self._on_switch = on_switch
+        self._on_left = on_left
         self._on_air = OnAir(_policy(config), now_utc)
         self._timeline = Timeline()
         self._slot: Slot | None = None
@@ -129,6 +131,7 @@ class Path:
             self._obey(self._on_air.join(slot, now_utc), now_utc)
             return slot
         self._on_air.replace(old, slot)
+        self._on_left(old, "taken over")
         if self._slot is old:
             self._silence("taken over", now_utc)
             self._slot, self._awaits_first = slot, True
@@ -169,6 +172,7 @@ class Path:
         """The publisher has gone."""
         if not self._on_air.holds(slot):
             return
+        self._on_left(slot, reason)
         self._obey(self._on_air.leave(slot, reason, now_utc), now_utc)
         if not self._on_air.publishers:
             self._away_since_utc = now_utc
@@ -363,6 +367,11 @@ class Path:
     def _expel(self, slot: Slot, code: str, description: str, now_utc: float) -> None:
         self.leave(slot, description, now_utc)
         slot.publisher.close(code, description)
+
+    @property
+    def state_version(self) -> int:
+        """Counts the path's transitions."""
+        return self._state_version
 
     @property
     def has_publisher(self) -> bool:

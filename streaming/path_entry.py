@@ -7,6 +7,10 @@ from collections.abc import Callable, Sequence
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
+from streaming.events.advice import ADVICE
+from streaming.events.event import Emit
+from streaming.events.ingest_exam import IngestExam
+from streaming.events.path_observer import PathObserver
 from streaming.ingest.pull import PullSource
 from streaming.live_state.path_journal import PathJournal
 from streaming.path import Path
@@ -27,6 +31,7 @@ class PathEntry:
         self.journal = journal
         self.pull: PullSource | None = None
         self.slate: SlateSource | None = None
+        self.observer = PathObserver()
         self.wanted_utc = now_utc
         """When it was watched last, or asked for; at first when it came into being."""
 
@@ -56,8 +61,16 @@ class PathEntry:
 class PathPublication:
     """A publisher's slot with the clock that the shell has not."""
 
-    def __init__(self, entry: PathEntry, slot: Slot, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, entry: PathEntry, slot: Slot, clock: Callable[[], float], emit: Emit
+    ) -> None:
         self._path = entry.path
+        self._emit = emit
+        self._exam: IngestExam | None = IngestExam(
+            clock(),
+            entry.path.config.segment_duration_s,
+            asks_key_frames=slot.protocol == "whip",
+        )
         self._pipeline = entry.pipeline
         self._slot = slot
         self._clock = clock
@@ -68,6 +81,8 @@ class PathPublication:
 
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         now = self._clock()
+        if self._exam is not None:
+            self._exam.set_tracks(tracks, clock)
         try:
             self._path.set_tracks(self._slot, tracks, clock, now)
         except MediaError as error:
@@ -75,10 +90,19 @@ class PathPublication:
 
     def write(self, samples: list[Sample]) -> None:
         now = self._clock()
+        if self._exam is not None:
+            self._examine(self._exam, samples, now)
         try:
             self._path.write(self._slot, samples, now)
         except MediaError as error:  # costs the publisher its place, never the path
             self._path.reject(self._slot, str(error), now)
+
+    def _examine(self, exam: IngestExam, samples: list[Sample], now: float) -> None:
+        exam.push(samples)
+        if exam.is_over(now):
+            self._exam = None
+            for advice in exam.verdict():
+                self._emit(ADVICE, self._path.name, advice.data())
 
     def close(self, reason: str) -> None:
         self._path.leave(self._slot, reason, self._clock())

@@ -18,6 +18,7 @@ from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.events.event import CLOSED as PATH_CLOSED
 from streaming.events.event import STATE, Emit, no_events
+from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import (
@@ -35,7 +36,7 @@ from streaming.path_entry import PathEntry, PathPublication
 from streaming.path_name import name_error
 from streaming.path_state import PathState, StateChange
 from streaming.pipeline import Pipeline
-from streaming.publisher_slot import Rank
+from streaming.publisher_slot import Rank, Slot
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric, PathPhase
@@ -69,6 +70,11 @@ class ConfigChanges:
     """Live paths of whose new settings some wait until they begin anew."""
 
 
+REJECTIONS_PER_S: Final = 2.0
+REJECTIONS_BURST: Final = 20.0
+"""Of rejected publishers that are told as events; the others are counted."""
+
+
 class PathRegistry:
     """Owns every path; the composition root starts, ticks and closes it."""
 
@@ -83,6 +89,8 @@ class PathRegistry:
     ) -> None:
         self._config = config
         self._emit = emit
+        self._viewer_news = ViewerNews()
+        self._rejections = Flood(REJECTIONS_PER_S, REJECTIONS_BURST)
         self._live_state = live_state
         self._webrtc = webrtc
         self._restoring: Restoring | None = None
@@ -123,13 +131,30 @@ class PathRegistry:
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
+        try:
+            return await self._publish(request, publisher)
+        except PublishRejected as refusal:
+            data = {"protocol": request.protocol, "code": refusal.code, "reason": str(refusal)}
+            told = self._rejections.push(data, self._clock())
+            if told is not None:
+                path = "" if name_error(request.path) else request.path
+                self._emit("publisher.rejected", path, told)
+            raise
+
+    async def _publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         settings = path_config(self._config, request.path)
         rank = await self._admission.check(request, settings)
         if self._restoring is not None:
             await self._restoring.wait_restored(request.path)
         entry = self._entry(request.path, settings)
         slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
-        return PathPublication(entry, slot, self._clock)
+        self._emit(
+            "publisher.connected",
+            request.path,
+            {"protocol": request.protocol, "role": rank.value},
+            entry.path.state_version,
+        )
+        return PathPublication(entry, slot, self._clock, self._emit)
 
     def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> PathEntry:
         entry = self._entries.get(name)
@@ -141,7 +166,12 @@ class PathRegistry:
             )
         now = self._clock()
         path = Path(
-            name, settings, now, self._state_changed, lambda switch: self._switched(name, switch)
+            name,
+            settings,
+            now,
+            self._state_changed,
+            lambda switch: self._switched(name, switch),
+            lambda slot, reason: self._left(name, slot, reason),
         )
         journal = self._live_state.journal(name, settings, notes) if self._live_state else None
         floor = self._floors.pop(name, NO_FLOOR)
@@ -191,6 +221,8 @@ class PathRegistry:
     def set_viewers(self, viewers: Mapping[str, int]) -> None:
         """Viewers of each path right now; on-demand sources live as long as there are some."""
         now = self._clock()
+        for name, count in self._viewer_news.push(viewers, now):
+            self._emit(VIEWERS, name, {"viewers": count})
         for name in [name for name, count in viewers.items() if count]:
             entry = self._entries.get(name)
             if entry is not None and not self._is_restoring(name):
@@ -221,9 +253,13 @@ class PathRegistry:
 
     def publish_states(self) -> None:
         """Tells the delivery processes how each path fares; called once a second."""
-        for name in self._entries:
+        now = self._clock()
+        for name, entry in self._entries.items():
             if not self._is_restoring(name):
-                self._tell_state(name, self._clock())
+                self._tell_state(name, now)
+                seen, made = entry.path.statistics(now), entry.pipeline.statistics()
+                for news in entry.observer.push(seen, made, now):
+                    self._emit(news.kind, name, news.data, seen.state_version)
 
     @property
     def is_idle(self) -> bool:
@@ -401,6 +437,11 @@ class PathRegistry:
         new = switch.slot.rank.value if switch.slot is not None else "nobody"
         logger.info("%s: on air: %s → %s (%s)", name, old, new, switch.reason)
         self._tell_state(name, switch.at_utc)
+
+    def _left(self, name: str, slot: Slot, reason: str) -> None:
+        if slot.rank is not Rank.SLATE:
+            data = {"protocol": slot.protocol, "role": slot.rank.value, "reason": reason}
+            self._emit("publisher.disconnected", name, data)
 
     def _state_changed(self, change: StateChange) -> None:
         logger.info(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -89,6 +89,8 @@ class ShelfFeed:
     """
 
     def __init__(self, store: MediaStore) -> None:
+        self.on_segment: Callable[[str, str, int], None] | None = None
+        """Told the path, rendition and number of each segment that has become complete."""
         # Last changed is last, so a replay sends media before the playlists that name it.
         self._current: dict[Key, Any] = {}
         self._store = store
@@ -129,6 +131,8 @@ class ShelfFeed:
         segment.is_complete = True
         self._set((fed.handle, msn), segment)
         self._changed((fed.handle, msn), SegmentCompleted(fed.handle, msn))
+        if self.on_segment is not None:
+            self.on_segment(path, rendition, msn)
 
     def place_of(self, path: str, rendition: str, msn: int) -> tuple[int, int] | None:
         """Offset and size in the store of a complete segment; None when there is none."""

@@ -30,6 +30,10 @@ MOST_FILE_BYTES: Final = 16 * FILE_BYTES
 """A larger one is not ours."""
 RETRY_S: Final = 30.0
 """How long a disk that failed is left alone."""
+LOOK_S: Final = 60.0
+"""How often free space is looked at, while anything happens."""
+LOW_BYTES: Final = 512 * 1_048_576
+"""The live windows of a few dozen paths."""
 CLOSE_WAIT_S: Final = 2.0
 
 
@@ -75,8 +79,16 @@ class EventWriter:
     `on_written` is called in the thread with the id up to which everything is in the page cache.
     """
 
-    def __init__(self, folder: Path, on_written: Callable[[EventId], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        on_written: Callable[[EventId], None],
+        on_disk_low: Callable[[int, int], None] = lambda free_bytes, total_bytes: None,
+    ) -> None:
         self._folder = folder
+        self._on_disk_low = on_disk_low
+        self._is_disk_low = False
+        self._look_at = 0.0
         self._on_written = on_written
         self._queue: SimpleQueue[tuple[LoggedEvent, EventId] | None] = SimpleQueue()
         self._descriptor: int | None = None
@@ -106,6 +118,7 @@ class EventWriter:
             if batch:
                 self._write([entry for entry, _ in batch], batch[-1][1])
                 self._on_written(batch[-1][0].id)
+            self._look_at_disk()
         self._close_file()
 
     def _write(self, entries: list[LoggedEvent], floor: EventId) -> None:
@@ -117,6 +130,21 @@ class EventWriter:
             self._append(b"".join(entry.body + b"\n" for entry in entries))
         except OSError as error:
             self._give_up(error)
+
+    def _look_at_disk(self) -> None:
+        """Now and then: whether there is room for live windows and for this log."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        try:
+            seen = os.statvfs(self._folder)
+        except OSError:
+            return
+        free, total = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
+        was_low, self._is_disk_low = self._is_disk_low, free < LOW_BYTES
+        if self._is_disk_low and not was_low:
+            self._on_disk_low(free, total)
 
     def _begin_file(self, first: EventId, floor: EventId) -> None:
         self._close_file()

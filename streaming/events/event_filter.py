@@ -9,7 +9,8 @@ from typing import Final, Protocol
 
 from streaming.events.event import RESET, Event
 
-ON_REQUEST: Final = frozenset({"segment.ready"})
+SEGMENT: Final = "segment.ready"
+ON_REQUEST: Final = frozenset({SEGMENT})
 """Types that are told only to who names them: there are many, and few want them."""
 MOST_PATTERNS: Final = 16
 MOST_PATTERN_CHARS: Final = 256

@@ -69,7 +69,9 @@ class Events:
         """Begins the epoch; needs a running loop."""
         self._loop = asyncio.get_running_loop()
         if self._folder is not None:
-            self._writer = EventWriter(self._folder, self._written_in_thread)
+            self._writer = EventWriter(
+                self._folder, self._written_in_thread, self._disk_low_in_thread
+            )
         self.emit(STARTED, data=data)
 
     def emit(
@@ -123,6 +125,12 @@ class Events:
         assert self._loop is not None
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._written, last)
+
+    def _disk_low_in_thread(self, free_bytes: int, total_bytes: int) -> None:
+        assert self._loop is not None
+        data = {"free_bytes": free_bytes, "total_bytes": total_bytes, "of": "state_dir"}
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.emit, "disk.low", "", data)
 
     def _written(self, last: EventId) -> None:
         while self._untold and self._untold[0][1].id <= last:

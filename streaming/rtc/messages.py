@@ -11,7 +11,12 @@ from typing import TypeAlias, cast
 from msgspec import Struct
 
 from segmenter.media import Sample
-from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
+from streaming.rtc.signal_messages import (
+    SessionEnded,
+    SignalAnswer,
+    SignalEvent,
+    SignalRequest,
+)
 from streaming.transcode.messages import TrackMessage
 
 
@@ -199,6 +204,7 @@ FromRtc: TypeAlias = (
     | Unwatch
     | SignalAnswer
     | SignalEvent
+    | SessionEnded
     | PublishAsked
     | PublishTracks
     | PublishSample

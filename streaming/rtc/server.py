@@ -32,7 +32,7 @@ from streaming.rtc.messages import (
 from streaming.rtc.publishing import Publishing
 from streaming.rtc.session_requests import SessionRequests
 from streaming.rtc.sessions import OpenSession, OpenSessions
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.signal_messages import SessionEnded, SignalAnswer, SignalRequest
 from streaming.rtc.viewed_path import ViewedPath
 from webrtc.errors import WebRtcError
 from webrtc.events import (
@@ -288,6 +288,7 @@ class RtcServer:
         logger.info("%s: %s %s left (%s)", event.stream, who, short, event.reason)
         self._sessions.tell(event.session_id, "closed", event.reason)
         self.publishing.forget(event.session_id, event.reason)
+        self._send(SessionEnded(event.session_id, event.reason))
         session = self._sessions.remove(event.session_id)
         if session is None or session.path not in self._paths:
             return

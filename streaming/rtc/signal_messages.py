@@ -52,6 +52,13 @@ class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):
     is_json: bool = False
 
 
+class SessionEnded(Struct, tag="session_ended", array_like=True, frozen=True):
+    """A session is over, whoever followed it."""
+
+    session: str
+    reason: str
+
+
 class SignalEvent(Struct, tag="signal_event", array_like=True, frozen=True):
     """Something happened to a session without being asked for; for its channel alone."""
 

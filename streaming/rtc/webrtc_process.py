@@ -19,6 +19,8 @@ from segmenter.errors import SegmenterError
 from segmenter.timeline import SourceClock
 from streaming.config import WebrtcConfig
 from streaming.errors import PublishRejected, StreamingError
+from streaming.events.event import Emit, no_events
+from streaming.events.session_news import SessionNews
 from streaming.ingest.source import Publication, PublishDoor, PublishRequest
 from streaming.rtc.messages import (
     FromRtc,
@@ -35,7 +37,12 @@ from streaming.rtc.messages import (
     Unwatch,
     Watch,
 )
-from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
+from streaming.rtc.signal_messages import (
+    SessionEnded,
+    SignalAnswer,
+    SignalEvent,
+    SignalRequest,
+)
 from streaming.rtc.tap import RtcTap
 from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, WorkerStatistics
 
@@ -80,10 +87,14 @@ class WebrtcStatistics:
 class _Pending:
     """A request whose answer is awaited."""
 
-    id: int
-    """By which the asker knows it."""
+    request: SignalRequest
     answer: Answer
     due: float
+
+    @property
+    def id(self) -> int:
+        """By which the asker knows it."""
+        return self.request.id
 
 
 class WebrtcProcess:
@@ -99,11 +110,13 @@ class WebrtcProcess:
         log_level: str,
         utc_ahead_s: Callable[[], float],
         on_event: Callable[[SignalEvent], None] = lambda event: None,
+        emit: Emit = no_events,
     ) -> None:
         self._config = config
         self._log_level = log_level
         self._utc_ahead_s = utc_ahead_s
         self._on_event = on_event
+        self._news = SessionNews(emit)
         self._paths: WatchedPaths | None = None
         self._door: PublishDoor | None = None
         self._udp: list[socket.socket] = []
@@ -171,7 +184,7 @@ class WebrtcProcess:
             self._watch(request.path)
         self._next_id += 1
         due = asyncio.get_running_loop().time() + ANSWER_S
-        self._pending[self._next_id] = _Pending(request.id, answer, due)
+        self._pending[self._next_id] = _Pending(request, answer, due)
         self.send(msgspec.structs.replace(request, id=self._next_id))
 
     def handle_timer(self) -> None:
@@ -250,9 +263,12 @@ class WebrtcProcess:
             case SignalAnswer():
                 pending = self._pending.pop(news.id, None)
                 if pending is not None:
+                    self._news.answered(pending.request, news)
                     pending.answer(msgspec.structs.replace(news, id=pending.id))
             case SignalEvent():
                 self._on_event(news)
+            case SessionEnded():
+                self._news.ended(news.session, news.reason)
             case PublishAsked():
                 self._ask_door(news)
             case PublishClosed():
@@ -288,6 +304,7 @@ class WebrtcProcess:
     def _lose_everything(self, reason: str) -> None:
         """All sessions have gone with the process."""
         self._listening = False
+        self._news.all_ended(reason)
         self._report = RtcReport()
         for path in list(self._watched):
             self._unwatch(path)
