@@ -43,8 +43,10 @@ from streaming.status import (
     live_state_metrics,
     rtmp_metrics,
     store_metrics,
+    webhook_metrics,
 )
 from streaming.utc_clock import UtcClock
+from streaming.webhooks.webhooks import Webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,16 @@ class App:
             config, self._feed, self._clock, self._live_state, self._webrtc, self._events.emit
         )
         self._restarts: dict[str, int] = {}
+        self._webhooks = Webhooks(
+            config.webhooks,
+            self._live_state.root,
+            self._events.log,
+            self._events.feed,
+            config.log_level,
+            lambda reason: self._events.emit(
+                "worker.restarted", data={"worker": "webhooks", "reason": reason}
+            ),
+        )
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -125,6 +137,8 @@ class App:
             stack.push_async_callback(self._webrtc.close)
             udp, tcp = webrtc_sockets(self._config.webrtc)
             self._webrtc.start(self._registry, self._registry, udp, tcp)
+        stack.push_async_callback(self._webhooks.close)
+        self._webhooks.start()
         ticking = asyncio.create_task(self._tick(), name="ticks")
         stack.push_async_callback(cancelled, ticking)
         await delivery.start()
@@ -193,6 +207,7 @@ class App:
             *store_metrics(self._store.statistics()),
             *live_state_metrics(self._live_state.statistics()),
             *event_metrics(self._events.statistics()),
+            *webhook_metrics(self._webhooks.statistics()),
             clock_metric(self._clock.offset_s),
             *(webrtc_metrics(self._webrtc.statistics()) if self._webrtc is not None else ()),
             *self._registry.metrics(),

@@ -284,6 +284,30 @@ class EventsConfig(Struct, forbid_unknown_fields=True, frozen=True):
     type; a hundred paths with four renditions make two hundred of them a second."""
 
 
+class WebhookConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """Whom events are posted to, signed by the Standard Webhooks rules; see docs/webhooks.md."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    """What it is called in metrics, the log and commands; its queue goes by it, too."""
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+([/?][^\s#]*)?$")]
+    """Where to post; redirects are not followed."""
+    secrets: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)]
+    """What to sign with: "whsec_" and base64 (HMAC), or "whsk_" and base64 (Ed25519). Several while
+    they are changed: each signs."""
+    paths: tuple[str, ...] = ()
+    """Patterns of paths whose events are posted; none: all, and those of no path."""
+    types: tuple[str, ...] = ()
+    """Patterns of types, such as "path.*"; none: all."""
+    max_in_flight: Annotated[int, Meta(ge=1, le=32)] = 4
+    """Posts at once."""
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 20.0
+    """How long a receiver may take for its whole answer, seconds."""
+    allow_private: bool = False
+    """Whether it may be at an address of loopback, a private or a link-local network."""
+    retry_s: tuple[Positive, ...] = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 64_800)
+    """Waits between attempts, seconds, each up to a fifth longer; then the event is given up."""
+
+
 class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """The whole configuration."""
 
@@ -306,6 +330,8 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     api: ApiConfig = field(default_factory=ApiConfig)
     view: ViewConfig = field(default_factory=ViewConfig)
     auth_hook: AuthHookConfig = field(default_factory=AuthHookConfig)
+    webhooks: tuple[WebhookConfig, ...] = field(default_factory=tuple)
+    """Whom events are posted to."""
     paths: dict[str, PathConfig] = field(default_factory=dict)
     """Patterns and their settings; the most specific one that matches a path is used."""
 
@@ -346,6 +372,7 @@ __all__ = [
     "RungConfig",
     "ViewConfig",
     "ViewKeyConfig",
+    "WebhookConfig",
     "WebrtcConfig",
     "best_pattern",
     "path_config",

@@ -38,6 +38,11 @@ _API_TOKEN_HEADER = """\
 # tokens = [{ name = "dashboard", hash = "sha256:…", scope = "read" }]
 """
 
+_WEBHOOK_HEADER = """\
+# Webhooks are tables of their own, each with
+# [[webhooks]]
+"""
+
 _RUNG_HEADER = """\
 # A written ladder is a list of rungs in place of the word; the keys of a rung:
 # ladder = [{ name = "source", copy = true }, { name = "720p", height = 720 }]
@@ -49,6 +54,9 @@ _EXAMPLES: dict[str, Any] = {
     "urls": ("turn:turn.example.org:3478",),
     "id": "2026",
     "hash": "sha256:…",
+    "WebhookConfig.name": "mine",
+    "url": "https://example.org/headwater",
+    "secrets": ("whsec_…",),
 }
 """Of keys that have no default."""
 
@@ -66,6 +74,7 @@ def render_example() -> str:
     sections += ["[view]\n" + _section(config.ViewConfig, "")]
     sections += [_VIEW_KEY_HEADER + _section(config.ViewKeyConfig, "# ")]
     sections += ["[auth_hook]\n" + _section(config.AuthHookConfig, "")]
+    sections += [_WEBHOOK_HEADER + _section(config.WebhookConfig, "# ")]
     sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
     sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
     return "\n".join(sections)
@@ -79,9 +88,13 @@ def _section(struct: type[msgspec.Struct], prefix: str) -> str:
             continue
         lines += [f"# {line.strip()}" for line in comments[key.name].splitlines()]
         is_required = key.default is msgspec.NODEFAULT
-        default = toml_value(_EXAMPLES[key.name] if is_required else key.default)
+        default = toml_value(_example(struct, key.name) if is_required else key.default)
         lines.append(f"{prefix}{key.encode_name} = {default}")
     return "\n".join(lines) + "\n"
+
+
+def _example(struct: type[msgspec.Struct], key: str) -> Any:
+    return _EXAMPLES.get(f"{struct.__name__}.{key}", _EXAMPLES.get(key))
 
 
 def toml_value(value: Any) -> str:

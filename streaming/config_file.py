@@ -15,7 +15,9 @@ import msgspec
 from streaming.auth.publish_keys import check_hash
 from streaming.config import DEMO_PATHS, Config, PathConfig
 from streaming.errors import ConfigError
+from streaming.events.event_filter import EventFilter, FilterError
 from streaming.transcode.ladder import validate_ladder
+from streaming.webhooks.signature import secret_error
 
 ENVIRONMENT_PREFIX = "HEADWATER_"
 _HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -51,6 +53,7 @@ def _build(values: dict[str, Any], where: str, environment: Mapping[str, str]) -
     _overlay_environment(values, environment)
     config = _convert(values, where)
     _check_proxies(config, where)
+    _check_webhooks(config, where)
     for name, path in config.paths.items():
         _check_path(name, path, where, has_hook=bool(config.auth_hook.url))
     return config
@@ -87,6 +90,22 @@ def _check_proxies(config: Config, where: str) -> None:
         except ValueError:
             reason = f"{text!r} is neither an address nor a network"
             raise ConfigError(f"{where}: http.trusted_proxies: {reason}") from None
+
+
+def _check_webhooks(config: Config, where: str) -> None:
+    names = [webhook.name for webhook in config.webhooks]
+    for webhook in config.webhooks:
+        place = f'{where}: webhooks "{webhook.name}"'
+        if names.count(webhook.name) > 1:
+            raise ConfigError(f"{place}: the name is there twice")
+        for secret in webhook.secrets:
+            reason = secret_error(secret)
+            if reason:
+                raise ConfigError(f"{place}: secrets: {reason}")
+        try:
+            EventFilter(webhook.paths, webhook.types)
+        except FilterError as error:
+            raise ConfigError(f"{place}: {error}") from error
 
 
 def _check_path(name: str, path: PathConfig, where: str, *, has_hook: bool) -> None:

@@ -369,11 +369,6 @@ class Path:
         slot.publisher.close(code, description)
 
     @property
-    def state_version(self) -> int:
-        """Counts the path's transitions."""
-        return self._state_version
-
-    @property
     def has_publisher(self) -> bool:
         """Whether any publisher is there."""
         return bool(self._on_air.publishers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -23,6 +23,7 @@ from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
 from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.transcode.transcode_link import TranscodeStatistics
+from streaming.webhooks.messages import EndpointRecord, WebhookReport
 
 Kind: TypeAlias = Literal["counter", "gauge"]
 
@@ -221,6 +222,23 @@ def event_metrics(seen: EventStatistics) -> list[Metric]:
         Metric(name + "failures", "How often the disk took none.", float(seen.failures),
                kind="counter"),
     ]  # fmt: skip
+
+
+def webhook_metrics(seen: WebhookReport) -> list[Metric]:
+    """What /metrics shows of each webhook."""
+    figures: list[tuple[str, str, Callable[[EndpointRecord], float], Kind]] = [
+        ("pending", "Events not delivered yet.", lambda e: e.pending, "gauge"),
+        ("in_flight", "Posts on their way.", lambda e: e.in_flight, "gauge"),
+        ("disabled", "1 where the receiver wants no more.", lambda e: e.disabled, "gauge"),
+        ("delivered", "Events delivered.", lambda e: e.delivered, "counter"),
+        ("failed_attempts", "Attempts that failed.", lambda e: e.failed_attempts, "counter"),
+        ("given_up", "Events given up.", lambda e: e.given_up, "counter"),
+    ]
+    return [
+        Metric(f"headwater_webhook_{name}", text, float(value(one)), {"webhook": one.name}, kind)
+        for one in seen.endpoints
+        for name, text, value, kind in figures
+    ]
 
 
 def clock_metric(offset_s: float) -> Metric:

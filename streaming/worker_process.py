@@ -170,6 +170,13 @@ class WorkerProcess(Generic[M]):
         self._link.send(message)
         return True
 
+    def send_frame(self, frame: bytearray) -> bool:
+        """The same with a frame made by `encode_frame`."""
+        if self._link is None or self._link.closed:
+            return False
+        self._link.send_frame(frame)
+        return True
+
     @property
     def running(self) -> bool:
         """Whether a worker is there to talk to."""

@@ -1,0 +1,1 @@
+"""Webhooks by the Standard Webhooks specification: events, posted to whoever wants them."""

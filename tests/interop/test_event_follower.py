@@ -1,0 +1,258 @@
+"""static/events.js in a real browser: behind nginx as it can be, and over an origin that is killed.
+
+What the browser was told is compared with the log itself, as it is on disk at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Error
+
+from streaming.events.event_files import read_events
+from tests.interop.browser import chromium
+from tests.interop.origin_process import free_ports
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx on this machine"),
+]
+
+RATE: Final = 20.0
+START_S: Final = 60.0
+FOLLOW: Final = """async (patienceMs) => {
+    const { followEvents } = await import("/static/events.js");
+    window.told = [];
+    window.resets = [];
+    window.states = [];
+    window.log = followEvents({
+        patienceMs,
+        after: "0",
+        onEvent: (event) => window.told.push(event.id),
+        onReset: (event) => window.resets.push(event),
+        onState: (state) => window.states.push(`${state.way} ${state.connected}`),
+    });
+}"""
+
+NGINX: Final = """
+{user} daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_processes 1;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{origin};
+            proxy_read_timeout 60s;
+            {rules}
+        }}
+        location @upgrade {{
+            proxy_pass http://127.0.0.1:{origin};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+        }}
+    }}
+}}
+"""
+BUFFERS: Final = """
+# What comes in chunks passes nginx as it comes, whatever is said of buffers; so not in chunks.
+proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering; proxy_buffering on;
+proxy_buffers 16 64k; proxy_buffer_size 64k;
+"""
+REFUSES_UPGRADES: Final = "if ($http_upgrade) { return 403; }"
+PASSES_UPGRADES: Final = "error_page 418 = @upgrade; if ($http_upgrade) { return 418; }"
+STREAMS: Final = "proxy_http_version 1.1;"
+
+
+class Origin:
+    """The event origin as a process of its own, which can be killed."""
+
+    def __init__(self, port: int, state_dir: Path, rate: float = RATE, webhook: str = "") -> None:
+        self.port = port
+        self.state_dir = state_dir
+        self._rate = rate
+        self._webhook = webhook
+        self.process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        arguments = [str(self.port), str(self.state_dir), str(self._rate), self._webhook]
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.interop.event_origin", *arguments],
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """All of it at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Kills it and starts it again."""
+        self.kill()
+        self.process = self._spawn()
+
+    async def wait_ready(self) -> None:
+        """Until it answers."""
+        async with asyncio.timeout(START_S):
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                    writer.close()
+                    return
+                await asyncio.sleep(0.1)
+
+    def logged(self) -> list[str]:
+        """The ids of everything that it and its predecessors told."""
+        return [str(entry.id) for entry in read_events(self.state_dir / "events")]
+
+
+@pytest.fixture
+async def origin(tmp_path: Path) -> AsyncIterator[Origin]:
+    (port,) = free_ports(1)
+    origin = Origin(port, tmp_path / "state")
+    try:
+        await origin.wait_ready()
+        yield origin
+    finally:
+        origin.kill()
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, origin_port: int, rules: str) -> Iterator[int]:
+    """A proxy in front of the origin; gives its port."""
+    (port,) = free_ports(1)
+    config = folder / "nginx.conf"
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(
+        NGINX.format(user=user, folder=folder, port=port, origin=origin_port, rules=rules)
+    )
+    process = subprocess.Popen(["nginx", "-c", str(config), "-p", str(folder)])
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@contextlib.asynccontextmanager
+async def cutter(port: int, after_s: float) -> AsyncIterator[int]:
+    """A way to a port on which every connection is cut after so long."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            back, forth = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            writer.transport.abort()
+            return
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(after_s):
+                await asyncio.gather(carry(reader, forth), carry(back, writer))
+        writer.transport.abort()
+        forth.transport.abort()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@contextlib.asynccontextmanager
+async def following(port: int, patience_ms: int = 2_000) -> AsyncIterator[Any]:
+    """A page of that server on which the log is followed from its beginning."""
+    async with chromium() as browser:
+        page = await browser.new_page()
+        async with asyncio.timeout(START_S):
+            while not await begin(page, port, patience_ms):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+        yield page
+
+
+async def begin(page: Any, port: int, patience_ms: int) -> bool:
+    """Loads the page and begins to follow; False where the way there was cut meanwhile."""
+    try:
+        await page.goto(f"http://127.0.0.1:{port}/healthz", wait_until="load")
+        await page.evaluate(FOLLOW, patience_ms)
+    except Error as error:
+        print("begin:", error)
+        return False
+    return True
+
+
+async def wait_told(page: Any, count: int, within_s: float = 120.0) -> None:
+    async with asyncio.timeout(within_s):
+        while await page.evaluate("window.told.length") < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
+async def judge(page: Any, origin: Origin) -> None:
+    """The browser was told the log: all of it, each event once, in order, without a reset."""
+    origin.kill()
+    logged = origin.logged()
+    await asyncio.sleep(1.0)  # what is on its way
+    told = await page.evaluate("window.told")
+    assert await page.evaluate("window.resets") == []
+    assert len(set(told)) == len(told)
+    assert told == logged[: len(told)]
+    assert len(logged) - len(told) <= 3 * RATE, "told too late"
+
+
+async def test_directly_the_stream_is_enough(origin: Origin) -> None:
+    async with following(origin.port) as page:
+        await wait_told(page, 60)
+        assert await page.evaluate("window.states") == ["stream true"]
+        await judge(page, origin)
+
+
+async def test_behind_a_proxy_that_buffers_it_goes_by_socket(
+    origin: Origin, tmp_path: Path
+) -> None:
+    with nginx(tmp_path, origin.port, BUFFERS + PASSES_UPGRADES) as port:
+        async with following(port) as page:
+            await wait_told(page, 100)
+            assert await page.evaluate("window.log.way") == "socket"
+            await judge(page, origin)
+
+
+async def test_behind_a_proxy_that_buffers_and_refuses_upgrades_it_goes_by_long_poll(
+    origin: Origin, tmp_path: Path
+) -> None:
+    with nginx(tmp_path, origin.port, BUFFERS + REFUSES_UPGRADES) as port:
+        async with following(port) as page:
+            await wait_told(page, 100)
+            assert await page.evaluate("window.log.way") == "poll"
+            await judge(page, origin)
+
+
+@pytest.mark.parametrize("rules", [STREAMS + PASSES_UPGRADES, BUFFERS + REFUSES_UPGRADES])
+async def test_over_connections_cut_every_two_seconds_and_an_origin_killed_five_times(
+    origin: Origin, tmp_path: Path, rules: str
+) -> None:
+    with nginx(tmp_path, origin.port, rules) as behind:
+        async with cutter(behind, 2.0) as port, following(port) as page:
+            for _ in range(5):
+                before = await page.evaluate("window.told.length")
+                await wait_told(page, before + 40)
+                origin.restart()
+                await origin.wait_ready()
+            before = await page.evaluate("window.told.length")
+            await wait_told(page, before + 40)
+            await judge(page, origin)
+            epochs = {entry.split("-")[0] for entry in origin.logged()}
+            assert len(epochs) == 6

@@ -1,0 +1,76 @@
+"""Webhooks of an origin that is killed, to a receiver that fails."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from streaming.events.event_files import read_events
+from tests.interop.event_origin import SECRET
+from tests.interop.origin_process import free_ports
+from tests.interop.test_event_follower import Origin
+from tests.streaming.webhooks.receiver import LATE, receiver
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+EVENTS: Final = 10_000
+RATE: Final = 400.0
+KILLS: Final = 5
+
+
+def test_ten_thousand_events_reach_a_failing_receiver_over_five_kills(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    (port,) = free_ports(1)
+    with receiver() as seen:
+        delivered: set[str] = set()
+        failed = {"with 500": 0, "too late": 0}
+
+        def answer(webhook_id: str) -> tuple[int, dict[str, str]]:
+            drawn = chance.random()
+            if drawn < 0.3:
+                failed["with 500"] += 1
+                return 500, {}
+            if drawn < 0.4:
+                failed["too late"] += 1
+                return LATE, {}
+            delivered.add(webhook_id)
+            return 204, {}
+
+        seen.answer = answer
+        origin = Origin(port, tmp_path / "state", RATE, seen.url)
+        try:
+            for kill in range(1, KILLS + 1):
+                wait_for(lambda: logged(origin) >= kill * EVENTS // (KILLS + 1))  # noqa: B023
+                origin.restart()
+            wait_for(lambda: logged(origin) >= EVENTS)
+            origin.kill()
+            origin = Origin(port, tmp_path / "state", 0.001, seen.url)
+            wanted = set(ticks(origin))
+            wait_for(lambda: wanted <= delivered)
+        finally:
+            origin.kill()
+    assert len(wanted) >= EVENTS
+    assert seen.secret == SECRET
+    assert seen.unverified == []
+    assert failed["with 500"] > 0.2 * len(seen.posted)
+    print(f"{len(wanted)} events, {len(seen.posted)} posts, failed {failed}")
+
+
+def ticks(origin: Origin) -> list[str]:
+    entries = read_events(origin.state_dir / "events")
+    return [str(entry.id) for entry in entries if entry.event.type == "test.tick"]
+
+
+def logged(origin: Origin) -> int:
+    return len(ticks(origin))
+
+
+def wait_for(condition: object, within_s: float = 300.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.5)

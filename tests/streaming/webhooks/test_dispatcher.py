@@ -1,0 +1,219 @@
+"""Deliveries: at least once each, over restarts, by the rules."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
+from streaming.webhooks.dispatcher import Dispatcher
+from streaming.webhooks.messages import (
+    Enable,
+    Endpoint,
+    Redeliver,
+    WebhookReport,
+    WebhookSetup,
+)
+from streaming.webhooks.queue import DeliveryQueue
+from tests.streaming.events.happenings import EPOCH, happening
+from tests.streaming.webhooks.receiver import SECRET, Receiver, receiver
+
+BEGIN = EventsBegin(EPOCH, f"{EPOCH}-0", {}, 1_000, 1 << 20, 1e9)
+RETRY_S = (0.01,) * 12
+
+
+def endpoint(seen: Receiver, **changes: Any) -> Endpoint:
+    settings = {
+        "name": "mine", "url": seen.url, "secrets": (SECRET,), "paths": (), "types": (),
+        "max_in_flight": 4, "timeout_s": 5.0, "allow_private": True, "retry_s": RETRY_S,
+    }  # fmt: skip
+    return Endpoint(**{**settings, **changes})
+
+
+def told(*counts: int) -> EventsTold:
+    return EventsTold(tuple(happening(n).body for n in counts))
+
+
+@contextmanager
+def dispatching(
+    database: Path | str, *endpoints: Endpoint, fresh: bool = True
+) -> Iterator[tuple[Dispatcher, list[WebhookReport]]]:
+    """A dispatcher that has heard of an empty log, so that what follows is news."""
+    reports: list[WebhookReport] = []
+    dispatcher = Dispatcher(WebhookSetup(str(database), endpoints), reports.append)
+    thread = threading.Thread(target=dispatcher.run)
+    thread.start()
+    if fresh:
+        dispatcher.put(BEGIN)
+        dispatcher.put(EventsReplayed())
+    try:
+        yield dispatcher, reports
+    finally:
+        dispatcher.put(None)
+        thread.join(10)
+
+
+def wait(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+    """Threads of ours have no event for what tests wait for."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def ids(seen: Receiver) -> list[int]:
+    return [int(posted.id.split("-")[1]) for posted in seen.posted]
+
+
+def test_events_are_posted_with_signatures_that_the_reference_library_accepts(
+    tmp_path: Path,
+) -> None:
+    with receiver() as seen, dispatching(tmp_path / "q", endpoint(seen)) as (dispatcher, _):
+        dispatcher.put(told(1, 2, 3))
+        wait(lambda: len(seen.posted) == 3)
+        assert sorted(ids(seen)) == [1, 2, 3]
+        assert seen.unverified == []
+        assert seen.posted[0].event["type"] == "test.tick"
+
+
+def test_an_endpoint_is_told_what_it_wants(tmp_path: Path) -> None:
+    with receiver() as seen:
+        one = endpoint(seen, types=("wanted.*",), max_in_flight=1)
+        with dispatching(tmp_path / "q", one) as (dispatcher, _):
+            bodies = [happening(n, "wanted.x" if n == 3 else "other.x").body for n in (1, 2, 3, 4)]
+            dispatcher.put(EventsTold(tuple(bodies)))
+            dispatcher.put(EventsTold((happening(5, "wanted.y").body,)))
+            wait(lambda: len(seen.posted) == 2)
+            assert ids(seen) == [3, 5]
+
+
+def test_what_fails_is_tried_again_with_the_same_id(tmp_path: Path) -> None:
+    with receiver() as seen, dispatching(tmp_path / "q", endpoint(seen)) as (dispatcher, _):
+        seen.answer = lambda _: (500 if len(seen.posted) < 4 else 204, {})
+        dispatcher.put(told(7))
+        wait(lambda: len(seen.posted) == 4)
+        assert ids(seen) == [7, 7, 7, 7]
+        assert len({str(posted.event) for posted in seen.posted}) == 1
+
+
+def test_an_event_is_given_up_when_its_attempts_are_used_up(tmp_path: Path) -> None:
+    with receiver() as seen:
+        seen.answer = lambda _: (500, {})
+        one = endpoint(seen, retry_s=(0.01, 0.01))
+        with dispatching(tmp_path / "q", one) as (dispatcher, reports):
+            dispatcher.put(told(1))
+            wait(lambda: bool(reports) and reports[-1].endpoints[0].given_up == 1)
+            assert ids(seen) == [1, 1, 1]
+            assert reports[-1].endpoints[0].pending == 0
+        log = DeliveryQueue(str(tmp_path / "q")).attempts("mine")
+        assert [(a.attempt, a.status, a.outcome) for a in log] == [
+            (3, 500, "given up"), (2, 500, "retry"), (1, 500, "retry"),
+        ]  # fmt: skip
+
+
+def test_what_was_not_delivered_is_delivered_by_a_successor(tmp_path: Path) -> None:
+    with receiver() as seen:
+        seen.answer = lambda _: (500, {})
+        late = endpoint(seen, retry_s=(3_600.0,))
+        with dispatching(tmp_path / "q", late) as (dispatcher, _):
+            dispatcher.put(told(1, 2, 3))
+            wait(lambda: len(seen.posted) == 3)
+        queue = DeliveryQueue(str(tmp_path / "q"))
+        assert queue.pending("mine") == 3
+        queue._db.execute("UPDATE delivery SET due_utc = 0")
+        queue.close()
+        seen.answer = lambda _: (204, {})
+        seen.posted.clear()
+        with dispatching(tmp_path / "q", late, fresh=False) as (dispatcher, _):
+            # The log is told from its beginning: what was taken in is known.
+            dispatcher.put(BEGIN)
+            dispatcher.put(told(1, 2, 3, 4))
+            dispatcher.put(EventsReplayed())
+            wait(lambda: len(seen.posted) == 4)
+            assert Counter(ids(seen)) == {1: 1, 2: 1, 3: 1, 4: 1}
+
+
+def test_what_happened_before_there_was_a_webhook_is_not_posted(tmp_path: Path) -> None:
+    with (
+        receiver() as seen,
+        dispatching(tmp_path / "q", endpoint(seen), fresh=False) as (dispatcher, _),
+    ):
+        dispatcher.put(EventsBegin(EPOCH, f"{EPOCH - 5}-0", {}, 1_000, 1 << 20, 1e9))
+        dispatcher.put(EventsTold((happening(1, epoch=EPOCH - 5).body,)))
+        for message in (told(1, 2), EventsReplayed(), told(3)):
+            dispatcher.put(message)
+        wait(lambda: len(seen.posted) == 3)
+        assert sorted(posted.id for posted in seen.posted) == [f"{EPOCH}-{n}" for n in (1, 2, 3)]
+
+
+def test_events_that_the_log_forgot_meanwhile_are_counted(tmp_path: Path) -> None:
+    with receiver() as seen:
+        with dispatching(tmp_path / "q", endpoint(seen)) as (dispatcher, _):
+            dispatcher.put(told(1))
+            wait(lambda: len(seen.posted) == 1)
+        with dispatching(tmp_path / "q", endpoint(seen), fresh=False) as (dispatcher, reports):
+            dispatcher.put(EventsBegin(EPOCH, f"{EPOCH}-50", {}, 10, 1 << 20, 1e9))
+            dispatcher.put(told(51))
+            wait(lambda: bool(reports) and reports[-1].missed == 1)
+
+
+def test_gone_ends_an_endpoint_until_it_is_enabled(tmp_path: Path) -> None:
+    with receiver() as seen:
+        seen.answer = lambda _: (410, {})
+        one = endpoint(seen, max_in_flight=1)
+        with dispatching(tmp_path / "q", one) as (dispatcher, reports):
+            dispatcher.put(told(1, 2, 3))
+            wait(lambda: bool(reports) and reports[-1].endpoints[0].disabled)
+            assert ids(seen) == [1]
+        seen.answer = lambda _: (204, {})
+        with dispatching(tmp_path / "q", one) as (dispatcher, _):
+            dispatcher.put(told(4))
+            dispatcher.put(Enable("mine"))
+            dispatcher.put(told(5))
+            wait(lambda: len(seen.posted) == 2)
+            assert ids(seen) == [1, 5]
+
+
+def test_a_receiver_that_is_too_busy_is_let_alone_altogether(tmp_path: Path) -> None:
+    with receiver() as seen:
+        seen.answer = lambda _: (503, {"Retry-After": "1"}) if len(seen.posted) == 1 else (204, {})
+        one = endpoint(seen, max_in_flight=1)
+        with dispatching(tmp_path / "q", one) as (dispatcher, _):
+            dispatcher.put(told(1, 2, 3))
+            wait(lambda: len(seen.posted) == 4)
+            assert seen.posted[1].at - seen.posted[0].at >= 0.9
+
+
+def test_a_slow_receiver_holds_no_other_up_and_has_few_posts_at_once(tmp_path: Path) -> None:
+    with receiver() as slow, receiver() as quick:
+        slow.delay_s = 1.0
+        ends = endpoint(slow, max_in_flight=2), endpoint(quick, name="other")
+        with dispatching(tmp_path / "q", *ends) as (dispatcher, _):
+            dispatcher.put(told(*range(1, 21)))
+            wait(lambda: len(quick.posted) == 20)
+            assert len(slow.posted) <= 2 * 2
+
+
+def test_events_are_posted_again_on_request(tmp_path: Path) -> None:
+    with receiver() as seen, dispatching(tmp_path / "q", endpoint(seen)) as (dispatcher, _):
+        dispatcher.put(told(1, 2))
+        wait(lambda: len(seen.posted) == 2)
+        dispatcher.put(Redeliver("mine", (happening(1).body,)))
+        wait(lambda: len(seen.posted) == 3)
+        assert Counter(ids(seen)) == {1: 2, 2: 1}
+
+
+def test_an_endpoint_that_is_configured_no_more_leaves_nothing(tmp_path: Path) -> None:
+    with receiver() as seen:
+        seen.answer = lambda _: (500, {})
+        with dispatching(tmp_path / "q", endpoint(seen, retry_s=(99.0,))) as (dispatcher, _):
+            dispatcher.put(told(1))
+            wait(lambda: len(seen.posted) == 1)
+        with dispatching(tmp_path / "q", endpoint(seen, name="new")):
+            pass
+        assert DeliveryQueue(str(tmp_path / "q")).pending("mine") == 0
