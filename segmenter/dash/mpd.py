@@ -127,11 +127,6 @@ class Mpd:
         return max(run.end_s for run in runs)
 
 
-def render_mpd(presentation: Presentation, publish_utc: float, utc_timing_url: str) -> str:
-    """The manifest from nothing; `Mpd` is for one that is rendered again and again."""
-    return Mpd(presentation, utc_timing_url).render(publish_utc)
-
-
 class _PeriodWords:
     """A period's lines; those around the timelines are kept for as long as they hold."""
 

@@ -330,14 +330,3 @@ class MediaPlaylist:
         if not state.hint:
             return reports
         return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{state.hint}"\n{reports}'
-
-
-def render_media_playlist(rendition: Rendition) -> str:
-    """The whole playlist without parts; URIs are relative to its directory ``<rendition>/``.
-
-    Raises UsageError when ``rendition`` has no segment, or no target duration, yet: there is no
-    playlist of a rendition before its first segment.
-    """
-    playlist = MediaPlaylist(rendition)
-    playlist.update()
-    return playlist.render().full.decode()

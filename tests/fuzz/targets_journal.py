@@ -7,12 +7,11 @@ import struct
 import zlib
 from collections.abc import Callable
 
-from segmenter.dash.mpd import render_mpd
 from segmenter.errors import SegmenterError
-from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.presentation import Presentation, PresentationSettings
 from segmenter.window_records import replay
 from streaming.live_state.journal_format import MARK, read_journal
+from tests.segmenter.made_anew import render_media_playlist, render_mpd
 from tests.segmenter.stage import START
 from tests.streaming.live_state.journals import played, written
 

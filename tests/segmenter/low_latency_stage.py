@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segmenter.hls.live_playlists import LivePlaylists
-from segmenter.hls.media_playlist import MediaPlaylist, render_media_playlist
+from segmenter.hls.media_playlist import MediaPlaylist
 from segmenter.hls.rendered_playlist import RenderedPlaylist
 from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Track
@@ -15,6 +15,7 @@ from tests.segmenter.hls.low_latency_watch import (
     check_reports,
     plain_text,
 )
+from tests.segmenter.made_anew import render_media_playlist
 from tests.segmenter.watched_stage import WatchedStage
 
 

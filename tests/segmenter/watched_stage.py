@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from segmenter.dash.mpd import Mpd, render_mpd
-from segmenter.hls.media_playlist import render_media_playlist
+from segmenter.dash.mpd import Mpd
 from segmenter.hls.multivariant_playlist import MultivariantPlaylist, render_multivariant_playlist
 from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Track
@@ -13,6 +12,7 @@ from segmenter.presentation import Presentation, PresentationSettings
 from segmenter.segment import Event, PresentationEnded, SegmentExpired, SegmentReady
 from tests.segmenter.dash.watch import Manifest, ManifestWatch
 from tests.segmenter.hls.watch import Playlist, PlaylistWatch, check_together
+from tests.segmenter.made_anew import render_media_playlist, render_mpd
 from tests.segmenter.stage import Stage
 
 

@@ -9,12 +9,12 @@ from itertools import chain
 import pytest
 from lxml import etree
 
-from segmenter.dash.mpd import render_mpd
 from segmenter.errors import UsageError
 from segmenter.presentation import PresentationSettings
 from tests.conftest import Golden
 from tests.segmenter.dash.judges import broken_rules, validate
 from tests.segmenter.dash.watch import NAMESPACE, parse, seconds
+from tests.segmenter.made_anew import render_mpd
 from tests.segmenter.stage import (
     AUDIO,
     OPUS,

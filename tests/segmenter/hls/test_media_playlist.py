@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from segmenter.errors import UsageError
-from segmenter.hls.media_playlist import render_media_playlist
 from tests.conftest import Golden
+from tests.segmenter.made_anew import render_media_playlist
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, Stage, audio, video
 
 

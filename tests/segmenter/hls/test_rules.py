@@ -12,9 +12,9 @@ import re
 import m3u8
 import pytest
 
-from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.presentation import PresentationSettings
+from tests.segmenter.made_anew import render_media_playlist
 from tests.segmenter.stage import AUDIO, OPUS, SMALL, SOURCE, audio, renamed, video
 from tests.segmenter.watched_stage import WatchedStage
 

@@ -10,9 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from segmenter.dash.mpd import render_mpd
 from segmenter.hls.media_lines import format_date_time
-from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.media import Codec, MediaType, Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings
@@ -21,6 +19,7 @@ from streaming.inspect.fetch import Answer
 from streaming.inspect.report import Report, UnreadableError
 from streaming.inspect.target import inspect_url
 from tests.segmenter.fmp4.encodes import EPOCH_S, encode
+from tests.segmenter.made_anew import render_media_playlist, render_mpd
 
 BASE = "http://origin.example/live/"
 RUNGS = ("source", "360p")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from segmenter.hls.media_playlist import render_media_playlist
 from segmenter.presentation import PresentationSettings
 from segmenter.segment import Event, SegmentReady
 from streaming.inspect.playlist import Playlist, parse_playlist
 from streaming.inspect.reload_rules import check_reload
 from streaming.inspect.report import Report
+from tests.segmenter.made_anew import render_media_playlist
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, Stage, audio, video
 
 HEAD = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n"
