@@ -31,14 +31,14 @@ _OPEN: Final = """async ([endpoint, options]) => {
   document.body.append(video);
 }"""
 
-_SEEN: Final = """async () => {
+_SEEN: Final = """async (asks) => {
   const reports = [...(await window.viewer.peer.getStats()).values()];
   const video = reports.find((one) => one.type === "inbound-rtp" && one.kind === "video") ?? {};
   const audio = reports.find((one) => one.type === "inbound-rtp" && one.kind === "audio") ?? {};
   const transport = reports.find((one) => one.type === "transport") ?? {};
   const pair = reports.find((one) => one.id === transport.selectedCandidatePairId) ?? {};
   const local = reports.find((one) => one.id === pair.localCandidateId) ?? {};
-  const layers = await window.viewer.layers();
+  const layers = asks ? await window.viewer.layers() : null;
   return {
     frames: video.framesDecoded ?? 0,
     dropped: video.framesDropped ?? 0,
@@ -104,9 +104,10 @@ class BrowserViewer:
     def __init__(self, page: Page) -> None:
         self.page = page
 
-    async def seen(self) -> Seen:
-        """What it measured so far."""
-        return Seen(at=time.monotonic(), **await self.page.evaluate(_SEEN))
+    async def seen(self, *, asks: bool = True) -> Seen:
+        """What it measured so far; the server is asked for `active`, through the network."""
+        seen = await self.page.evaluate(_SEEN, asks)
+        return Seen(at=time.monotonic(), **seen)
 
     async def watch(self, seconds: float) -> Seen:
         """What it measures in so many seconds."""
@@ -115,12 +116,17 @@ class BrowserViewer:
         return (await self.seen()).since(before)
 
     async def wait(
-        self, accepts: Callable[[Seen], bool], what: str, within_s: float = 15.0
+        self,
+        accepts: Callable[[Seen], bool],
+        what: str,
+        within_s: float = 15.0,
+        *,
+        asks: bool = True,
     ) -> Seen:
         """Until it is so."""
         deadline = time.monotonic() + within_s
         while True:
-            seen = await self.seen()
+            seen = await self.seen(asks=asks)
             if accepts(seen):
                 return seen
             assert time.monotonic() < deadline, f"waited {within_s} s for {what}: {seen}"

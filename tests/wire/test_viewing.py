@@ -96,9 +96,9 @@ async def test_a_cut_of_bandwidth_is_followed_within_3_seconds_and_made_good(
         assert (await viewer.seen()).active == "source"
         room.set(down=Way(rate=1_000_000, delay_s=HALF_RTT_S))
         cut_at = time.monotonic()
-        chosen = await viewer.wait(lambda seen: seen.active == "180p", "the lower rendition")
-        shown = await viewer.wait(lambda seen: seen.height == 180, "its picture")
-        print(f"chosen after {chosen.at - cut_at:.2f} s, shown after {shown.at - cut_at:.2f} s")
+        # Without asking the server, whose answer would have to come through the same queue.
+        shown = await viewer.wait(lambda seen: seen.height == 180, "the lower one", asks=False)
+        print(f"shown after {shown.at - cut_at:.2f} s")
         assert shown.at - cut_at <= 3.0
         settled = await viewer.watch(5.0)
         assert settled.active == "180p"
