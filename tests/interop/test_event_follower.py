@@ -158,19 +158,28 @@ async def cutter(port: int, after_s: float) -> AsyncIterator[int]:
             writer.write(data)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.add(asyncio.current_task())
+        ends = [writer]
         try:
             back, forth = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            writer.transport.abort()
-            return
-        with contextlib.suppress(TimeoutError, OSError):
+            ends.append(forth)
             async with asyncio.timeout(after_s):
                 await asyncio.gather(carry(reader, forth), carry(back, writer))
-        writer.transport.abort()
-        forth.transport.abort()
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            pass  # it is over, one way or another
+        finally:
+            for end in ends:
+                end.transport.abort()
+            running.discard(asyncio.current_task())
 
+    running: set[asyncio.Task[None] | None] = set()
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
+        server.close()
+        for task in [one for one in running if one is not None]:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(0.1)  # transports that were aborted close in the next turn
 
 
 @contextlib.asynccontextmanager
