@@ -126,7 +126,8 @@ def _made(config: PathConfig, video: Track | None, audio: Track | None) -> Ladde
     """What the worker is told; None where there is nothing to do."""
     rungs: LadderPlan | None = None
     if video is not None and video.width and video.height:
-        rung = RungConfig(name=VIDEO_NAME, height=video.height, profile="baseline")
+        # Its own name is one that nobody may write.
+        rung = RungConfig(name="made", height=video.height, profile="baseline")
         single = PathConfig(ladder=(rung,), encoder=config.encoder)
         rungs = plan_ladder(single, replace(video, bitrate=video.bitrate), None, None, 1.0)
     sound = None
@@ -135,7 +136,7 @@ def _made(config: PathConfig, video: Track | None, audio: Track | None) -> Ladde
     if rungs is None and sound is None:
         return None
     return LadderPlan(
-        rungs.rungs if rungs is not None else (),
+        tuple(replace(rung, name=VIDEO_NAME) for rung in rungs.rungs) if rungs is not None else (),
         copies_video=False,
         copies_audio=False,
         encode_audio=sound,
