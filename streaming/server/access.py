@@ -55,15 +55,20 @@ def read_request(request: BaseRequest) -> Asked | None:
     """The URL and the token of a request; None where the URL plays tricks with a prefix."""
     raw = request.rel_url.raw_path
     if raw.startswith(PREFIX) or request.path.startswith(PREFIX):
-        match = _PREFIXED.fullmatch(raw)
-        if match is None or _HIDDEN.search(match[2]) or has_dot_segment(match[2]):
-            return None
-        return Asked(unquote(match[2]), match[1], "prefix")
+        return read_prefixed(raw)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return Asked(request.path, token.strip(), "header")
     query = request.query.get("token", "") if "token=" in request.query_string else ""
     return Asked(request.path, query, "query" if query else "")
+
+
+def read_prefixed(raw: str) -> Asked | None:
+    """The URL and the token of a URL path that begins with a token; None where it plays tricks."""
+    match = _PREFIXED.fullmatch(raw)
+    if match is None or _HIDDEN.search(match[2]) or has_dot_segment(match[2]):
+        return None
+    return Asked(unquote(match[2]), match[1], "prefix")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,12 @@ from streaming.server.api_types import (
     path_record,
 )
 from streaming.server.command_relay import CommandRelay
-from streaming.server.openapi import PREFIX, Operation, render_openapi
-from streaming.server.player import is_path_name
+from streaming.server.openapi import PREFIX, Operation, parameter_error, render_openapi
+from streaming.server.player import RESERVED
 from streaming.shelf_messages import PathState, Totals
 
-MOST_BODY_BYTES: Final = 65_536
+MOST_BODY_BYTES: Final = 1_000_000
+"""A configuration of 60,000 characters, each as an escape; only who may has its body read."""
 BODY_S: Final = 10.0
 MOST_PATHS: Final = 1_000
 """Of one page."""
@@ -166,9 +167,8 @@ class Api:
             operation, groups = _find(request.method, asked.url)
             caller = self._authorise(operation, request, asked)
             body = await _read_body(request, operation.takes)
+            _check_names(groups)
             path, session = groups.get("path", ""), groups.get("session", "")
-            if path and not is_path_name(path):
-                raise Refused(400, f"{path[:64]!r} cannot be a path")
             call = Call(request, asked, caller, path, session, body)
             return json_response(await self._handlers[operation.name](call))
         except Refused as refused:
@@ -210,6 +210,8 @@ class Api:
     async def _list(self, call: Call) -> PathList:
         view, query = self._view(), call.request.query
         text, after = query.get("limit", str(USUAL_PATHS)), query.get("after", "")
+        if len(after) > 200:
+            raise Refused(400, "after has at most 200 characters")
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PATHS):
             raise Refused(400, f"limit is a number from 1 to {MOST_PATHS}")
         limit = int(text)
@@ -292,6 +294,15 @@ def _find(method: str, url: str) -> tuple[Operation, dict[str, str]]:
     allowed |= {"HEAD"} if "GET" in allowed else set()
     detail = f"{method[:16]} is not possible here."
     raise Refused(405, detail, {"Allow": ", ".join(sorted(allowed))})
+
+
+def _check_names(groups: Mapping[str, str]) -> None:
+    for name, value in groups.items():
+        reason = parameter_error(name, value)
+        if reason:
+            raise Refused(400, reason)
+    if groups.get("path", "").split("/")[0] in RESERVED:
+        raise Refused(400, "a path cannot begin with one of our own words")
 
 
 def allowed_methods(url: str) -> str:

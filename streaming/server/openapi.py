@@ -14,13 +14,14 @@ from streaming.auth.api_tokens import Scope
 from streaming.server.api_types import Problem
 
 PREFIX: Final = "/api/v1"
-_PATH_SCHEMA: Final = {
-    "type": "string",
-    "pattern": r"^[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}$",
-    "maxLength": 200,
+_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "path": {
+        "type": "string",
+        "pattern": r"^[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}$",
+        "maxLength": 200,
+    },
+    "session": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
-_SESSION_SCHEMA: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
-_PARAMETERS: Final = {"path": _PATH_SCHEMA, "session": _SESSION_SCHEMA}
 _PAGING: Final = (
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
     ("after", {"type": "string", "maxLength": 200}),
@@ -61,7 +62,17 @@ class Operation:
     def pattern(self) -> re.Pattern[str]:
         """Matches the URL below the prefix, its parameters as groups."""
         text = re.escape(self.template).replace(r"\{path\}", "(?P<path>.+)")
-        return re.compile(text.replace(r"\{session\}", "(?P<session>[^/]+)"))
+        return re.compile(text.replace(r"\{session\}", "(?P<session>[^/]+)"), re.DOTALL)
+
+
+def parameter_error(name: str, value: str) -> str:
+    """Why `value` cannot be that parameter of a URL; "" where it can."""
+    schema = _PARAMETERS[name]
+    if len(value) > schema.get("maxLength", len(value)):
+        return f"{name} has at most {schema['maxLength']} characters"
+    if re.fullmatch(schema["pattern"].strip("^$"), value) is None:
+        return f"{value[:64]!r} cannot be a {name}"
+    return ""
 
 
 def render_openapi(operations: Sequence[Operation], version: str) -> bytes:
@@ -99,7 +110,7 @@ def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
                     "description": _PROBLEMS[status],
                     "content": {"application/problem+json": {"schema": schema_of[Problem]}},
                 }
-                for status in sorted({401, 403, *one.problems, *_of_a_body(one)})
+                for status in sorted({401, 403, *one.problems, *_usual(one)})
             },
         },
     }
@@ -111,8 +122,10 @@ def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
     return described
 
 
-def _of_a_body(one: Operation) -> tuple[int, ...]:
-    return (400, 413, 415) if one.takes is not None else ()
+def _usual(one: Operation) -> tuple[int, ...]:
+    """What bodies and names in URLs can be refused with."""
+    body = (400, 413, 415) if one.takes is not None else ()
+    return (*body, 400, 404) if "{" in one.template else body
 
 
 def _parameters(one: Operation) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from segmenter.hls.directives import Refuse
 from streaming.auth.access_rules import AccessRules
 from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
-from streaming.server.access import Access, Asked, read_request
+from streaming.server.access import Access, Asked, read_prefixed, read_request
 from streaming.server.answers import (
     absence_response,
     problem_response,
@@ -53,6 +53,10 @@ from streaming.waiting_room import Outcome
 logger = logging.getLogger(__name__)
 
 Answered: TypeAlias = Response | GrowingResponse | EventStream | WebSocketResponse
+
+AUTHORIZED_URL: Final = "/api/v1/authorized"
+ORIGINAL_URL: Final = "X-Original-URI"
+"""As nginx's auth_request passes it on by convention."""
 
 MAX_URL_CHARS: Final = 1_024
 """Longer URLs are 404 without a look; ours have under 300."""
@@ -166,6 +170,8 @@ class Site:
         if request.method == "OPTIONS":
             methods = allowed_methods(url) if url.startswith("/api/") else ALLOWED_METHODS
             return "other", options_response(request, methods)
+        if url == AUTHORIZED_URL:
+            return "api", await self._authorized(request)
         if url.startswith("/api/"):
             return "api", await self.api.answer(request, asked)
         if request.method not in ("GET", "HEAD"):
@@ -190,6 +196,15 @@ class Site:
                 return refusal
         remote = self.access.client_address(request)
         return await signal_response(request, place, signals, remote)
+
+    async def _authorized(self, request: BaseRequest) -> Response:
+        """204 where the URL that a cache before us was asked for may be given to its client."""
+        raw = request.headers.get(ORIGINAL_URL, "").partition("?")[0]
+        asked = read_prefixed(raw)
+        if asked is None:
+            return problem_response(403, "Not allowed", "This URL has no token, or two meanings.")
+        refusal = await self.access.refusal(self.shelf.path_of(asked.url), asked, request)
+        return refusal or Response(status=204, headers={"Cache-Control": "no-store"})
 
     def _view(self) -> ApiView:
         config, viewers = self._config, sum(self.totals.viewers.values())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -186,7 +188,7 @@ async def test_a_refusal_of_the_origin_is_the_answer(served: Served, origin: Ori
         ("PUT", "/on-air/live/a", {"rank": None}, {"Content-Type": "text/plain"}, 415),
         ("PUT", "/sources/a", {"source": "x" * MOST_BODY_BYTES}, {}, 413),
         ("DELETE", "/publishers/live/a", None, {"If-Match": "*"}, 400),
-        ("DELETE", "/publishers/live/..", None, {}, 404),
+        ("DELETE", "/publishers/live%2F..", None, {}, 400),
         ("DELETE", "/publishers/static/a", None, {}, 400),
         ("POST", "/publishers/live/a", None, {}, 405),
         ("GET", "/nothing", None, {}, 404),
@@ -247,17 +249,25 @@ def test_tokens_are_known_by_their_hash_alone() -> None:
 
 @pytest.mark.slow
 async def test_schemathesis_finds_nothing(served: Served) -> None:
-    schemathesis = pytest.importorskip("schemathesis")
-    del schemathesis
-    import sys
-
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.exists():
+        pytest.skip("no schemathesis here")
+    options = [
+        *("--header", f"Authorization: Bearer {TOKENS['admin']}"),
+        *("--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "1"),
+        *("--suppress-health-check", "all", "--no-color"),
+        # Of what fits the schema some has to be refused: reserved words, keys that are not there.
+        *("--exclude-checks", "positive_data_acceptance"),
+    ]
+    document = f"http://127.0.0.1:{served.port}/api/v1/openapi.json"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "schemathesis.cli", "run",
-        f"http://127.0.0.1:{served.port}/api/v1/openapi.json",
-        "--header", f"Authorization: Bearer {TOKENS['admin']}",
-        "--max-examples", "20", "--seed", "1", "--suppress-health-check", "all",
-        "--exclude-checks", "ignored_auth,positive_data_acceptance",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+        program,
+        "run",
+        document,
+        *options,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()[-6_000:]
+    assert process.returncode == 0, output.decode("utf-8", "replace")[-6_000:]

@@ -322,3 +322,24 @@ async def test_a_token_by_an_unknown_key_has_the_key_set_read_again(
     file.unlink()  # the keys that were there stay
     assert (await served.get(f"/t/{fresh(path='live/a')}{PLAYLIST_URL}"))[0].status == 200
     assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 401
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("/t/{good}/live/a/index.m3u8", 204),
+        ("/t/{good}/live/a/index.m3u8?_HLS_msn=9", 204),
+        ("/t/{good}/live/a/720p/9999.m4s", 204),
+        ("/t/{other}/live/a/index.m3u8", 403),
+        ("/t/nonsense/live/a/index.m3u8", 401),
+        ("/t/{good}/../live/a/index.m3u8", 403),
+        ("/live/a/index.m3u8", 403),
+        ("", 403),
+    ],
+)
+async def test_a_cache_may_ask_whether_what_it_has_may_be_given(
+    served: Served, url: str, expected: int
+) -> None:
+    original = url.format(good=fresh(), other=fresh(path="other/*"))
+    response, _ = await served.get("/api/v1/authorized", X_Original_URI=original)
+    assert response.status == expected
