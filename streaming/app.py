@@ -35,6 +35,7 @@ from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
 from streaming.rtc.webrtc_process import WebrtcProcess
 from streaming.server.processes import DeliveryProcesses, refuse_signal
+from streaming.server.tls import Certificate
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
 from streaming.status import (
@@ -145,6 +146,8 @@ class App:
 
     def _delivery(self, http: socket.socket) -> DeliveryProcesses:
         config = self._config
+        if config.http.tls_certificate:  # here, where the reason reaches the operator
+            Certificate(Path(config.http.tls_certificate), Path(config.http.tls_key))
         on_signal = self._webrtc.signal if self._webrtc is not None else refuse_signal
         return DeliveryProcesses(
             DeliveryConfig(
@@ -157,6 +160,8 @@ class App:
                 log_level=config.log_level,
                 webrtc=self._webrtc is not None,
                 utc_ahead_s=self._utc_ahead_s(),
+                tls_certificate=config.http.tls_certificate,
+                tls_key=config.http.tls_key,
                 access=access_rules(config),
             ),
             http,

@@ -64,7 +64,8 @@ def serve(
 
 def banner(config: Config) -> Panel:
     """What to open and where to push."""
-    page = f"http://{reachable(config.http.listen)}"
+    scheme = "https" if config.http.tls_certificate else "http"
+    page = f"{scheme}://{reachable(config.http.listen)}"
     lines = [f"Open      [bold]{page}/[/]"]
     live = [name for name, path in config.paths.items() if path.source and "*" not in name]
     lines += [f"Watch     [bold]{page}/{name}/[/]" for name in live[:4]]

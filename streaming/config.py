@@ -30,6 +30,11 @@ class HttpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Web origins that may read media and the API (CORS); "*" is everyone."""
     max_connections: Annotated[int, Meta(ge=1)] = 20_000
     """Open connections of one delivery process; further ones wait in the listen queue."""
+    tls_certificate: str = ""
+    """A PEM file with the certificate and its chain: HTTP by TLS alone; "" is HTTP in the clear.
+    It is read again when it changes."""
+    tls_key: str = ""
+    """A PEM file with its private key, without a password."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses and networks of fronts of yours, such as "127.0.0.1": their X-Forwarded-For says
     where a viewer is."""

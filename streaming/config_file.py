@@ -54,6 +54,8 @@ def _build(values: dict[str, Any], where: str, environment: Mapping[str, str]) -
     config = _convert(values, where)
     _check_proxies(config, where)
     _check_webhooks(config, where)
+    if bool(config.http.tls_certificate) != bool(config.http.tls_key):
+        raise ConfigError(f"{where}: http.tls_certificate and http.tls_key need each other")
     for name, path in config.paths.items():
         _check_path(name, path, where, has_hook=bool(config.auth_hook.url))
     return config

@@ -40,6 +40,9 @@ class DeliveryConfig(Struct, tag="config", array_like=True, frozen=True):
     """Whether WHEP and WHIP requests are passed on."""
     utc_ahead_s: float = 0.0
     """The origin's UTC minus the machine's monotonic clock; 0: the system's UTC will do."""
+    tls_certificate: str = ""
+    """PEM files, where HTTP is by TLS."""
+    tls_key: str = ""
     access: AccessRules = AccessRules()
     """Who may view what; sent again alone when it changes."""
 

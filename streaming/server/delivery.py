@@ -13,6 +13,8 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +35,7 @@ from streaming.server.listener import Listener
 from streaming.server.player import Pages
 from streaming.server.signalling import SignalRelay
 from streaming.server.site import Site
+from streaming.server.tls import Certificate
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
     DeliveryConfig,
@@ -111,15 +114,21 @@ class Delivery:
         await self._events_replayed.wait()
         site = self._new_site()
         server = DeliveryServer(site.answer, site.fast_path)
+        config = self._config
+        following: list[Coroutine[Any, Any, None]] = []
+        tls = None
+        if config.tls_certificate:
+            certificate = Certificate(Path(config.tls_certificate), Path(config.tls_key))
+            following, tls = [certificate.follow()], certificate.context
         self._listener = Listener(
-            server, self._listening, self._config.max_connections, site.counters
+            server, self._listening, config.max_connections, site.counters, tls
         )
         # What is on the shelf and imported by now lives long: do not scan it at each collection.
         gc.collect()
         gc.freeze()
         await self._listener.start()
         self._send(Listening())
-        await asyncio.gather(self._report(), self._expire(), site.access.keep_keys())
+        await asyncio.gather(self._report(), self._expire(), site.access.keep_keys(), *following)
 
     def _new_site(self) -> Site:
         logging.getLogger().setLevel(self._config.log_level.upper())

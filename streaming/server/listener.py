@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from typing import Final
 
 from streaming.server.connection import Connection, DeliveryServer
 from streaming.server.counters import Counters
+from streaming.server.tls import HANDSHAKE_S, SHUTDOWN_S
 
 SWEEP_S: Final = 2.0
 """All connections are looked at once in this time, a slice at each tick, so that 20,000 of them
@@ -28,7 +30,9 @@ class Listener:
         listening: socket.socket,
         max_connections: int,
         counters: Counters,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._tls = tls
         self._server = server
         self._listening = listening
         self._max_connections = max_connections
@@ -75,7 +79,12 @@ class Listener:
         # A duplicate, since closing an acceptor closes its socket and we pause by closing.
         duplicate = self._listening.dup()
         self._acceptor = await asyncio.get_running_loop().create_server(
-            self._server, sock=duplicate, backlog=_BACKLOG
+            self._server,
+            sock=duplicate,
+            backlog=_BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_S if self._tls is not None else None,
+            ssl_shutdown_timeout=SHUTDOWN_S if self._tls is not None else None,
         )
 
     def _pause(self) -> None:

@@ -144,7 +144,7 @@ def trusting_anyone() -> ssl.SSLContext:
 
 
 def _nginx_command(folder: Path, origin: int, tls: int, plain: int) -> list[str]:
-    _write_certificate(folder)
+    write_certificate(folder)
     temporary = "".join(
         f"    {kind}_temp_path {folder}/{kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -171,7 +171,7 @@ def _nginx_command(folder: Path, origin: int, tls: int, plain: int) -> list[str]
 
 
 def _caddy_command(folder: Path, origin: int, tls: int, plain: int) -> list[str]:
-    _write_certificate(folder)
+    write_certificate(folder)
     ports = f"http_port {plain}\n\thttps_port {tls}\n\tdefault_bind 127.0.0.1"
     text = substitute(
         (DEPLOY / "Caddyfile").read_text(),
@@ -206,8 +206,8 @@ def _program(name: str, how: str) -> str:
     return program
 
 
-def _write_certificate(folder: Path) -> None:
-    # Self-signed, of 127.0.0.1, for a day.
+def write_certificate(folder: Path) -> None:
+    """fullchain.pem and privkey.pem, self-signed, of 127.0.0.1, for a day."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edge under test")])
     now = datetime.datetime.now(datetime.UTC)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +19,14 @@ import pytest
 
 from streaming.auth.api_tokens import hash_token, new_token
 from streaming.auth.publish_keys import hash_key, new_key
-from tests.interop.origin_process import CONFIG_NAME, OriginProcess, origin_process
+from tests.interop.edge_room import trusting_anyone, write_certificate
+from tests.interop.origin_process import (
+    CONFIG_NAME,
+    READY_S,
+    OriginProcess,
+    free_ports,
+    origin_process,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -176,3 +184,33 @@ def test_a_whole_run_tells_no_secret(origin: OriginProcess) -> None:
     assert b"vip/s" in everything
     found = [secret for secret in (*PLANTED, token) if secret.encode() in everything]
     assert found == []
+
+
+def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
+    write_certificate(tmp_path)
+    (port,) = free_ports(1)
+    file = tmp_path / "tls.toml"
+    file.write_text(
+        f'[http]\nlisten = "127.0.0.1:{port}"\ntls_certificate = "{tmp_path}/fullchain.pem"\n'
+        f'tls_key = "{tmp_path}/privkey.pem"\n[rtmp]\nenabled = false\n[webrtc]\nenabled = false\n'
+    )
+    serving = headwater("serve", "-c", str(file))
+    try:
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                request = urllib.request.Request(f"https://127.0.0.1:{port}/healthz")
+                with urllib.request.urlopen(request, context=trusting_anyone()) as answer:
+                    assert answer.status == 200
+                    break
+            time.sleep(0.05)
+        else:
+            raise AssertionError("no answer by TLS")
+    finally:
+        serving.terminate()
+        serving.communicate(timeout=60)
+    (tmp_path / "privkey.pem").write_text("nothing")
+    refused = headwater("serve", "-c", str(file))
+    output, _ = refused.communicate(timeout=60)
+    assert refused.returncode == 2
+    assert b"no matching pair" in b" ".join(output.split())
