@@ -26,6 +26,9 @@ def effective(config: Config) -> dict[str, Any]:
     values["auth_hook"]["url"] = redact(values["auth_hook"]["url"])
     for token in values["api"]["tokens"]:
         _hide(token, "hash")
+    for webhook in values["webhooks"]:
+        webhook["secrets"] = [HIDDEN] * len(webhook["secrets"])
+        webhook["url"] = redact(webhook["url"])
     for server in values["webrtc"]["ice_servers"]:
         _hide(server, "credential")
         _hide(server, "secret")
