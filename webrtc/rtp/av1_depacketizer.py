@@ -104,12 +104,14 @@ def _read_leb128(payload: bytes, position: int) -> tuple[int, int]:
 
 
 def _with_size(obu: bytes) -> bytes:
-    """Low-overhead form; temporal delimiters are not kept."""
+    """Low-overhead form; temporal delimiters are not kept. Raises MediaPacketError."""
     if not obu or obu[0] >> 3 & 0xF == _TEMPORAL_DELIMITER:
         return b""
     if obu[0] & _HAS_SIZE:
         return obu
     head_bytes = 2 if obu[0] & _HAS_EXTENSION else 1
+    if len(obu) < head_bytes:
+        raise MediaPacketError("an OBU without the rest of its header")
     head = bytes((obu[0] | _HAS_SIZE,)) + obu[1:head_bytes]
     return head + _leb128(len(obu) - head_bytes) + obu[head_bytes:]
 
