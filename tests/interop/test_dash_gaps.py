@@ -15,7 +15,7 @@ from tests.interop.browser import chromium, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 from tests.interop.test_browser_playback import CONFIG
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 STOPPED_S = 6.0
 """More than the silence after which a rung has gaps, less than what its watchdog stands."""
