@@ -128,7 +128,7 @@ def test_every_manifest_is_valid_while_publishers_are_killed_and_come_back(
             publisher.wait()
             origin.wait_path("live/a", "away")
     assert watch.complaints == []
-    assert len(watch.versions["manifest.mpd"]) >= 10
+    assert len(watch.versions["manifest.mpd"]) >= 6  # one for each segment
     assert len(watch.versions["low-latency.mpd"]) >= 2
     assert watch.versions["manifest.mpd"][-1].count("<Period") == 2
 
