@@ -153,9 +153,9 @@ class JournalThread:
         return ThreadStatistics(self._written_bytes, self._failures, self.behind_s)
 
     def _give(self, job: Callable[[], None]) -> None:
-        is_awake = bool(self._jobs)  # then it looks once more before it waits
         self._jobs.append((time.monotonic(), job))
-        if not is_awake:
+        # Asked afterwards: where another one is there, the thread looks again before it waits.
+        if len(self._jobs) == 1:
             self._wake.put(None)
 
     def _run(self) -> None:
