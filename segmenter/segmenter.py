@@ -171,8 +171,7 @@ class TrackSegmenter:
         Only where there are parts that players are told of, and no more than `MOST_MISSED_PARTS`.
         """
         parts = self._parts
-        longest = self._longest_part
-        if not parts or longest <= 0:
+        if not parts:
             return
         for _ in range(MOST_MISSED_PARTS):
             start = parts[-1].start + parts[-1].duration
@@ -182,7 +181,7 @@ class TrackSegmenter:
                 msn=boundary.msn,
                 index=len(parts),
                 start=start,
-                duration=min(longest, end - start),
+                duration=min(self._longest_part, end - start),
                 timescale=self._track.timescale,
                 offset_bytes=self._size_bytes,
                 size_bytes=0,
@@ -220,12 +219,14 @@ class TrackSegmenter:
     def _set_target(self, part_target_ms: int) -> None:
         ticks = Fraction(part_target_ms * self._track.timescale, 1000)
         self.part_target_ms = part_target_ms
-        self._longest_part = math.floor(ticks)
+        self._longest_part = max(math.floor(ticks), 1) if part_target_ms else 0
         self._shortest_part = math.ceil(ticks * LEAST_OF_TARGET)
 
     def _emit_last(self, boundary: Boundary, samples: list[Sample], end: int) -> list[Event]:
         """A last sample that stands over a hole does so beyond the end of its part."""
         last = samples[-1]
+        if self._part_duration_s > 0 and not self.part_target_ms:
+            self._decide_target(self._assumed_duration())
         frame_end = last.dts + self._assumed_duration()
         if self._part_duration_s <= 0 or end - samples[0].dts <= self._longest_part:
             return self._emit(boundary, samples, end)
@@ -258,7 +259,7 @@ class TrackSegmenter:
             msn=boundary.msn,
             index=self._part_count,
             start=first.dts,
-            duration=(listed_end or end) - first.dts,
+            duration=(end if listed_end is None else listed_end) - first.dts,
             timescale=self._track.timescale,
             offset_bytes=self._size_bytes,
             size_bytes=sum(map(len, pieces)),

@@ -13,7 +13,7 @@ import pytest
 from segmenter.boundary import Boundary
 from segmenter.errors import UsageError
 from segmenter.fmp4.reader import read_boxes, read_fragments
-from segmenter.media import Codec
+from segmenter.media import Codec, Sample
 from segmenter.presentation import PresentationSettings
 from segmenter.segment import InitSection, Part, PartReady, SegmentReady
 from segmenter.segmenter import MOST_MISSED_PARTS, TrackSegmenter
@@ -177,16 +177,52 @@ def boundary(time: int) -> Boundary:
     return Boundary(1, time, 90_000, 0, is_break=False, previous_end=time)
 
 
-@pytest.mark.parametrize("part_duration_s", [0.0, 0.2])
-def test_a_segment_whose_media_end_early_is_finished_at_once(part_duration_s: float) -> None:
-    """A lone sample decides no target for parts, and without one nothing can be told as missing."""
-    segmenter = TrackSegmenter(SOURCE, INIT, part_duration_s)
+@pytest.mark.parametrize("duration", [0, 3000])
+@pytest.mark.parametrize("fps", [0, 1, 30])
+def test_a_lone_frame_is_a_part_of_some_length_and_what_it_stands_beyond_is_missing(
+    fps: int, duration: int
+) -> None:
+    track = dataclasses.replace(SOURCE, frame_rate=Fraction(fps))
+    segmenter = TrackSegmenter(track, INIT, 0.2)
     first, *_ = video(seconds=1)
     segmenter.open(boundary(first.dts), follows=False)
-    segmenter.push(dataclasses.replace(first, duration=3000))
+    segmenter.push(dataclasses.replace(first, duration=duration))
     (*_, ready) = segmenter.close(first.dts + 90_000)
     assert isinstance(ready, SegmentReady)
-    assert len(ready.segment.parts) <= 6
+    parts = ready.segment.parts
+    longest = segmenter.part_target_ms * 90
+    assert all(0 < part.duration <= longest for part in parts)
+    assert sum(part.duration for part in parts) == ready.segment.duration == 90_000
+
+
+def test_parts_are_no_shorter_than_a_tick_of_whatever_comes_back() -> None:
+    slow = dataclasses.replace(AUDIO, timescale=4, sample_rate=4)
+    segmenter = TrackSegmenter(slow, INIT, 0.2, part_target_ms=216)
+    segmenter.open(Boundary(1, 0, 4, 0, is_break=False, previous_end=0), follows=False)
+    segmenter.push(Sample("audio", 0, 0, b"x", True, 1024))
+    (*_, ready) = segmenter.close(1024 + 700)
+    assert isinstance(ready, SegmentReady)
+    assert all(part.duration > 0 for part in ready.segment.parts)
+
+
+def test_without_parts_none_are_told_as_missing() -> None:
+    segmenter = TrackSegmenter(SOURCE, INIT, 0.0)
+    first, *_ = video(seconds=1)
+    segmenter.open(boundary(first.dts), follows=False)
+    segmenter.push(first)
+    (*_, ready) = segmenter.close(first.dts + 90_000)
+    assert isinstance(ready, SegmentReady)
+    assert ready.segment.parts == ()
+
+
+def test_frames_as_long_as_a_segment_are_parts_as_long_as_it() -> None:
+    stage = Stage(slow := dataclasses.replace(SOURCE, frame_rate=Fraction(1, 2)))
+    frames = video(slow, fps=Fraction(1, 2), gop=1, seconds=20)
+    stage.push([dataclasses.replace(frame, duration=0) for frame in frames])
+    assert stage.presentation.renditions["source"].part_target_s == 2.004
+    made = [segment.parts for segment in stage.segments["source"]]
+    assert len(made) > 5
+    assert {(part.duration, part.is_gap) for parts in made for part in parts} == {(180_000, False)}
 
 
 def test_what_is_told_as_missing_is_bounded() -> None:
