@@ -461,6 +461,5 @@ CLOSED: Final = "NetStream.Unpublish.Success"
 
 
 def _source_of(settings: PathConfig | None) -> tuple[object, ...]:
-    if settings is None:
-        return PathConfig().source, True, False
+    settings = settings or PathConfig()
     return settings.source, settings.source_loop, settings.source_on_demand
