@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from types import TracebackType
+
+from bench.poller import Poller
 
 EVERY_S = 0.25
 _TAGS = ("EXT-X-MEDIA-SEQUENCE", "EXT-X-DISCONTINUITY-SEQUENCE", "EXT-X-TARGETDURATION")
 
 
-class NumbersWatch:
-    """Owns a thread that polls; ``complaints`` and ``seen`` may be read at any time.
+class NumbersWatch(Poller):
+    """Polls; ``complaints`` and ``seen`` may be read at any time.
 
     While ``is_down`` is set nobody has to answer.
     """
 
     def __init__(self, base: str, renditions: Sequence[str]) -> None:
+        super().__init__("numbers watch", EVERY_S)
         self.complaints: list[str] = []
         self.seen = 0
         """Versions of playlists."""
@@ -27,28 +28,13 @@ class NumbersWatch:
         self._urls = [f"{base}/{name}/index.m3u8" for name in renditions]
         self._latest: dict[str, tuple[int, int, int, int]] = {}
         self._texts: dict[str, str] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="numbers watch", daemon=True)
 
-    def __enter__(self) -> NumbersWatch:
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        """See Poller."""
+        for url in self._urls:
+            self._fetch(url)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            for url in self._urls:
-                self._look(url)
-
-    def _look(self, url: str) -> None:
+    def _fetch(self, url: str) -> None:
         was_down = self.is_down
         try:
             with urllib.request.urlopen(url, timeout=10) as response:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
-
 from lxml import etree
 
+from bench.poller import Poller
 from tests.interop.origin_process import OriginProcess
 from tests.segmenter.dash.judges import validate
 from tests.segmenter.dash.watch import ManifestWatch
@@ -16,42 +14,28 @@ EVERY_S = 0.03
 NAMES = ("manifest.mpd", "low-latency.mpd")
 
 
-class MpdWatch:
-    """Owns a thread that polls while the block lasts; call `validate` once before, as it may skip.
+class MpdWatch(Poller):
+    """Polls while the block lasts; call `validate` once before, as it may skip.
 
     ``manifest.mpd`` is also held against what may change from one version to the next.
     """
 
     def __init__(self, origin: OriginProcess, path: str) -> None:
+        super().__init__("mpd watch", EVERY_S)
         self.versions: dict[str, list[str]] = {name: [] for name in NAMES}
         self.complaints: list[str] = []
         self._origin = origin
         self._path = path
         self._updates = ManifestWatch()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mpd watch", daemon=True)
 
-    def __enter__(self) -> MpdWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            for name in NAMES:
-                status, body = self._origin.fetch(f"/{self._path}/{name}")
-                text = body.decode()
-                if status == 200 and text not in self.versions[name][-1:]:
-                    self.versions[name].append(text)
-                    self._judge(name, text)
+    def look(self) -> None:
+        """See Poller."""
+        for name in NAMES:
+            status, body = self._origin.fetch(f"/{self._path}/{name}")
+            text = body.decode()
+            if status == 200 and text not in self.versions[name][-1:]:
+                self.versions[name].append(text)
+                self._judge(name, text)
 
     def _judge(self, name: str, text: str) -> None:
         try:
