@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
@@ -18,6 +19,10 @@ from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Slot
 from streaming.slate.source import SlateSource
+
+REST_AFTER_S: Final = 30.0
+"""Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
+for a change, and players with the longest segments between two of theirs."""
 
 
 class PathEntry:
@@ -39,6 +44,15 @@ class PathEntry:
         """It is watched, or asked for."""
         self.wanted_utc = now_utc
         self.pipeline.wake(now_utc)
+
+    def handle_timer(self, now_utc: float) -> None:
+        """What time alone brings about, but its end."""
+        self.path.handle_timer(now_utc)
+        self.pipeline.handle_timer(now_utc)
+        if now_utc - self.wanted_utc > REST_AFTER_S:
+            self.pipeline.rest()
+        if self.slate is not None:
+            self.slate.handle_timer()
 
     def is_over(self, now_utc: float) -> bool:
         """Ended for so long that no player can still be reading its last window."""

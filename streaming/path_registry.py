@@ -47,9 +47,11 @@ from streaming.transcode.ladder import BUDGET_SHARE
 
 logger = logging.getLogger(__name__)
 
-REST_AFTER_S: Final = 30.0
-"""Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
-for a change, and players with the longest segments between two of theirs."""
+CLOSED: Final = "NetStream.Unpublish.Success"
+
+REJECTIONS_PER_S: Final = 2.0
+REJECTIONS_BURST: Final = 20.0
+"""Of rejected publishers that are told as events; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,6 @@ class ConfigChanges:
     """Tables that differ."""
     deferred: list[str]
     """Live paths of whose new settings some wait until they begin anew."""
-
-
-REJECTIONS_PER_S: Final = 2.0
-REJECTIONS_BURST: Final = 20.0
-"""Of rejected publishers that are told as events; the others are counted."""
 
 
 class PathRegistry:
@@ -237,12 +234,7 @@ class PathRegistry:
         for name, entry in list(self._entries.items()):
             if self._is_restoring(name):
                 continue
-            entry.path.handle_timer(now)
-            entry.pipeline.handle_timer(now)
-            if now - entry.wanted_utc > REST_AFTER_S:
-                entry.pipeline.rest()
-            if entry.slate is not None:
-                entry.slate.handle_timer()
+            entry.handle_timer(now)
             if name in self._on_demand and entry.pull is not None:
                 idle_s = now - entry.wanted_utc
                 if idle_s > entry.path.config.source_idle_s:
@@ -455,9 +447,6 @@ class PathRegistry:
         entry = self._entries.get(name)
         if entry is not None:
             self._feed.path_state(path_state_message(entry.path, entry.pipeline, now_utc))
-
-
-CLOSED: Final = "NetStream.Unpublish.Success"
 
 
 def _source_of(settings: PathConfig | None) -> tuple[object, ...]:

@@ -13,8 +13,9 @@ from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publication, PublishRequest
 from streaming.media_store import MediaStore
+from streaming.path_entry import REST_AFTER_S
 from streaming.path_name import name_error
-from streaming.path_registry import REST_AFTER_S, PathRegistry
+from streaming.path_registry import PathRegistry
 from streaming.publisher_slot import Rank
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import PathState as PathStateMessage
