@@ -26,8 +26,7 @@ class KeptGops:
     """Owned by the slot of one publisher; `reach_s` is how far back its samples may be needed."""
 
     def __init__(self, reach_s: float) -> None:
-        self._reach_s = reach_s
-        self._most_s = reach_s + LONGEST_GOP_S
+        self.reach_s = reach_s
         self._samples: deque[tuple[Sample, float]] = deque()
         self._bytes = 0
         self._entries: deque[tuple[int, float]] = deque()
@@ -48,7 +47,7 @@ class KeptGops:
             return
         self._samples.append((sample, now_utc))
         self._bytes += sample.size_bytes
-        while len(self._entries) > 1 and now_utc - self._entries[1][1] >= self._reach_s:
+        while len(self._entries) > 1 and now_utc - self._entries[1][1] >= self.reach_s:
             self._drop_oldest()
         while self._entries and self._is_too_much(now_utc):
             self._drop_oldest()
@@ -83,7 +82,8 @@ class KeptGops:
         return taken
 
     def _is_too_much(self, now_utc: float) -> bool:
-        return now_utc - self._entries[0][1] > self._most_s or self._bytes > KEPT_BYTES
+        most_s = self.reach_s + LONGEST_GOP_S
+        return now_utc - self._entries[0][1] > most_s or self._bytes > KEPT_BYTES
 
     def _drop_oldest(self) -> None:
         """Up to the next sync sample, everything if there is none."""

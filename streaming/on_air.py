@@ -109,7 +109,7 @@ class OnAir:
 
     def __init__(self, policy: OnAirPolicy, now_utc: float) -> None:
         self.current: Slot | None = None
-        self.policy = policy
+        self._policy = policy
         self._slots: dict[Rank, Slot] = {}
         self._slate: Slot | None = None
         self._chosen: Rank | None = None
@@ -122,6 +122,12 @@ class OnAir:
         self._is_stall_counted = False
         self._timer_utc = now_utc
         self._deaf_until_utc = 0.0
+
+    def apply(self, policy: OnAirPolicy) -> None:
+        """Another policy from now on, for those who are there as well."""
+        self._policy = policy
+        for slot in self._slots.values():
+            slot.set_stall(policy.stall_s)
 
     # -- who is there ------------------------------------------------------------------------
 
@@ -205,7 +211,7 @@ class OnAir:
             reason = _silence(current, now_utc)
             return self._switch(slot, Why.STALLED, reason, now_utc)
         steady_s = now_utc - slot.steady_since_utc
-        if self._may_return(slot, current) and steady_s >= self.policy.return_s:
+        if self._may_return(slot, current) and steady_s >= self._policy.return_s:
             reason = f"{name} has been steady for {steady_s:.0f} s"
             return self._switch(slot, Why.RETURNED, reason, now_utc)
         return None
@@ -265,10 +271,10 @@ class OnAir:
 
     def _may_return(self, slot: Slot, current: Slot) -> bool:
         is_better = slot.rank.order < current.rank.order
-        return is_better and self.policy.returns and self._chosen is not current.rank
+        return is_better and self._policy.returns and self._chosen is not current.rank
 
     def _is_slate_due(self, silent_since_utc: float, now_utc: float) -> bool:
-        return now_utc - silent_since_utc >= self.policy.slate_after_s
+        return now_utc - silent_since_utc >= self._policy.slate_after_s
 
     def _best_ready(self, now_utc: float) -> Slot | None:
         """The best publisher off air that delivers and whose kept samples one could begin with."""

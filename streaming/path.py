@@ -308,19 +308,19 @@ class Path:
         for reader in self.readers:
             reader.write(placed, now_utc)
 
+    # -- the registry's side -----------------------------------------------------------------
+
     def apply(self, config: PathConfig) -> bool:
         """Other settings; False where some of them have to wait until the path begins anew."""
         at_once = {name: getattr(config, name) for name in _AT_ONCE}
         self.config = replace(self.config, **at_once)
-        self._on_air.policy = _policy(self.config)
+        self._on_air.apply(_policy(self.config))
         return self.config == config
 
     @property
     def state_version(self) -> int:
         """Number of the latest transition."""
         return self._state_version
-
-    # -- the registry's side -----------------------------------------------------------------
 
     def restore(self, end_utc: float, now_utc: float) -> None:
         """Goes on after an earlier origin, whose media end at `end_utc`: its publisher is away."""

@@ -76,6 +76,11 @@ class Slot:
         self._stall_s = stall_s
         self._leading = ""
 
+    def set_stall(self, stall_s: float) -> None:
+        """How long it may be silent on air, from now on."""
+        self._stall_s = stall_s
+        self.kept.reach_s = stall_s + REACH_MARGIN_S
+
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         """The publisher's complete list of tracks."""
         self.tracks, self.clock = tuple(tracks), clock

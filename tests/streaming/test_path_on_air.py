@@ -108,6 +108,17 @@ class Stage:
         assert all(a < b for a, b in itertools.pairwise(times))
 
 
+def test_who_is_there_already_is_minded_by_a_new_stall_time() -> None:
+    stage = Stage()
+    primary, backup = stage.come(), stage.come(Rank.BACKUP)
+    stage.run(3)
+    assert stage.path.apply(PathConfig(stall_s=0.4))
+    primary.is_silent = True
+    stage.run(0.6)
+    assert stage.switches[-1].slot is backup.slot
+    stage.assert_rising()
+
+
 def test_a_backup_that_is_off_air_is_read_and_not_heard() -> None:
     stage = Stage()
     stage.come()
