@@ -34,21 +34,12 @@ static const Py_ssize_t message_header_bytes[] = {11, 7, 3, 0};
 int
 chunk_run_init(void)
 {
-    static const struct {
-        PyObject **name;
-        const char *text;
-    } table[] = {
+    static const Name names[] = {
         {&n_body, "body"}, {&n_delta, "delta"}, {&n_extended, "extended"},
         {&n_length, "length"}, {&n_message_stream_id, "message_stream_id"},
         {&n_timestamp, "timestamp"}, {&n_type_id, "type_id"},
     };
-    for (size_t at = 0; at < sizeof table / sizeof *table; at++) {
-        if (*table[at].name == NULL &&
-            (*table[at].name = PyUnicode_InternFromString(table[at].text)) == NULL) {
-            return -1;
-        }
-    }
-    return 0;
+    return intern_names(names, sizeof names / sizeof *names);
 }
 
 /* 1; 0: a message is unfinished, or there is an extended timestamp; -1: exception. */

@@ -15,6 +15,18 @@
 #include <stdlib.h>
 
 int
+intern_names(const Name *names, size_t count)
+{
+    for (size_t at = 0; at < count; at++) {
+        if (*names[at].name == NULL &&
+            (*names[at].name = PyUnicode_InternFromString(names[at].text)) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
 read_int(PyObject *object, PyObject *name, int64_t *value)
 {
     PyObject *attribute = PyObject_GetAttr(object, name);

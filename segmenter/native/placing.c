@@ -26,10 +26,7 @@ typedef struct {
 int
 placing_init(void)
 {
-    static const struct {
-        PyObject **name;
-        const char *text;
-    } table[] = {
+    static const Name names[] = {
         {&n_ahead, "ahead"}, {&n_back, "back"}, {&n_break_due, "break_due"},
         {&n_composition_limit, "_composition_limit"}, {&n_denominator, "_denominator"},
         {&n_drift_limit, "_drift_limit"}, {&n_frame_ticks, "_frame_ticks"},
@@ -41,13 +38,7 @@ placing_init(void)
         {&n_off_frames, "_off_frames"}, {&n_offset, "offset"}, {&n_origin, "_origin"},
         {&n_shift, "_shift"}, {&n_source_origin, "_source_origin"}, {&n_start_pts, "_start_pts"},
     };
-    for (size_t at = 0; at < sizeof table / sizeof *table; at++) {
-        if (*table[at].name == NULL &&
-            (*table[at].name = PyUnicode_InternFromString(table[at].text)) == NULL) {
-            return -1;
-        }
-    }
-    return 0;
+    return intern_names(names, sizeof names / sizeof *names);
 }
 
 /* Reads attributes in a row; the result is that of the first which is not 1. */

@@ -53,6 +53,15 @@ PyObject *place_run(PyObject *module, PyObject *args);
 PyObject *take_run(PyObject *module, PyObject *args);
 PyObject *write_run(PyObject *module, PyObject *args);
 
+/* The name of an attribute or method, and where it is kept once it has been made. */
+typedef struct {
+    PyObject **name;
+    const char *text;
+} Name;
+
+/* -1 with an exception. */
+int intern_names(const Name *names, size_t count);
+
 /* Attributes of the Python objects whose state the runs advance. Those that read give 1, 0 where
    the value is none of ours (too large, None), and -1 with an exception. */
 int read_int(PyObject *object, PyObject *name, int64_t *value);

@@ -44,10 +44,7 @@ static const double silence_s = 1.0;
 int
 taking_init(void)
 {
-    static const struct {
-        PyObject **name;
-        const char *text;
-    } table[] = {
+    static const Name names[] = {
         {&n_append, "append"}, {&n_counts_gops, "_counts_gops"}, {&n_end, "_end"},
         {&n_is_open, "is_open"}, {&n_is_settled, "_is_settled"},
         {&n_last_dts, "_last_dts"}, {&n_last_moment, "_last_moment"},
@@ -58,13 +55,7 @@ taking_init(void)
         {&n_samples, "_samples"}, {&n_segmenter, "_segmenter"}, {&n_start, "_start"},
         {&n_step, "_step"}, {&n_timescale, "timescale"},
     };
-    for (size_t at = 0; at < sizeof table / sizeof *table; at++) {
-        if (*table[at].name == NULL &&
-            (*table[at].name = PyUnicode_InternFromString(table[at].text)) == NULL) {
-            return -1;
-        }
-    }
-    return 0;
+    return intern_names(names, sizeof names / sizeof *names);
 }
 
 static int
