@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from streaming.auth.failure_limit import address_of
+from streaming.auth.addresses import address_of
 from streaming.auth.hook import AuthHook, Question
 from streaming.auth.publish_keys import PublishKeys
 from streaming.auth.view_keys import hook_rules

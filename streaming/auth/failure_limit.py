@@ -6,6 +6,8 @@ import ipaddress
 from collections import OrderedDict
 from typing import Final
 
+from streaming.auth.addresses import address_of, parse_address
+
 MOST_FAILURES: Final = 10
 """In a row without a pause: a person who mistypes needs three, an encoder with an old key that
 comes back every few seconds is told why again and again."""
@@ -46,22 +48,12 @@ class FailureLimit:
         return max(0.0, level - (now - seen_at) / REFILL_S)
 
 
-def address_of(remote: str) -> str:
-    """The address in "10.0.0.1:5", "[2001:db8::1]:5" or "2001:db8::1"."""
-    host = remote.strip()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
-
-
 def network_of(remote: str) -> str:
     """The address in `remote`; of IPv6 its network."""
     host = address_of(remote)
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
+    address = parse_address(host)
+    if address is None:
         return host
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None or address.version == 4:
-        return str(mapped or address)
+    if address.version == 4:
+        return str(address)
     return str(ipaddress.ip_network((int(address), IPV6_PREFIX), strict=False))

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from streaming.auth.access_rules import AccessRules, ViewKey
+from streaming.auth.addresses import Network, is_in
 from streaming.errors import ConfigError, TokenRefused
 
 if TYPE_CHECKING:  # a tenth of a second, which only those wait for who use tokens
@@ -58,7 +59,7 @@ class Grant:
 
     patterns: tuple[str, ...]
     expires_utc: float
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network | None = None
+    network: Network | None = None
     max_sessions: int = 0
     """0: any number."""
     admitted: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Grant:
         """Why this viewer may not have `path`; "" if it may."""
         if not self.covers(path):
             return f"the token is not for {path}"
-        if self.network is not None and not _is_in(address, self.network):
+        if self.network is not None and not is_in(address, (self.network,)):
             return "the token is for another address"
         if self.max_sessions:
             others = {one for (_, one), until in self.admitted.items() if until > now} - {viewer}
@@ -256,20 +257,11 @@ def _convert(values: Mapping[str, Any]) -> Claims:
         raise TokenRefused(reason, is_final=True) from None
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+def _network(text: str) -> Network | None:
     try:
         return ipaddress.ip_network(text, strict=False) if text else None
     except ValueError:
         raise TokenRefused("the token's ip is no address or network", is_final=True) from None
-
-
-def _is_in(address: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found) in network
 
 
 def _remember(memory: OrderedDict[bytes, Any], name: bytes, value: object, most: int) -> None:

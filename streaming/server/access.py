@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from streaming.auth.access_rules import AccessRules, ViewKey, ViewPolicy
+from streaming.auth.addresses import Network, address_of, is_in, parse_address
 from streaming.auth.api_tokens import Scope, covers, find_token
 from streaming.auth.hook import AuthHook, Question
 from streaming.auth.view_keys import fetch_key_set
@@ -97,25 +98,17 @@ def is_local(request: BaseRequest) -> bool:
         return False
     if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         return False
-    if not _is_loopback(_without_port(request.host)):
+    if not _is_loopback(address_of(request.host)):
         return False
     origin = headers.get("Origin")
     return origin is None or origin.partition("://")[2].lower() == request.host.lower()
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
 def _is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = parse_address(host)
+    return address is not None and address.is_loopback
 
 
 def has_dot_segment(path: str) -> bool:
@@ -260,12 +253,12 @@ class Access:
     def client_address(self, request: BaseRequest) -> str:
         """Where the client is: the last hop that is no front of ours."""
         address = request.remote or ""
-        if not self._proxies or not _is_in(address, self._proxies):
+        if not is_in(address, self._proxies):
             return address
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
         for hop in reversed([hop for hop in hops if hop]):
             address = hop
-            if not _is_in(hop, self._proxies):
+            if not is_in(hop, self._proxies):
                 break
         return address
 
@@ -298,17 +291,5 @@ class Access:
             self.tokens = ViewTokens(rules, keys)
 
 
-def _networks(
-    texts: tuple[str, ...],
-) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-
-
-def _is_in(
-    address: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-) -> bool:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in networks)

@@ -141,12 +141,18 @@ async def serve(pages: Pages) -> AsyncIterator[Serve]:
         shelf: Shelf | None = None,
         signals: SignalRelay | None = None,
         commands: CommandRelay | None = None,
+        family: socket.AddressFamily = socket.AF_INET,
         **settings: object,
     ) -> Served:
         config = DeliveryConfig(**settings)  # type: ignore[arg-type]
         shelf, wanted = shelf or filled_shelf(), list[str]()
         site = Site(config, LiveRequests(shelf), pages, wanted.append, signals, commands=commands)
-        listening = socket.create_server(("127.0.0.1", 0))
+        is_dual = family is socket.AF_INET6  # takes IPv4 as well, of loopback alone
+        listening = socket.create_server(
+            ("::ffff:127.0.0.1" if is_dual else "127.0.0.1", 0),
+            family=family,
+            dualstack_ipv6=is_dual,
+        )
         server = DeliveryServer(site.answer, site.fast_path)
         listener = Listener(server, listening, config.max_connections, site.counters)
         await listener.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import Any
 
@@ -301,6 +302,15 @@ async def test_a_fronts_word_on_the_address_counts_where_it_is_trusted(
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     url = f"/t/{fresh(ip='10.0.0.1')}{PLAYLIST_URL}"
     assert (await served.get(url, **headers))[0].status == expected
+
+
+async def test_a_socket_for_both_families_knows_ipv4_addresses(serve: Serve) -> None:
+    rules = AccessRules(views=RULES.views, keys=KEYS, trusted_proxies=("127.0.0.1",))
+    served = await serve(guarded_shelf(), access=rules, family=socket.AF_INET6)
+    url = f"/t/{fresh(ip='10.0.0.1')}{PLAYLIST_URL}"
+    assert (await served.get(url, X_Forwarded_For="10.0.0.1"))[0].status == 200
+    # A program on this machine is told of guarded paths, too.
+    assert b"live/a" in (await served.get("/api/v1/paths"))[1]
 
 
 async def test_a_token_by_an_unknown_key_has_the_key_set_read_again(
