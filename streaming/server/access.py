@@ -111,6 +111,11 @@ def _is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
+def scope_challenge(scope: Scope) -> str:
+    """What a 401 of the API has to say (RFC 9110 15.5.2, RFC 6750 3)."""
+    return f'Bearer realm="headwater", scope="{scope}"'
+
+
 def has_dot_segment(path: str) -> bool:
     """Whether some part between slashes is "." or ".."."""
     return any(part in (".", "..") for part in path.split("/"))
@@ -168,11 +173,16 @@ class Access:
             return _NOBODY if found is None else Caller(found.scope, found.name)
         return _LOCAL if not tokens and is_local(request) else _NOBODY
 
-    def may_follow(self, request: BaseRequest, asked: Asked) -> bool:
-        """Whether all events may be read: they name guarded paths, too."""
+    def follow_refusal(self, request: BaseRequest, asked: Asked) -> Response | None:
+        """401 for who may not read all events, which name guarded paths, too; None for others."""
         if self.rules.api_public and self.policy.all_open:
-            return True
-        return covers(self.caller(request, asked).scope, "read")
+            return None
+        if covers(self.caller(request, asked).scope, "read"):
+            return None
+        detail = "Events are for callers with the scope read."
+        response = problem_response(401, "Token needed", detail)
+        response.headers["WWW-Authenticate"] = scope_challenge("read")
+        return response
 
     # -- the site's ----------------------------------------------------------------------------
 

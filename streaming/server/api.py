@@ -26,7 +26,7 @@ from streaming.command_messages import (
     ValidateConfig,
 )
 from streaming.errors import ConfigError
-from streaming.server.access import Access, Asked, Caller
+from streaming.server.access import Access, Asked, Caller, scope_challenge
 from streaming.server.answers import json_response, problem_response
 from streaming.server.api_types import (
     Changes,
@@ -179,14 +179,14 @@ class Api:
         needed = operation.scope
         if needed is None and not self._access.rules.api_public and operation.name != "getPath":
             needed = "read"
-        if covers(caller.scope, needed):
+        if needed is None or covers(caller.scope, needed):
             return caller
         if asked.place == "header" and caller.scope is not None:
             raise Refused(403, f"this needs a token with the scope {needed}")
         raise Refused(
             401,
             f"this needs a token with the scope {needed}",
-            {"WWW-Authenticate": f'Bearer realm="headwater", scope="{needed}"'},
+            {"WWW-Authenticate": scope_challenge(needed)},
         )
 
     def _openapi(self) -> Response:

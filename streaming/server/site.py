@@ -163,9 +163,9 @@ class Site:
             if place is not None:
                 return "signal", await self._signal(request, place, asked, self._signals)
         if url == EVENTS_URL and request.method != "OPTIONS":
-            if not self.access.may_follow(request, asked):
-                detail = "Events are for callers with the scope read."
-                return "events", problem_response(401, "Token needed", detail)
+            refusal = self.access.follow_refusal(request, asked)
+            if refusal is not None:
+                return "events", refusal
             return "events", await events_response(request, self.followers, self._origins)
         if request.method == "OPTIONS":
             methods = allowed_methods(url) if url.startswith("/api/") else ALLOWED_METHODS

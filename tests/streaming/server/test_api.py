@@ -219,7 +219,10 @@ async def test_what_is_not_public_needs_the_scope_read_or_a_viewing_token(serve:
     rules = AccessRules(views=views, api_public=False, api_tokens=API_TOKENS, keys=KEYS)
     served = await serve(guarded_shelf(), access=rules)
     for url in ("/paths", "/server", "/events?wait=0"):
-        assert (await call(served, "GET", url))[0].status == 401
+        response, _ = await call(served, "GET", url)
+        assert response.status == 401
+        # RFC 9110 15.5.2: a 401 has to say how.
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="headwater", scope="read"'
     assert (await call(served, "GET", "/paths/open/b"))[0].status == 404
     assert len((await call(served, "GET", "/paths", **bearer("read")))[1]["paths"]) == 2
 
