@@ -290,10 +290,8 @@ def _find(method: str, url: str) -> tuple[Operation, dict[str, str]]:
     for one, match in fitting:
         if one.method == wanted:
             return one, match.groupdict()
-    allowed = {one.method for one, _ in fitting} | {"OPTIONS"}
-    allowed |= {"HEAD"} if "GET" in allowed else set()
     detail = f"{method[:16]} is not possible here."
-    raise Refused(405, detail, {"Allow": ", ".join(sorted(allowed))})
+    raise Refused(405, detail, {"Allow": allowed_methods(url)})
 
 
 def _check_names(groups: Mapping[str, str]) -> None:
@@ -306,9 +304,9 @@ def _check_names(groups: Mapping[str, str]) -> None:
 
 
 def allowed_methods(url: str) -> str:
-    """What can be asked of an URL of the API, for OPTIONS; "" where there is nothing."""
+    """What can be asked of an URL of the API; what is no operation can only be read."""
     name = url.removeprefix(PREFIX).rstrip("/")
-    methods = {one.method for one, pattern in _PATTERNS if pattern.fullmatch(name)}
+    methods = {one.method for one, pattern in _PATTERNS if pattern.fullmatch(name)} or {"GET"}
     return ", ".join(sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 

@@ -244,6 +244,15 @@ async def test_options_tell_what_is_possible_and_browsers_may_send_tokens(served
         assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.parametrize("url", ["/events", "/openapi.json", "/paths/live/a"])
+async def test_options_of_what_is_only_read_tell_that_it_can_be_read(
+    served: Served, url: str
+) -> None:
+    async with served.client.options(f"http://127.0.0.1:{served.port}/api/v1{url}") as response:
+        allowed = response.headers["Allow"].split(", ")
+    assert sorted(allowed) == ["GET", "HEAD", "OPTIONS"]
+
+
 def test_tokens_are_known_by_their_hash_alone() -> None:
     assert find_token(API_TOKENS, TOKENS["control"]) == API_TOKENS[1]
     for wrong in ("", API_TOKENS[0].hash, "ü" * 9, TOKENS["read"] + " "):
