@@ -27,7 +27,7 @@ from streaming.auth.hook import AuthHook, Question
 from streaming.auth.view_keys import fetch_key_set
 from streaming.auth.view_tokens import Grant, ViewTokens
 from streaming.errors import ConfigError, TokenRefused
-from streaming.server.answers import problem_response
+from streaming.server.answers import RETRY_AFTER_S, problem_response
 from streaming.server.viewers import viewer_key
 
 logger = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Access:
     async def refusal(
         self, path: str, asked: Asked, request: BaseRequest, action: str = "read"
     ) -> Response | None:
-        """401 or 403 with the reason; None where `path` may be viewed."""
+        """401, 403 or 503 with the reason; None where `path` may be viewed."""
         if self.policy.is_open(path):
             return None
         agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
@@ -198,6 +198,10 @@ class Access:
         status, reason = await self.judge(path, asked.token, address, viewer, action)
         if not status:
             return None
+        if status == 503:  # the hook is away, which says nothing of the token
+            response = problem_response(status, "Busy", f"{reason}.")
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+            return response
         if asked.token:
             response = problem_response(status, "Token refused", f"{reason}.")
             error = "invalid_token" if status != 403 else "insufficient_scope"

@@ -42,6 +42,17 @@ async def test_the_hook_alone_may_decide_about_viewers(
     assert (response.status, json.loads(body)["detail"]) == (403, "sold out.")
 
 
+async def test_a_hook_that_is_away_is_no_fault_of_the_viewers_token(
+    serve: Serve, server: HookServer
+) -> None:
+    served = await serve(guarded_shelf(), access=rules(server, "hook"))
+    server.status = 500
+    response, body = await served.get("/t/a-session" + PLAYLIST_URL)
+    assert (response.status, json.loads(body)["title"]) == (503, "Busy")
+    assert "WWW-Authenticate" not in response.headers
+    assert response.headers["Retry-After"] == "1"
+
+
 async def test_beside_tokens_both_have_to_agree(serve: Serve, server: HookServer) -> None:
     served = await serve(guarded_shelf(), access=rules(server, "token"))
     assert (await served.get(PLAYLIST_URL))[0].status == 401
