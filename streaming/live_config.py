@@ -37,7 +37,8 @@ class LiveConfig:
         environment: Mapping[str, str],
         apply: Callable[[Config], ConfigChanges],
     ) -> None:
-        self._config = config
+        self._config = self._started = config
+        """What holds by now, and what was read at the start."""
         self._file = file
         self._environment = environment
         self._apply = apply
@@ -54,7 +55,7 @@ class LiveConfig:
         """Reads it again and applies what has changed. Raises ConfigError and changes nothing."""
         config = load_config(self._file, self._environment)
         changes = self._apply(config)
-        needs_restart = [name for name in _differences(self._config, config) if name not in AT_ONCE]
+        needs_restart = _waiting(self._started, config)
         self._config = config
         for text in (
             *(f'paths."{name}" has changed' for name in changes.changed),
@@ -119,12 +120,12 @@ def _write(place: Path, data: bytes) -> None:
         raise ConfigError(f"{place.name} cannot be written: {error.strerror or error}") from error
 
 
-def _differences(old: Config, new: Config) -> list[str]:
-    """Names of the settings that differ, tables taken apart once."""
+def _waiting(started: Config, now: Config) -> list[str]:
+    """Names of the settings that differ and are only read at the start, tables taken apart once."""
     found = []
     for field in msgspec.structs.fields(Config):
-        before, after = getattr(old, field.name), getattr(new, field.name)
-        if isinstance(before, msgspec.Struct) and field.name not in AT_ONCE:
+        before, after = getattr(started, field.name), getattr(now, field.name)
+        if isinstance(before, msgspec.Struct):
             found += [
                 f"{field.encode_name}.{inner.encode_name}"
                 for inner in msgspec.structs.fields(type(before))
@@ -132,4 +133,4 @@ def _differences(old: Config, new: Config) -> list[str]:
             ]
         elif before != after:
             found.append(field.encode_name)
-    return found
+    return [name for name in found if name not in AT_ONCE and name.split(".")[0] not in AT_ONCE]
