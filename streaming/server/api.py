@@ -26,6 +26,7 @@ from streaming.command_messages import (
     ValidateConfig,
 )
 from streaming.errors import ConfigError
+from streaming.path_name import MAX_NAME_CHARS
 from streaming.server.access import Access, Asked, Caller, scope_challenge
 from streaming.server.answers import json_response, problem_response
 from streaming.server.api_types import (
@@ -45,7 +46,6 @@ from streaming.server.api_types import (
 )
 from streaming.server.command_relay import CommandRelay
 from streaming.server.openapi import PREFIX, Operation, parameter_error, render_openapi
-from streaming.server.player import RESERVED
 from streaming.shelf_messages import PathState, Totals
 
 MOST_BODY_BYTES: Final = 1_000_000
@@ -210,8 +210,8 @@ class Api:
     async def _list(self, call: Call) -> PathList:
         view, query = self._view(), call.request.query
         text, after = query.get("limit", str(USUAL_PATHS)), query.get("after", "")
-        if len(after) > 200:
-            raise Refused(400, "after has at most 200 characters")
+        if len(after) > MAX_NAME_CHARS:
+            raise Refused(400, f"after has at most {MAX_NAME_CHARS} characters")
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PATHS):
             raise Refused(400, f"limit is a number from 1 to {MOST_PATHS}")
         limit = int(text)
@@ -299,8 +299,6 @@ def _check_names(groups: Mapping[str, str]) -> None:
         reason = parameter_error(name, value)
         if reason:
             raise Refused(400, reason)
-    if groups.get("path", "").split("/")[0] in RESERVED:
-        raise Refused(400, "a path cannot begin with one of our own words")
 
 
 def allowed_methods(url: str) -> str:

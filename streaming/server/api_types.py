@@ -9,12 +9,6 @@ from msgspec import Meta, Struct
 
 from streaming.shelf_messages import PathPhase, PathState, RenditionRecord, Totals
 
-PathName = Annotated[
-    str,
-    Meta(pattern=r"^[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}$",
-         max_length=200),
-]  # fmt: skip
-
 
 class ServerRecord(Struct, frozen=True):
     """The server."""

@@ -11,20 +11,17 @@ import msgspec
 from msgspec import Struct
 
 from streaming.auth.api_tokens import Scope
+from streaming.path_name import MAX_NAME_CHARS, NAME_PATTERN, name_error
 from streaming.server.api_types import Problem
 
 PREFIX: Final = "/api/v1"
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
-    "path": {
-        "type": "string",
-        "pattern": r"^[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*){0,7}$",
-        "maxLength": 200,
-    },
+    "path": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": MAX_NAME_CHARS},
     "session": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
 _PAGING: Final = (
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
-    ("after", {"type": "string", "maxLength": 200}),
+    ("after", {"type": "string", "maxLength": MAX_NAME_CHARS}),
 )
 _PROBLEMS: Final = {
     400: "What was sent cannot be understood.",
@@ -67,9 +64,9 @@ class Operation:
 
 def parameter_error(name: str, value: str) -> str:
     """Why `value` cannot be that parameter of a URL; "" where it can."""
+    if name == "path":
+        return name_error(value)
     schema = _PARAMETERS[name]
-    if len(value) > schema.get("maxLength", len(value)):
-        return f"{name} has at most {schema['maxLength']} characters"
     if re.fullmatch(schema["pattern"].strip("^$"), value) is None:
         return f"{value[:64]!r} cannot be a {name}"
     return ""

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from streaming.path_name import RESERVED_NAMES
 from streaming.resource import Resource
 from streaming.shelf_messages import Put
 
@@ -28,9 +29,6 @@ CONTENT_TYPES: Final = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-
-RESERVED: Final = frozenset(("api", "static", "t", "time", "healthz", "readyz", "metrics"))
-"""First parts of URLs that are ours: no path may begin with them."""
 
 _PATH_NAME: Final = re.compile(r"[^/\x00-\x20\x7f][^\x00-\x1f\x7f]{0,254}")
 
@@ -74,7 +72,7 @@ def is_path_name(name: str) -> bool:
     parts = name.split("/")
     return (
         _PATH_NAME.fullmatch(name) is not None
-        and parts[0] not in RESERVED
+        and parts[0] not in RESERVED_NAMES
         and not any(part in ("", ".", "..") for part in parts)
     )
 
