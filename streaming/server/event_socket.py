@@ -1,7 +1,7 @@
 """The event log by WebSocket: the same events with the same ids, and commands.
 
 A message from us is a JSON array of events, or an object that answers a command. Events are
-written as whole frames of ours, made once for everybody who is told the same: each is deflated
+written as whole frames of ours, deflated once for everybody who is told the same: each is deflated
 without reference to those before it (RFC 7692 7.2.1 leaves that to the sender), so a connection
 needs no deflate window of its own, which would be a quarter of a megabyte.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import zlib
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +36,9 @@ MOST_UNSENT_BYTES: Final = 131_072
 told a reset. With what is written in one go this stays below 256 KiB for each connection."""
 DEFLATE_FROM_BYTES: Final = 256
 """Shorter messages do not become shorter."""
+REMEMBERED: Final = 16
+"""Deflated messages: those who are told the same are told it one after the other. About a megabyte
+of whole batches at most, and what resets of a thousand paths may have."""
 _TEXT_FRAME: Final = 0x81
 _DEFLATED: Final = 0x40
 _TAIL: Final = b"\x00\x00\xff\xff"
@@ -188,11 +192,16 @@ def render_frame(text: bytes, window_bits: int) -> bytes:
     """A whole text message from a server (RFC 6455 5.2); deflated where `window_bits` is not 0."""
     first = _TEXT_FRAME
     if window_bits and len(text) >= DEFLATE_FROM_BYTES:
-        deflate = zlib.compressobj(1, zlib.DEFLATED, -window_bits)
-        text = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
+        text = _deflated(text, window_bits)
         first |= _DEFLATED
     if len(text) < 126:
         return struct.pack(">BB", first, len(text)) + text
     if len(text) < 65_536:
         return struct.pack(">BBH", first, 126, len(text)) + text
     return struct.pack(">BBQ", first, 127, len(text)) + text
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _deflated(text: bytes, window_bits: int) -> bytes:
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -window_bits)
+    return (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
