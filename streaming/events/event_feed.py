@@ -16,11 +16,11 @@ BATCH: Final = 256
 
 
 class FrameSink(Protocol):
-    """The part of a Link that the feed needs."""
+    """The part of a Link, or of a worker process, that the feed needs."""
 
     @property
     def buffered_bytes(self) -> int: ...
-    def send_frame(self, frame: bytearray) -> None: ...
+    def send_frame(self, frame: bytearray) -> object: ...
 
 
 @dataclass(slots=True)

@@ -53,7 +53,6 @@ class Webhooks:
         self._on_restart = on_restart
         self._report = WebhookReport()
         self._worker: WorkerProcess[FromWebhooks] | None = None
-        self._sink: _Sink | None = None
 
     def start(self) -> None:
         """Begins; needs a running loop. Without webhooks there is no process."""
@@ -91,31 +90,15 @@ class Webhooks:
     def _began(self) -> None:
         assert self._worker is not None
         self._worker.send(self._setup)
-        self._sink = _Sink(self._worker)
-        self._feed.attach(self._sink)
+        self._feed.attach(self._worker)
 
     def _receive(self, report: FromWebhooks) -> None:
         self._report = report
 
     def _ended(self, end: WorkerExit) -> None:
-        if self._sink is not None:
-            self._feed.detach(self._sink)
-            self._sink = None
+        assert self._worker is not None
+        self._feed.detach(self._worker)
         self._on_restart(end.reason)
-
-
-class _Sink:
-    """The present run's end of the link."""
-
-    def __init__(self, worker: WorkerProcess[FromWebhooks]) -> None:
-        self._worker = worker
-
-    @property
-    def buffered_bytes(self) -> int:
-        return self._worker.buffered_bytes
-
-    def send_frame(self, frame: bytearray) -> None:
-        self._worker.send_frame(frame)
 
 
 def _endpoint(webhook: WebhookConfig) -> Endpoint:
