@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from streaming.events.event import RESET, Event
@@ -22,7 +22,7 @@ class FilterError(ValueError):
 
 
 class EventFilter:
-    """Decides for one follower; equal patterns make equal filters."""
+    """Decides for one follower."""
 
     def __init__(self, paths: Sequence[str] = (), types: Sequence[str] = ()) -> None:
         """Patterns as of shells: "live/*", "publisher.*". None at all: everything.
@@ -34,7 +34,6 @@ class EventFilter:
                 raise FilterError(f"more than {MOST_PATTERNS} patterns")
             if any(len(pattern) > MOST_PATTERN_CHARS for pattern in patterns):
                 raise FilterError(f"a pattern has at most {MOST_PATTERN_CHARS} characters")
-        self.key = (tuple(paths), tuple(types))
         self._paths = _compile(paths)
         self._types = _compile(types)
 
@@ -63,16 +62,16 @@ def _compile(patterns: Sequence[str]) -> re.Pattern[str] | None:
 class AnyOf:
     """Several filters of one follower: it is told what any of them wants."""
 
-    def __init__(self, filters: Mapping[str, EventFilter]) -> None:
-        self.filters = dict(filters)
+    def __init__(self, filters: Iterable[EventFilter]) -> None:
+        self._filters = tuple(filters)
 
     def matches(self, event: Event) -> bool:
         """Whether the follower wants it; resets everybody wants."""
-        return event.type == RESET or any(f.matches(event) for f in self.filters.values())
+        return event.type == RESET or any(f.matches(event) for f in self._filters)
 
     def wants_path(self, path: str) -> bool:
         """Whether events of a path are wanted."""
-        return any(f.wants_path(path) for f in self.filters.values())
+        return any(f.wants_path(path) for f in self._filters)
 
 
 class Wanted(Protocol):

@@ -56,11 +56,6 @@ class Follower:
                     size_bytes += len(entry.body)
         return told
 
-    def is_behind(self, log: EventLog) -> bool:
-        """Whether `take` would have something to look at."""
-        position = self.position
-        return position is None or position < log.last or not log.knows(position)
-
 
 def reset(log: EventLog, wanted: Wanted, why: str, now_utc: float) -> LoggedEvent:
     """What is told instead of events: the state of things as of the latest one."""

@@ -85,7 +85,7 @@ async def event_socket(
         return problem_response(403, "Refused", "This web origin may not connect.")
     socket = WebSocketResponse(max_msg_size=MOST_MESSAGE_BYTES, compress=True)
     await socket.prepare(request)
-    following = followers.open(after, AnyOf({"": wanted}), heartbeat_s)
+    following = followers.open(after, wanted, heartbeat_s)
     try:
         await _Connection(request, socket, followers, following, wanted).run()
     finally:
@@ -165,13 +165,13 @@ class _Connection:
             return {"position": str(self._following.position)}
         if isinstance(command, Unsubscribe):
             self._subscriptions.pop(command.name, None)
-            self._following.change(AnyOf(self._subscriptions))
+            self._following.change(AnyOf(self._subscriptions.values()))
             return {}
         wanted = EventFilter(command.paths, command.types)
         if len(self._subscriptions.keys() | {command.name}) > MOST_SUBSCRIPTIONS:
             raise FilterError(f"more than {MOST_SUBSCRIPTIONS} subscriptions")
         self._subscriptions[command.name] = wanted
-        self._following.change(AnyOf(self._subscriptions))
+        self._following.change(AnyOf(self._subscriptions.values()))
         paths = {p: r for p, r in self._followers.log.paths.items() if wanted.wants_path(p)}
         return {"position": str(self._followers.log.last), "paths": paths}
 
