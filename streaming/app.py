@@ -94,7 +94,6 @@ class App:
         self._webhooks = Webhooks(
             config.webhooks,
             self._live_state.root,
-            self._events.log,
             self._events.feed,
             config.log_level,
             lambda reason: self._events.emit(

@@ -1,7 +1,7 @@
 """The webhook process's own thread: takes events in, hands deliveries to senders, judges answers.
 
-Everything waits in one inbox: events and commands from the link, answers from the senders. What an
-inbox-full changes is committed at once, before anything new is sent.
+Everything waits in one inbox: events from the link, answers from the senders. What an inbox-full
+changes is committed at once, before anything new is sent.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from streaming.events.event import EventId, LoggedEvent, parse_id, read_event
 from streaming.events.event_filter import EventFilter
 from streaming.events.event_messages import EventsBegin, EventsTold
 from streaming.webhooks.messages import (
-    Enable,
     Endpoint,
     EndpointRecord,
-    Redeliver,
     WebhookReport,
     WebhookSetup,
 )
@@ -143,14 +141,6 @@ class Dispatcher:
                 self._begin(item)
             case _Result():
                 self._judge(queue, item)
-            case Redeliver():
-                if item.endpoint in self._targets:
-                    events = [read_event(body) for body in item.bodies]
-                    queue.add(item.endpoint, events, self._clock(), again=True)
-            case Enable():
-                if item.endpoint in self._targets:
-                    queue.set_disabled(item.endpoint, disabled=False)
-                    self._targets[item.endpoint].disabled = False
 
     # -- taking in ---------------------------------------------------------------------------
 
@@ -232,7 +222,7 @@ class Dispatcher:
             case Outcome.DISABLED:
                 target.failed_attempts += 1
                 target.disabled = True
-                queue.set_disabled(delivery.endpoint, disabled=True)
+                queue.disable(delivery.endpoint)
                 logger.warning("webhook %s: disabled by its receiver (410)", delivery.endpoint)
         queue.record(
             AttemptRecord(

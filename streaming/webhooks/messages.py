@@ -35,19 +35,6 @@ class WebhookSetup(Struct, tag="setup", array_like=True, frozen=True):
     log_level: str = "info"
 
 
-class Redeliver(Struct, tag="redeliver", array_like=True, frozen=True):
-    """Post these events once more, whatever became of them."""
-
-    endpoint: str
-    bodies: tuple[bytes, ...]
-
-
-class Enable(Struct, tag="enable", array_like=True, frozen=True):
-    """An endpoint that wanted no more is to be told again."""
-
-    endpoint: str
-
-
 class EndpointRecord(Struct, array_like=True, frozen=True):
     """How an endpoint fares; counters since the process began."""
 
@@ -70,7 +57,5 @@ class WebhookReport(Struct, tag="report", array_like=True, frozen=True):
     """How often the log had forgotten events before they were taken in."""
 
 
-ToWebhooks: TypeAlias = (
-    WebhookSetup | EventsBegin | EventsTold | EventsReplayed | Redeliver | Enable
-)
+ToWebhooks: TypeAlias = WebhookSetup | EventsBegin | EventsTold | EventsReplayed
 FromWebhooks: TypeAlias = WebhookReport

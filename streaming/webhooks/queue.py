@@ -97,24 +97,12 @@ class DeliveryQueue:
     def position(self, position: EventId) -> None:
         self._db.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (str(position),))
 
-    def add(
-        self,
-        endpoint: str,
-        events: Iterable[LoggedEvent],
-        now_utc: float,
-        *,
-        again: bool = False,
-    ) -> None:
-        """Events that an endpoint is to be told; those it is still to be told stay as they are.
-
-        `again`: unless they wait for their next attempt, which is due now then.
-        """
-        rows = [(endpoint, str(event.id), event.body, now_utc) for event in events]
-        what = "UPDATE SET due_utc = excluded.due_utc" if again else "NOTHING"
+    def add(self, endpoint: str, events: Iterable[LoggedEvent], now_utc: float) -> None:
+        """Events that an endpoint is to be told; those it is still to be told stay as they are."""
         self._db.executemany(
             "INSERT INTO delivery (endpoint, event, body, due_utc) VALUES (?, ?, ?, ?)"
-            f" ON CONFLICT (endpoint, event) DO {what}",
-            rows,
+            " ON CONFLICT (endpoint, event) DO NOTHING",
+            [(endpoint, str(event.id), event.body, now_utc) for event in events],
         )
 
     def shed(self, endpoint: str) -> int:
@@ -172,11 +160,10 @@ class DeliveryQueue:
         ).fetchone()
         return bool(row and row[0])
 
-    def set_disabled(self, endpoint: str, *, disabled: bool) -> None:
-        """It wants no more, or again; what it had before it is forgotten when it wants no more."""
-        self._db.execute("INSERT OR REPLACE INTO endpoint VALUES (?, ?)", (endpoint, disabled))
-        if disabled:
-            self._db.execute("DELETE FROM delivery WHERE endpoint = ?", (endpoint,))
+    def disable(self, endpoint: str) -> None:
+        """It wants no more; what it had before it is forgotten."""
+        self._db.execute("INSERT OR REPLACE INTO endpoint VALUES (?, 1)", (endpoint,))
+        self._db.execute("DELETE FROM delivery WHERE endpoint = ?", (endpoint,))
 
     def forget_others(self, names: Sequence[str]) -> None:
         """Endpoints that are not configured any more."""

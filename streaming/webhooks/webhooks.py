@@ -1,4 +1,4 @@
-"""The webhook process seen from the main process: fed with the event log, told to post again."""
+"""The webhook process seen from the main process: fed with the event log."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from streaming.config import WebhookConfig
-from streaming.events.event import EventId
 from streaming.events.event_feed import EventFeed
-from streaming.events.event_log import EventLog
 from streaming.webhooks.messages import (
     MEMORY,
-    Enable,
     Endpoint,
     FromWebhooks,
-    Redeliver,
     WebhookReport,
     WebhookSetup,
 )
@@ -26,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 MODULE: Final = "streaming.webhooks.process"
 DATABASE: Final = "webhooks.sqlite3"
-MOST_REDELIVERED: Final = 10_000
-"""By one command; the next one goes on."""
 
 
 class Webhooks:
@@ -37,7 +31,6 @@ class Webhooks:
         self,
         webhooks: Sequence[WebhookConfig],
         root: Path | None,
-        log: EventLog,
         feed: EventFeed,
         log_level: str,
         on_restart: Callable[[str], None] = lambda reason: None,
@@ -48,7 +41,6 @@ class Webhooks:
             tuple(_endpoint(webhook) for webhook in webhooks),
             log_level,
         )
-        self._log = log
         self._feed = feed
         self._on_restart = on_restart
         self._report = WebhookReport()
@@ -68,20 +60,6 @@ class Webhooks:
         """Ends the process; what is not delivered stays in the queue."""
         if self._worker is not None:
             await self._worker.close()
-
-    def redeliver(self, endpoint: str, after: EventId, until: EventId) -> int | None:
-        """Posts the kept events after one up to another again; how many. None: no such endpoint."""
-        if self._worker is None or endpoint not in {e.name for e in self._setup.endpoints}:
-            return None
-        after = max(after, self._log.floor)
-        events = [e for e in self._log.after(after, MOST_REDELIVERED) if e.id <= until]
-        self._worker.send(Redeliver(endpoint, tuple(event.body for event in events)))
-        return len(events)
-
-    def enable(self, endpoint: str) -> None:
-        """Tells an endpoint again that wanted no more."""
-        if self._worker is not None:
-            self._worker.send(Enable(endpoint))
 
     def statistics(self) -> WebhookReport:
         """The latest report."""
