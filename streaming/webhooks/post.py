@@ -53,7 +53,8 @@ def post(
     connection = kind(parts, timeout_s, allow_private=allow_private)
     # Time-outs of sockets are for each read: a receiver that sends a byte now and then would hold
     # its place for ever.
-    overdue = threading.Timer(timeout_s, _cut, [connection])
+    is_late = threading.Event()
+    overdue = threading.Timer(timeout_s, _cut, [connection, is_late])
     overdue.daemon = True
     overdue.start()
     try:
@@ -64,20 +65,24 @@ def post(
             "Connection": "close",
             **headers,
         }
+        connection.connect()
+        if is_late.is_set():  # before there was anything to cut
+            raise TimeoutError
         connection.request("POST", target, body, fields)
         response = connection.getresponse()
         response.read(MOST_ANSWER_BYTES)
         return Answer(response.status, response.headers.get("Retry-After", ""))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        late = not overdue.is_alive()
-        text = f"no answer within {timeout_s:g} s" if late else f"{type(error).__name__}: {error}"
-        return Answer(0, error=text[:MOST_ERROR_CHARS])
+        if is_late.is_set():
+            return Answer(0, error=f"no answer within {timeout_s:g} s")
+        return Answer(0, error=f"{type(error).__name__}: {error}"[:MOST_ERROR_CHARS])
     finally:
         overdue.cancel()
         connection.close()
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
+    is_late.set()
     try:
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)

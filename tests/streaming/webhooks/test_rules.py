@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import socket
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -145,6 +148,22 @@ def test_a_redirect_is_a_failure_and_not_followed() -> None:
         answer = post(seen.url, signed([SECRET], b"{}"), b"{}", 5.0, allow_private=True)
         assert answer.status == 302
         assert len(seen.posted) == 1
+
+
+def test_a_connection_that_took_all_the_time_gets_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def late(*args: Any, **kwargs: Any) -> socket.socket:
+        for timer in threading.enumerate():
+            if isinstance(timer, threading.Timer):
+                timer.join()
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr("streaming.webhooks.post.connect", late)
+    with receiver() as seen:
+        answer = post(seen.url, signed([SECRET], b"{}"), b"{}", 0.05, allow_private=True)
+    assert answer == Answer(0, error="no answer within 0.05 s")
+    assert seen.posted == []
 
 
 def test_a_receiver_has_a_bounded_time_for_its_whole_answer() -> None:
