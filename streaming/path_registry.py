@@ -16,33 +16,24 @@ from typing import Final
 from streaming.admission import Admission
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
-from streaming.events.event import CLOSED as PATH_CLOSED
-from streaming.events.event import STATE, Emit, no_events
-from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
+from streaming.events.event import Emit, no_events
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
-from streaming.live_state.live_state import (
-    LONGEST_ABSENCE_S,
-    LiveState,
-    SavedPath,
-    packaging_key,
-)
+from streaming.live_state.live_state import LiveState, SavedPath
 from streaming.live_state.path_journal import FileNote
-from streaming.live_state.restoring import Restoring, restore_origin
-from streaming.on_air import Switch
+from streaming.live_state.restoring import Restoring, obstacle, restore_origin
 from streaming.origin import NO_FLOOR, NumberFloor
 from streaming.path import BAD_NAME, Path
 from streaming.path_entry import PathEntry, PathPublication
-from streaming.path_name import name_error
-from streaming.path_state import PathState, StateChange
+from streaming.path_news import PathNews
+from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
-from streaming.publisher_slot import Rank, Slot
+from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric, PathPhase
-from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.slate.source import SlateSource
-from streaming.status import path_metrics, path_state_message
+from streaming.status import path_metrics
 from streaming.transcode.ladder import BUDGET_SHARE
 
 logger = logging.getLogger(__name__)
@@ -86,8 +77,6 @@ class PathRegistry:
     ) -> None:
         self._config = config
         self._emit = emit
-        self._viewer_news = ViewerNews()
-        self._rejections = Flood(REJECTIONS_PER_S, REJECTIONS_BURST)
         self._live_state = live_state
         self._webrtc = webrtc
         self._restoring: Restoring | None = None
@@ -96,6 +85,7 @@ class PathRegistry:
         self._feed = feed
         self._clock = clock
         self._entries: dict[str, PathEntry] = {}
+        self._news = PathNews(self._entries, feed, emit)
         self._on_demand: dict[str, PathConfig] = {}
         self._admission = Admission(config)
         self._ending: set[asyncio.Task[None]] = set()
@@ -131,11 +121,7 @@ class PathRegistry:
         try:
             return await self._publish(request, publisher)
         except PublishRejected as refusal:
-            data = {"protocol": request.protocol, "code": refusal.code, "reason": str(refusal)}
-            told = self._rejections.push(data, self._clock())
-            if told is not None:
-                path = "" if name_error(request.path) else request.path
-                self._emit("publisher.rejected", path, told)
+            self._news.rejected(request, refusal, self._clock())
             raise
 
     async def _publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
@@ -145,12 +131,7 @@ class PathRegistry:
             await self._restoring.wait_restored(request.path)
         entry = self._entry(request.path, settings)
         slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
-        self._emit(
-            "publisher.connected",
-            request.path,
-            {"protocol": request.protocol, "role": rank.value},
-            entry.path.state_version,
-        )
+        self._news.connected(request, rank)
         return PathPublication(entry, slot, self._clock, self._emit)
 
     def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> PathEntry:
@@ -166,9 +147,9 @@ class PathRegistry:
             name,
             settings,
             now,
-            self._state_changed,
-            lambda switch: self._switched(name, switch),
-            lambda slot, reason: self._left(name, slot, reason),
+            self._news.changed,
+            lambda switch: self._news.switched(name, switch),
+            lambda slot, reason: self._news.left(name, slot, reason),
         )
         journal = self._live_state.journal(name, settings, notes) if self._live_state else None
         floor = self._floors.pop(name, NO_FLOOR)
@@ -218,8 +199,7 @@ class PathRegistry:
     def set_viewers(self, viewers: Mapping[str, int]) -> None:
         """Viewers of each path right now; on-demand sources live as long as there are some."""
         now = self._clock()
-        for name, count in self._viewer_news.push(viewers, now):
-            self._emit(VIEWERS, name, {"viewers": count})
+        self._news.watched(viewers, now)
         for name in [name for name, count in viewers.items() if count]:
             entry = self._entries.get(name)
             if entry is not None and not self._is_restoring(name):
@@ -248,10 +228,7 @@ class PathRegistry:
         now = self._clock()
         for name, entry in self._entries.items():
             if not self._is_restoring(name):
-                self._tell_state(name, now)
-                seen, made = entry.path.statistics(now), entry.pipeline.statistics()
-                for news in entry.observer.push(seen, made, now):
-                    self._emit(news.kind, name, news.data, seen.state_version)
+                self._news.observed(entry, now)
 
     @property
     def is_idle(self) -> bool:
@@ -386,16 +363,9 @@ class PathRegistry:
 
     def _obstacle(self, saved: SavedPath) -> str:
         """Why a saved path cannot be gone on with; "" if it can."""
-        absence_s = self._clock() - saved.latest_utc
-        if name_error(saved.path):
-            return name_error(saved.path)
-        if absence_s > LONGEST_ABSENCE_S:
-            return f"nothing was written for {absence_s:.0f} s"
-        if saved.packaging != packaging_key(path_config(self._config, saved.path)):
-            return "its settings have changed"
         if len(self._entries) >= self._config.max_paths:
             return f"the server has {self._config.max_paths} paths already"
-        return ""
+        return obstacle(saved, path_config(self._config, saved.path), self._clock())
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -404,8 +374,7 @@ class PathRegistry:
         await entry.stop()
         if entry.journal is not None:
             entry.journal.discard()
-        self._feed.path_gone(name)
-        self._emit(PATH_CLOSED, name)
+        self._news.gone(name)
         if name in self._on_demand:
             self._announce_idle(name)
 
@@ -413,40 +382,8 @@ class PathRegistry:
         self._announce(name, "idle", "pulled while someone watches")
 
     def _announce(self, name: str, phase: PathPhase, reason: str) -> None:
-        """Viewers of what is not there yet are asked to wait, not told that there is nothing."""
-        self._feed.path_state(
-            PathStateMessage(
-                path=name,
-                state=phase,
-                reason=reason,
-                since_utc=self._clock(),
-                window_s=path_config(self._config, name).window_s,
-            )
-        )
-
-    def _switched(self, name: str, switch: Switch) -> None:
-        old = switch.old.value if switch.old is not None else "nobody"
-        new = switch.slot.rank.value if switch.slot is not None else "nobody"
-        logger.info("%s: on air: %s → %s (%s)", name, old, new, switch.reason)
-        self._tell_state(name, switch.at_utc)
-
-    def _left(self, name: str, slot: Slot, reason: str) -> None:
-        if slot.rank is not Rank.SLATE:
-            data = {"protocol": slot.protocol, "role": slot.rank.value, "reason": reason}
-            self._emit("publisher.disconnected", name, data)
-
-    def _state_changed(self, change: StateChange) -> None:
-        logger.info(
-            "%s: %s → %s (%s)", change.path, change.old.value, change.new.value, change.reason
-        )
-        data = {"state": change.new.value, "was": change.old.value, "reason": change.reason}
-        self._emit(STATE, change.path, data, change.version)
-        self._tell_state(change.path, change.at_utc)
-
-    def _tell_state(self, name: str, now_utc: float) -> None:
-        entry = self._entries.get(name)
-        if entry is not None:
-            self._feed.path_state(path_state_message(entry.path, entry.pipeline, now_utc))
+        window_s = path_config(self._config, name).window_s
+        self._news.announce(name, phase, reason, window_s, self._clock())
 
 
 def _source_of(settings: PathConfig | None) -> tuple[object, ...]:

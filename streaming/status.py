@@ -38,10 +38,10 @@ _PHASES: dict[PathState, PathPhase] = {
 }
 
 
-def path_state_message(path: Path, pipeline: Pipeline, now_utc: float) -> PathStateMessage:
-    """The state and statistics of one path."""
-    seen = path.statistics(now_utc)
-    made = pipeline.statistics()
+def path_state_message(
+    path: Path, pipeline: Pipeline, seen: PathStatistics, made: PipelineStatistics
+) -> PathStateMessage:
+    """The state of one path with what both say of themselves by now."""
     phase = _PHASES[seen.state]
     if phase == "live" and not pipeline.is_playable:
         phase = "starting"

@@ -6,8 +6,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
-from streaming.live_state.live_state import LiveState, SavedPath, load_path
+from streaming.config import PathConfig
+from streaming.live_state.live_state import (
+    LONGEST_ABSENCE_S,
+    LiveState,
+    SavedPath,
+    load_path,
+    packaging_key,
+)
 from streaming.origin import Origin
+from streaming.path_name import name_error
 
 logger = logging.getLogger(__name__)
 
@@ -75,3 +83,15 @@ async def restore_origin(origin: Origin, saved: SavedPath, clock: Callable[[], f
                 data = await asyncio.to_thread(saved.read, rendition.name, segment.msn)
                 origin.restore_segment(rendition.name, segment, data, clock())
     origin.finish_restore(clock())
+
+
+def obstacle(saved: SavedPath, settings: PathConfig, now_utc: float) -> str:
+    """Why a path with these settings cannot go on with what was saved of it; "" if it can."""
+    absence_s = now_utc - saved.latest_utc
+    if name_error(saved.path):
+        return name_error(saved.path)
+    if absence_s > LONGEST_ABSENCE_S:
+        return f"nothing was written for {absence_s:.0f} s"
+    if saved.packaging != packaging_key(settings):
+        return "its settings have changed"
+    return ""

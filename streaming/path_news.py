@@ -1,0 +1,116 @@
+"""What is told of paths: states to the delivery processes, events to the log, lines to ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from streaming.errors import PublishRejected
+from streaming.events.event import CLOSED, STATE, Emit
+from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
+from streaming.ingest.source import PublishRequest
+from streaming.on_air import Switch
+from streaming.path import PathStatistics
+from streaming.path_entry import PathEntry
+from streaming.path_name import name_error
+from streaming.path_state import StateChange
+from streaming.pipeline import PipelineStatistics
+from streaming.publisher_slot import Rank, Slot
+from streaming.shelf_feed import ShelfFeed
+from streaming.shelf_messages import PathPhase, PathState
+from streaming.status import path_state_message
+
+logger = logging.getLogger(__name__)
+
+REJECTIONS_PER_S: Final = 2.0
+REJECTIONS_BURST: Final = 20.0
+"""Of rejected publishers that are told as events; the others are counted."""
+
+
+class PathNews:
+    """Owns what was told lately; the registry says what has happened to its paths."""
+
+    def __init__(self, entries: Mapping[str, PathEntry], feed: ShelfFeed, emit: Emit) -> None:
+        """`entries` are the registry's, looked at and never changed."""
+        self._entries = entries
+        self._feed = feed
+        self._emit = emit
+        self._viewers = ViewerNews()
+        self._rejections = Flood(REJECTIONS_PER_S, REJECTIONS_BURST)
+
+    # -- publishers and viewers --------------------------------------------------------------
+
+    def connected(self, request: PublishRequest, rank: Rank) -> None:
+        """A publisher has its place."""
+        data = {"protocol": request.protocol, "role": rank.value}
+        version = self._entries[request.path].path.state_version
+        self._emit("publisher.connected", request.path, data, version)
+
+    def rejected(self, request: PublishRequest, refusal: PublishRejected, now_utc: float) -> None:
+        """A publisher was turned down."""
+        data = {"protocol": request.protocol, "code": refusal.code, "reason": str(refusal)}
+        told = self._rejections.push(data, now_utc)
+        if told is not None:
+            path = "" if name_error(request.path) else request.path
+            self._emit("publisher.rejected", path, told)
+
+    def left(self, name: str, slot: Slot, reason: str) -> None:
+        """A publisher has left its place."""
+        if slot.rank is not Rank.SLATE:
+            data = {"protocol": slot.protocol, "role": slot.rank.value, "reason": reason}
+            self._emit("publisher.disconnected", name, data)
+
+    def watched(self, viewers: Mapping[str, int], now_utc: float) -> None:
+        """Viewers of each path right now."""
+        for name, count in self._viewers.push(viewers, now_utc):
+            self._emit(VIEWERS, name, {"viewers": count})
+
+    # -- a path's life -----------------------------------------------------------------------
+
+    def announce(
+        self, name: str, phase: PathPhase, reason: str, window_s: float, now_utc: float
+    ) -> None:
+        """Viewers of what is not there yet are asked to wait, not told that there is nothing."""
+        self._feed.path_state(
+            PathState(path=name, state=phase, reason=reason, since_utc=now_utc, window_s=window_s)
+        )
+
+    def changed(self, change: StateChange) -> None:
+        """A path is in another state."""
+        logger.info(
+            "%s: %s → %s (%s)", change.path, change.old.value, change.new.value, change.reason
+        )
+        data = {"state": change.new.value, "was": change.old.value, "reason": change.reason}
+        self._emit(STATE, change.path, data, change.version)
+        self._tell_at_once(change.path, change.at_utc)
+
+    def switched(self, name: str, switch: Switch) -> None:
+        """Somebody else is on air."""
+        old = switch.old.value if switch.old is not None else "nobody"
+        new = switch.slot.rank.value if switch.slot is not None else "nobody"
+        logger.info("%s: on air: %s → %s (%s)", name, old, new, switch.reason)
+        self._tell_at_once(name, switch.at_utc)
+
+    def observed(self, entry: PathEntry, now_utc: float) -> None:
+        """A second has passed: how a path fares, and what is new about that."""
+        seen, made = self._tell(entry, now_utc)
+        for news in entry.observer.push(seen, made, now_utc):
+            self._emit(news.kind, entry.path.name, news.data, seen.state_version)
+
+    def gone(self, name: str) -> None:
+        """A path has gone with everything on it."""
+        self._feed.path_gone(name)
+        self._emit(CLOSED, name)
+
+    def _tell_at_once(self, name: str, now_utc: float) -> None:
+        entry = self._entries.get(name)
+        if entry is not None:
+            self._tell(entry, now_utc)
+
+    def _tell(self, entry: PathEntry, now_utc: float) -> tuple[PathStatistics, PipelineStatistics]:
+        """Tells the delivery processes how a path fares by now, and gives that."""
+        path, pipeline = entry.path, entry.pipeline
+        seen, made = path.statistics(now_utc), pipeline.statistics()
+        self._feed.path_state(path_state_message(path, pipeline, seen, made))
+        return seen, made
