@@ -13,9 +13,9 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import uvloop
@@ -43,17 +43,13 @@ from streaming.shelf_messages import (
     Drop,
     GoneSnapshot,
     Listening,
+    Media,
     Metrics,
-    PartAdded,
     PathGone,
     PathState,
     PathWanted,
     Put,
-    RenditionOpened,
     Replayed,
-    SegmentCompleted,
-    SegmentDropped,
-    SegmentState,
     TextsRest,
     ToDelivery,
     Totals,
@@ -99,6 +95,7 @@ class Delivery:
         self._replayed = asyncio.Event()
         self._events_replayed = asyncio.Event()
         self._stop = asyncio.Event()
+        self._receivers = self._table()
 
     async def run(self, end: socket.socket) -> None:
         """Serves until told to stop or the origin has gone."""
@@ -189,58 +186,59 @@ class Delivery:
             self._waking.add(path)
             self._send(PathWanted(path))
 
-    def _on_message(self, message: Any) -> None:
+    def _table(self) -> dict[type, Callable[[Any], object]]:
+        """Who takes which message."""
         live, shelf = self._live, self._shelf
-        match message:
-            case (
-                PartAdded() | SegmentCompleted() | SegmentDropped() | SegmentState()
-                | RenditionOpened()
-            ):  # fmt: skip
-                live.put_media(message)
-            case Put():
-                live.put(message)
-            case Drop():
-                live.drop(message)
-            case TextsRest():
-                self._waking.discard(message.path)
-                live.rest(message)
-            case PathState():
-                shelf.path_state(message)
-            case PathGone():
-                self._waking.discard(message.path)
-                live.path_gone(message)
-            case Totals():
-                if self._site is not None:
-                    self._site.totals = message
-            case Metrics():
-                self._metrics = message
-                if self._site is not None:
-                    self._site.metrics = message
-            case GoneSnapshot():
-                shelf.restore_gone(message)
-            case AccessRules():
-                self._config = msgspec.structs.replace(self._config, access=message)
-                if self._site is not None:
-                    self._site.apply(message)
-            case DeliveryConfig():
-                self._config = message
-                shelf.bodies.limit_bytes = message.cache_bytes
-            case EventsTold():
-                self._followers.told(message)
-            case EventsBegin():
-                self._followers.begin(message)
-            case EventsReplayed():
-                self._events_replayed.set()
-            case CommandAnswer():
-                self._commands.receive(message)
-            case SignalAnswer():
-                self._signals.receive(message)
-            case SignalEvent():
-                self._signals.tell(message)
-            case Replayed():
-                self._replayed.set()
-            case Drain():
-                self._stop.set()
+        return {
+            **dict.fromkeys(get_args(Media), live.put_media),
+            Put: live.put,
+            Drop: live.drop,
+            TextsRest: self._on_rest,
+            PathState: shelf.path_state,
+            PathGone: self._on_path_gone,
+            GoneSnapshot: shelf.restore_gone,
+            Replayed: lambda _: self._replayed.set(),
+            Totals: self._on_totals,
+            Metrics: self._on_metrics,
+            AccessRules: self._on_rules,
+            DeliveryConfig: self._on_config,
+            EventsBegin: self._followers.begin,
+            EventsTold: self._followers.told,
+            EventsReplayed: lambda _: self._events_replayed.set(),
+            CommandAnswer: self._commands.receive,
+            SignalAnswer: self._signals.receive,
+            SignalEvent: self._signals.tell,
+            Drain: lambda _: self._stop.set(),
+        }
+
+    def _on_message(self, message: Any) -> None:
+        self._receivers[type(message)](message)
+
+    def _on_rest(self, news: TextsRest) -> None:
+        self._waking.discard(news.path)
+        self._live.rest(news)
+
+    def _on_path_gone(self, gone: PathGone) -> None:
+        self._waking.discard(gone.path)
+        self._live.path_gone(gone)
+
+    def _on_totals(self, totals: Totals) -> None:
+        if self._site is not None:
+            self._site.totals = totals
+
+    def _on_metrics(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        if self._site is not None:
+            self._site.metrics = metrics
+
+    def _on_rules(self, rules: AccessRules) -> None:
+        self._config = msgspec.structs.replace(self._config, access=rules)
+        if self._site is not None:
+            self._site.apply(rules)
+
+    def _on_config(self, config: DeliveryConfig) -> None:
+        self._config = config
+        self._shelf.bodies.limit_bytes = config.cache_bytes
 
 
 async def _run(link_fd: int, listen_fd: int, store_fd: int) -> None:
