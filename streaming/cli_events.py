@@ -12,7 +12,9 @@ from streaming.cli_output import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     EXIT_REFUSED,
+    LOCAL_URL,
     JsonOption,
+    UrlOption,
     fail,
     interruptible,
     out,
@@ -32,9 +34,7 @@ _COLOURS = {
 
 
 def events(
-    url: Annotated[
-        str, typer.Option("--url", help="The server.", envvar="HEADWATER_URL")
-    ] = "http://127.0.0.1:8080",
+    url: UrlOption = LOCAL_URL,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on for ever.")] = False,
     after: Annotated[
         str, typer.Option("--after", help="Only events after this id; 0: all that are kept.")

@@ -11,21 +11,25 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from streaming.cli_output import EXIT_FAILED, EXIT_REFUSED, JsonOption, fail, out, print_json
+from streaming.cli_output import (
+    EXIT_FAILED,
+    EXIT_REFUSED,
+    LOCAL_URL,
+    JsonOption,
+    UrlOption,
+    fail,
+    out,
+    print_json,
+)
 
 TIMEOUT_S: Final = 20.0
 
-UrlOption = Annotated[
-    str, typer.Option("--url", help="The origin.", envvar="HEADWATER_URL", show_default=True)
-]
 TokenOption = Annotated[
     str, typer.Option("--token", help="A token of its API.", envvar="HEADWATER_TOKEN")
 ]
 
 
-def paths(
-    url: UrlOption = "http://127.0.0.1:8080", token: TokenOption = "", as_json: JsonOption = False
-) -> None:
+def paths(url: UrlOption = LOCAL_URL, token: TokenOption = "", as_json: JsonOption = False) -> None:
     """List the paths of a running origin."""
     found: list[dict[str, Any]] = []
     after = ""
@@ -57,7 +61,7 @@ def kick(
     if_match: Annotated[
         int | None, typer.Option(help="Only while the path's state_version is this.")
     ] = None,
-    url: UrlOption = "http://127.0.0.1:8080",
+    url: UrlOption = LOCAL_URL,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
