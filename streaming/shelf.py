@@ -172,23 +172,20 @@ class Shelf:
 
     def wanted_path(self, url: str) -> str | None:
         """The path that a request for the absent `url` would wake, if it asks to play one."""
-        folder, _, name = url.rpartition("/")
-        if name not in PLAYLIST_NAMES:
-            return None
-        state = self._state_above(url)
-        return folder.lstrip("/") if state is None else state.path
+        return self._path_above(url) if url.rpartition("/")[2] in PLAYLIST_NAMES else None
 
     def path_of(self, url: str) -> str:
         """The path that the decoded `url` belongs to, as far as its name tells."""
         resource = self.get(url)
         if resource is not None:
             return resource.path
-        folder = url.rpartition("/")[0]
-        rendition = self._by_folder.get(folder + "/")
-        if rendition is not None:
-            return rendition.path
+        rendition = self._by_folder.get(url.rpartition("/")[0] + "/")
+        return self._path_above(url) if rendition is None else rendition.path
+
+    def _path_above(self, url: str) -> str:
+        """The known path below which `url` is, or else the folder it is in."""
         state = self._state_above(url)
-        return folder.lstrip("/") if state is None else state.path
+        return url.rpartition("/")[0].lstrip("/") if state is None else state.path
 
     def _state_above(self, url: str) -> PathState | None:
         folder = url.strip("/")
