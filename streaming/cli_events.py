@@ -21,7 +21,6 @@ from streaming.cli_output import (
     print_json,
 )
 from streaming.errors import RemoteError
-from streaming.follow_events import follow_log, read_log
 
 _COLOURS = {
     "path": "green",
@@ -51,6 +50,9 @@ def events(
 
     Exit status: 0 done, 1 the server is not there, 3 it refused, 130 interrupted.
     """
+    # Here, so that `headwater serve` does not import an HTTP client that it has no use for.
+    from streaming.follow_events import follow_log
+
     try:
         with interruptible():
             if follow:
@@ -68,6 +70,8 @@ def print_log(
     url: str, after: str, paths: Sequence[str], kinds: Sequence[str], *, as_json: bool
 ) -> None:
     """Everything that there is by now."""
+    from streaming.follow_events import read_log
+
     while told := read_log(url, after, paths, kinds):
         for event in told:
             print_event(event, as_json=as_json)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -80,6 +78,9 @@ def _ask(
     url: str, token: str, method: str, place: str, headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """The answer of the API, or the end of the command with the reason."""
+    import urllib.error
+    import urllib.request
+
     fields = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
     try:
         request = urllib.request.Request(

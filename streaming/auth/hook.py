@@ -12,13 +12,11 @@ import json
 import logging
 import secrets
 import time
-import urllib.error
-import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -30,8 +28,6 @@ MOST_WAITING: Final = 500
 MOST_REMEMBERED: Final = 20_000
 REFUSED_S: Final = 5.0
 """How long a refusal is remembered: players and encoders ask again every second or two."""
-MOST_ANSWER_BYTES: Final = 16_384
-MOST_REASON_CHARS: Final = 200
 
 
 class HookRules(Struct, array_like=True, frozen=True):
@@ -69,7 +65,7 @@ class Verdict:
     reason: str = ""
 
 
-class _NoAnswer(Exception):
+class NoAnswer(Exception):
     """The hook is away, slow or beside itself."""
 
 
@@ -115,7 +111,7 @@ class AuthHook:
             loop = asyncio.get_running_loop()
             async with asyncio.timeout(self.rules.timeout_s):
                 verdict = await loop.run_in_executor(self._pool, _post, self.rules, question)
-        except (_NoAnswer, TimeoutError) as error:
+        except (NoAnswer, TimeoutError) as error:
             return self._without_answer(question, str(error) or "no answer in time")
         except RuntimeError:  # closed meanwhile: another configuration
             return self._without_answer(question, "it is being replaced")
@@ -140,48 +136,9 @@ class AuthHook:
         return Verdict(503, "whether this is allowed cannot be found out now; try again")
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Credentials go to where the configuration says, and nowhere else."""
-
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-_opener: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
-
-
 def _post(rules: HookRules, question: Question) -> Verdict:
-    """Asks; blocks for about the time-out at most. Raises _NoAnswer."""
-    headers = {"Content-Type": "application/json"}
-    if rules.secret:
-        headers["Authorization"] = f"Bearer {rules.secret}"
-    body = json.dumps(asdict(question)).encode()
-    try:
-        request = urllib.request.Request(rules.url, data=body, headers=headers, method="POST")
-        with _opener.open(request, timeout=rules.timeout_s) as answer:
-            return read_verdict(answer.status, answer.read(MOST_ANSWER_BYTES))
-    except urllib.error.HTTPError as error:
-        with error:
-            return read_verdict(error.code, error.read(MOST_ANSWER_BYTES))
-    except (OSError, ValueError, EOFError) as error:
-        raise _NoAnswer(f"{getattr(error, 'reason', None) or error}") from None
-    except Exception as error:  # http.client's own tree: a peer that speaks no HTTP
-        raise _NoAnswer(type(error).__name__) from None
+    """Asks; blocks for about the time-out at most. Raises NoAnswer."""
+    # Here, so that an origin without a hook does not import an HTTP client.
+    from streaming.auth.hook_request import post
 
-
-def read_verdict(status: int, body: bytes) -> Verdict:
-    """2xx is yes, unless it says {"allow": false}; 4xx is no. Raises _NoAnswer for all else."""
-    try:
-        told = json.loads(body)
-    except ValueError:
-        told = None
-    told = told if isinstance(told, dict) else {}
-    reason = str(told.get("reason") or told.get("detail") or "not allowed")
-    reason = "".join(c for c in reason if c.isprintable())[:MOST_REASON_CHARS]
-    if 200 <= status < 300 and told.get("allow", True) is True:
-        return Verdict()
-    if 200 <= status < 300 or status in (401, 403):
-        return Verdict(status if status in (401, 403) else 403, reason)
-    if 400 <= status < 500 and status not in (404, 405, 408, 429):
-        return Verdict(403, reason)
-    raise _NoAnswer(f"HTTP status {status}")
+    return post(rules, question)

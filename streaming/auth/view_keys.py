@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +61,8 @@ def _read_key(config: ViewKeyConfig) -> ViewKey:
 
 def fetch_key_set(place: str) -> tuple[ViewKey, ...]:
     """The keys of a set at a file or http(s) URL; blocks. Raises ConfigError."""
+    import urllib.request  # here, because an origin without key sets starts faster without it
+
     is_remote = place.startswith(("http://", "https://"))
     try:
         if is_remote:
