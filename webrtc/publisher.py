@@ -28,7 +28,8 @@ from webrtc.publisher_rtcp import (
 )
 from webrtc.rtcp import is_rtcp
 from webrtc.rtp_packet import RtpPacket, parse_rtp
-from webrtc.srtp import SrtpReceiver, SrtpSender
+from webrtc.srtp import SrtpSender
+from webrtc.srtp_receiver import SrtpReceiver
 
 VIDEO_NAME: Final = "source"
 AUDIO_NAME: Final = "audio"
@@ -105,11 +106,14 @@ class Publisher:
         """SRTP or SRTCP; what is forged or broken is counted and dropped."""
         if self._receiver is None:
             return
+        opened = self._receiver.unprotect((datagram,))
+        self.rejected += not opened
         try:
-            if is_rtcp(datagram):
-                self._take_reports(self._receiver.unprotect_rtcp(datagram), now)
-            else:
-                self._take_packet(parse_rtp(self._receiver.unprotect(datagram)), now)
+            for packet in opened:
+                if is_rtcp(packet):
+                    self._take_reports(packet, now)
+                else:
+                    self._take_packet(parse_rtp(packet), now)
         except MediaPacketError:
             self.rejected += 1
 

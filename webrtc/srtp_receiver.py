@@ -18,11 +18,9 @@ _MOST_BYTES: Final = 2048
 
 
 class SrtpReceiver:
-    """One direction of one peer's SRTP session. Owned by the session that reads its datagrams."""
+    """One direction of one peer's SRTP session, by the C where it is there. A publisher's own."""
 
     def __init__(self, keys: SrtpKeys, *, pure_python: bool = False) -> None:
-        self.rejected = 0
-        """Datagrams that were forged, repeated, old or damaged."""
         self._native: NativeReceiver | None = None
         self._python: srtp.SrtpReceiver | None = None
         if native is None or pure_python:
@@ -33,11 +31,8 @@ class SrtpReceiver:
     def unprotect(self, datagrams: Sequence[bytes]) -> list[bytes]:
         """Those that are authentic and new, in order; RTCP is known by its second byte."""
         if self._native is not None:
-            opened = self._native.unprotect(datagrams)
-        else:
-            opened = [packet for packet in map(self._open, datagrams) if packet is not None]
-        self.rejected += len(datagrams) - len(opened)
-        return opened
+            return self._native.unprotect(datagrams)
+        return [packet for packet in map(self._open, datagrams) if packet is not None]
 
     def _open(self, datagram: bytes) -> bytes | None:
         assert self._python is not None

@@ -43,7 +43,6 @@ def test_what_libsrtp_sealed_is_opened_across_a_rollover(
     ]
     assert receiver.unprotect(sealed) == plain
     assert receiver.unprotect(sealed) == []
-    assert receiver.rejected == len(sealed)
 
 
 @pytest.mark.parametrize("pure_python", TWINS)
