@@ -89,8 +89,6 @@ class WebrtcConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Viewers and publishers at once; further offers are refused."""
     threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """Threads that send to viewers; 0 is one for each two cores."""
-    max_bitrate_kbps: Annotated[int, Meta(ge=100)] = 8_000
-    """What a WHIP publisher is asked to stay below, kbit/s."""
 
 
 class ViewKeyConfig(Struct, forbid_unknown_fields=True, frozen=True):

@@ -6,18 +6,18 @@ import base64
 import hmac
 from collections.abc import Sequence
 
-from streaming.rtc.messages import IceServerMessage
+from streaming.config import IceServerConfig
 
 CREDENTIAL_S = 86_400
 """How long a made credential is good; TURN servers check it whenever an allocation is refreshed."""
 
 
-def ice_server_links(servers: Sequence[IceServerMessage], user: str, now_utc: float) -> str:
+def ice_server_links(servers: Sequence[IceServerConfig], user: str, now_utc: float) -> str:
     """One Link field for all servers; `user` tells sessions apart in the TURN server's log."""
     return ", ".join(_link(url, server, user, now_utc) for server in servers for url in server.urls)
 
 
-def _link(url: str, server: IceServerMessage, user: str, now_utc: float) -> str:
+def _link(url: str, server: IceServerConfig, user: str, now_utc: float) -> str:
     link = f'<{url}>; rel="ice-server"'
     if not url.startswith("turn"):
         return link

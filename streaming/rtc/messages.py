@@ -6,28 +6,18 @@ publishers it is the other way round.
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from msgspec import Struct
 
-from segmenter.media import Sample
+from streaming.config import WebrtcConfig
 from streaming.rtc.signal_messages import (
     SessionEnded,
     SignalAnswer,
     SignalEvent,
     SignalRequest,
 )
-from streaming.transcode.messages import TrackMessage
-
-
-class IceServerMessage(Struct, array_like=True, frozen=True):
-    """A STUN or TURN server that clients are told about."""
-
-    urls: tuple[str, ...]
-    username: str = ""
-    credential: str = ""
-    secret: str = ""
-    """Of time-limited credentials, see IceServerConfig."""
+from streaming.transcode.messages import SampleMessage, TrackMessage
 
 
 class RtcSetup(Struct, tag="setup", array_like=True, frozen=True):
@@ -35,12 +25,7 @@ class RtcSetup(Struct, tag="setup", array_like=True, frozen=True):
 
     udp: tuple[int, ...]
     tcp: tuple[int, ...]
-    port: int
-    public_addresses: tuple[str, ...]
-    ice_servers: tuple[IceServerMessage, ...]
-    max_sessions: int
-    max_bitrate_kbps: int
-    threads: int
+    config: WebrtcConfig
     log_level: str
     utc_ahead_s: float
 
@@ -56,28 +41,7 @@ class PathSample(Struct, tag="sample", array_like=True, frozen=True, gc=False):
     """One sample in media time; kept ones of the past come first when a path gets watched."""
 
     path: str
-    track: str
-    dts: int
-    pts: int
-    data: bytes
-    """On the way out also a memoryview."""
-    is_sync: bool
-    duration: int
-    captured_utc: float
-
-    @classmethod
-    def from_sample(cls, path: str, sample: Sample) -> PathSample:
-        """The message that says `sample`; its payload is copied only into the frame."""
-        return cls(
-            path,
-            sample.track,
-            sample.dts,
-            sample.pts,
-            cast(bytes, sample.payload),
-            sample.is_sync,
-            sample.duration,
-            sample.captured_utc,
-        )
+    sample: SampleMessage
 
 
 class PathEnded(Struct, tag="path_ended", array_like=True, frozen=True):
@@ -142,26 +106,7 @@ class PublishSample(Struct, tag="publish_sample", array_like=True, frozen=True, 
     """From the WebRTC process: one sample, its times in the publisher's clock."""
 
     session: str
-    track: str
-    dts: int
-    pts: int
-    data: bytes
-    is_sync: bool
-    duration: int
-    captured_utc: float
-
-    def to_sample(self) -> Sample:
-        """The sample that it says."""
-        return Sample(
-            self.track,
-            self.dts,
-            self.pts,
-            self.data,
-            self.is_sync,
-            self.duration,
-            False,
-            self.captured_utc,
-        )
+    sample: SampleMessage
 
 
 class RtcListening(Struct, tag="listening", array_like=True, frozen=True):

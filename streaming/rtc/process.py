@@ -23,8 +23,7 @@ from streaming.worker_entry import live_with_parent
 from webrtc.fanout import Fanout
 from webrtc.flow_table import FlowTable
 from webrtc.peer_port import MuxedPort, reachable_addresses
-from webrtc.session_table import SessionLimits
-from webrtc.signalling import TIMER_S, Signalling
+from webrtc.signalling import TIMER_S
 from webrtc.tcp_mux import TcpMux
 from webrtc.tcp_relay import TcpRelay
 from webrtc.udp_mux import UdpMux, bind_udp
@@ -57,7 +56,7 @@ class RtcProcess:
         setup = await self._setup
         logging.getLogger().setLevel(setup.log_level.upper())
         udp = [socket.socket(fileno=number) for number in setup.udp]
-        threads = setup.threads or max(1, (os.cpu_count() or 1) // 2)
+        threads = setup.config.threads or max(1, (os.cpu_count() or 1) // 2)
         utc_offset_s = setup.utc_ahead_s or time.time() - time.monotonic()
         inner = bind_udp(["127.0.0.1"], 0)[0]
         sockets = [one.fileno() for one in (*udp, inner)]
@@ -69,14 +68,16 @@ class RtcProcess:
         if tcp is not None:
             await tcp.start()
         bound = [one.getsockname()[0] for one in udp]
-        addresses, is_lite = reachable_addresses(setup.public_addresses, bound)
+        addresses, is_lite = reachable_addresses(setup.config.public_addresses, bound)
         port = MuxedPort(table, mux, tcp, addresses, is_lite=is_lite)
-        server = RtcServer(setup, fanout, self._send, lambda: time.monotonic() + utc_offset_s)
-        loop = asyncio.get_running_loop()
-        limits = SessionLimits(sessions=setup.max_sessions)
-        signalling = Signalling(port, fanout, server.take_event, now=loop.time, limits=limits)
-        server.serve(signalling)
-        self._server = server
+        server = self._server = RtcServer(
+            setup.config,
+            fanout,
+            port,
+            self._send,
+            now=asyncio.get_running_loop().time,
+            utc=lambda: time.monotonic() + utc_offset_s,
+        )
         gc.freeze()
         self._send(RtcListening())
         await asyncio.gather(self._tick(server), self._report(server))

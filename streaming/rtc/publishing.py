@@ -19,7 +19,7 @@ from streaming.rtc.messages import (
     PublishTracks,
 )
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
-from streaming.transcode.messages import TrackMessage
+from streaming.transcode.messages import SampleMessage, TrackMessage
 from webrtc.errors import SessionNotFound
 from webrtc.events import PublishedSamples, PublishedTracks
 from webrtc.signalling import Answer, Signalling
@@ -62,10 +62,7 @@ class Publishing:
             return
         self._paths[news.session] = asked.request.path
         self._signalling.set_key_frame_interval(news.session, news.key_frame_interval_s)
-        headers = {"ETag": asked.answer.etag}
-        if links:
-            headers["Link"] = links
-        self._send(SignalAnswer(asked.request.id, 201, asked.answer.sdp, headers, news.session))
+        self._send(opened_answer(asked.request, asked.answer, links))
 
     def refuse(self, news: PublishRefused) -> None:
         """The client is told why, and the session ends."""
@@ -98,18 +95,7 @@ class Publishing:
         if event.session_id not in self._paths:
             return
         for sample in event.samples:
-            self._send(
-                PublishSample(
-                    event.session_id,
-                    sample.track,
-                    sample.dts,
-                    sample.pts,
-                    sample.data,
-                    sample.is_sync,
-                    sample.duration,
-                    sample.captured_utc,
-                )
-            )
+            self._send(PublishSample(event.session_id, SampleMessage.from_sample(sample)))
 
     def forget(self, session: str, reason: str) -> None:
         """The session has ended on the client's side."""
@@ -124,3 +110,11 @@ class Publishing:
             self._signalling.close(session, reason)
         except SessionNotFound:
             return
+
+
+def opened_answer(request: SignalRequest, answer: Answer, links: str) -> SignalAnswer:
+    """201 for an offer; ``links`` name the ICE servers, or are empty."""
+    headers = {"ETag": answer.etag}
+    if links:
+        headers["Link"] = links
+    return SignalAnswer(request.id, 201, answer.sdp, headers, answer.session_id)

@@ -8,14 +8,13 @@ A path is watched as long as it has sessions, and `LINGER_S` more.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from segmenter.media import Sample
+from streaming.config import WebrtcConfig
 from streaming.rtc.ice_server_links import ice_server_links
 from streaming.rtc.messages import (
     PathEnded,
@@ -25,11 +24,10 @@ from streaming.rtc.messages import (
     PublishClosed,
     PublishRefused,
     RtcReport,
-    RtcSetup,
     Unwatch,
     Watch,
 )
-from streaming.rtc.publishing import Publishing
+from streaming.rtc.publishing import Publishing, opened_answer
 from streaming.rtc.session_requests import SessionRequests
 from streaming.rtc.sessions import OpenSession, OpenSessions
 from streaming.rtc.signal_messages import SessionEnded, SignalAnswer, SignalRequest
@@ -44,6 +42,8 @@ from webrtc.events import (
     SignallingEvent,
 )
 from webrtc.fanout import Fanout
+from webrtc.peer_port import PeerPort
+from webrtc.session_table import SessionLimits
 from webrtc.signalling import Signalling
 
 logger = logging.getLogger(__name__)
@@ -55,79 +55,79 @@ TRACKS_S = 5.0
 MEASURE_S = 1.0
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """Offers for a path whose tracks have been asked for."""
+
+    due: float
+    """When they are told that nothing is live there."""
+    requests: list[SignalRequest] = field(default_factory=list)
+
+
 class RtcServer:
-    """Owns the watched paths and what their viewers' sessions count; its process feeds it."""
+    """Owns the peers and the watched paths; its process feeds it.
+
+    ``now`` is the loop's clock, ``utc`` the origin's.
+    """
 
     def __init__(
         self,
-        setup: RtcSetup,
+        config: WebrtcConfig,
         fanout: Fanout,
+        port: PeerPort,
         send: Callable[[Any], None],
-        utc: Callable[[], float] = time.time,
+        *,
+        now: Callable[[], float],
+        utc: Callable[[], float],
     ) -> None:
-        self._setup = setup
+        self._ice_servers = config.ice_servers
         self._fanout = fanout
         self._send = send
+        self._now = now
         self._utc = utc
-        self._signalling: Signalling | None = None
-        self._requests: SessionRequests | None = None
-        self._publishing: Publishing | None = None
+        limits = SessionLimits(sessions=config.max_sessions)
+        self._signalling = Signalling(port, fanout, self._take_event, now=now, limits=limits)
         self._sessions = OpenSessions(send)
+        self._requests = SessionRequests(self._signalling, self._sessions)
+        self._publishing = Publishing(self._signalling, send)
         self._paths: dict[str, ViewedPath] = {}
         self._idle_since: dict[str, float] = {}
         """Paths that nobody watches, and since when."""
-        self._waiting: dict[str, list[SignalRequest]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         """Offers for paths whose tracks have been asked for."""
         self._counts: Counter[str] = Counter()
         self._measured_at = 0.0
-
-    def serve(self, signalling: Signalling) -> None:
-        """Everything is there."""
-        self._signalling = signalling
-        self._requests = SessionRequests(signalling, self._sessions)
-        self._publishing = Publishing(signalling, self._send)
-
-    @property
-    def signalling(self) -> Signalling:
-        """Set by `serve`."""
-        assert self._signalling is not None
-        return self._signalling
-
-    @property
-    def publishing(self) -> Publishing:
-        """The same."""
-        assert self._publishing is not None
-        return self._publishing
 
     # -- the link ----------------------------------------------------------------------------
 
     def receive(self, message: Any) -> None:
         """One message of the main process."""
-        now = asyncio.get_running_loop().time()
         match message:
             case PathSample():
                 self._write(message)
             case PathTracks():
-                self._set_tracks(message, now)
+                self._set_tracks(message)
             case PathEnded():
                 self._end(message)
             case SignalRequest():
                 self._answer(message)
             case PublishAllowed():
                 self._counts["opened"] += 1
-                self.publishing.allow(message, self._links(message.session))
+                self._publishing.allow(message, self._links(message.session))
             case PublishRefused():
                 self._counts["failed"] += 1
-                self.publishing.refuse(message)
+                self._publishing.refuse(message)
             case PublishClosed():
-                self.publishing.close(message)
+                self._publishing.close(message)
 
     def handle_timer(self, now: float) -> None:
         """Called every `webrtc.signalling.TIMER_S`."""
-        self.signalling.handle_timer(now)
+        self._signalling.handle_timer(now)
         for name, since in list(self._idle_since.items()):
             if now - since > LINGER_S:
                 self._unwatch(name)
+        for name in [name for name, one in self._waiting.items() if now >= one.due]:
+            self._give_up(name)
         if now - self._measured_at >= MEASURE_S:
             self._measured_at = now
             self._measure()
@@ -137,7 +137,7 @@ class RtcServer:
         sent = self._fanout.statistics()
         return RtcReport(
             viewers=self._sessions.viewers(),
-            publishers=len(self.publishing),
+            publishers=len(self._publishing),
             packets_sent=sent.packets,
             bytes_sent=sent.bytes,
             retransmitted=sent.resent,
@@ -153,45 +153,35 @@ class RtcServer:
     def _write(self, message: PathSample) -> None:
         path = self._paths.get(message.path)
         if path is not None:
-            sample = Sample(
-                message.track,
-                message.dts,
-                message.pts,
-                message.data,
-                message.is_sync,
-                message.duration,
-                False,
-                message.captured_utc,
-            )
-            path.write(sample)
+            path.write(message.sample.to_sample())
 
     def _measure(self) -> None:
         """Bitrates by which renditions are chosen, and what was chosen."""
         for path in self._paths.values():
             if path.measure():
-                self.signalling.announce(path.name, path.renditions)
-        if self._requests is not None:
-            self._requests.tell_layers()
+                self._signalling.announce(path.name, path.renditions)
+        self._requests.tell_layers()
 
-    def _set_tracks(self, message: PathTracks, now: float) -> None:
+    def _set_tracks(self, message: PathTracks) -> None:
         name = message.path
         path = self._paths.get(name)
         if path is None:
             path = self._paths[name] = ViewedPath(name, self._fanout)
-            self._idle_since[name] = now
+            self._idle_since[name] = self._now()
         path.set_tracks([track.to_track() for track in message.tracks])
-        self.signalling.announce(name, path.renditions)
-        for request in self._waiting.pop(name, ()):
+        self._signalling.announce(name, path.renditions)
+        waiting = self._waiting.pop(name, None)
+        for request in waiting.requests if waiting is not None else ():
             self._guarded(request, self._subscribe)
 
     def _end(self, message: PathEnded) -> None:
-        self.signalling.withdraw(message.path, message.reason)
+        self._signalling.withdraw(message.path, message.reason)
         self._drop(message.path)
 
     def _unwatch(self, name: str) -> None:
         """Nobody has watched for a while."""
         self._send(Unwatch(name))
-        self.signalling.withdraw(name)
+        self._signalling.withdraw(name)
         self._drop(name)
 
     def _drop(self, name: str) -> None:
@@ -203,7 +193,6 @@ class RtcServer:
     # -- requests ----------------------------------------------------------------------------
 
     def _answer(self, request: SignalRequest) -> None:
-        assert self._requests is not None
         if request.verb == "publish":
             self._guarded(request, self._publish)
         elif request.verb != "view":
@@ -215,15 +204,13 @@ class RtcServer:
 
     def _wait_for_tracks(self, request: SignalRequest) -> None:
         """The path was given up while the request was on its way."""
-        self._waiting.setdefault(request.path, []).append(request)
+        waiting = self._waiting.setdefault(request.path, _Waiting(self._now() + TRACKS_S))
+        waiting.requests.append(request)
         self._send(Watch(request.path))
-        asyncio.get_running_loop().call_later(TRACKS_S, self._give_up, request)
 
-    def _give_up(self, request: SignalRequest) -> None:
-        waiting = self._waiting.get(request.path, [])
-        if request in waiting:
-            waiting.remove(request)
-            text = f"{request.path} is not live"
+    def _give_up(self, path: str) -> None:
+        for request in self._waiting.pop(path).requests:
+            text = f"{path} is not live"
             self._send(SignalAnswer(request.id, 409, text, {"Retry-After": "2"}))
 
     def _guarded(
@@ -242,27 +229,23 @@ class RtcServer:
             self._send(answer)
 
     def _subscribe(self, request: SignalRequest) -> SignalAnswer:
-        answer = self.signalling.subscribe(request.path, request.body, request.remote)
+        answer = self._signalling.subscribe(request.path, request.body, request.remote)
         self._sessions.add(answer.session_id, OpenSession(request.path, request.channel))
         self._idle_since.pop(request.path, None)
         self._counts["opened"] += 1
-        headers = {"ETag": answer.etag}
-        links = self._links(answer.session_id)
-        if links:
-            headers["Link"] = links
-        return SignalAnswer(request.id, 201, answer.sdp, headers, answer.session_id)
+        return opened_answer(request, answer, self._links(answer.session_id))
 
     def _publish(self, request: SignalRequest) -> None:
-        session_id = self.publishing.offer(request)
+        session_id = self._publishing.offer(request)
         session = OpenSession(request.path, request.channel, is_publisher=True)
         self._sessions.add(session_id, session)
 
     def _links(self, session_id: str) -> str:
-        return ice_server_links(self._setup.ice_servers, session_id[:8], self._utc())
+        return ice_server_links(self._ice_servers, session_id[:8], self._utc())
 
     # -- sessions ----------------------------------------------------------------------------
 
-    def take_event(self, event: SignallingEvent) -> None:
+    def _take_event(self, event: SignallingEvent) -> None:
         """What signalling tells by itself."""
         match event:
             case SessionConnected():
@@ -273,11 +256,11 @@ class RtcServer:
                 self._forget_session(event)
             case KeyFrameWanted():
                 self._counts["key_frame_requests"] += 1
-                self.publishing.want_key_frame(event.stream, event.track)
+                self._publishing.want_key_frame(event.stream, event.track)
             case PublishedTracks():
-                self.publishing.set_tracks(event)
+                self._publishing.set_tracks(event)
             case PublishedSamples():
-                self.publishing.write(event)
+                self._publishing.write(event)
 
     def _who(self, session_id: str) -> str:
         session = self._sessions.find(session_id)
@@ -287,10 +270,10 @@ class RtcServer:
         who, short = self._who(event.session_id), event.session_id[:8]
         logger.info("%s: %s %s left (%s)", event.stream, who, short, event.reason)
         self._sessions.tell(event.session_id, "closed", event.reason)
-        self.publishing.forget(event.session_id, event.reason)
+        self._publishing.forget(event.session_id, event.reason)
         self._send(SessionEnded(event.session_id, event.reason))
         session = self._sessions.remove(event.session_id)
         if session is None or session.path not in self._paths:
             return
         if not self._sessions.count(session.path):
-            self._idle_since[session.path] = asyncio.get_running_loop().time()
+            self._idle_since[session.path] = self._now()

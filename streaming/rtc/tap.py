@@ -26,7 +26,7 @@ from streaming.rtc.made_for_webrtc import MadeForWebrtc
 from streaming.rtc.messages import PathEnded, PathSample, PathTracks
 from streaming.rtc.recent_gop import RecentGop
 from streaming.rtc.view_plan import NOTHING, Candidate, ViewPlan, plan_view
-from streaming.transcode.messages import TrackMessage
+from streaming.transcode.messages import SampleMessage, TrackMessage
 
 logger = logging.getLogger(__name__)
 
@@ -143,11 +143,6 @@ class RtcTap:
         """Samples not sent, by the drop rule."""
         return self._withheld
 
-    @property
-    def made(self) -> MadeForWebrtc | None:
-        """What is being made, for statistics."""
-        return self._made
-
     def watch(self) -> None:
         """Sends tracks and samples from now on, the newest groups of pictures first."""
         if self._is_watched:
@@ -183,7 +178,7 @@ class RtcTap:
                 logger.info("path %s: %s has B-frames", self._path, lane.track.name)
                 self._replan()
         if self._is_watched and sample.track in self._sent and self._admits(lane, sample):
-            self._outlet.send(PathSample.from_sample(self._path, sample))
+            self._outlet.send(PathSample(self._path, SampleMessage.from_sample(sample)))
 
     def _admits(self, lane: _Lane, sample: Sample) -> bool:
         if self._outlet.buffered_bytes > MOST_BUFFERED_BYTES:
@@ -196,7 +191,7 @@ class RtcTap:
     def _send_recent(self, lane: _Lane) -> None:
         if lane.track.name in self._sent:
             for sample in lane.recent.samples:
-                self._outlet.send(PathSample.from_sample(self._path, sample))
+                self._outlet.send(PathSample(self._path, SampleMessage.from_sample(sample)))
 
     def _replan(self, *, anew: bool = False) -> None:
         """Decides what is offered, and tells it where somebody watches."""

@@ -15,20 +15,14 @@ from typing import Protocol
 
 import msgspec
 
-from segmenter.errors import SegmenterError
-from segmenter.timeline import SourceClock
 from streaming.config import WebrtcConfig
-from streaming.errors import PublishRejected, StreamingError
 from streaming.events.event import Emit, no_events
 from streaming.events.session_news import SessionNews
-from streaming.ingest.source import Publication, PublishDoor, PublishRequest
+from streaming.ingest.source import PublishDoor
 from streaming.rtc.messages import (
     FromRtc,
-    IceServerMessage,
-    PublishAllowed,
     PublishAsked,
     PublishClosed,
-    PublishRefused,
     PublishSample,
     PublishTracks,
     RtcListening,
@@ -44,6 +38,7 @@ from streaming.rtc.signal_messages import (
     SignalRequest,
 )
 from streaming.rtc.tap import RtcTap
+from streaming.rtc.whip_publication import WhipPublication
 from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, WorkerStatistics
 
 logger = logging.getLogger(__name__)
@@ -53,8 +48,6 @@ ANSWER_S = 10.0
 """An offer is answered within some 20 ms; browsers give up after tens of seconds."""
 MOST_PENDING = 2_000
 """Requests on their way: what a crowd sends within a second or two."""
-CLOCK = SourceClock(90_000, None)
-"""The WebRTC process has unwrapped RTP's time and sends ticks of 90 kHz."""
 NOT_LIVE_RETRY_S = 2
 """When a viewer of what is not live may ask again: a publisher takes that long to be playable."""
 
@@ -126,7 +119,7 @@ class WebrtcProcess:
         self._pending: dict[int, _Pending] = {}
         self._next_id = 0
         self._watched: set[str] = set()
-        self._publications: dict[str, _WhipPublication] = {}
+        self._publications: dict[str, WhipPublication] = {}
         self._report = RtcReport()
 
     def start(
@@ -231,20 +224,11 @@ class WebrtcProcess:
     # -- the process's news ------------------------------------------------------------------
 
     def _send_setup(self) -> None:
-        config = self._config
         self.send(
             RtcSetup(
                 udp=tuple(one.fileno() for one in self._udp),
                 tcp=tuple(one.fileno() for one in self._tcp),
-                port=self._udp[0].getsockname()[1],
-                public_addresses=config.public_addresses,
-                ice_servers=tuple(
-                    IceServerMessage(one.urls, one.username, one.credential, one.secret)
-                    for one in config.ice_servers
-                ),
-                max_sessions=config.max_sessions,
-                max_bitrate_kbps=config.max_bitrate_kbps,
-                threads=config.threads,
+                config=self._config,
                 log_level=self._log_level,
                 utc_ahead_s=self._utc_ahead_s(),
             )
@@ -319,7 +303,7 @@ class WebrtcProcess:
 
     def _ask_door(self, asked: PublishAsked) -> None:
         assert self._door is not None
-        publication = _WhipPublication(asked, self._door, self)
+        publication = WhipPublication(asked, self._door, self)
         self._publications[asked.session] = publication
         publication.claim()
 
@@ -331,70 +315,6 @@ class WebrtcProcess:
     def forget(self, session: str) -> None:
         """The publication is over, on our side."""
         self._publications.pop(session, None)
-
-
-class _WhipPublication:
-    """One WHIP session's hold on a path."""
-
-    def __init__(self, asked: PublishAsked, door: PublishDoor, owner: WebrtcProcess) -> None:
-        self._asked = asked
-        self._door = door
-        self._owner = owner
-        self._publication: Publication | None = None
-        self._claiming: asyncio.Task[None] | None = None
-
-    def claim(self) -> None:
-        """Asks for the path; the session is told."""
-        self._claiming = asyncio.get_running_loop().create_task(self._claim())
-
-    async def _claim(self) -> None:
-        asked = self._asked
-        request = PublishRequest(asked.path, asked.key, asked.remote, "whip")
-        try:
-            publication = await self._door.publish(request, self)
-        except PublishRejected as refusal:
-            self._owner.forget(asked.session)
-            status = refusal.http_status or 403
-            self._owner.send(PublishRefused(asked.session, status, str(refusal)))
-            return
-        self._publication = publication
-        interval_s = self._owner.key_frame_interval_s(asked.path)
-        self._owner.send(PublishAllowed(asked.session, interval_s))
-
-    def set_tracks(self, news: PublishTracks) -> None:
-        """The session's complete list of tracks."""
-        if self._publication is not None:
-            tracks = [track.to_track() for track in news.tracks]
-            self._guarded(lambda publication: publication.set_tracks(tracks, CLOCK))
-
-    def write(self, news: PublishSample) -> None:
-        """One of its samples."""
-        if self._publication is not None:
-            self._guarded(lambda publication: publication.write([news.to_sample()]))
-
-    def leave(self, reason: str) -> None:
-        """The session has gone."""
-        if self._claiming is not None:
-            self._claiming.cancel()
-        publication, self._publication = self._publication, None
-        if publication is not None:
-            publication.close(reason)
-
-    def close(self, code: str, description: str) -> None:
-        """See Publisher: the path has let go of us."""
-        self._publication = None
-        self._owner.forget(self._asked.session)
-        self._owner.send(PublishClosed(self._asked.session, description))
-
-    def _guarded(self, action: Callable[[Publication], None]) -> None:
-        """What a publisher sends costs nobody but itself."""
-        publication = self._publication
-        assert publication is not None
-        try:
-            action(publication)
-        except (SegmenterError, StreamingError) as error:
-            self.leave(str(error))
-            self.close("", str(error))
 
 
 def _busy(number: int, reason: str) -> SignalAnswer:

@@ -7,6 +7,7 @@ the transcoder's. Structs are arrays on the wire: a sample costs about 20 bytes 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import cast
 
 from msgspec import Struct
 
@@ -77,12 +78,12 @@ class SampleMessage(Struct, tag="sample", array_like=True, frozen=True, gc=False
 
     @classmethod
     def from_sample(cls, sample: Sample) -> SampleMessage:
-        """The message that says `sample`."""
+        """The message that says `sample`; its payload is copied only into the frame."""
         return cls(
             sample.track,
             sample.dts,
             sample.pts,
-            sample.data,
+            cast(bytes, sample.payload),
             sample.is_sync,
             sample.duration,
             sample.discontinuity,

@@ -106,7 +106,7 @@ def test_tracks_and_samples_are_passed_on_while_the_session_has_the_path(scene: 
     assert isinstance(tracks, PublishTracks)
     assert tracks.tracks[0].to_track() == SOURCE
     assert isinstance(sample, PublishSample)
-    assert sample.to_sample() == frame
+    assert sample.sample.to_sample() == frame
     scene.publishing.close(PublishClosed("s1", "taken over"))
     scene.publishing.write(PublishedSamples("s1", "live/a", (frame,)))
     assert len(scene.sent) == 4

@@ -26,7 +26,7 @@ class FakeOutlet:
 
     @property
     def samples(self) -> list[tuple[str, int]]:
-        sent = [m for m in self.messages if isinstance(m, PathSample)]
+        sent = [m.sample for m in self.messages if isinstance(m, PathSample)]
         return [(m.track, m.pts - START * 90_000) for m in sent]
 
     @property

@@ -26,7 +26,7 @@ from streaming.rtc.messages import (
 )
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest, Verb
 from streaming.rtc.webrtc_process import ANSWER_S, WebrtcProcess
-from streaming.transcode.messages import TrackMessage
+from streaming.transcode.messages import SampleMessage, TrackMessage
 from streaming.worker_process import WorkerExit, WorkerStatistics
 from tests.segmenter.stage import SOURCE
 from tests.streaming.server.conftest import until
@@ -194,7 +194,8 @@ async def test_viewers_are_counted_until_the_process_dies(scene: Scene) -> None:
 
 
 def sample(session: str = "s1") -> PublishSample:
-    return PublishSample(session, "video", 90_000, 90_000, b"frame", True, 0, 0.0)
+    frame = Sample("video", 90_000, 90_000, b"frame", True)
+    return PublishSample(session, SampleMessage.from_sample(frame))
 
 
 async def test_a_whip_publisher_gets_the_path_and_writes_to_it(scene: Scene) -> None:
