@@ -1,0 +1,204 @@
+"""The WebRTC process before fakes: when paths are watched, and what askers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from segmenter.media import Sample, Track
+from streaming.config import IceServerConfig, WebrtcConfig
+from streaming.rtc.messages import PathEnded, PathSample, PathTracks, PublishAsked, Unwatch, Watch
+from streaming.rtc.server import LINGER_S, TRACKS_S, RtcServer
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest, Verb
+from streaming.transcode.messages import SampleMessage, TrackMessage
+from tests.segmenter.stage import SMALL, SOURCE
+from tests.webrtc.fanout_stage import loopback
+from tests.webrtc.offers import offer
+from tests.webrtc.test_signalling import FakePort
+from webrtc.fanout import Fanout
+from webrtc.session import JOIN_S
+
+WHEP, WHIP = offer("chromium-whep"), offer("chromium-whip-simulcast")
+
+
+class Scene:
+    """A server, its link's other end, and a clock of the test's own."""
+
+    def __init__(self, fanout: Fanout, **settings: Any) -> None:
+        self.now = 100.0
+        self.fanout = fanout
+        self.sent: list[Any] = []
+        self.server = RtcServer(
+            WebrtcConfig(**settings),
+            fanout,
+            FakePort(),
+            self.sent.append,
+            now=lambda: self.now,
+            utc=lambda: 1_800_000_000.0 + self.now,
+        )
+        self._ids = 0
+
+    def offer_tracks(self, path: str = "live/a", tracks: Sequence[Track] = (SOURCE, SMALL)) -> None:
+        messages = tuple(TrackMessage.from_track(track) for track in tracks)
+        self.server.receive(PathTracks(path, messages))
+
+    def ask(self, verb: Verb, session: str = "", **fields: Any) -> SignalAnswer | None:
+        """The answer, if there is one yet."""
+        self._ids += 1
+        fields = {"path": "live/a", "remote": "203.0.113.5"} | fields
+        self.server.receive(SignalRequest(self._ids, verb, session=session, **fields))
+        return self.answer(self._ids)
+
+    def answer(self, number: int) -> SignalAnswer | None:
+        found = [m for m in self.sent if isinstance(m, SignalAnswer) and m.id == number]
+        return found[0] if found else None
+
+    def view(self, **fields: Any) -> SignalAnswer:
+        answer = self.ask("view", body=WHEP, **fields)
+        assert answer is not None
+        return answer
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.server.handle_timer(self.now)
+
+
+@pytest.fixture
+def fanout() -> Iterator[Fanout]:
+    with loopback() as own:
+        fanout = Fanout([own.fileno()], threads=0)
+        yield fanout
+        fanout.close()
+
+
+@pytest.fixture
+def scene(fanout: Fanout) -> Scene:
+    return Scene(fanout)
+
+
+def test_a_viewer_is_answered_and_counted_until_it_says_goodbye(scene: Scene) -> None:
+    scene.offer_tracks()
+    answer = scene.view()
+    assert answer.status == 201
+    assert answer.body.startswith("v=0")
+    assert scene.server.report().viewers == {"live/a": 1}
+    gone = scene.ask("delete", answer.session)
+    assert gone is not None
+    assert gone.status == 200
+    assert scene.server.report().viewers == {}
+
+
+def test_w5_a_second_delete_and_another_path_s_session_are_404(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view().session
+    elsewhere = scene.ask("delete", session, path="live/b")
+    assert elsewhere is not None
+    assert elsewhere.status == 404
+    scene.ask("delete", session)
+    again = scene.ask("delete", session)
+    assert again is not None
+    assert again.status == 404
+
+
+def test_a_path_is_given_up_when_nobody_has_watched_it_for_a_while(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view().session
+    scene.ask("delete", session)
+    scene.pass_time(LINGER_S / 2)
+    assert Unwatch("live/a") not in scene.sent
+    scene.pass_time(LINGER_S)
+    assert scene.sent[-1] == Unwatch("live/a")
+    assert scene.fanout.statistics().rings == 0
+
+
+def test_a_viewer_who_is_back_in_time_keeps_the_path(scene: Scene) -> None:
+    scene.offer_tracks()
+    scene.ask("delete", scene.view().session)
+    scene.pass_time(LINGER_S / 2)
+    scene.view()
+    scene.pass_time(LINGER_S)
+    assert Unwatch("live/a") not in scene.sent
+
+
+def test_an_offer_for_a_path_that_was_just_given_up_waits_for_its_tracks(scene: Scene) -> None:
+    assert scene.ask("view", body=WHEP) is None
+    assert scene.sent == [Watch("live/a")]
+    scene.offer_tracks()
+    answer = scene.answer(1)
+    assert answer is not None
+    assert answer.status == 201
+
+
+def test_w6_such_an_offer_is_told_in_time_that_nothing_is_live(scene: Scene) -> None:
+    scene.ask("view", body=WHEP)
+    scene.pass_time(TRACKS_S + 0.1)
+    answer = scene.answer(1)
+    assert answer is not None
+    assert (answer.status, answer.headers) == (409, {"Retry-After": "2"})
+    scene.offer_tracks()
+    assert scene.server.report().viewers == {}
+
+
+def test_the_end_of_a_path_ends_its_viewers_sessions(scene: Scene) -> None:
+    scene.offer_tracks()
+    scene.view(channel="c1")
+    scene.server.receive(PathEnded("live/a", "the stream has ended"))
+    events = [message for message in scene.sent if isinstance(message, SignalEvent)]
+    assert [(event.channel, event.kind, event.text) for event in events] == [
+        ("c1", "closed", "the stream has ended")
+    ]
+    assert scene.server.report().viewers == {}
+
+
+def test_w1_ice_servers_are_named_to_each_session_with_a_user_of_its_own(fanout: Fanout) -> None:
+    turn = IceServerConfig(("turn:turn.example.org:3478",), secret="s3cret")
+    scene = Scene(fanout, ice_servers=(turn,))
+    scene.offer_tracks()
+    first, second = scene.view().headers["Link"], scene.view().headers["Link"]
+    assert first.startswith('<turn:turn.example.org:3478>; rel="ice-server"; username="18000')
+    assert first != second
+    assert "s3cret" not in first
+
+
+def test_sessions_are_bounded(fanout: Fanout) -> None:
+    scene = Scene(fanout, max_sessions=1)
+    scene.offer_tracks()
+    scene.view()
+    answer = scene.view()
+    assert answer.status == 503
+    assert "Retry-After" in answer.headers
+    assert scene.server.report().sessions_failed == 1
+
+
+def test_a_viewer_chooses_among_what_suits_it(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view().session
+    answer = scene.ask("choose", session, body='{"encodingId": "360p"}')
+    assert answer is not None
+    assert answer.is_json
+    assert '"selected":"360p"' in answer.body
+    unknown = scene.ask("choose", session, body='{"encodingId": "8k"}')
+    assert unknown is not None
+    assert unknown.status == 404
+    nonsense = scene.ask("choose", session, body="[]")
+    assert nonsense is not None
+    assert nonsense.status == 400
+
+
+def test_samples_of_a_path_that_nobody_asked_for_are_nothing(scene: Scene) -> None:
+    sample = Sample("source", 0, 0, b"\0\0\0\1\x65", True)
+    scene.server.receive(PathSample("live/b", SampleMessage.from_sample(sample)))
+    assert scene.fanout.statistics().rings == 0
+
+
+def test_an_offer_to_publish_that_never_connects_gives_the_path_back(scene: Scene) -> None:
+    assert scene.ask("publish", body=WHIP, key="k") is None
+    (asked,) = [message for message in scene.sent if isinstance(message, PublishAsked)]
+    assert (asked.path, asked.key) == ("live/a", "k")
+    assert scene.server.report().viewers == {}
+    scene.pass_time(JOIN_S + 1)
+    answer = scene.answer(1)
+    assert answer is not None
+    assert answer.status == 503
