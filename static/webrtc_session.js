@@ -1,0 +1,165 @@
+// One WebRTC session, whichever way it reaches the server: a door has
+//   isOpen             whether there is a session
+//   offer(sdp)         { sdp, iceServers } of the answer; throws WebRtcError
+//   patch(fragment)    the server's own fragment after a restart, else null
+//   layers(), chooseLayer(id), close()
+import { fragment, preferStereo, withCredentials } from "./sdp_text.js";
+
+const CONNECT_MS = 3000;
+const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
+const RESTART_MS = 4000; // how long a restart may take
+const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
+
+export class WebRtcError extends Error {
+  constructor(kind, status, detail) {
+    super(detail);
+    this.name = "WebRtcError";
+    this.kind = kind;
+    this.status = status;
+    this.detail = detail;
+  }
+}
+
+/** A session that views through `door`: its `stream` fills as tracks come. */
+export async function openViewer(door, options) {
+  const session = new Session(door, options);
+  const stream = new MediaStream();
+  for (const kind of ["video", "audio"]) session.peer.addTransceiver(kind, { direction: "recvonly" });
+  session.peer.addEventListener("track", ({ track }) => {
+    stream.addTrack(track);
+    options.on?.track?.(track);
+  });
+  await session.open();
+  return Object.assign(session, { stream });
+}
+
+/** A session that publishes `stream` through `door`. */
+export async function openPublisher(door, stream, options) {
+  const session = new Session(door, options);
+  for (const track of stream.getTracks()) {
+    const isVideo = track.kind === "video";
+    session.peer.addTransceiver(track, {
+      direction: "sendonly",
+      streams: [stream],
+      sendEncodings: isVideo ? [{ maxBitrate: options.maxBitrate ?? MAX_VIDEO_BITRATE }] : undefined,
+    });
+  }
+  preferH264(session.peer);
+  await session.open();
+  return session;
+}
+
+/** What browsers decode everywhere and what becomes HLS without being encoded again comes first. */
+function preferH264(peer) {
+  const codecs = RTCRtpSender.getCapabilities?.("video")?.codecs;
+  if (!codecs) return;
+  const first = codecs.filter((codec) => codec.mimeType === "video/H264");
+  const ordered = [...first, ...codecs.filter((codec) => !first.includes(codec))];
+  for (const transceiver of peer.getTransceivers()) {
+    if (transceiver.sender.track?.kind === "video") transceiver.setCodecPreferences?.(ordered);
+  }
+}
+
+class Session {
+  #door;
+  #candidates = [];
+  #isClosed = false;
+  #restarted = false;
+  #timer = 0;
+
+  constructor(door, { connectMs = CONNECT_MS, relayOnly = false, on = {} } = {}) {
+    this.#door = door;
+    this.settings = { bundlePolicy: "max-bundle", iceTransportPolicy: relayOnly ? "relay" : "all" };
+    this.peer = new RTCPeerConnection(this.settings);
+    this.connectMs = connectMs;
+    this.on = on;
+    this.peer.addEventListener("icecandidate", ({ candidate }) => this.#candidate(candidate));
+    this.peer.addEventListener("connectionstatechange", () => this.#changed());
+  }
+
+  async open() {
+    const offer = await this.peer.createOffer();
+    offer.sdp = preferStereo(offer.sdp);
+    let answer;
+    try {
+      answer = await this.#door.offer(offer.sdp);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    if (this.#isClosed) return this.#door.close().catch(() => {});
+    // In this order: gathering begins with the local description, and with the servers known then.
+    if (answer.iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
+    await this.peer.setLocalDescription(offer);
+    await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
+    this.#trickle();
+  }
+
+  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected }. */
+  async layers() {
+    return this.#door.isOpen && !this.#isClosed ? this.#door.layers().catch(() => null) : null;
+  }
+
+  /** Of a viewer: which rendition it wants, by encodingId; null leaves it to the server. */
+  async chooseLayer(encodingId) {
+    return this.#door.isOpen && !this.#isClosed ? this.#door.chooseLayer(encodingId).catch(() => null) : null;
+  }
+
+  /** Ends the session on both sides; may be called at any time. */
+  async close() {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.peer.close();
+    this.on.state?.("closed");
+    if (this.#door.isOpen) await this.#door.close().catch(() => {});
+  }
+
+  #candidate(candidate) {
+    if (!candidate || this.#isClosed) return;
+    this.#candidates.push(candidate);
+    if (this.#door.isOpen) this.#trickle();
+  }
+
+  async #trickle() {
+    const candidates = this.#candidates.splice(0);
+    if (!candidates.length || this.#isClosed) return;
+    await this.#door.patch(fragment(this.peer.localDescription.sdp, candidates)).catch(() => {});
+  }
+
+  #changed() {
+    const state = this.peer.connectionState;
+    if (this.#isClosed) return;
+    if (state === "connected") {
+      clearTimeout(this.#timer);
+      this.#restarted = false;
+    }
+    if (state === "failed") return this.#restart();
+    if (state === "disconnected") this.#timer = setTimeout(() => this.#restart(), LOST_MS);
+    if (state !== "new" && state !== "closed") this.on.state?.(state);
+  }
+
+  /** The network has changed: new credentials, then new candidates. */
+  async #restart() {
+    clearTimeout(this.#timer);
+    if (this.#restarted || !this.#door.isOpen || this.#isClosed) return this.#fail("network", "the connection was lost");
+    this.#restarted = true;
+    this.#timer = setTimeout(() => this.#fail("network", "the connection was lost"), RESTART_MS);
+    try {
+      await this.peer.setLocalDescription(await this.peer.createOffer({ iceRestart: true }));
+      const theirs = await this.#door.patch(fragment(this.peer.localDescription.sdp, this.#candidates.splice(0)));
+      const sdp = withCredentials(this.peer.remoteDescription.sdp, theirs);
+      await this.peer.setRemoteDescription({ type: "answer", sdp });
+      this.#trickle();
+    } catch (error) {
+      this.#fail(error.kind ?? "network", "the connection was lost", error.status);
+    }
+  }
+
+  #fail(kind, detail, status = 0) {
+    if (this.#isClosed) return;
+    this.close();
+    this.on.failed?.({ kind, status, detail });
+  }
+}
