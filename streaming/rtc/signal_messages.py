@@ -27,11 +27,11 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     path: str
     session: str = ""
     """Empty with an offer."""
-    content_type: str = ""
     if_match: str | None = None
     """The header field as it came; None without it."""
     key: str = ""
-    """Bearer token or `?key=`; never logged."""
+    """Bearer token or `?key=`, with an offer; never logged. Whoever knows a session's URL needs no
+    more (RFC 9725 7)."""
     remote: str = ""
     """Address of the client, for limits and logs."""
     body: str = ""

@@ -33,7 +33,7 @@ from streaming.server.connection import DeliveryServer
 from streaming.server.followers import Followers
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
-from streaming.server.signalling import SignalRelay
+from streaming.server.signal_relay import SignalRelay
 from streaming.server.site import Site
 from streaming.server.tls import Certificate
 from streaming.shelf import Shelf

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp.web import BaseRequest, Response
 
-from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest, Verb
+from streaming.rtc.signal_messages import SignalAnswer
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
+from streaming.server.signal_relay import SignalRelay
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +31,8 @@ MOST_OFFER_BYTES: Final = 65_536
 """Browsers' offers have 2 to 8 KB, with many codecs and candidates 20."""
 BODY_S: Final = 10.0
 """How long the body of a request may take."""
-ANSWER_S: Final = 15.0
-"""A little more than the main process waits."""
-CHANNEL_BYTES: Final = 9
-ASK_AGAIN_S: Final = 0.25
-MOST_PATIENT: Final = 200
-"""Viewers of one delivery process that wait for a path; further ones are told to come again."""
 MOST_WAIT_S: Final = 30.0
 """Proxies give up after a minute; a viewer asks again."""
-MOST_WAITING: Final = 1_000
-"""Requests of one delivery process that wait for their answer."""
 
 SDP: Final = "application/sdp"
 SDP_FRAGMENT: Final = "application/trickle-ice-sdpfrag"
@@ -98,89 +90,6 @@ def signal_place(url: str) -> SignalPlace | None:
     return None
 
 
-class SignalRelay:
-    """Owns the requests that wait for an answer from the WebRTC process."""
-
-    def __init__(self, send: Callable[[SignalRequest], None]) -> None:
-        self._send = send
-        self._waiting: dict[int, asyncio.Future[SignalAnswer]] = {}
-        self._channels: dict[str, Callable[[SignalEvent], None]] = {}
-        self._next_id = 0
-        self._patient = 0
-
-    async def ask(
-        self,
-        verb: Verb,
-        place: SignalPlace,
-        *,
-        body: str = "",
-        if_match: str | None = None,
-        key: str = "",
-        remote: str = "",
-        channel: str = "",
-    ) -> SignalAnswer:
-        """The answer to one request; a 503 where none comes."""
-        if len(self._waiting) >= MOST_WAITING:
-            return SignalAnswer(0, 503, "too many requests at once", {"Retry-After": "1"})
-        self._next_id += 1
-        number = self._next_id
-        future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._send(
-            SignalRequest(
-                number,
-                verb,
-                place.path,
-                place.session,
-                if_match=if_match,
-                key=key,
-                remote=remote,
-                body=body,
-                channel=channel,
-            )
-        )
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                answer: SignalAnswer = await future
-                return answer
-        except TimeoutError:
-            return SignalAnswer(0, 503, "no answer came in time", {"Retry-After": "1"})
-        finally:
-            del self._waiting[number]
-
-    async def wait_a_moment(self) -> bool:
-        """For a request that will be asked again; False where too many do that."""
-        if self._patient >= MOST_PATIENT:
-            return False
-        self._patient += 1
-        try:
-            await asyncio.sleep(ASK_AGAIN_S)
-        finally:
-            self._patient -= 1
-        return True
-
-    def open_channel(self, hear: Callable[[SignalEvent], None]) -> str:
-        """A name for a WebSocket, by which events of its sessions find it."""
-        name = secrets.token_urlsafe(CHANNEL_BYTES)  # no other delivery process has it, too
-        self._channels[name] = hear
-        return name
-
-    def close_channel(self, name: str) -> None:
-        """The WebSocket has gone."""
-        self._channels.pop(name, None)
-
-    def tell(self, event: SignalEvent) -> None:
-        """Something happened to a session; it is nothing to us where another process has it."""
-        hear = self._channels.get(event.channel)
-        if hear is not None:
-            hear(event)
-
-    def receive(self, answer: SignalAnswer) -> None:
-        """An answer has come; it is nothing to those who have stopped waiting."""
-        future = self._waiting.get(answer.id)
-        if future is not None and not future.done():
-            future.set_result(answer)
-
-
 async def signal_response(
     request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
 ) -> Response:
@@ -189,7 +98,7 @@ async def signal_response(
         case "OPTIONS", _:
             return _with_cors(_options(place))
         case (("GET" | "HEAD"), _) if place.is_layer:
-            response = _response(await relay.ask("layers", place, key=_key(request)))
+            response = _response(await relay.ask("layers", place.path, place.session))
         case "POST", _ if place.is_layer:
             response = await _choose(request, place, relay)
         case _ if place.is_layer:
@@ -201,7 +110,7 @@ async def signal_response(
         case "PATCH", session if session:
             response = await _patch(request, place, relay)
         case "DELETE", session if session:
-            response = _response(await relay.ask("delete", place, key=_key(request)))
+            response = _response(await relay.ask("delete", place.path, place.session))
         case _:
             response = _not_allowed(request, place)
     return _with_cors(response)
@@ -255,7 +164,7 @@ async def _offer(
     while True:
         answer = await relay.ask(
             "view" if place.kind == "whep" else "publish",
-            place,
+            place.path,
             body=body,
             key=_key(request),
             remote=remote,
@@ -282,10 +191,10 @@ async def _patch(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -
         return body
     answer = await relay.ask(
         "patch",
-        place,
+        place.path,
+        place.session,
         body=body,
         if_match=request.headers.get("If-Match"),
-        key=_key(request),
     )
     response = _response(answer)
     if answer.status == 200:
@@ -297,7 +206,7 @@ async def _choose(request: BaseRequest, place: SignalPlace, relay: SignalRelay) 
     body = await _body(request, JSON)
     if isinstance(body, Response):
         return body
-    return _response(await relay.ask("choose", place, body=body, key=_key(request)))
+    return _response(await relay.ask("choose", place.path, place.session, body=body))
 
 
 async def _body(request: BaseRequest, content_type: str) -> str | Response:

@@ -20,7 +20,7 @@ from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, Verb
 from streaming.server.access import Access
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
-from streaming.server.signalling import SignalPlace, SignalRelay
+from streaming.server.signal_relay import SignalRelay
 from streaming.server.socket_messages import (
     AskStatistics,
     ChooseLayer,
@@ -182,7 +182,7 @@ class _Connection:
                 return
         answer = await self._relay.ask(
             message.role,
-            SignalPlace(message.path, "", ""),
+            message.path,
             body=message.sdp,
             key=message.key,
             remote=self._remote,
@@ -198,8 +198,7 @@ class _Connection:
     async def _resume(self, message: Resume) -> None:
         resumed = []
         for one in message.sessions[:MOST_SESSIONS]:
-            place = SignalPlace(one.path, "", one.session)
-            answer = await self._relay.ask("attach", place, channel=self._channel)
+            answer = await self._relay.ask("attach", one.path, one.session, channel=self._channel)
             if answer.status < 300:
                 self._paths[one.session] = one.path
                 resumed.append(one.session)
@@ -212,8 +211,7 @@ class _Connection:
         if path is None:
             return SignalAnswer(0, 404, "no such session on this connection")
         text = body if isinstance(body, str) else _encoder.encode(body).decode()
-        place = SignalPlace(path, "", session)
-        answer = await self._relay.ask(verb, place, body=text, if_match=if_match)
+        answer = await self._relay.ask(verb, path, session, body=text, if_match=if_match)
         if answer.status == 404 or (verb == "delete" and answer.status < 300):
             self._paths.pop(session, None)
         return answer

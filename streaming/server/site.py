@@ -36,9 +36,9 @@ from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
 from streaming.server.player import Pages, is_path_name, is_publish_page
+from streaming.server.signal_relay import SignalRelay
 from streaming.server.signalling import (
     SignalPlace,
-    SignalRelay,
     signal_place,
     signal_response,
 )

@@ -18,7 +18,7 @@ from streaming.server.command_relay import CommandRelay
 from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
-from streaming.server.signalling import SignalRelay
+from streaming.server.signal_relay import SignalRelay
 from streaming.server.site import Site
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import pytest
 
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.server.signal_relay import SignalRelay
 from streaming.server.signalling import (
     MOST_OFFER_BYTES,
     SignalPlace,
-    SignalRelay,
     preferred_wait_s,
     signal_place,
 )
@@ -182,7 +182,7 @@ async def test_w6_what_is_not_live_is_409_with_retry_after(served: Served, peer:
 async def test_a_viewer_that_prefers_to_wait_is_answered_when_it_is_live(
     served: Served, peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streaming.server.signalling.ASK_AGAIN_S", 0.01)
+    monkeypatch.setattr("streaming.server.signal_relay.ASK_AGAIN_S", 0.01)
     live, peer.answer = peer.answer, SignalAnswer(0, 409, "not live", {"Retry-After": "2"})
     asking = asyncio.create_task(
         send(served, "POST", "/live/a/whep", Content_Type="application/sdp", Prefer="wait=10")

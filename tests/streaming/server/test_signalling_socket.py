@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest
-from streaming.server.signalling import SignalRelay
+from streaming.server.signal_relay import SignalRelay
 from streaming.server.signalling_socket import BURST, MOST_MESSAGE_BYTES, MOST_SESSIONS
 from tests.streaming.server.conftest import Serve, Served, until
 

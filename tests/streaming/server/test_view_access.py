@@ -11,7 +11,7 @@ import pytest
 
 from streaming.auth.access_rules import AccessRules
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
-from streaming.server.signalling import SignalRelay
+from streaming.server.signal_relay import SignalRelay
 from streaming.shelf import Shelf
 from streaming.shelf_messages import PathState
 from tests.streaming.auth.tokens import EDDSA, ES256, KEYS, STRANGER, hand_made, token
