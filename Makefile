@@ -11,9 +11,9 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
 
-# Two processes: most of the long tests wait rather than work (tests/conftest.py)
+# Two processes: most of the long tests wait rather than work (tests/sharing.py)
 test: setup-test
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(STAMPS)/python-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What every test may ask for: golden files; and which tests may run side by side."""
+"""What every test may ask for: golden files; and how tests are shared between processes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
+from tests.sharing import GroupScheduling, order_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -27,24 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests (`make test`): most of the long ones wait rather than work.
-
-    Those of a file stay together, and all that have a browser, which takes a core by itself. The
-    longest come first: the soak, then the browsers.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _ORDER.get(_group(item), len(_ORDER)))
+    """The longest first, which two processes that share the tests need."""
+    items.sort(key=lambda item: order_of(item.nodeid))
 
 
-_ORDER = {"soak": 0, "browser": 1}
-
-
-def _group(item: pytest.Item) -> str:
-    module = getattr(item, "module", None)
-    if hasattr(module, "chromium"):
-        return "browser"
-    return "soak" if item.path.parent.name == "soak" else str(item.path)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    """See tests/sharing.py."""
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture
