@@ -14,9 +14,9 @@ export class WebrtcEngine {
     this.session = null;
     this.isStopped = false;
     this.picture = null; // { height, fps }
-    this.layers = { choices: [], active: null, selected: null };
+    this.layers = { choices: [], active: null, selected: null, mediaAheadS: 0 };
     this.reads = 0;
-    this.playoutMs = null; // UTC of the picture on screen, by the sender's reports
+    this.playoutMs = null; // media time of the picture on screen, by the sender's reports
     this.playoutAt = 0;
     this.timer = 0;
   }
@@ -77,7 +77,7 @@ export class WebrtcEngine {
   latency(clock) {
     if (this.playoutMs === null) return null;
     const elapsed = performance.now() - this.playoutAt;
-    return (clock.now() - elapsed - this.playoutMs) / 1000;
+    return (clock.now() - elapsed - this.playoutMs) / 1000 + this.layers.mediaAheadS;
   }
 
   distance() {

@@ -96,7 +96,7 @@ class Session {
     this.#trickle();
   }
 
-  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected }. */
+  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected, mediaAheadS }. */
   async layers() {
     return this.#door.isOpen && !this.#isClosed ? this.#door.layers().catch(() => null) : null;
   }

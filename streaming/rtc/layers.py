@@ -24,6 +24,8 @@ class Layers(Struct, frozen=True, rename="camel"):
     """What it is sent now."""
     selected: str | None
     """What it chose; null is automatic."""
+    media_ahead_s: float
+    """By how much sender reports' time is ahead of the pictures' capture, seconds."""
 
 
 class LayerChoice(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

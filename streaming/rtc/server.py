@@ -88,7 +88,7 @@ class RtcServer:
         limits = SessionLimits(sessions=config.max_sessions)
         self._signalling = Signalling(port, fanout, self._take_event, now=now, limits=limits)
         self._sessions = OpenSessions(send)
-        self._requests = SessionRequests(self._signalling, self._sessions)
+        self._requests = SessionRequests(self._signalling, self._sessions, self._ahead_s)
         self._publishing = Publishing(self._signalling, send)
         self._paths: dict[str, ViewedPath] = {}
         self._idle_since: dict[str, float] = {}
@@ -154,6 +154,10 @@ class RtcServer:
         path = self._paths.get(message.path)
         if path is not None:
             path.write(message.sample.to_sample())
+
+    def _ahead_s(self, name: str) -> float:
+        path = self._paths.get(name)
+        return path.ahead_s if path is not None else 0.0
 
     def _measure(self) -> None:
         """Bitrates by which renditions are chosen, and what was chosen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -25,9 +26,16 @@ class MuteRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class SessionRequests:
     """Answers them, each with its path and session; raises WebRtcError for the rest."""
 
-    def __init__(self, signalling: Signalling, sessions: OpenSessions) -> None:
+    def __init__(
+        self,
+        signalling: Signalling,
+        sessions: OpenSessions,
+        ahead_s: Callable[[str], float],
+    ) -> None:
+        """``ahead_s`` tells of a path by how much its media time is ahead of capture."""
         self._signalling = signalling
         self._sessions = sessions
+        self._ahead_s = ahead_s
 
     def answer(self, request: SignalRequest) -> SignalAnswer:
         """Raises WebRtcError for what the session does not allow, or when there is none."""
@@ -61,7 +69,7 @@ class SessionRequests:
             role = self._signalling.session(session_id).role
             if not isinstance(role, Subscriber):
                 continue
-            layers = _layers_of(role)
+            layers = self._layers_of(role, session.path)
             if layers.active != session.told_layer:
                 session.told_layer = layers.active
                 self._sessions.tell(session_id, "layers", _json(layers))
@@ -72,7 +80,7 @@ class SessionRequests:
         return SignalAnswer(request.id, result.http_status, result.fragment, headers)
 
     def _layers(self, request: SignalRequest) -> SignalAnswer:
-        return _json_answer(request, _layers_of(self._viewer(request)))
+        return _json_answer(request, self._layers_of(self._viewer(request), request.path))
 
     def _choose(self, request: SignalRequest) -> SignalAnswer:
         viewer = self._viewer(request)
@@ -89,23 +97,23 @@ class SessionRequests:
     def _statistics(self, request: SignalRequest) -> SignalAnswer:
         return _json_answer(request, self._viewer(request).summary)
 
+    def _layers_of(self, viewer: Subscriber, path: str) -> Layers:
+        playing = viewer.playing.get("video")
+        return Layers(
+            choices=[
+                Layer(one.name, one.track.width, one.track.height, one.bitrate)
+                for one in viewer.suited_video
+            ],
+            active=playing.name if playing is not None else None,
+            selected=viewer.chosen,
+            media_ahead_s=round(self._ahead_s(path), 3),
+        )
+
     def _viewer(self, request: SignalRequest) -> Subscriber:
         role = self._signalling.session(request.session).role
         if not isinstance(role, Subscriber):
             raise SessionNotFound("it views nothing")
         return role
-
-
-def _layers_of(viewer: Subscriber) -> Layers:
-    playing = viewer.playing.get("video")
-    return Layers(
-        choices=[
-            Layer(one.name, one.track.width, one.track.height, one.bitrate)
-            for one in viewer.suited_video
-        ],
-        active=playing.name if playing is not None else None,
-        selected=viewer.chosen,
-    )
 
 
 def _json(value: object) -> str:

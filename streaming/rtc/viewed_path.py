@@ -97,8 +97,9 @@ class ViewedPath:
         self._lanes: dict[str, _Lane] = {}
         self._offered: list[Track] = []
         self._broken: set[str] = set()
-        self.errors = 0
-        """Samples that could not be read."""
+        self.ahead_s = 0.0
+        """Media time of the newest picture minus its capture, as near as that is known: the
+        timeline lets publishers be up to a second ahead, and sender reports tell media time."""
 
     @property
     def renditions(self) -> list[Rendition]:
@@ -133,10 +134,11 @@ class ViewedPath:
         lane = self._lanes.get(sample.track)
         if lane is None:
             return
+        if sample.captured_utc and lane.track.media_type is MediaType.VIDEO:
+            self.ahead_s = sample.pts / lane.track.timescale - sample.captured_utc
         try:
             lane.write(sample)
         except (MediaError, WebRtcError) as error:
-            self.errors += 1
             if sample.track not in self._broken:
                 self._broken.add(sample.track)
                 logger.warning("path %s: %s: %s", self.name, sample.track, error)

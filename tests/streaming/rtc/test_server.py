@@ -187,6 +187,17 @@ def test_a_viewer_chooses_among_what_suits_it(scene: Scene) -> None:
     assert nonsense.status == 400
 
 
+def test_a_viewer_is_told_how_far_media_time_is_ahead_of_capture(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view().session
+    at = 1_800_000_000 * 90_000
+    late = Sample("source", at, at, b"\0\0\0\1\x65", True, captured_utc=1_799_999_999.4)
+    scene.server.receive(PathSample("live/a", SampleMessage.from_sample(late)))
+    answer = scene.ask("layers", session)
+    assert answer is not None
+    assert '"mediaAheadS":0.6' in answer.body
+
+
 def test_samples_of_a_path_that_nobody_asked_for_are_nothing(scene: Scene) -> None:
     sample = Sample("source", 0, 0, b"\0\0\0\1\x65", True)
     scene.server.receive(PathSample("live/b", SampleMessage.from_sample(sample)))
