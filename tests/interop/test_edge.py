@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.interop.fake_origin import (
     held,
     next_chunk,
 )
-from tests.interop.origin_process import free_ports, origin_process
+from tests.interop.origin_process import origin_process
 
 pytestmark = pytest.mark.slow
 
@@ -153,10 +154,11 @@ async def test_a_viewer_may_have_sixty_blocked_requests_on_one_connection_and_ho
 async def test_an_origin_that_is_away_is_an_error_at_once_that_any_page_can_read(
     kind: str, tmp_path: Path
 ) -> None:
-    nobody = free_ports(1)[0]
-    with edge(kind, tmp_path, nobody) as front:
-        async with front.client() as client:
-            answer = await client.get(PLAYLIST)
+    with socket.socket() as taken:  # and not listening: no front may get this port for itself
+        taken.bind(("127.0.0.1", 0))
+        with edge(kind, tmp_path, taken.getsockname()[1]) as front:
+            async with front.client() as client:
+                answer = await client.get(PLAYLIST)
     assert answer.status_code == (503 if kind == "varnish" else 502)
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["cache-control"] == "no-store"
