@@ -32,6 +32,7 @@ from streaming.latency_histogram import LatencyCounts, LatencyHistogram
 from streaming.live_state.journal_format import Place, fragments
 from streaming.live_state.path_journal import PathJournal
 from streaming.path_texts import PathTexts
+from streaming.rendition_meter import RenditionMeter, RenditionRates
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 
@@ -84,6 +85,7 @@ class Origin:
         self._lost: dict[str, int] = {}
         """Rendition -> number of its latest segment that could not be kept."""
         self._latencies: defaultdict[str, LatencyHistogram] = defaultdict(LatencyHistogram)
+        self._meters: defaultdict[str, RenditionMeter] = defaultdict(RenditionMeter)
         self._segments = 0
         self._segment_bytes = 0
         self._restored: list[Event] = []
@@ -193,6 +195,10 @@ class Origin:
             latencies={name: seen.counts() for name, seen in self._latencies.items()},
         )
 
+    def rates(self, now_utc: float) -> dict[str, RenditionRates]:
+        """What each rendition has brought lately."""
+        return {name: meter.rates(now_utc) for name, meter in self._meters.items()}
+
     # -- what happened goes to the shelf -----------------------------------------------------
 
     def _publish(self, events: list[Event], now_utc: float, *, is_timer: bool = False) -> None:
@@ -219,6 +225,7 @@ class Origin:
             case PartReady(rendition, part, pieces):
                 self._put_part(rendition, part, pieces)
                 self._texts.note_part(rendition, part.index, now_utc)
+                self._meters[rendition].add(part, now_utc)
                 if part.captured_utc:
                     self._latencies[rendition].observe(now_utc - part.captured_utc)
             case SegmentReady(rendition, segment):

@@ -13,13 +13,14 @@ and what happens while the encoder is away.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from segmenter.media import MediaType, Sample, Track
 from streaming.live_state.path_journal import PathJournal
 from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics
 from streaming.path import Path
+from streaming.rendition_meter import RenditionRates
 from streaming.rtc.tap import RtcTap
 from streaming.shelf_feed import ShelfFeed
 from streaming.transcode.ladder import LadderPlan, plan_ladder
@@ -41,6 +42,8 @@ class PipelineStatistics:
     transcode: TranscodeStatistics | None
     """None while nothing was ever encoded."""
     origin: OriginStatistics
+    rates: Mapping[str, RenditionRates] = field(default_factory=dict)
+    """What each rendition has brought lately."""
 
 
 class Pipeline:
@@ -179,6 +182,7 @@ class Pipeline:
             ladder_reasons=self._plan.reasons,
             transcode=self._link.statistics() if self._link is not None else None,
             origin=self._origin.statistics(),
+            rates=self._origin.rates(self._clock()),
         )
 
     # -- the worker's side -------------------------------------------------------------------

@@ -186,8 +186,25 @@ class RenditionRecord(Struct, frozen=True, omit_defaults=True):
     sample_rate: int = 0
     channels: int = 0
     bitrate_bps: int = 0
+    """As announced, or as was asked of the encoder."""
     copied: bool = False
     """True: the publisher's own encoding."""
+    measured_bps: int = 0
+    """What it has really been lately."""
+    measured_fps: float = 0.0
+    """Pictures in a second of the last seconds."""
+    latency_s: float = 0.0
+    """From the capture of a part's last sample until the part could be fetched, lately."""
+
+
+class WorkerRecord(Struct, frozen=True):
+    """The process that decodes and encodes for a path, as it said last."""
+
+    cpu_s: float
+    """Used since it started."""
+    rss_bytes: int
+    starts: int
+    """How often there had to be one; more than 1: it was replaced."""
 
 
 class PathState(Struct, tag="path", array_like=True, frozen=True):
@@ -212,6 +229,11 @@ class PathState(Struct, tag="path", array_like=True, frozen=True):
     window_s: float = 0.0
     """Length of the live window, seconds."""
     renditions: tuple[RenditionRecord, ...] = ()
+    """What players can choose from."""
+    tracks: tuple[RenditionRecord, ...] = ()
+    """What the publisher on air sends."""
+    worker: WorkerRecord | None = None
+    """None: nothing is encoded for this path."""
     details: dict[str, Any] = {}
     """Whatever else the API should show, JSON types only."""
 
@@ -278,6 +300,8 @@ class Totals(Struct, tag="totals", array_like=True, frozen=True):
     """As in DeliveryConfig, by now."""
     viewers: dict[str, int] = {}
     """Path to viewers, over all delivery processes."""
+    viewers_by: dict[str, dict[str, int]] = {}
+    """Path to protocol ("hls", "dash", "webrtc") to viewers."""
 
 
 class Metrics(Struct, tag="metrics", array_like=True, frozen=True):
@@ -304,6 +328,8 @@ class Viewers(Struct, tag="viewers", array_like=True, frozen=True):
     """Viewers of this delivery process by path, over the last seconds; absent is none."""
 
     counts: dict[str, int]
+    by_protocol: dict[str, dict[str, int]] = {}
+    """The same by "hls" and "dash"; who plays by both counts in both."""
 
 
 class Listening(Struct, tag="listening", array_like=True, frozen=True):

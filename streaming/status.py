@@ -20,7 +20,7 @@ from streaming.media_store import StoreStatistics
 from streaming.path import Path, PathStatistics
 from streaming.path_state import PathState
 from streaming.pipeline import Pipeline, PipelineStatistics
-from streaming.shelf_messages import Metric, PathPhase, RenditionRecord
+from streaming.shelf_messages import Metric, PathPhase, RenditionRecord, WorkerRecord
 from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.transcode.transcode_link import TranscodeStatistics
 from streaming.webhooks.messages import EndpointRecord, WebhookReport
@@ -56,8 +56,11 @@ def path_state_message(
         window_bytes=made.origin.window_bytes,
         window_s=path.config.window_s,
         renditions=tuple(
-            _rendition_record(track, copied=track.name in made.copied) for track in made.tracks
+            _measured(_rendition_record(track, copied=track.name in made.copied), made)
+            for track in made.tracks
         ),
+        tracks=tuple(_rendition_record(track, copied=True) for track in seen.tracks),
+        worker=_worker_record(made.transcode),
         details=_details(seen, made),
     )
 
@@ -80,6 +83,24 @@ def _rendition_record(track: Track, *, copied: bool) -> RenditionRecord:
         bitrate_bps=track.bitrate,
         copied=copied,
     )
+
+
+def _measured(record: RenditionRecord, made: PipelineStatistics) -> RenditionRecord:
+    rates = made.rates.get(record.name)
+    if rates is None:
+        return record
+    return msgspec.structs.replace(
+        record,
+        measured_bps=rates.bits_per_second,
+        measured_fps=rates.samples_per_second if record.kind == "video" else 0.0,
+        latency_s=rates.latency_s,
+    )
+
+
+def _worker_record(seen: TranscodeStatistics | None) -> WorkerRecord | None:
+    if seen is None or not seen.worker.pid:
+        return None
+    return WorkerRecord(seen.status.cpu_s, seen.status.rss_bytes, seen.worker.starts)
 
 
 def _details(seen: PathStatistics, made: PipelineStatistics) -> dict[str, Any]:

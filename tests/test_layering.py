@@ -78,6 +78,7 @@ SANS_IO = (
     "streaming/events/follower.py",
     "streaming/events/path_states.py",
     "streaming/path_state.py",
+    "streaming/rendition_meter.py",
     "streaming/byte_rate.py",
     "streaming/gone_memory.py",
     "streaming/media_feed.py",

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from streaming.shelf_messages import PathPhase, PathState, RenditionRecord, Totals
+from streaming.shelf_messages import (
+    PathPhase,
+    PathState,
+    RenditionRecord,
+    Totals,
+    WorkerRecord,
+)
 
 
 class ServerRecord(Struct, frozen=True):
@@ -34,9 +40,16 @@ class PathRecord(Struct, frozen=True):
     window_bytes: int
     window_s: float
     renditions: tuple[RenditionRecord, ...]
+    """What players can choose from."""
+    tracks: tuple[RenditionRecord, ...]
+    """What the publisher on air sends."""
+    worker: WorkerRecord | None
+    """None: nothing is encoded for this path."""
     details: dict[str, Any]
     """With "state" and "state_version", the number that If-Match takes."""
     viewers: int
+    viewers_by: dict[str, int]
+    """By "hls", "dash" and "webrtc"; who plays by two of them counts in both."""
     urls: dict[str, str]
 
 
@@ -143,5 +156,8 @@ def path_record(state: PathState, totals: Totals, has_webrtc: bool) -> PathRecor
     if has_webrtc:
         urls |= {"whep": folder + "whep", "whip": folder + "whip"}
     return PathRecord(
-        **msgspec.structs.asdict(state), viewers=totals.viewers.get(state.path, 0), urls=urls
+        **msgspec.structs.asdict(state),
+        viewers=totals.viewers.get(state.path, 0),
+        viewers_by=totals.viewers_by.get(state.path, {}),
+        urls=urls,
     )

@@ -151,7 +151,8 @@ class Delivery:
             if reports % VIEWER_TURN_S == 0:
                 self._site.viewers.turn()
             self._wanted.clear()
-            self._send(Viewers(self._site.viewers.counts()))
+            seen = self._site.viewers
+            self._send(Viewers(seen.counts(), seen.counts_by_protocol()))
             counters, connections = self._site.counters, len(self._listener.connections)
             self._send(counters.take(connections, self._shelf, self._live.room))
 

@@ -116,6 +116,7 @@ class _Kept:
     path: str
     kind: str
     body_bytes: int
+    content_type: str
     is_guarded: bool
     """Whether it is for viewers with a token alone."""
 
@@ -180,7 +181,7 @@ class FastPath:
         # A token that is not needed is aiohttp's business as well: it may be a trick in a URL.
         if (kept.is_guarded or token) and not self._access.admits(token, kept.path, viewer):
             return None
-        self._viewers.saw(kept.path, viewer)
+        self._viewers.saw(kept.path, viewer, kept.content_type)
         self._counters.count_fast(kept.kind, kept.body_bytes)
         return kept.sent
 
@@ -198,7 +199,7 @@ class FastPath:
         joins = len(body) <= JOIN_BYTES
         guarded = not self._access.policy.is_open(found.path)
         sent = [head + body] if joins else [head, body]
-        kept = _Kept(sent, found.path, found.kind, len(body), guarded)
+        kept = _Kept(sent, found.path, found.kind, len(body), found.content_type, guarded)
         if joins and len(self._kept) < MAX_KEPT:
             # Everyone who waited for this is sent the same bytes object.
             self._kept[line, plain.gzip] = kept

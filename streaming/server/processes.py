@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -80,7 +81,7 @@ class DeliveryProcesses:
     `feed` holds what they serve. `on_path_wanted` is called with the path of a viewer who asks
     for what is not live; `on_viewers` with path -> viewers, each second; `on_signal` with WHEP and
     WHIP requests and who is to be called with the answer. `metrics` is asked every
-    few seconds for what else shall be on /metrics, `other_viewers` for those who are not HTTP's.
+    few seconds for what else shall be on /metrics, `other_viewers` for those by WebRTC.
     `events` has the event log for them.
     """
 
@@ -139,15 +140,19 @@ class DeliveryProcesses:
 
     def statistics(self) -> Totals:
         """The figures of all processes together."""
-        viewers: dict[str, int] = {}
-        for counts in (self._other_viewers(), *(slot.viewers for slot in self._slots)):
-            for path, count in counts.items():
-                viewers[path] = viewers.get(path, 0) + count
+        others = self._other_viewers()
+        viewers: Counter[str] = Counter(others)
+        by: dict[str, Counter[str]] = {p: Counter(webrtc=count) for p, count in others.items()}
+        for slot in self._slots:
+            viewers.update(slot.viewers.counts)
+            for path, counts in slot.viewers.by_protocol.items():
+                by.setdefault(path, Counter()).update(counts)
         return Totals(
             delivery=tuple(slot.statistics() for slot in self._slots),
             restarts=sum(slot.restarts for slot in self._slots),
             utc_ahead_s=self._utc_ahead_s(),
-            viewers=viewers,
+            viewers=dict(viewers),
+            viewers_by={path: dict(counts) for path, counts in by.items()},
         )
 
     async def _report(self) -> None:
@@ -241,7 +246,7 @@ class _Slot:
         self.link: Link[Any] | None = None
         self.listens = asyncio.Event()
         self.restarts = 0
-        self.viewers: dict[str, int] = {}
+        self.viewers = Viewers({})
         self._owner = owner
         self._process: asyncio.subprocess.Process | None = None
         self._heard_at = 0.0
@@ -307,7 +312,7 @@ class _Slot:
             self._owner.detach(link)
             if self._process.returncode is not None:
                 link.close()
-            self.viewers = {}
+            self.viewers = Viewers({})
             self._before = self.statistics()
             self._lately = DeliveryStatistics()
 
@@ -325,7 +330,7 @@ class _Slot:
             case DeliveryStatistics():
                 self._lately = message
             case Viewers():
-                self.viewers = message.counts
+                self.viewers = message
             case PathWanted():
                 self._owner.path_wanted(message.path)
             case Listening():

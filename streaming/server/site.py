@@ -242,7 +242,8 @@ class Site:
     def _give(
         self, request: BaseRequest, asked: Asked, found: Resource | Growing, path: str
     ) -> tuple[str, Response | GrowingResponse]:
-        self._saw(path, request)
+        content_type = found.content_type if isinstance(found, Resource) else ""
+        self._saw(path, request, content_type)
         if isinstance(found, Growing):
             growing = GrowingResponse(found)
             self.access.finish(path, asked, growing)
@@ -303,9 +304,9 @@ class Site:
             self.counters.count("events", response.status, sent_bytes)
         return response
 
-    def _saw(self, path: str, request: BaseRequest) -> None:
+    def _saw(self, path: str, request: BaseRequest, content_type: str) -> None:
         agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
-        self.viewers.saw(path, viewer_key(request.remote or "", agent))
+        self.viewers.saw(path, viewer_key(request.remote or "", agent), content_type)
 
 
 def _method_not_allowed(method: str) -> Response:

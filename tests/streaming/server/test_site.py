@@ -160,11 +160,12 @@ async def test_the_api_lists_paths_with_their_viewers_and_urls(served: Served) -
     served.shelf.path_state(
         PathState("live/a", "live", renditions=(RenditionRecord("720p", height=720),))
     )
-    served.site.totals = Totals(viewers={"live/a": 3})
+    by = {"hls": 1, "webrtc": 2}
+    served.site.totals = Totals(viewers={"live/a": 3}, viewers_by={"live/a": by})
     _, body = await served.get("/api/v1/paths")
     (path,) = json.loads(body)["paths"]
     assert path["path"] == "live/a"
-    assert path["viewers"] == 3
+    assert (path["viewers"], path["viewers_by"]) == (3, by)
     assert path["renditions"][0]["height"] == 720
     assert path["urls"]["hls"] == "/live/a/index.m3u8"
 
