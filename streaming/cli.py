@@ -11,6 +11,7 @@ from rich.panel import Panel
 
 from streaming import __version__
 from streaming.cli_check import check
+from streaming.cli_config import config as config_commands
 from streaming.cli_events import events
 from streaming.cli_inspect import inspect
 from streaming.cli_key import key
@@ -28,6 +29,8 @@ from streaming.cli_paths import kick, paths
 from streaming.cli_play import play
 from streaming.cli_probe import probe
 from streaming.cli_push import push
+from streaming.cli_sources import settings as path_settings
+from streaming.cli_sources import sources
 from streaming.cli_token import token
 from streaming.config import Config
 from streaming.errors import ConfigError, StreamingError
@@ -84,11 +87,14 @@ def reachable(listen: str) -> str:
 
 
 app.command()(check)
+app.add_typer(config_commands)
 app.command()(inspect)
 app.add_typer(key)
 app.add_typer(token)
 app.command()(paths)
 app.command()(kick)
+app.add_typer(sources)
+app.add_typer(path_settings)
 app.command()(push)
 app.command()(play)
 app.command()(probe)

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 from rich.table import Table
 
-from streaming.cli_output import (
-    EXIT_FAILED,
-    EXIT_REFUSED,
-    LOCAL_URL,
-    JsonOption,
-    UrlOption,
-    fail,
-    out,
-    print_json,
-)
-
-TIMEOUT_S: Final = 20.0
-
-TokenOption = Annotated[
-    str, typer.Option("--token", help="A token of its API.", envvar="HEADWATER_TOKEN")
-]
+from streaming.cli_api import TokenOption, ask, ask_pages
+from streaming.cli_output import LOCAL_URL, JsonOption, UrlOption, out, print_json
 
 
 def paths(url: UrlOption = LOCAL_URL, token: TokenOption = "", as_json: JsonOption = False) -> None:
     """List the paths of a running origin."""
-    found: list[dict[str, Any]] = []
-    after = ""
-    while True:
-        page = _ask(url, token, "GET", f"/paths?limit=500&after={quote(after)}")
-        found += page["paths"]
-        after = page.get("next", "")
-        if not after:
-            break
+    found = ask_pages(url, token, "/paths", "paths")
     if as_json:
         print_json({"paths": found})
         return
@@ -67,37 +45,8 @@ def kick(
     name = quote(path)
     place = f"/sessions/{name}/{quote(session, safe='')}" if session else f"/publishers/{name}"
     headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
-    told = _ask(url, token, "DELETE", place, headers)
+    told = ask(url, token, "DELETE", place, headers=headers)
     if as_json:
         print_json(told)
     else:
         out.print(f"closed {session or 'the publishers'} of {path}", highlight=False, markup=False)
-
-
-def _ask(
-    url: str, token: str, method: str, place: str, headers: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """The answer of the API, or the end of the command with the reason."""
-    import urllib.error
-    import urllib.request
-
-    fields = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-    try:
-        request = urllib.request.Request(
-            f"{url.rstrip('/')}/api/v1{place}", method=method, headers=fields
-        )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            told: dict[str, Any] = json.loads(answer.read())
-            return told
-    except urllib.error.HTTPError as error:
-        with error:
-            fail(_detail(error.read()) or f"the origin says {error.code}", EXIT_REFUSED)
-    except (OSError, ValueError) as error:
-        fail(f"{url}: {getattr(error, 'reason', None) or error}", EXIT_FAILED)
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return ""

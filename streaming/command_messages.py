@@ -30,15 +30,38 @@ class EndSession(Struct, tag="end_session", frozen=True):
     session: str
 
 
-class SetPath(Struct, tag="set_path", frozen=True):
-    """Settings of one path, kept beside the configuration file."""
+class SetSource(Struct, tag="set_source", frozen=True):
+    """What a path pulls, kept beside the configuration file."""
 
     path: str
     settings: dict[str, Any]
 
 
-class UnsetPath(Struct, tag="unset_path", frozen=True):
-    """Those settings go; the configuration file's hold again."""
+class RemoveSource(Struct, tag="remove_source", frozen=True):
+    """That goes; the configuration file's holds again."""
+
+    path: str
+
+
+class ListSources(Struct, tag="list_sources", frozen=True):
+    """What every path pulls."""
+
+
+class GetSettings(Struct, tag="get_settings", frozen=True):
+    """What a path of this name has, and what of that the API has set."""
+
+    path: str
+
+
+class ChangeSettings(Struct, tag="change_settings", frozen=True):
+    """Other settings of a path, kept beside the configuration file; None takes one back."""
+
+    path: str
+    settings: dict[str, Any]
+
+
+class ForgetSettings(Struct, tag="forget_settings", frozen=True):
+    """All of those go, but not its source."""
 
     path: str
 
@@ -61,8 +84,12 @@ Command: TypeAlias = (
     Kick
     | ChooseOnAir
     | EndSession
-    | SetPath
-    | UnsetPath
+    | SetSource
+    | RemoveSource
+    | ListSources
+    | GetSettings
+    | ChangeSettings
+    | ForgetSettings
     | GetConfig
     | ValidateConfig
     | ReloadConfig

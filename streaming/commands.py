@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from streaming.command_messages import (
+    ChangeSettings,
     ChooseOnAir,
     CommandAnswer,
     CommandRequest,
     EndSession,
+    ForgetSettings,
     GetConfig,
+    GetSettings,
     Kick,
+    ListSources,
     ReloadConfig,
-    SetPath,
-    UnsetPath,
+    RemoveSource,
+    SetSource,
     ValidateConfig,
 )
 from streaming.errors import ConfigError
+from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, Keys
 from streaming.publisher_slot import Rank
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 
 logger = logging.getLogger(__name__)
 
 Answer = Callable[[CommandAnswer], None]
+_ONLY_READ: Final = (GetConfig, ValidateConfig, GetSettings, ListSources)
+"""Not worth a line in the log."""
 
 
 class CommandedPaths(Protocol):
@@ -54,10 +61,16 @@ class CommandedConfig(Protocol):
     def reload(self) -> dict[str, Any]:
         """Reads it again; what has changed."""
 
-    def set_path(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    def settings(self, name: str) -> dict[str, Any]:
+        """What a path has, secrets hidden, and what of that the API has set."""
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Every path that pulls something."""
+
+    def set_path(self, name: str, settings: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
         """Settings of a path from now on; what has changed."""
 
-    def unset_path(self, name: str) -> dict[str, Any] | None:
+    def unset_path(self, name: str, keys: Keys) -> dict[str, Any] | None:
         """Takes them back; None where there were none."""
 
 
@@ -84,7 +97,7 @@ class Commands:
         else:
             told = self._carry_out(request)
             answer(told)
-        if not isinstance(command, GetConfig | ValidateConfig):
+        if not isinstance(command, _ONLY_READ):
             status = told.status if told is not None else "passed on"
             path = getattr(command, "path", "")
             logger.info("command %s %s by %s: %s", name, path, request.actor, status)
@@ -100,14 +113,21 @@ class Commands:
                     return self._on_path(
                         number, command, lambda name: self._paths.choose_on_air(name, rank)
                     )
-                case SetPath():
-                    changes = self._config.set_path(command.path, command.settings)
+                case SetSource():
+                    changes = self._config.set_path(command.path, command.settings, SOURCE_KEYS)
                     return CommandAnswer(number, 200, changes)
-                case UnsetPath():
-                    unset = self._config.unset_path(command.path)
-                    if unset is None:
-                        return _no_path(number, f"the API has set nothing of {command.path}")
-                    return CommandAnswer(number, 200, unset)
+                case ChangeSettings():
+                    settings = command.settings
+                    changes = self._config.set_path(command.path, settings, settings.keys())
+                    return CommandAnswer(number, 200, changes)
+                case RemoveSource():
+                    return self._unset(number, command.path, SOURCE_KEYS)
+                case ForgetSettings():
+                    return self._unset(number, command.path, SETTING_KEYS)
+                case GetSettings():
+                    return CommandAnswer(number, 200, self._config.settings(command.path))
+                case ListSources():
+                    return CommandAnswer(number, 200, {"sources": self._config.sources()})
                 case ValidateConfig():
                     self._config.validate(command.toml)
                     return CommandAnswer(number, 200, {"valid": True, "reason": ""})
@@ -119,6 +139,12 @@ class Commands:
             if isinstance(command, ValidateConfig):
                 return CommandAnswer(number, 200, {"valid": False, "reason": str(error)})
             return CommandAnswer(number, 422, detail=str(error))
+
+    def _unset(self, number: int, path: str, keys: Keys) -> CommandAnswer:
+        unset = self._config.unset_path(path, keys)
+        if unset is None:
+            return _no_path(number, f"the API has set nothing of that of {path}")
+        return CommandAnswer(number, 200, unset)
 
     def _on_path(
         self, number: int, command: Kick | ChooseOnAir, act: Callable[[str], bool]

@@ -1,4 +1,4 @@
-"""Reads the configuration: a TOML file, then the environment over it."""
+"""Reads the configuration: a TOML file, the environment over it, then what the API has set."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import msgspec
 
 from streaming.auth.publish_keys import check_hash
 from streaming.config import DEMO_PATHS, Config, PathConfig
+from streaming.config_overlay import Overlay, lay_over, overlay_file, read_overlay
 from streaming.errors import ConfigError
 from streaming.events.event_filter import EventFilter, FilterError
 from streaming.transcode.ladder import validate_ladder
@@ -34,23 +35,33 @@ def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
         return config if config.paths else msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
     values = _read_toml(file)
     _refuse_unknown(values, Config, (), str(file))
-    for name, settings in read_overlay(file).items():
-        values.setdefault("paths", {}).setdefault(name, {}).update(settings)
-    return _build(values, str(file), environment)
+    overlay = read_overlay(file)
+    _refuse_unknown({"paths": overlay.paths}, Config, (), str(overlay_file(file)))
+    _refuse_unknown({"webhooks": [*overlay.webhooks.values()]}, Config, (), str(overlay_file(file)))
+    return _build(values, str(file), environment, overlay)
 
 
-def check_config(toml: str, environment: Mapping[str, str]) -> Config:
-    """What `toml` would be as the configuration file. Raises ConfigError."""
+def check_config(
+    toml: str, environment: Mapping[str, str], overlay: Overlay | None = None
+) -> Config:
+    """What `toml` would be as the configuration file, under `overlay`. Raises ConfigError."""
     try:
         values = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"not TOML: {error}") from error
     _refuse_unknown(values, Config, (), "the file")
-    return _build(values, "the file", environment)
+    return _build(values, "the file", environment, overlay)
 
 
-def _build(values: dict[str, Any], where: str, environment: Mapping[str, str]) -> Config:
+def _build(
+    values: dict[str, Any],
+    where: str,
+    environment: Mapping[str, str],
+    overlay: Overlay | None = None,
+) -> Config:
     _overlay_environment(values, environment)
+    if overlay is not None:
+        lay_over(values, overlay)
     config = _convert(values, where)
     _check_proxies(config, where)
     _check_webhooks(config, where)
@@ -59,30 +70,6 @@ def _build(values: dict[str, Any], where: str, environment: Mapping[str, str]) -
     for name, path in config.paths.items():
         _check_path(name, path, where, has_hook=bool(config.auth_hook.url))
     return config
-
-
-def overlay_file(file: Path) -> Path:
-    """Where what the API has set is kept: "headwater.api.json" beside "headwater.toml"."""
-    return file.with_suffix(".api.json")
-
-
-def read_overlay(file: Path) -> dict[str, dict[str, Any]]:
-    """What the API has set of paths. Raises ConfigError where that cannot be read."""
-    place = overlay_file(file)
-    try:
-        found = msgspec.json.decode(place.read_bytes(), type=_Overlay)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigError(f"{place}: {error.strerror or error}") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{place}: {error}") from error
-    _refuse_unknown({"paths": found.paths}, Config, (), str(place))
-    return found.paths
-
-
-class _Overlay(msgspec.Struct):
-    paths: dict[str, dict[str, Any]] = {}
 
 
 def _check_proxies(config: Config, where: str) -> None:

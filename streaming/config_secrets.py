@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streaming.config import Config
+from streaming.config import Config, PathConfig
 from streaming.worker_process import redact
 
 HIDDEN: Final = "***"
@@ -15,10 +15,7 @@ HIDDEN: Final = "***"
 def effective(config: Config) -> dict[str, Any]:
     """The configuration with every default, without its secrets."""
     values: dict[str, Any] = msgspec.to_builtins(config)
-    for path in values["paths"].values():
-        _hide(path, "publish_key")
-        path["publish_keys"] = [HIDDEN] * len(path["publish_keys"])
-        path["source"] = redact(path["source"])
+    values["paths"] = {name: shown_path(path) for name, path in config.paths.items()}
     for key in values["view"]["keys"]:
         _hide(key, "secret")
     values["view"]["jwks"] = redact(values["view"]["jwks"])
@@ -32,6 +29,15 @@ def effective(config: Config) -> dict[str, Any]:
     for server in values["webrtc"]["ice_servers"]:
         _hide(server, "credential")
         _hide(server, "secret")
+    return values
+
+
+def shown_path(path: PathConfig) -> dict[str, Any]:
+    """The same of one path."""
+    values: dict[str, Any] = msgspec.to_builtins(path)
+    _hide(values, "publish_key")
+    values["publish_keys"] = [HIDDEN] * len(values["publish_keys"])
+    values["source"] = redact(values["source"])
     return values
 
 

@@ -5,23 +5,28 @@ What the API sets is in one JSON file next to the configuration file and lies ov
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from streaming.config import Config
-from streaming.config_file import check_config, load_config, overlay_file, read_overlay
-from streaming.config_secrets import effective
+from streaming.config import Config, PathConfig, best_pattern, path_config
+from streaming.config_file import check_config, load_config
+from streaming.config_overlay import Overlay, read_overlay, write_overlay
+from streaming.config_secrets import effective, shown_path
 from streaming.errors import ConfigError
 from streaming.path_name import name_error
 from streaming.path_registry import ConfigChanges
 
 logger = logging.getLogger(__name__)
+
+Keys: TypeAlias = Set[str]
+SOURCE_KEYS: Final[Keys] = frozenset({"source", "source_loop", "source_on_demand", "source_idle_s"})
+"""Of a path, what /sources sets."""
+SETTING_KEYS: Final[Keys] = frozenset(PathConfig.__struct_fields__) - SOURCE_KEYS
+"""And what /settings sets."""
 
 AT_ONCE: Final = frozenset({"paths", "view", "api", "auth_hook", "http.trusted_proxies"})
 """What is not only read at the start."""
@@ -49,7 +54,7 @@ class LiveConfig:
 
     def validate(self, toml: str) -> None:
         """Returns where `toml` could be the configuration file. Raises ConfigError."""
-        check_config(toml, self._environment)
+        check_config(toml, self._environment, self._overlay() if self._file else None)
 
     def reload(self) -> dict[str, Any]:
         """Reads it again and applies what has changed. Raises ConfigError and changes nothing."""
@@ -72,52 +77,74 @@ class LiveConfig:
             "needs_restart": needs_restart,
         }
 
-    def set_path(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings of one path from now on, over those of the file. Raises ConfigError."""
+    # -- what is set of paths and by whom --------------------------------------------------------
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What a path of this name has, and what of that the API has set; secrets hidden."""
+        pattern = best_pattern(self._config.paths, name)
+        set_by_api = self._overlay().paths.get(name, {}) if self._file else {}
+        shown = shown_path(path_config(self._config, name))
+        return {
+            "path": name,
+            "table": pattern or "",
+            "set_by_api": {key: shown[key] for key in shown if key in set_by_api},
+            "effective": shown,
+        }
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Every path that pulls something, by name; secrets hidden."""
+        overlay = self._overlay().paths if self._file else {}
+        return [
+            {
+                "path": name,
+                **{key: shown[key] for key in sorted(SOURCE_KEYS)},
+                "set_by_api": "source" in overlay.get(name, {}),
+            }
+            for name, settings in sorted(self._config.paths.items())
+            if settings.source and (shown := shown_path(settings))
+        ]
+
+    # -- what the API sets ---------------------------------------------------------------------
+
+    def set_path(self, name: str, settings: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+        """Settings of one path from now on, over those of the file. Raises ConfigError.
+
+        Of the `keys` the path then has these alone; None takes one back. What the API has set
+        beside the `keys` stays.
+        """
         reason = name_error(name)
         if reason:
             raise ConfigError(reason)
-        return self._rewrite({**self._overlay(), name: settings})
-
-    def unset_path(self, name: str) -> dict[str, Any] | None:
-        """Takes them back; None where there were none. Raises ConfigError."""
         overlay = self._overlay()
-        if overlay.pop(name, None) is None:
-            return None
+        kept = {key: v for key, v in overlay.paths.get(name, {}).items() if key not in keys}
+        overlay.paths[name] = {**kept, **{k: v for k, v in settings.items() if v is not None}}
         return self._rewrite(overlay)
 
-    def _overlay(self) -> dict[str, Any]:
+    def unset_path(self, name: str, keys: Keys) -> dict[str, Any] | None:
+        """Takes those of the `keys` back; None where there were none. Raises ConfigError."""
+        overlay = self._overlay()
+        found = overlay.paths.get(name, {})
+        kept = {key: value for key, value in found.items() if key not in keys}
+        if len(kept) == len(found):
+            return None
+        overlay.paths[name] = kept
+        return self._rewrite(overlay)
+
+    def _overlay(self) -> Overlay:
         if self._file is None:
             raise ConfigError("there is no configuration file beside which that could be kept")
         return read_overlay(self._file)
 
-    def _rewrite(self, overlay: Mapping[str, Any]) -> dict[str, Any]:
+    def _rewrite(self, overlay: Overlay) -> dict[str, Any]:
         assert self._file is not None
-        place = overlay_file(self._file)
-        before = place.read_bytes() if place.exists() else None
-        _write(place, json.dumps({"paths": overlay}, indent=2).encode() + b"\n")
+        before = read_overlay(self._file)
+        overlay.paths = {name: table for name, table in overlay.paths.items() if table}
+        write_overlay(self._file, overlay)
         try:
             return self.reload()
         except ConfigError:
-            if before is None:
-                place.unlink()
-            else:
-                _write(place, before)
+            write_overlay(self._file, before)
             raise
-
-
-def _write(place: Path, data: bytes) -> None:
-    """All of it or nothing, for its owner's eyes alone: sources carry credentials."""
-    new = place.with_name(place.name + ".new")
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(place)
-    except OSError as error:
-        raise ConfigError(f"{place.name} cannot be written: {error.strerror or error}") from error
 
 
 def _waiting(started: Config, now: Config) -> list[str]:

@@ -119,10 +119,13 @@ class Path:
     ) -> Slot:
         """Takes the slot of that rank, by the path's `republish` policy.
 
-        Raises PublishRejected where another publisher holds it and the policy is `reject`.
+        Raises PublishRejected where another publisher holds it and the policy is `reject`, or it
+        would be a source of ours in the place of somebody who pushes.
         """
         old = self._on_air.holder(rank)
-        if old is not None and self.config.republish == "reject":
+        # A source that was added while somebody pushes waits until that one has left.
+        is_late_source = protocol == "pull" and old is not None and old.protocol != "pull"
+        if old is not None and (self.config.republish == "reject" or is_late_source):
             what = "a publisher" if rank is Rank.PRIMARY else f"a {rank.value} publisher"
             raise PublishRejected(BAD_NAME, f"{self.name} has {what} already", http_status=409)
         slot = Slot(publisher, remote, protocol, rank, now_utc, self.config.stall_s)

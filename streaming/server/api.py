@@ -15,14 +15,18 @@ from streaming import __version__
 from streaming.auth.api_tokens import covers
 from streaming.auth.minting import mint_view_token
 from streaming.command_messages import (
+    ChangeSettings,
     ChooseOnAir,
     Command,
     EndSession,
+    ForgetSettings,
     GetConfig,
+    GetSettings,
     Kick,
+    ListSources,
     ReloadConfig,
-    SetPath,
-    UnsetPath,
+    RemoveSource,
+    SetSource,
     ValidateConfig,
 )
 from streaming.errors import ConfigError
@@ -38,7 +42,10 @@ from streaming.server.api_types import (
     OnAirChoice,
     PathList,
     PathRecord,
+    PathSettings,
     ServerRecord,
+    SettingsRecord,
+    SourceList,
     SourceSettings,
     TokenWish,
     Verdict,
@@ -80,9 +87,18 @@ OPERATIONS: Final = (
               "control", Done, OnAirChoice, matched=True, problems=(404, 409, 412, 503)),
     Operation("endSession", "DELETE", "/sessions/{path}/{session}",
               "End a WHEP or WHIP session.", "control", EndedSession, problems=(400, 404, 503)),
+    Operation("listSources", "GET", "/sources", "What is pulled.", "admin", SourceList,
+              problems=(503,)),
     Operation("setSource", "PUT", "/sources/{path}", "Pull a source from now on.",
               "admin", Changes, SourceSettings, problems=(422, 503)),
     Operation("removeSource", "DELETE", "/sources/{path}", "Take back what the API has set.",
+              "admin", Changes, problems=(400, 404, 422, 503)),
+    Operation("getSettings", "GET", "/settings/{path}", "Settings of one path.",
+              "admin", SettingsRecord, problems=(503,)),
+    Operation("changeSettings", "PATCH", "/settings/{path}", "Other settings of one path.",
+              "admin", Changes, PathSettings, problems=(422, 503)),
+    Operation("forgetSettings", "DELETE", "/settings/{path}",
+              "Take back what the API has set, but not its source.",
               "admin", Changes, problems=(400, 404, 422, 503)),
     Operation("getConfig", "GET", "/config", "The effective configuration without secrets.",
               "admin", dict[str, Any], problems=(503,)),
@@ -151,6 +167,10 @@ class Api:
             "kickPublisher": self._kick,
             "chooseOnAir": self._choose,
             "endSession": self._end_session,
+            "listSources": self._list_sources,
+            "getSettings": self._get_settings,
+            "changeSettings": self._change_settings,
+            "forgetSettings": self._forget_settings,
             "setSource": self._set_source,
             "removeSource": self._remove_source,
             "getConfig": self._get_config,
@@ -244,10 +264,22 @@ class Api:
         return EndedSession(told["path"], told["session"])
 
     async def _set_source(self, call: Call) -> Any:
-        return await self._command(call, SetPath(call.path, msgspec.to_builtins(call.body)))
+        return await self._command(call, SetSource(call.path, msgspec.to_builtins(call.body)))
 
     async def _remove_source(self, call: Call) -> Any:
-        return await self._command(call, UnsetPath(call.path))
+        return await self._command(call, RemoveSource(call.path))
+
+    async def _list_sources(self, call: Call) -> Any:
+        return await self._command(call, ListSources())
+
+    async def _get_settings(self, call: Call) -> Any:
+        return await self._command(call, GetSettings(call.path))
+
+    async def _change_settings(self, call: Call) -> Any:
+        return await self._command(call, ChangeSettings(call.path, msgspec.to_builtins(call.body)))
+
+    async def _forget_settings(self, call: Call) -> Any:
+        return await self._command(call, ForgetSettings(call.path))
 
     async def _get_config(self, call: Call) -> Any:
         return await self._command(call, GetConfig())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from streaming.config import PathConfig
 from streaming.shelf_messages import (
     PathPhase,
     PathState,
@@ -90,6 +91,49 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True):
     source_loop: bool = True
     source_on_demand: bool = False
     source_idle_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+
+
+class SourceRecord(Struct, frozen=True):
+    """What a path pulls; secrets of its URL hidden."""
+
+    path: str
+    source: str
+    source_loop: bool
+    source_on_demand: bool
+    source_idle_s: float
+    set_by_api: bool
+
+
+class SourceList(Struct, frozen=True):
+    """All sources, in the order of their paths."""
+
+    sources: list[SourceRecord]
+
+
+PathSettings: TypeAlias = msgspec.defstruct(  # type: ignore[valid-type]
+    "PathSettings",
+    [
+        (field.name, field.type | None | UnsetType, UNSET)
+        for field in msgspec.structs.fields(PathConfig)
+        if field.name not in SourceSettings.__struct_fields__
+    ],
+    frozen=True,
+    forbid_unknown_fields=True,
+    module=__name__,
+)
+"""Settings of one path to change, as in the configuration's tables; null takes one back."""
+
+
+class SettingsRecord(Struct, frozen=True):
+    """What a path of this name has."""
+
+    path: str
+    table: str
+    """Of the configuration, which the path's settings come from; "" where none fits."""
+    set_by_api: dict[str, Any]
+    """Of the effective ones, those that the API has set."""
+    effective: dict[str, Any]
+    """Secrets hidden."""
 
 
 class EndedSession(Struct, frozen=True):

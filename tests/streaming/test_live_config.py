@@ -9,7 +9,7 @@ import pytest
 from streaming.config import Config
 from streaming.config_file import load_config
 from streaming.errors import ConfigError
-from streaming.live_config import LiveConfig
+from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, LiveConfig
 from streaming.path_registry import ConfigChanges
 
 
@@ -44,23 +44,74 @@ def test_what_waits_for_a_restart_is_told_until_it_is_as_it_was_at_the_start(fil
 def test_what_the_api_has_set_lies_over_the_file_until_it_is_taken_back(file: Path) -> None:
     file.write_text('[paths.a]\nladder = "copy"')
     origin = Origin(file)
-    origin.live.set_path("a", {"source": "test:"})
+    origin.live.set_path("a", {"source": "test:"}, SOURCE_KEYS)
     assert (origin.taken[-1].paths["a"].source, origin.taken[-1].paths["a"].ladder) == (
         "test:",
         "copy",
     )
     assert load_config(file, {}) == origin.taken[-1], "a restart finds the same"
-    assert origin.live.unset_path("a") is not None
+    assert origin.live.unset_path("a", SOURCE_KEYS) is not None
     assert origin.taken[-1].paths["a"].source == ""
-    assert origin.live.unset_path("a") is None
+    assert origin.live.unset_path("a", SOURCE_KEYS) is None
 
 
 def test_settings_that_cannot_be_leave_everything_as_it_was(file: Path) -> None:
     origin = Origin(file)
-    origin.live.set_path("a", {"source": "test:"})
+    origin.live.set_path("a", {"source": "test:"}, SOURCE_KEYS)
     before = load_config(file, {})
     for name, settings in (("a", {"window_s": -1}), ("api/a", {}), ("b", {"unknown": 1})):
         with pytest.raises(ConfigError):
-            origin.live.set_path(name, settings)
+            origin.live.set_path(name, settings, settings.keys())
     assert load_config(file, {}) == before
     assert len(origin.taken) == 1
+
+
+GUARDED = """
+[paths."live/*"]
+publish_key = "secret"
+view = "token"
+window_s = 20
+"""
+
+
+def test_a_path_that_the_api_sets_something_of_keeps_what_its_pattern_says(file: Path) -> None:
+    file.write_text(GUARDED)
+    origin = Origin(file)
+    origin.live.set_path("live/foo", {"source": "test:"}, SOURCE_KEYS)
+    foo = origin.taken[-1].paths["live/foo"]
+    assert (foo.source, foo.publish_key, foo.view, foo.window_s) == ("test:", "secret", "token", 20)
+    file.write_text(GUARDED.replace("20", "30"))
+    origin.live.reload()
+    assert origin.taken[-1].paths["live/foo"].window_s == 30, "and follows it"
+
+
+def test_patterns_of_the_environment_are_kept_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "headwater.toml"
+    file.write_text('[paths."*"]\nwindow_s = 20')
+    Origin(file).live.set_path("foo", {"source": "test:"}, SOURCE_KEYS)
+    found = load_config(file, {"HEADWATER_PATHS__*__PUBLISH_KEY": "secret"})
+    assert (found.paths["foo"].publish_key, found.paths["foo"].window_s) == ("secret", 20)
+
+
+def test_settings_and_source_of_a_path_are_set_and_taken_back_apart(file: Path) -> None:
+    origin = Origin(file)
+    origin.live.set_path("a", {"source": "test:", "source_on_demand": True}, SOURCE_KEYS)
+    for change in ({"ladder": "copy", "window_s": 20}, {"window_s": None}, {"linger_s": 5}):
+        origin.live.set_path("a", change, change.keys())
+    assert origin.live.settings("a")["set_by_api"] == {
+        "source": "test:", "source_on_demand": True, "ladder": "copy", "linger_s": 5.0,
+    }  # fmt: skip
+    assert origin.live.unset_path("a", SOURCE_KEYS) is not None
+    assert origin.live.settings("a")["set_by_api"] == {"ladder": "copy", "linger_s": 5.0}
+    assert origin.live.unset_path("a", SETTING_KEYS) is not None
+    assert origin.live.settings("a") == {**origin.live.settings("b"), "path": "a"}
+
+
+def test_what_is_shown_of_a_path_hides_its_secrets(file: Path) -> None:
+    file.write_text(GUARDED)
+    origin = Origin(file)
+    origin.live.set_path("live/a", {"source": "rtsp://me:planted@host/x"}, SOURCE_KEYS)
+    origin.live.set_path("live/a", {"publish_key": "planted"}, {"publish_key"})
+    shown = str(origin.live.settings("live/a")) + str(origin.live.sources())
+    assert "planted" not in shown
+    assert [one["path"] for one in origin.live.sources()] == ["live/a"]

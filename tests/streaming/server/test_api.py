@@ -20,7 +20,7 @@ from streaming.command_messages import (
     CommandRequest,
     EndSession,
     Kick,
-    SetPath,
+    SetSource,
 )
 from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
 from streaming.server.command_relay import CommandRelay
@@ -36,8 +36,12 @@ RESULTS = {
     "Kick": {"path": "live/a", "state_version": 8},
     "ChooseOnAir": {"path": "live/a", "state_version": 8},
     "EndSession": {"path": "live/a", "session": "s1"},
-    "SetPath": CHANGES,
-    "UnsetPath": CHANGES,
+    "SetSource": CHANGES,
+    "RemoveSource": CHANGES,
+    "ListSources": {"sources": []},
+    "GetSettings": {"path": "live/a", "table": "", "set_by_api": {}, "effective": {}},
+    "ChangeSettings": CHANGES,
+    "ForgetSettings": CHANGES,
     "ReloadConfig": CHANGES,
     "GetConfig": {"http": {}},
     "ValidateConfig": {"valid": True, "reason": ""},
@@ -45,6 +49,7 @@ RESULTS = {
 BODIES: dict[str, Any] = {
     "chooseOnAir": {"rank": "backup"},
     "setSource": {"source": "test:"},
+    "changeSettings": {"ladder": [{"name": "360p", "height": 360}], "window_s": None},
     "validateConfig": {"toml": ""},
     "mintToken": {"path": ["live/*"]},
 }
@@ -164,7 +169,7 @@ async def test_a_command_carries_what_was_asked_and_who_asked(
         Kick("live/a", 7),
         ChooseOnAir("live/a", None),
         EndSession("live/a", "s1"),
-        SetPath("cam", {**settings, "source_loop": True, "source_idle_s": 30.0}),
+        SetSource("cam", {**settings, "source_loop": True, "source_idle_s": 30.0}),
     ]
     assert [one.actor for one in origin.told] == ["control", "admin", "control", "admin"]
 
