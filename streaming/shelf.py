@@ -61,6 +61,8 @@ class Shelf:
         self._urls_of_path: dict[str, set[str]] = {}
         self._renditions: dict[int, ShelvedRendition] = {}
         self._by_folder: dict[str, ShelvedRendition] = {}
+        self._inits: dict[str, str] = {}
+        """Folder of a rendition to the URL of its newest init section."""
         self._asked_for: dict[str, MediaResource] = {}
         self._gone = GoneMemory()
         self._resting: set[str] = set()
@@ -82,6 +84,8 @@ class Shelf:
         if old is not None:
             self.bytes_held -= old.size_bytes
         self._resources[put.url] = resource
+        if put.content_type == "video/mp4":
+            self._inits[_folder(put.url)] = put.url
         self._urls_of_path.setdefault(put.path, set()).add(put.url)
         self.bytes_held += resource.size_bytes
         return resource
@@ -128,6 +132,10 @@ class Shelf:
     def rendition(self, folder: str) -> ShelvedRendition | None:
         """The rendition at `folder`, once it has media."""
         return self._by_folder.get(folder)
+
+    def init_section(self, folder: str) -> Resource | None:
+        """The newest init section of the video rendition at `folder`."""
+        return self._resources.get(self._inits.get(folder, ""))
 
     def playlist(self, folder: str) -> PlaylistResource | None:
         """The media playlist of the rendition at `folder`, if requests may wait for it."""
@@ -179,7 +187,7 @@ class Shelf:
         resource = self.get(url)
         if resource is not None:
             return resource.path
-        rendition = self._by_folder.get(url.rpartition("/")[0] + "/")
+        rendition = self._by_folder.get(_folder(url))
         return self._path_above(url) if rendition is None else rendition.path
 
     def _path_above(self, url: str) -> str:
@@ -226,6 +234,8 @@ class Shelf:
         if resource is None:
             return
         self.bytes_held -= resource.size_bytes
+        if self._inits.get(_folder(url)) == url:
+            del self._inits[_folder(url)]
         urls = self._urls_of_path.get(resource.path)
         if urls is not None:
             urls.discard(url)
@@ -237,3 +247,7 @@ class Shelf:
         yield from self._resources.values()
         for rendition in self._renditions.values():
             yield from rendition.resources()
+
+
+def _folder(url: str) -> str:
+    return url.rpartition("/")[0] + "/"

@@ -89,6 +89,7 @@ SANS_IO = (
     "streaming/kept_gops.py",
     "streaming/slate/loop.py",
     "streaming/shelf.py",
+    "streaming/thumbnail/newest_key_frame.py",
     "streaming/store_ledger.py",
 )
 
@@ -97,6 +98,7 @@ OWNERS = {
         "streaming/transcode/",
         "streaming/ingest/",
         "streaming/slate/",
+        "streaming/thumbnail/",
         "streaming/push",
         "streaming/probe",
         "streaming/cli_p",

@@ -196,6 +196,7 @@ def path_record(state: PathState, totals: Totals, has_webrtc: bool) -> PathRecor
         "page": folder,
         "hls": folder + "index.m3u8",
         "dash": folder + "manifest.mpd",
+        "thumbnail": folder + "thumbnail.jpg",
     }
     if has_webrtc:
         urls |= {"whep": folder + "whep", "whip": folder + "whip"}

@@ -171,6 +171,8 @@ class Delivery:
         if self._listener is not None:
             drain_s = self._config.drain_s
             await self._listener.drain(min(drain_s, ORPHAN_DRAIN_S) if orphan else drain_s)
+        if self._site is not None:
+            await self._site.thumbnail_process.close()
         self._link.close()
 
     def _send(self, message: object) -> None:

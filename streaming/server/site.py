@@ -18,6 +18,7 @@ from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
 from streaming.server.access import Access, Asked, read_prefixed, read_request
 from streaming.server.answers import (
+    RETRY_AFTER_S,
     absence_response,
     problem_response,
     resource_response,
@@ -44,10 +45,13 @@ from streaming.server.signalling import (
 )
 from streaming.server.signalling_socket import URL as SIGNALLING_URL
 from streaming.server.signalling_socket import signalling_socket
+from streaming.server.thumbnail import is_thumbnail, thumbnail_resource
 from streaming.server.utc_timing import time_response
 from streaming.server.viewers import ViewerCounter, viewer_key
 from streaming.shelf import Absence
 from streaming.shelf_messages import DeliveryConfig, Metrics, Totals
+from streaming.thumbnail.thumbnail_process import ThumbnailProcess
+from streaming.thumbnail.thumbnails import Thumbnails, TooManyAskError
 from streaming.waiting_room import Outcome
 
 logger = logging.getLogger(__name__)
@@ -93,6 +97,8 @@ class Site:
         self._on_path_wanted = on_path_wanted
         self._signals = signals if config.webrtc else None
         self._config = config
+        self.thumbnail_process = ThumbnailProcess()
+        self.thumbnails = Thumbnails(live.shelf, self.thumbnail_process.make, time.monotonic)
         self.api = Api(self.access, commands, self._view)
         self._exact: dict[str, Callable[[], Response]] = {
             "/time": lambda: time_response(self._utc()),
@@ -182,6 +188,8 @@ class Site:
         page = self._page(url)
         if page is not None:
             return "page", resource_response(request, page)
+        if is_thumbnail(url):
+            return "thumbnail", await self._thumbnail(request, asked)
         if len(url) > MAX_URL_CHARS:
             return "media", text_response(404, "Not found.\n")
         return await self._media(request, asked)
@@ -219,6 +227,24 @@ class Site:
         if self._signals is not None and is_publish_page(url):
             return self._pages.publish
         return self._pages.file(url)
+
+    async def _thumbnail(self, request: BaseRequest, asked: Asked) -> Response:
+        """A picture for who may view its path; nobody becomes a viewer by it."""
+        path = asked.url[1:].rpartition("/")[0]
+        refusal = await self.access.refusal(path, asked, request)
+        if refusal is not None:
+            return refusal
+        try:
+            jpeg = await self.thumbnails.picture(path)
+        except TooManyAskError as error:
+            response = problem_response(503, "Busy", str(error))
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+            return response
+        if not jpeg:
+            return absence_response(Absence.NEVER)
+        response = resource_response(request, thumbnail_resource(asked.url, path, jpeg))
+        self.access.finish(path, asked, response)
+        return response
 
     async def _media(
         self, request: BaseRequest, asked: Asked

@@ -20,7 +20,7 @@ from streaming.shelf_messages import (
     RenditionRecord,
     Totals,
 )
-from tests.streaming.server.conftest import Serve, Served
+from tests.streaming.server.conftest import PART_BYTES, SEGMENT, Serve, Served, media
 
 SHORTEST_UPDATE_PERIOD_S = 1
 """MPD@minimumUpdatePeriod is never less."""
@@ -192,6 +192,28 @@ async def test_the_api_tells_newcomers_where_to_push(serve: Serve) -> None:
         "webrtc": False,
         "viewers": 0,
     }
+
+
+async def test_a_thumbnail_is_a_picture_that_caches_may_keep_for_seconds(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def make(media: bytes) -> bytes:
+        assert media == b"init" + SEGMENT[:PART_BYTES]
+        return b"a picture"
+
+    monkeypatch.setattr(served.site.thumbnails, "_make", make)
+    served.shelf.path_state(
+        PathState("live/a", "live", renditions=(RenditionRecord("720p", height=720),))
+    )
+    served.shelf.put(media("/live/a/720p/init-1.mp4", b"init"))
+    response, body = await served.get("/live/a/thumbnail.jpg")
+    assert (response.status, response.content_type, body) == (200, "image/jpeg", b"a picture")
+    assert response.headers["Cache-Control"] == "public, max-age=5"
+    again, _ = await served.get("/live/a/thumbnail.jpg", If_None_Match=response.headers["ETag"])
+    assert again.status == 304
+    assert served.site.viewers.counts() == {}
+    for nothing in ("/live/b/thumbnail.jpg", "/thumbnail.jpg", "/live/a/720p/thumbnail.jpg"):
+        assert (await served.get(nothing))[0].status == 404
 
 
 async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Served) -> None:

@@ -88,7 +88,9 @@ CREDENTIALS = {
 }
 
 
-@pytest.mark.parametrize("url", [PLAYLIST_URL, SEGMENT_URL, "/live/a/absent/index.m3u8"])
+@pytest.mark.parametrize(
+    "url", [PLAYLIST_URL, SEGMENT_URL, "/live/a/absent/index.m3u8", "/live/a/thumbnail.jpg"]
+)
 @pytest.mark.parametrize("place", ["prefix", "header", "query"])
 @pytest.mark.parametrize("credential", CREDENTIALS)
 async def test_media_by_every_credential_in_every_place(
@@ -96,7 +98,7 @@ async def test_media_by_every_credential_in_every_place(
 ) -> None:
     make, expected = CREDENTIALS[credential]
     text = make()
-    if expected == 200 and "absent" in url:
+    if expected == 200 and ("absent" in url or "thumbnail" in url):
         expected = 404
     if place == "prefix" and text:
         url = f"/t/{text}{url}"

@@ -1,0 +1,1 @@
+"""Small still pictures of live paths."""
