@@ -21,6 +21,7 @@ from segmenter.segment import (
     SegmentReady,
 )
 from segmenter.segmenter import TrackSegmenter
+from segmenter.timed_message import MOST_WAITING, TimedMessage
 
 VIDEO_JOIN_S = 0.1
 """A video track may begin its segment by this much later than the track that leads: one frame
@@ -74,6 +75,8 @@ class Lane:
         self.rendition = rendition
         self.queue: deque[Sample] = deque()
         self.queued_bytes = 0
+        self.messages: deque[TimedMessage] = deque(maxlen=MOST_WAITING)
+        """They go with the next fragment."""
         self.last_push_utc = 0.0
         self.dropped = 0
         self.needs_break = False
@@ -409,7 +412,7 @@ class Lane:
         self._seam_ticks = round(SEAM_S * track.timescale)
         self._fill_ticks = round(FILL_S * track.timescale)
         self._segmenter = TrackSegmenter(
-            track, init, self._part_duration_s, self.rendition.part_target_ms
+            track, init, self._part_duration_s, self.rendition.part_target_ms, self.messages
         )
         self._pending = deque(
             (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending

@@ -38,6 +38,7 @@ from segmenter.presentation_settings import PresentationSettings, PresentationSt
 from segmenter.rendition import Rendition
 from segmenter.saved_window import PresentationState, SavedPresentation, SavedRendition
 from segmenter.segment import Event, InitSection, Part, PresentationEnded, SegmentExpired
+from segmenter.timed_message import MessageWindow, TimedMessage
 
 __all__ = ["Presentation", "PresentationSettings", "PresentationStatistics"]
 
@@ -89,6 +90,8 @@ class Presentation:
             raise UsageError(f"durations of {settings}")
         self.settings = settings
         self.renditions: dict[str, Rendition] = {}
+        self.messages = MessageWindow()
+        """What playlists list beside media."""
         self.is_ended = False
         self._former: list[Rendition] = []
         self._boundaries = Boundaries(settings.floor_msn, settings.floor_discontinuity)
@@ -236,6 +239,18 @@ class Presentation:
         if not waiting:
             return None
         return min(waiting, key=lambda rendition: rendition.next_expiry_utc).expire_early()
+
+    def tell(self, message: TimedMessage) -> bool:
+        """Goes along with the next fragment of every rendition; whether playlists list it, too."""
+        for lane in self._lanes.values():
+            lane.messages.append(message)
+        return self.list_message(message)
+
+    def list_message(self, message: TimedMessage) -> bool:
+        """Playlists list it from the next change on; False where there is no room for it."""
+        firsts = [r.segments[0] for r in self.renditions.values() if r.segments]
+        oldest_ms = min([first.start * 1000 // first.timescale for first in firsts], default=0)
+        return self.messages.add(message, oldest_ms)
 
     def saved_state(self) -> PresentationState:
         """What to keep for `restore` beside the renditions."""

@@ -36,7 +36,7 @@ class InitSection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One fragment of a segment: ``[styp] [prft] moof mdat``, a CMAF chunk."""
+    """One fragment of a segment: ``[styp] [prft] [emsg…] moof mdat``, a CMAF chunk."""
 
     msn: int
     index: int

@@ -15,6 +15,7 @@ player runs dry, and for how long it stands beyond its part is told as parts tha
 from __future__ import annotations
 
 import math
+from collections import deque
 from fractions import Fraction
 
 from segmenter.boundary import Boundary
@@ -24,6 +25,7 @@ from segmenter.fmp4.fragment import ProducerReference, write_fragment
 from segmenter.media import MediaType, Sample, Track
 from segmenter.part_target import LEAST_OF_TARGET, choose_part_target_ms
 from segmenter.segment import Event, InitSection, Part, PartReady, Segment, SegmentReady
+from segmenter.timed_message import TimedMessage, write_message
 
 ASSUMED_RATE = 30
 """Frames per second where nothing else tells how long a lone sample lasts."""
@@ -44,9 +46,16 @@ class TrackSegmenter:
     """
 
     def __init__(
-        self, track: Track, init: InitSection, part_duration_s: float, part_target_ms: int = 0
+        self,
+        track: Track,
+        init: InitSection,
+        part_duration_s: float,
+        part_target_ms: int = 0,
+        messages: deque[TimedMessage] | None = None,
     ) -> None:
-        """``part_target_ms`` 0: not decided yet; it is with the first frame."""
+        """``part_target_ms`` 0: not decided yet; it is with the first frame. ``messages`` is where
+        the lane puts what the next fragment takes along."""
+        self._messages: deque[TimedMessage] = deque() if messages is None else messages
         self._track = track
         self._init = init
         self._part_duration_s = part_duration_s
@@ -253,6 +262,7 @@ class TrackSegmenter:
             end=end,
             styp=starts_segment,
             producer_time=_producer_time(first) if starts_segment else None,
+            events=self._take_messages() if self._messages else (),
         )
         self._end = end
         part = Part(
@@ -273,6 +283,11 @@ class TrackSegmenter:
         if self._part_duration_s > 0:
             self._parts.append(part)
         return [PartReady(self._track.name, part, pieces)]
+
+    def _take_messages(self) -> list[bytes]:
+        boxes = [write_message(message, self._track.timescale) for message in self._messages]
+        self._messages.clear()
+        return boxes
 
     def silence_until(self, end: int) -> list[Sample]:
         """Whole frames that fit between where the media end and ``end``."""

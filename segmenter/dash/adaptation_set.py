@@ -17,6 +17,7 @@ from segmenter.dash.xml_text import Attributes, element, empty_element
 from segmenter.media import Codec, MediaType
 from segmenter.rendition import Rendition
 from segmenter.segment import InitSection
+from segmenter.timed_message import SCHEMES
 
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"
 CHANNELS_SCHEME = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
@@ -75,7 +76,7 @@ def _video_set(set_id: int, listings: Sequence[Listing]) -> list[str]:
         "segmentAlignment": "true",
         "startWithSAP": 1 if all(listing.is_independent for listing in listings) else None,
     }
-    content = [_role("main")]
+    content = [*_event_streams(), _role("main")]
     for listing in listings:
         track = listing.init.track
         own: Attributes = {
@@ -105,10 +106,19 @@ def _audio_set(set_id: int, listing: Listing, *, is_main: bool) -> list[str]:
         inside.append(empty_element("AudioChannelConfiguration", named))
     own: Attributes = {"audioSamplingRate": track.sample_rate or None}
     content = [
+        *_event_streams(),
         _role("main" if is_main else "alternate"),
         *_representation(listing, own, inside),
     ]
     return element("AdaptationSet", attributes, content)
+
+
+def _event_streams() -> list[str]:
+    """Which emsg boxes players are to look for, also before there is the first: what a period has
+    told never changes."""
+    return [
+        empty_element("InbandEventStream", {"schemeIdUri": scheme}) for scheme in SCHEMES.values()
+    ]
 
 
 def _role(value: str) -> str:

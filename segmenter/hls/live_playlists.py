@@ -74,7 +74,7 @@ class LivePlaylists:
             self._control = self._decide_control()
             if self._control is None:
                 return None
-        playlist = MediaPlaylist(rendition, self._control)
+        playlist = MediaPlaylist(rendition, self._control, self._presentation.messages)
         self._playlists[rendition.name] = rendition, playlist
         return playlist
 

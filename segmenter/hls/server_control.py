@@ -41,7 +41,7 @@ class ServerControl:
         """The tag."""
         return (
             "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES"
-            f",CAN-SKIP-UNTIL={self.can_skip_until_s:.1f}"
+            f",CAN-SKIP-UNTIL={self.can_skip_until_s:.1f},CAN-SKIP-DATERANGES=YES"
             f",HOLD-BACK={HOLD_BACK_TARGETS * self.target_duration:.1f}"
             f",PART-HOLD-BACK={self.part_hold_back_s:.3f}\n"
         )

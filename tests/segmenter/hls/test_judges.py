@@ -12,6 +12,7 @@ import pytest
 from tests.segmenter.hls.test_low_latency_rules import returned, staged
 from tests.segmenter.low_latency_stage import LowLatencyStage
 from tests.segmenter.stage import SMALL, SOURCE, video
+from tests.segmenter.test_timed_messages import Talk, message
 
 JUDGES = Path(__file__).parents[2] / "judges"
 
@@ -106,3 +107,12 @@ def test_the_judges_do_mind_what_is_wrong() -> None:
     text = staged(9).rendered["source"].full.decode()
     assert judge({"none": text.replace("#EXT-X-TARGETDURATION:2\n", "")})
     assert judge({"hold": text.replace(",PART-HOLD-BACK=0.648", "")})
+
+
+def test_playlists_with_date_ranges_are_as_good() -> None:
+    talk = Talk()
+    talk.play(20)
+    talk.tell(message(1, 20.0), message(2, 20.0, "chat", '{"text":"é %\\"$"}'.encode()))
+    talk.play(8)
+    rendered = talk.live.render(["source", "audio"])
+    assert judge({name: versions.full.decode() for name, versions in rendered.items()}) == []
