@@ -47,6 +47,7 @@ from streaming.status import (
     webhook_metrics,
 )
 from streaming.utc_clock import UtcClock
+from streaming.webhook_commands import WebhookCommands
 from streaming.webhooks.webhooks import Webhooks
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class App:
         self._webhooks = Webhooks(
             config.webhooks,
             self._live_state.root,
+            self._events.log,
             self._events.feed,
             config.log_level,
             lambda reason: self._events.emit(
@@ -170,7 +172,12 @@ class App:
             on_viewers=self._registry.set_viewers,
             other_viewers=self._webrtc_viewers,
             on_signal=on_signal,
-            on_command=Commands(self._registry, self._live_config, on_signal).execute,
+            on_command=Commands(
+                self._registry,
+                self._live_config,
+                on_signal,
+                WebhookCommands(self._live_config, self._webhooks, self._events.log),
+            ).execute,
             metrics=self._metrics,
             utc_ahead_s=self._utc_ahead_s,
             events=self._events.feed,
@@ -181,6 +188,7 @@ class App:
         rules = access_rules(config)
         self._config = config
         changes = self._registry.apply(config)
+        self._webhooks.apply(config.webhooks)
         if self._delivery_processes is not None:
             self._delivery_processes.apply(rules)
         return changes

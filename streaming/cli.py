@@ -32,6 +32,7 @@ from streaming.cli_push import push
 from streaming.cli_sources import settings as path_settings
 from streaming.cli_sources import sources
 from streaming.cli_token import token
+from streaming.cli_webhooks import webhooks
 from streaming.config import Config
 from streaming.errors import ConfigError, StreamingError
 
@@ -95,6 +96,7 @@ app.command()(paths)
 app.command()(kick)
 app.add_typer(sources)
 app.add_typer(path_settings)
+app.add_typer(webhooks)
 app.command()(push)
 app.command()(play)
 app.command()(probe)

@@ -66,6 +66,53 @@ class ForgetSettings(Struct, tag="forget_settings", frozen=True):
     path: str
 
 
+class ListWebhooks(Struct, tag="list_webhooks", frozen=True):
+    """All webhooks and how they fare."""
+
+
+class SetWebhook(Struct, tag="set_webhook", frozen=True):
+    """A webhook, kept beside the configuration file."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+class RemoveWebhook(Struct, tag="remove_webhook", frozen=True):
+    """That goes; the configuration file's holds again, if it has one of that name."""
+
+    name: str
+
+
+class EnableWebhook(Struct, tag="enable_webhook", frozen=True):
+    """Tell a webhook again that wanted no more."""
+
+    name: str
+
+
+class ListDeliveries(Struct, tag="list_deliveries", frozen=True):
+    """The delivery log of a webhook, newest first."""
+
+    name: str
+    limit: int
+    before: int | None = None
+    event: str = ""
+    outcome: str = ""
+
+
+class ReplayEvents(Struct, tag="replay_events", frozen=True):
+    """Post events to a webhook again: those named, or those after one up to another."""
+
+    name: str
+    events: tuple[str, ...] = ()
+    after: str = ""
+    until: str = ""
+
+
+WebhookCommand: TypeAlias = (
+    ListWebhooks | SetWebhook | RemoveWebhook | EnableWebhook | ListDeliveries | ReplayEvents
+)
+
+
 class GetConfig(Struct, tag="get_config", frozen=True):
     """The effective configuration without its secrets."""
 
@@ -90,6 +137,7 @@ Command: TypeAlias = (
     | GetSettings
     | ChangeSettings
     | ForgetSettings
+    | WebhookCommand
     | GetConfig
     | ValidateConfig
     | ReloadConfig

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from streaming.command_messages import (
     ChangeSettings,
     ChooseOnAir,
@@ -18,21 +16,27 @@ from streaming.command_messages import (
     GetConfig,
     GetSettings,
     Kick,
+    ListDeliveries,
     ListSources,
+    ListWebhooks,
     ReloadConfig,
     RemoveSource,
     SetSource,
     ValidateConfig,
+    WebhookCommand,
 )
 from streaming.errors import ConfigError
 from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, Keys
 from streaming.publisher_slot import Rank
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.webhook_commands import WebhookCommands
 
 logger = logging.getLogger(__name__)
 
 Answer = Callable[[CommandAnswer], None]
-_ONLY_READ: Final = (GetConfig, ValidateConfig, GetSettings, ListSources)
+_ONLY_READ: Final = (
+    GetConfig, ValidateConfig, GetSettings, ListSources, ListWebhooks, ListDeliveries,
+)  # fmt: skip
 """Not worth a line in the log."""
 
 
@@ -82,10 +86,12 @@ class Commands:
         paths: CommandedPaths,
         config: CommandedConfig,
         signal: Callable[[SignalRequest, Callable[[SignalAnswer], None]], None],
+        webhooks: WebhookCommands | None = None,
     ) -> None:
         self._paths = paths
         self._config = config
         self._signal = signal
+        self._webhooks = webhooks
 
     def execute(self, request: CommandRequest, answer: Answer) -> None:
         """Does it; `answer` is called once, perhaps later."""
@@ -94,12 +100,15 @@ class Commands:
         if isinstance(command, EndSession):
             self._end_session(request.id, command, answer)
             told = None
+        elif isinstance(command, WebhookCommand) and self._webhooks is not None:
+            self._webhooks.execute(request.id, command, answer)
+            told = None
         else:
             told = self._carry_out(request)
             answer(told)
         if not isinstance(command, _ONLY_READ):
             status = told.status if told is not None else "passed on"
-            path = getattr(command, "path", "")
+            path = getattr(command, "path", "") or getattr(command, "name", "")
             logger.info("command %s %s by %s: %s", name, path, request.actor, status)
 
     def _carry_out(self, request: CommandRequest) -> CommandAnswer:
@@ -165,7 +174,8 @@ class Commands:
             if signal.status >= 400:
                 answer(CommandAnswer(number, signal.status, detail=signal.body))
             else:
-                answer(CommandAnswer(number, 200, msgspec.to_builtins(command)))
+                ended = {"path": command.path, "session": command.session}
+                answer(CommandAnswer(number, 200, ended))
 
         self._signal(SignalRequest(0, "delete", command.path, command.session), told)
 

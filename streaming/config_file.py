@@ -21,6 +21,8 @@ from streaming.transcode.ladder import validate_ladder
 from streaming.webhooks.signature import secret_error
 
 ENVIRONMENT_PREFIX = "HEADWATER_"
+MOST_WEBHOOKS = 100
+"""Each has threads of its own, and its queue is counted every second."""
 _HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -82,6 +84,8 @@ def _check_proxies(config: Config, where: str) -> None:
 
 
 def _check_webhooks(config: Config, where: str) -> None:
+    if len(config.webhooks) > MOST_WEBHOOKS:
+        raise ConfigError(f"{where}: there are more than {MOST_WEBHOOKS} webhooks")
     names = [webhook.name for webhook in config.webhooks]
     for webhook in config.webhooks:
         place = f'{where}: webhooks "{webhook.name}"'

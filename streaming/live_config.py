@@ -12,13 +12,14 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from streaming.config import Config, PathConfig, best_pattern, path_config
+from streaming.config import Config, PathConfig, WebhookConfig, best_pattern, path_config
 from streaming.config_file import check_config, load_config
 from streaming.config_overlay import Overlay, read_overlay, write_overlay
 from streaming.config_secrets import effective, shown_path
 from streaming.errors import ConfigError
 from streaming.path_name import name_error
 from streaming.path_registry import ConfigChanges
+from streaming.webhooks.signature import new_secret
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,9 @@ SOURCE_KEYS: Final[Keys] = frozenset({"source", "source_loop", "source_on_demand
 SETTING_KEYS: Final[Keys] = frozenset(PathConfig.__struct_fields__) - SOURCE_KEYS
 """And what /settings sets."""
 
-AT_ONCE: Final = frozenset({"paths", "view", "api", "auth_hook", "http.trusted_proxies"})
+AT_ONCE: Final = frozenset(
+    {"paths", "view", "api", "auth_hook", "webhooks", "http.trusted_proxies"}
+)
 """What is not only read at the start."""
 
 
@@ -61,9 +64,11 @@ class LiveConfig:
         config = load_config(self._file, self._environment)
         changes = self._apply(config)
         needs_restart = _waiting(self._started, config)
+        webhooks = _changed_webhooks(self._config, config)
         self._config = config
         for text in (
             *(f'paths."{name}" has changed' for name in changes.changed),
+            *(f"webhook {name} has changed" for name in webhooks),
             *(
                 f"{name}: some of its settings wait until it begins anew"
                 for name in changes.deferred
@@ -75,6 +80,7 @@ class LiveConfig:
             "changed": changes.changed,
             "deferred": changes.deferred,
             "needs_restart": needs_restart,
+            "webhooks": webhooks,
         }
 
     # -- what is set of paths and by whom --------------------------------------------------------
@@ -130,6 +136,33 @@ class LiveConfig:
         overlay.paths[name] = kept
         return self._rewrite(overlay)
 
+    def webhooks(self) -> list[tuple[WebhookConfig, bool]]:
+        """All of them, and whether the API has set something of each."""
+        overlay = self._overlay().webhooks if self._file else {}
+        return [(one, one.name in overlay) for one in self._config.webhooks]
+
+    def set_webhook(self, name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        """A webhook from now on; what has changed, and the secret that was made for it.
+
+        Without secrets it keeps those that it has; a new one gets one. Raises ConfigError.
+        """
+        overlay = self._overlay()
+        before, table, made = overlay.webhooks.get(name, {}), dict(settings), ""
+        if "secrets" not in table and "secrets" in before:
+            table["secrets"] = before["secrets"]
+        elif "secrets" not in table and name not in {one.name for one in self._config.webhooks}:
+            made = new_secret()
+            table["secrets"] = [made]
+        overlay.webhooks[name] = table
+        return self._rewrite(overlay), made
+
+    def unset_webhook(self, name: str) -> dict[str, Any] | None:
+        """Takes that back; None where the API has set nothing of it. Raises ConfigError."""
+        overlay = self._overlay()
+        if overlay.webhooks.pop(name, None) is None:
+            return None
+        return self._rewrite(overlay)
+
     def _overlay(self) -> Overlay:
         if self._file is None:
             raise ConfigError("there is no configuration file beside which that could be kept")
@@ -145,6 +178,11 @@ class LiveConfig:
         except ConfigError:
             write_overlay(self._file, before)
             raise
+
+
+def _changed_webhooks(before: Config, now: Config) -> list[str]:
+    old, new = ({one.name: one for one in config.webhooks} for config in (before, now))
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 def _waiting(started: Config, now: Config) -> list[str]:

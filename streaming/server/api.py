@@ -14,68 +14,30 @@ from msgspec import Struct
 from streaming import __version__
 from streaming.auth.api_tokens import covers
 from streaming.auth.minting import mint_view_token
-from streaming.command_messages import (
-    ChangeSettings,
-    ChooseOnAir,
-    Command,
-    EndSession,
-    ForgetSettings,
-    GetConfig,
-    GetSettings,
-    Kick,
-    ListSources,
-    ReloadConfig,
-    RemoveSource,
-    SetSource,
-    ValidateConfig,
-)
+from streaming.command_messages import ChooseOnAir, Command, EndSession, Kick
 from streaming.errors import ConfigError
-from streaming.path_name import MAX_NAME_CHARS
+from streaming.server import config_api, webhook_api
 from streaming.server.access import Access, Asked, Caller, scope_challenge
-from streaming.server.answers import json_response, problem_response
+from streaming.server.answers import json_response
+from streaming.server.api_call import AsCommand, Call, Refused
 from streaming.server.api_types import (
-    Changes,
-    ConfigText,
     Done,
     EndedSession,
     MintedToken,
     OnAirChoice,
     PathList,
     PathRecord,
-    PathSettings,
     ServerRecord,
-    SettingsRecord,
-    SourceList,
-    SourceSettings,
     TokenWish,
-    Verdict,
     path_record,
 )
 from streaming.server.command_relay import CommandRelay
-from streaming.server.openapi import PREFIX, Operation, parameter_error, render_openapi
+from streaming.server.openapi import PREFIX, Operation, parameter_error, read_query, render_openapi
 from streaming.shelf_messages import PathState, Totals
 
 MOST_BODY_BYTES: Final = 1_000_000
 """A configuration of 60,000 characters, each as an escape; only who may has its body read."""
 BODY_S: Final = 10.0
-MOST_PATHS: Final = 1_000
-"""Of one page."""
-USUAL_PATHS: Final = 100
-
-_TITLES: Final = {
-    400: "Bad request",
-    401: "Token needed",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Method not allowed",
-    409: "Not possible now",
-    412: "Changed meanwhile",
-    413: "Too large",
-    415: "Wrong media type",
-    422: "Not possible",
-    503: "Busy",
-}
-
 OPERATIONS: Final = (
     Operation("getServer", "GET", "/server", "The server.", None, ServerRecord),
     Operation("listPaths", "GET", "/paths", "Paths, a page at a time.", None, PathList,
@@ -87,45 +49,19 @@ OPERATIONS: Final = (
               "control", Done, OnAirChoice, matched=True, problems=(404, 409, 412, 503)),
     Operation("endSession", "DELETE", "/sessions/{path}/{session}",
               "End a WHEP or WHIP session.", "control", EndedSession, problems=(400, 404, 503)),
-    Operation("listSources", "GET", "/sources", "What is pulled.", "admin", SourceList,
-              problems=(503,)),
-    Operation("setSource", "PUT", "/sources/{path}", "Pull a source from now on.",
-              "admin", Changes, SourceSettings, problems=(422, 503)),
-    Operation("removeSource", "DELETE", "/sources/{path}", "Take back what the API has set.",
-              "admin", Changes, problems=(400, 404, 422, 503)),
-    Operation("getSettings", "GET", "/settings/{path}", "Settings of one path.",
-              "admin", SettingsRecord, problems=(503,)),
-    Operation("changeSettings", "PATCH", "/settings/{path}", "Other settings of one path.",
-              "admin", Changes, PathSettings, problems=(422, 503)),
-    Operation("forgetSettings", "DELETE", "/settings/{path}",
-              "Take back what the API has set, but not its source.",
-              "admin", Changes, problems=(400, 404, 422, 503)),
-    Operation("getConfig", "GET", "/config", "The effective configuration without secrets.",
-              "admin", dict[str, Any], problems=(503,)),
-    Operation("validateConfig", "POST", "/config/validate", "Whether a file could be served.",
-              "admin", Verdict, ConfigText, problems=(503,)),
-    Operation("reloadConfig", "POST", "/config/reload", "Read the configuration again.",
-              "admin", Changes, problems=(422, 503)),
     Operation("mintToken", "POST", "/tokens", "Make a viewing token.",
               "admin", MintedToken, TokenWish, problems=(422,)),
+    *config_api.OPERATIONS,
+    *webhook_api.OPERATIONS,
 )  # fmt: skip
+_COMMANDS: Final[dict[str, AsCommand]] = {
+    "kickPublisher": lambda call: Kick(call.path, _if_match(call.request)),
+    "chooseOnAir": lambda call: ChooseOnAir(call.path, call.body.rank, _if_match(call.request)),
+    "endSession": lambda call: EndSession(call.path, call.names["session"]),
+    **config_api.COMMANDS,
+    **webhook_api.COMMANDS,
+}
 _PATTERNS: Final = tuple((one, one.pattern) for one in OPERATIONS)
-
-
-class Refused(Exception):
-    """A problem that ends the request."""
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers = dict(headers or {})
-
-    def response(self) -> Response:
-        """As RFC 9457 wants it."""
-        made = problem_response(self.status, _TITLES.get(self.status, "Refused"), self.detail)
-        made.headers.update(self.headers)
-        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +72,6 @@ class ApiView:
     totals: Totals
     server: ServerRecord
     utc: float
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request on its way to its handler."""
-
-    request: BaseRequest
-    asked: Asked
-    caller: Caller
-    path: str
-    session: str
-    body: Any
 
 
 class Api:
@@ -164,18 +88,6 @@ class Api:
             "getServer": self._server,
             "listPaths": self._list,
             "getPath": self._get,
-            "kickPublisher": self._kick,
-            "chooseOnAir": self._choose,
-            "endSession": self._end_session,
-            "listSources": self._list_sources,
-            "getSettings": self._get_settings,
-            "changeSettings": self._change_settings,
-            "forgetSettings": self._forget_settings,
-            "setSource": self._set_source,
-            "removeSource": self._remove_source,
-            "getConfig": self._get_config,
-            "validateConfig": self._validate,
-            "reloadConfig": self._reload,
             "mintToken": self._mint,
         }
 
@@ -188,11 +100,17 @@ class Api:
             caller = self._authorise(operation, request, asked)
             body = await _read_body(request, operation.takes)
             _check_names(groups)
-            path, session = groups.get("path", ""), groups.get("session", "")
-            call = Call(request, asked, caller, path, session, body)
-            return json_response(await self._handlers[operation.name](call))
+            query = _read_query(operation, request)
+            call = Call(request, asked, caller, groups, body, query)
+            return json_response(await self._carry_out(operation.name, call))
         except Refused as refused:
             return refused.response()
+
+    async def _carry_out(self, name: str, call: Call) -> object:
+        as_command = _COMMANDS.get(name)
+        if as_command is not None:
+            return await self._command(call, as_command(call))
+        return await self._handlers[name](call)
 
     def _authorise(self, operation: Operation, request: BaseRequest, asked: Asked) -> Caller:
         caller = self._access.caller(request, asked)
@@ -228,13 +146,7 @@ class Api:
         return self._view().server
 
     async def _list(self, call: Call) -> PathList:
-        view, query = self._view(), call.request.query
-        text, after = query.get("limit", str(USUAL_PATHS)), query.get("after", "")
-        if len(after) > MAX_NAME_CHARS:
-            raise Refused(400, f"after has at most {MAX_NAME_CHARS} characters")
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PATHS):
-            raise Refused(400, f"limit is a number from 1 to {MOST_PATHS}")
-        limit = int(text)
+        view, limit, after = self._view(), call.query["limit"], call.query.get("after", "")
         names = sorted(name for name in view.paths if name > after and self._shows(name, call))
         records = [self._record(view, name) for name in names[:limit]]
         return PathList(records, names[limit - 1] if len(names) > limit else "")
@@ -249,46 +161,6 @@ class Api:
         return path_record(view.paths[name], view.totals, view.server.webrtc)
 
     # -- what is commanded ---------------------------------------------------------------------
-
-    async def _kick(self, call: Call) -> Any:
-        return await self._command(call, Kick(call.path, _if_match(call.request)))
-
-    async def _choose(self, call: Call) -> Any:
-        choice = cast(OnAirChoice, call.body)
-        return await self._command(
-            call, ChooseOnAir(call.path, choice.rank, _if_match(call.request))
-        )
-
-    async def _end_session(self, call: Call) -> Any:
-        told = await self._command(call, EndSession(call.path, call.session))
-        return EndedSession(told["path"], told["session"])
-
-    async def _set_source(self, call: Call) -> Any:
-        return await self._command(call, SetSource(call.path, msgspec.to_builtins(call.body)))
-
-    async def _remove_source(self, call: Call) -> Any:
-        return await self._command(call, RemoveSource(call.path))
-
-    async def _list_sources(self, call: Call) -> Any:
-        return await self._command(call, ListSources())
-
-    async def _get_settings(self, call: Call) -> Any:
-        return await self._command(call, GetSettings(call.path))
-
-    async def _change_settings(self, call: Call) -> Any:
-        return await self._command(call, ChangeSettings(call.path, msgspec.to_builtins(call.body)))
-
-    async def _forget_settings(self, call: Call) -> Any:
-        return await self._command(call, ForgetSettings(call.path))
-
-    async def _get_config(self, call: Call) -> Any:
-        return await self._command(call, GetConfig())
-
-    async def _validate(self, call: Call) -> Any:
-        return await self._command(call, ValidateConfig(cast(ConfigText, call.body).toml))
-
-    async def _reload(self, call: Call) -> Any:
-        return await self._command(call, ReloadConfig())
 
     async def _mint(self, call: Call) -> MintedToken:
         wish = cast(TokenWish, call.body)
@@ -324,6 +196,13 @@ def _find(method: str, url: str) -> tuple[Operation, dict[str, str]]:
             return one, match.groupdict()
     detail = f"{method[:16]} is not possible here."
     raise Refused(405, detail, {"Allow": allowed_methods(url)})
+
+
+def _read_query(operation: Operation, request: BaseRequest) -> dict[str, Any]:
+    try:
+        return read_query(operation, request.query)
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
 
 
 def _check_names(groups: Mapping[str, str]) -> None:

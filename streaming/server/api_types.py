@@ -143,7 +143,7 @@ class EndedSession(Struct, frozen=True):
     session: str
 
 
-class Changes(Struct, frozen=True):
+class Changes(Struct, frozen=True, omit_defaults=True):
     """What came of another configuration."""
 
     changed: list[str]
@@ -152,6 +152,8 @@ class Changes(Struct, frozen=True):
     """Live paths some of whose new settings wait until they begin anew."""
     needs_restart: list[str]
     """Other settings that differ and are only read at the start."""
+    webhooks: list[str] = []
+    """Webhooks that differ and hold from now on; absent where none does."""
 
 
 class ConfigText(Struct, frozen=True, forbid_unknown_fields=True):

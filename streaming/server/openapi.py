@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ PREFIX: Final = "/api/v1"
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "path": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": MAX_NAME_CHARS},
     "session": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "webhook": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
 _PAGING: Final = (
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
@@ -53,13 +54,20 @@ class Operation:
     paged: bool = False
     matched: bool = False
     """Whether If-Match is looked at."""
+    query: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """Parameters beside those of paging, and their schemas."""
     problems: tuple[int, ...] = ()
 
     @property
     def pattern(self) -> re.Pattern[str]:
         """Matches the URL below the prefix, its parameters as groups."""
         text = re.escape(self.template).replace(r"\{path\}", "(?P<path>.+)")
-        return re.compile(text.replace(r"\{session\}", "(?P<session>[^/]+)"), re.DOTALL)
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", text), re.DOTALL)
+
+    @property
+    def parameters(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """All that may stand behind the question mark, and their schemas."""
+        return (*(_PAGING if self.paged else ()), *self.query)
 
 
 def parameter_error(name: str, value: str) -> str:
@@ -70,6 +78,38 @@ def parameter_error(name: str, value: str) -> str:
     if re.fullmatch(schema["pattern"].strip("^$"), value) is None:
         return f"{value[:64]!r} cannot be a {name}"
     return ""
+
+
+def read_query(operation: Operation, query: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of a query as the operation describes them. Raises ValueError."""
+    found: dict[str, Any] = {}
+    for name, schema in operation.parameters:
+        text = query.get(name)
+        if text is None:
+            if "default" in schema:
+                found[name] = schema["default"]
+        elif schema["type"] == "integer":
+            found[name] = _read_integer(name, schema, text)
+        else:
+            _check_text(name, schema, text)
+            found[name] = text
+    return found
+
+
+def _read_integer(name: str, schema: Mapping[str, Any], text: str) -> int:
+    least, most = schema["minimum"], schema["maximum"]
+    if not (text.isascii() and text.isdigit() and least <= int(text[:18]) <= most):
+        raise ValueError(f"{name} is a number from {least} to {most}")
+    return int(text)
+
+
+def _check_text(name: str, schema: Mapping[str, Any], text: str) -> None:
+    if len(text) > schema.get("maxLength", MAX_NAME_CHARS):
+        raise ValueError(f"{name} has at most {schema.get('maxLength', MAX_NAME_CHARS)} characters")
+    if "enum" in schema and text not in schema["enum"]:
+        raise ValueError(f"{name} is one of {', '.join(schema['enum'])}")
+    if "pattern" in schema and re.fullmatch(schema["pattern"].strip("^$"), text) is None:
+        raise ValueError(f"{text[:64]!r} cannot be {name}")
 
 
 def render_openapi(operations: Sequence[Operation], version: str) -> bytes:
@@ -122,7 +162,8 @@ def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
 def _usual(one: Operation) -> tuple[int, ...]:
     """What bodies and names in URLs can be refused with."""
     body = (400, 413, 415) if one.takes is not None else ()
-    return (*body, 400, 404) if "{" in one.template else body
+    query = (400,) if one.parameters else ()
+    return (*body, *query, 400, 404) if "{" in one.template else (*body, *query)
 
 
 def _parameters(one: Operation) -> list[dict[str, Any]]:
@@ -130,8 +171,7 @@ def _parameters(one: Operation) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]}
         for name in re.findall(r"\{(\w+)\}", one.template)
     ]
-    if one.paged:
-        found += [{"name": name, "in": "query", "schema": schema} for name, schema in _PAGING]
+    found += [{"name": name, "in": "query", "schema": schema} for name, schema in one.parameters]
     if one.matched:
         found.append(
             {

@@ -1,7 +1,7 @@
 """The webhook process's own thread: takes events in, hands deliveries to senders, judges answers.
 
-Everything waits in one inbox: events from the link, answers from the senders. What an inbox-full
-changes is committed at once, before anything new is sent.
+Everything waits in one inbox: events and requests from the link, answers from the senders. What an
+inbox-full changes is committed at once, before anything new is sent or answered.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from streaming.events.event import EventId, LoggedEvent, parse_id, read_event
-from streaming.events.event_filter import EventFilter
 from streaming.events.event_messages import EventsBegin, EventsTold
 from streaming.webhooks.messages import (
+    Enable,
     Endpoint,
-    EndpointRecord,
+    FindAttempts,
+    FromWebhooks,
+    Replay,
+    SetEndpoints,
+    WebhookAnswer,
     WebhookReport,
     WebhookSetup,
 )
@@ -28,6 +31,7 @@ from streaming.webhooks.payload import render_payload
 from streaming.webhooks.post import post
 from streaming.webhooks.queue import AttemptRecord, Delivery, DeliveryQueue
 from streaming.webhooks.signature import sign
+from streaming.webhooks.target import Target
 from streaming.webhooks.verdict import Answer, Outcome, judge
 
 logger = logging.getLogger(__name__)
@@ -44,40 +48,25 @@ class _Result:
     took_s: float
 
 
-@dataclass(slots=True)
-class _Target:
-    """One endpoint, and what is going on with it."""
-
-    endpoint: Endpoint
-    wanted: EventFilter
-    pool: ThreadPoolExecutor
-    disabled: bool
-    in_flight: set[int] = field(default_factory=set)
-    paused_until_utc: float = 0.0
-    delivered: int = 0
-    failed_attempts: int = 0
-    given_up: int = 0
-    last: Answer = field(default_factory=lambda: Answer(0))
-
-
 class Dispatcher:
     """Owns the queue; `run` is its thread, `put` may be called from any other."""
 
     def __init__(
         self,
         setup: WebhookSetup,
-        report: Callable[[WebhookReport], None],
+        say: Callable[[FromWebhooks], None],
         *,
         send: Sender | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._setup = setup
-        self._report = report
+        self._say = say
         self._send = send or send_over_http
         self._clock = clock
         self._inbox: SimpleQueue[Any] = SimpleQueue()
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, Target] = {}
         self._position: EventId | None = None
+        self._answers: list[WebhookAnswer] = []
         self._missed = 0
         self._reported_at = 0.0
 
@@ -96,15 +85,30 @@ class Dispatcher:
 
     def _open(self, queue: DeliveryQueue) -> None:
         self._position = queue.position
-        queue.forget_others([endpoint.name for endpoint in self._setup.endpoints])
-        for endpoint in self._setup.endpoints:
-            self._targets[endpoint.name] = _Target(
-                endpoint,
-                EventFilter(endpoint.paths, endpoint.types),
-                ThreadPoolExecutor(endpoint.max_in_flight, f"to-{endpoint.name}"),
-                queue.is_disabled(endpoint.name),
-            )
+        self._set_endpoints(queue, self._setup.endpoints)
         queue.commit()
+
+    def _set_endpoints(self, queue: DeliveryQueue, endpoints: Sequence[Endpoint]) -> None:
+        names = [endpoint.name for endpoint in endpoints]
+        queue.forget_others(names)
+        for name in self._targets.keys() - set(names):
+            self._targets.pop(name).close()
+        for endpoint in endpoints:
+            self._set_endpoint(queue, endpoint)
+
+    def _set_endpoint(self, queue: DeliveryQueue, endpoint: Endpoint) -> None:
+        name, target = endpoint.name, self._targets.get(endpoint.name)
+        if target is None:
+            since = queue.begin(name, parse_id(endpoint.since) or EventId(0, 0))
+            is_disabled = queue.is_disabled(name)
+            self._targets[name] = Target(endpoint, since, disabled=is_disabled)
+        elif endpoint != target.endpoint and target.change(endpoint) and target.disabled:
+            self._enable(queue, name)
+
+    def _enable(self, queue: DeliveryQueue, name: str) -> None:
+        queue.set_disabled(name, disabled=False)
+        self._targets[name].disabled = False
+        logger.info("webhook %s: told again", name)
 
     def _turn(self, queue: DeliveryQueue) -> bool:
         """Takes everything that waits; False at the end."""
@@ -120,6 +124,9 @@ class Dispatcher:
                 item = self._inbox.get_nowait()
             except Empty:
                 queue.commit()
+                answers, self._answers = self._answers, []
+                for answer in answers:  # whose work outlives the process by now
+                    self._say(answer)
                 return True
 
     def _patience_s(self, queue: DeliveryQueue) -> float:
@@ -141,6 +148,10 @@ class Dispatcher:
                 self._begin(item)
             case _Result():
                 self._judge(queue, item)
+            case SetEndpoints():
+                self._set_endpoints(queue, item.endpoints)
+            case Enable() | Replay() | FindAttempts():
+                self._answers.append(self._answer(queue, item))
 
     # -- taking in ---------------------------------------------------------------------------
 
@@ -164,7 +175,7 @@ class Dispatcher:
             return
         for name, target in self._targets.items():
             if not target.disabled:
-                wanted = [event for event in new if target.wanted.matches(event.event)]
+                wanted = [event for event in new if target.wants(event)]
                 queue.add(name, wanted, self._clock())
                 target.given_up += queue.shed(name) if wanted else 0
         self._position = queue.position = new[-1].id
@@ -200,7 +211,9 @@ class Dispatcher:
 
     def _judge(self, queue: DeliveryQueue, result: _Result) -> None:
         delivery, answer, now = result.delivery, result.answer, self._clock()
-        target = self._targets[delivery.endpoint]
+        target = self._targets.get(delivery.endpoint)
+        if target is None:  # it has been removed meanwhile
+            return
         target.in_flight.discard(delivery.number)
         target.last = answer
         attempt = delivery.attempts + 1
@@ -222,7 +235,7 @@ class Dispatcher:
             case Outcome.DISABLED:
                 target.failed_attempts += 1
                 target.disabled = True
-                queue.disable(delivery.endpoint)
+                queue.set_disabled(delivery.endpoint, disabled=True)
                 logger.warning("webhook %s: disabled by its receiver (410)", delivery.endpoint)
         queue.record(
             AttemptRecord(
@@ -237,26 +250,40 @@ class Dispatcher:
             )
         )
 
+    # -- being asked -------------------------------------------------------------------------
+
+    def _answer(self, queue: DeliveryQueue, asked: Enable | Replay | FindAttempts) -> WebhookAnswer:
+        name, target = asked.endpoint, self._targets.get(asked.endpoint)
+        if target is None:
+            return WebhookAnswer(asked.id, 404, detail=f"there is no webhook {name}")
+        match asked:
+            case Enable():
+                if target.disabled:
+                    self._enable(queue, name)
+                target.paused_until_utc = 0.0
+                return WebhookAnswer(asked.id, 200, {"name": name, "disabled": False})
+            case Replay():
+                if target.disabled:
+                    detail = f"{name} wants no more (410); enable it first"
+                    return WebhookAnswer(asked.id, 409, detail=detail)
+                events = [read_event(body) for body in asked.bodies]
+                queue.add(name, events, self._clock(), again=True)
+                return WebhookAnswer(asked.id, 200, {"replayed": len(events)})
+            case FindAttempts():
+                found = queue.attempts(
+                    name, asked.most, before=asked.before, event=asked.event, outcome=asked.outcome
+                )
+                return WebhookAnswer(asked.id, 200, [asdict(one) for one in found])
+
     def _tell(self, queue: DeliveryQueue) -> None:
         now = time.monotonic()
         if now - self._reported_at < REPORT_S:
             return
         self._reported_at = now
         records = tuple(
-            EndpointRecord(
-                name,
-                queue.pending(name),
-                len(target.in_flight),
-                target.delivered,
-                target.failed_attempts,
-                target.given_up,
-                target.disabled,
-                target.last.status,
-                target.last.error,
-            )
-            for name, target in self._targets.items()
+            target.record(queue.pending(name)) for name, target in self._targets.items()
         )
-        self._report(WebhookReport(records, self._missed))
+        self._say(WebhookReport(records, self._missed))
 
 
 def send_over_http(endpoint: Endpoint, headers: dict[str, str], body: bytes) -> Answer:

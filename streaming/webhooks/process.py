@@ -15,7 +15,7 @@ from typing import Any, Final
 from streaming.errors import LinkBrokenError
 from streaming.link import BlockingLink
 from streaming.webhooks.dispatcher import Dispatcher
-from streaming.webhooks.messages import ToWebhooks, WebhookReport, WebhookSetup
+from streaming.webhooks.messages import FromWebhooks, ToWebhooks, WebhookSetup
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def run(link: BlockingLink[Any]) -> int:
     if not isinstance(setup, WebhookSetup):
         return 1
     logging.getLogger().setLevel(setup.log_level.upper())
-    dispatcher = Dispatcher(setup, lambda report: _say(link, report))
+    dispatcher = Dispatcher(setup, lambda news: _say(link, news))
     thread = threading.Thread(target=_dispatch, args=[dispatcher], name="dispatcher")
     thread.start()
     for message in messages:
@@ -48,9 +48,9 @@ def _dispatch(dispatcher: Dispatcher) -> None:
         os._exit(1)  # started again, with what the database has
 
 
-def _say(link: BlockingLink[Any], report: WebhookReport) -> None:
+def _say(link: BlockingLink[Any], news: FromWebhooks) -> None:
     with contextlib.suppress(LinkBrokenError):  # the reader ends as well
-        link.send(report)
+        link.send(news)
 
 
 def main(arguments: list[str]) -> None:

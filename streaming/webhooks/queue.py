@@ -26,6 +26,7 @@ an event comes every other second."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS position (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS endpoint (name TEXT PRIMARY KEY, disabled INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS begun (name TEXT PRIMARY KEY, since TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS delivery (
     number INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, event TEXT NOT NULL, body BLOB NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, due_utc REAL NOT NULL, UNIQUE (endpoint, event));
@@ -35,6 +36,9 @@ CREATE TABLE IF NOT EXISTS attempt (
     attempt INTEGER NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL, took_s REAL NOT NULL,
     outcome TEXT NOT NULL);
 """
+
+_SAME: Final = "number = ? AND endpoint = ? AND event = ?"
+"""Numbers alone are given anew when what had them was forgotten while it was under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One line of the delivery log."""
+    """One line of the delivery log; the outcomes are those of verdict.Outcome."""
 
     endpoint: str
-    event_id: str
+    event: str
     at_utc: float
     attempt: int
     status: int
     error: str
     took_s: float
     outcome: str
+    number: int = 0
+    """Rises from one to the next."""
 
 
 class DeliveryQueue:
@@ -97,11 +103,22 @@ class DeliveryQueue:
     def position(self, position: EventId) -> None:
         self._db.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (str(position),))
 
-    def add(self, endpoint: str, events: Iterable[LoggedEvent], now_utc: float) -> None:
-        """Events that an endpoint is to be told; those it is still to be told stay as they are."""
+    def add(
+        self,
+        endpoint: str,
+        events: Iterable[LoggedEvent],
+        now_utc: float,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Events that an endpoint is to be told; those it is still to be told stay as they are.
+
+        `again`: those that wait for their next attempt are due now.
+        """
+        what = "UPDATE SET due_utc = excluded.due_utc" if again else "NOTHING"
         self._db.executemany(
             "INSERT INTO delivery (endpoint, event, body, due_utc) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (endpoint, event) DO NOTHING",
+            f" ON CONFLICT (endpoint, event) DO {what}",
             [(endpoint, str(event.id), event.body, now_utc) for event in events],
         )
 
@@ -137,13 +154,16 @@ class DeliveryQueue:
 
     def done(self, delivery: Delivery) -> None:
         """It was delivered, or is given up."""
-        self._db.execute("DELETE FROM delivery WHERE number = ?", (delivery.number,))
+        self._db.execute(
+            f"DELETE FROM delivery WHERE {_SAME}",
+            (delivery.number, delivery.endpoint, delivery.event_id),
+        )
 
     def put_off(self, delivery: Delivery, due_utc: float) -> None:
         """It failed and is tried again."""
         self._db.execute(
-            "UPDATE delivery SET attempts = attempts + 1, due_utc = ? WHERE number = ?",
-            (due_utc, delivery.number),
+            f"UPDATE delivery SET attempts = attempts + 1, due_utc = ? WHERE {_SAME}",
+            (due_utc, delivery.number, delivery.endpoint, delivery.event_id),
         )
 
     def pending(self, endpoint: str) -> int:
@@ -160,15 +180,22 @@ class DeliveryQueue:
         ).fetchone()
         return bool(row and row[0])
 
-    def disable(self, endpoint: str) -> None:
-        """It wants no more; what it had before it is forgotten."""
-        self._db.execute("INSERT OR REPLACE INTO endpoint VALUES (?, 1)", (endpoint,))
-        self._db.execute("DELETE FROM delivery WHERE endpoint = ?", (endpoint,))
+    def set_disabled(self, endpoint: str, *, disabled: bool) -> None:
+        """It wants no more, or again; what it had before it is forgotten when it wants no more."""
+        self._db.execute("INSERT OR REPLACE INTO endpoint VALUES (?, ?)", (endpoint, disabled))
+        if disabled:
+            self._db.execute("DELETE FROM delivery WHERE endpoint = ?", (endpoint,))
+
+    def begin(self, endpoint: str, since: EventId) -> EventId:
+        """After which event an endpoint is told; `since` where it is new."""
+        self._db.execute("INSERT OR IGNORE INTO begun VALUES (?, ?)", (endpoint, str(since)))
+        row = self._db.execute("SELECT since FROM begun WHERE name = ?", (endpoint,)).fetchone()
+        return parse_id(row[0]) or since
 
     def forget_others(self, names: Sequence[str]) -> None:
         """Endpoints that are not configured any more."""
         marks = ",".join("?" * len(names))
-        for table, column in (("delivery", "endpoint"), ("endpoint", "name")):
+        for table, column in (("delivery", "endpoint"), ("endpoint", "name"), ("begun", "name")):
             self._db.execute(f"DELETE FROM {table} WHERE {column} NOT IN ({marks})", names)
 
     # -- the delivery log ---------------------------------------------------------------------
@@ -180,7 +207,7 @@ class DeliveryQueue:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 attempt.endpoint,
-                attempt.event_id,
+                attempt.event,
                 attempt.at_utc,
                 attempt.attempt,
                 attempt.status,
@@ -192,11 +219,24 @@ class DeliveryQueue:
         oldest = (cursor.lastrowid or 0) - MOST_ATTEMPTS_KEPT
         self._db.execute("DELETE FROM attempt WHERE number <= ?", (oldest,))
 
-    def attempts(self, endpoint: str, most: int = 100) -> list[AttemptRecord]:
-        """The latest ones of an endpoint, newest first."""
+    def attempts(
+        self,
+        endpoint: str,
+        most: int = 100,
+        *,
+        before: int | None = None,
+        event: str = "",
+        outcome: str = "",
+    ) -> list[AttemptRecord]:
+        """The latest ones of an endpoint, newest first; see FindAttempts."""
         rows = self._db.execute(
-            "SELECT endpoint, event, at_utc, attempt, status, error, took_s, outcome FROM attempt"
-            " WHERE endpoint = ? ORDER BY number DESC LIMIT ?",
-            (endpoint, most),
-        )
+            "SELECT endpoint, event, at_utc, attempt, status, error, took_s, outcome, number"
+            " FROM attempt WHERE endpoint = :endpoint AND (:before IS NULL OR number < :before)"
+            " AND :event IN ('', event) AND :outcome IN ('', outcome)"
+            " ORDER BY number DESC LIMIT :most",
+            {
+                "endpoint": endpoint, "before": before, "event": event, "outcome": outcome,
+                "most": most,
+            },
+        )  # fmt: skip
         return [AttemptRecord(*row) for row in rows]

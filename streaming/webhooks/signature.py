@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +20,11 @@ SECRET_BYTES: Final = range(24, 65)
 """What the specification allows for symmetric ones."""
 SEED_BYTES: Final = (32, 64)
 """Of an Ed25519 key: the seed, perhaps with the public key behind it."""
+
+
+def new_secret() -> str:
+    """A symmetric secret of as many bytes as the digest has."""
+    return SYMMETRIC + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def secret_error(secret: str) -> str:
@@ -32,10 +38,10 @@ def secret_error(secret: str) -> str:
     return "" if len(key) in SEED_BYTES else "a whsk_ key has 32 or 64 bytes"
 
 
-def sign(secrets: Sequence[str], webhook_id: str, timestamp: int, body: bytes) -> str:
+def sign(keys: Sequence[str], webhook_id: str, timestamp: int, body: bytes) -> str:
     """The value of `webhook-signature`."""
     text = f"{webhook_id}.{timestamp}.".encode() + body
-    return " ".join(_signature(secret, text) for secret in secrets)
+    return " ".join(_signature(secret, text) for secret in keys)
 
 
 def _signature(secret: str, text: bytes) -> str:

@@ -57,7 +57,7 @@ async def run(port: int, state_dir: Path, rate: float, webhook: str = "") -> Non
         ShelfFeed(MediaStore(1 << 20)),
         events=events.feed,
     )
-    webhooks = Webhooks(webhooks_to(webhook), state_dir, events.feed, "warning")
+    webhooks = Webhooks(webhooks_to(webhook), state_dir, events.log, events.feed, "warning")
     webhooks.start()
     starting = asyncio.create_task(delivery.start())
     count, began = 0, time.monotonic()

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests.interop.origin_process import (
     free_ports,
     origin_process,
 )
+from tests.streaming.webhooks.receiver import receiver
 
 pytestmark = pytest.mark.slow
 
@@ -158,6 +159,59 @@ def test_a_source_is_added_and_removed_at_runtime_and_outlives_a_restart(tmp_pat
         origin.restart()
         origin.wait_path("cam/new", "live")
         assert call(origin, "DELETE", "/sources/cam/new")[0] == 200
+
+
+def test_a_webhook_is_set_while_the_origin_runs_and_told_again(tmp_path: Path) -> None:
+    with origin_process(tmp_path, CONFIG) as origin, receiver() as seen:
+        seen.answer = lambda _: (410, {}) if len(seen.posted) == 1 else (204, {})
+        body = {"url": seen.url, "types": ["config.*", "path.*"], "allow_private": True,
+                "max_in_flight": 1}  # fmt: skip
+        status, told = call(origin, "PUT", "/webhooks/mine", body)
+        assert (status, told["changes"]["webhooks"]) == (200, ["mine"])
+        seen.secret = told["secret"]
+        settings = {"source": SOURCE}
+        assert call(origin, "PUT", "/sources/cam/hook", settings)[0] == 200
+        origin.wait_path("cam/hook", "live")
+        gone = wait_webhook(origin, lambda one: one["disabled"])
+        assert len(seen.posted) == 1
+        options = ["--url", origin.url(""), "--token", ADMIN, "--json"]
+        assert run(["webhooks", "enable", "mine", *options])["disabled"] is False
+        first = seen.posted[0].id
+        assert run(["webhooks", "replay", "mine", "--event", first, *options])["replayed"] == 1
+        wait_webhook(origin, lambda one: one["delivered"] == 1)
+        assert [posted.id for posted in seen.posted] == [first, first]
+        run(["webhooks", "replay", "mine", "--after", "0", *options])
+        wait_webhook(origin, lambda one: one["delivered"] >= 3 and not one["pending"])
+        assert seen.unverified == []
+        log = run(["webhooks", "deliveries", "mine", "--event", first, *options])["deliveries"]
+        assert [one["status"] for one in log][-2:] == [204, 410]
+        assert gone["url"] == f"http://127.0.0.1:{seen.port}/…"
+        everything = origin.log() + json.dumps([call(origin, "GET", "/config"), log])
+        assert seen.secret not in everything
+        origin.kill()
+        origin.restart()
+        assert wait_webhook(origin, lambda one: True)["set_by_api"]
+        assert call(origin, "DELETE", "/webhooks/mine")[0] == 200
+        assert call(origin, "GET", "/webhooks")[1] == {"webhooks": []}
+
+
+def run(arguments: list[str]) -> Any:
+    """What a command prints as JSON."""
+    done = headwater(*arguments)
+    output, _ = done.communicate(timeout=60)
+    assert done.returncode == 0, output
+    return json.loads(output)
+
+
+def wait_webhook(origin: OriginProcess, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The only webhook, once it fares as wanted; reports come every second."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        (one,) = call(origin, "GET", "/webhooks")[1]["webhooks"]
+        if wanted(one):
+            return dict(one)
+        time.sleep(0.1)
+    raise AssertionError("the webhook does not fare so")
 
 
 def test_a_whole_run_tells_no_secret(origin: OriginProcess) -> None:

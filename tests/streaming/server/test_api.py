@@ -20,7 +20,10 @@ from streaming.command_messages import (
     CommandRequest,
     EndSession,
     Kick,
+    ListDeliveries,
+    ReplayEvents,
     SetSource,
+    SetWebhook,
 )
 from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
 from streaming.server.command_relay import CommandRelay
@@ -43,6 +46,12 @@ RESULTS = {
     "ChangeSettings": CHANGES,
     "ForgetSettings": CHANGES,
     "ReloadConfig": CHANGES,
+    "ListWebhooks": {"webhooks": []},
+    "SetWebhook": {"name": "mine", "secret": "", "changes": CHANGES},
+    "RemoveWebhook": CHANGES,
+    "EnableWebhook": {"name": "mine", "disabled": False},
+    "ListDeliveries": {"deliveries": []},
+    "ReplayEvents": {"replayed": 1, "next": ""},
     "GetConfig": {"http": {}},
     "ValidateConfig": {"valid": True, "reason": ""},
 }
@@ -50,6 +59,8 @@ BODIES: dict[str, Any] = {
     "chooseOnAir": {"rank": "backup"},
     "setSource": {"source": "test:"},
     "changeSettings": {"ladder": [{"name": "360p", "height": 360}], "window_s": None},
+    "setWebhook": {"url": "https://example.org/x"},
+    "replayEvents": {"events": ["5-1"]},
     "validateConfig": {"toml": ""},
     "mintToken": {"path": ["live/*"]},
 }
@@ -99,7 +110,7 @@ def bearer(scope: str) -> dict[str, str]:
 async def test_every_operation_is_for_those_with_its_scope(
     served: Served, origin: Origin, operation: Any, caller: str
 ) -> None:
-    url = operation.template.format(path="live/a", session="s1")
+    url = operation.template.format(path="live/a", session="s1", webhook="mine")
     body = BODIES.get(operation.name)
     response, told = await call(served, operation.method, url, body, **bearer(caller))
     rank = ["nobody", *SCOPES].index(caller)
@@ -174,6 +185,23 @@ async def test_a_command_carries_what_was_asked_and_who_asked(
     assert [one.actor for one in origin.told] == ["control", "admin", "control", "admin"]
 
 
+async def test_webhooks_are_commanded_as_asked(served: Served, origin: Origin) -> None:
+    put = {"url": "https://example.org/x", "types": ["path.*"], "max_in_flight": 1}
+    await call(served, "PUT", "/webhooks/mine", put, **bearer("admin"))
+    asked = "?limit=5&after=17&event=5-1&outcome=given%20up"
+    await call(served, "GET", f"/webhooks/mine/deliveries{asked}", **bearer("read"))
+    await call(served, "GET", "/webhooks/mine/deliveries", **bearer("read"))
+    for wish in ({"events": ["5-1", "5-2"]}, {"after": "0", "until": "5-9"}):
+        await call(served, "POST", "/webhooks/mine/replay", wish, **bearer("control"))
+    assert [one.command for one in origin.told] == [
+        SetWebhook("mine", {**put, "types": ("path.*",)}),
+        ListDeliveries("mine", 5, 17, "5-1", "given up"),
+        ListDeliveries("mine", 100),
+        ReplayEvents("mine", ("5-1", "5-2")),
+        ReplayEvents("mine", (), "0", "5-9"),
+    ]
+
+
 async def test_a_refusal_of_the_origin_is_the_answer(served: Served, origin: Origin) -> None:
     origin.refusal = 412, "live/a is at state_version 9, not 7"
     response, told = await call(
@@ -199,6 +227,13 @@ async def test_a_refusal_of_the_origin_is_the_answer(served: Served, origin: Ori
         ("GET", "/nothing", None, {}, 404),
         ("GET", "/paths?limit=0", None, {}, 400),
         ("GET", "/paths?limit=many", None, {}, 400),
+        ("GET", "/webhooks/mine/deliveries?outcome=lost", None, {}, 400),
+        ("GET", "/webhooks/mine/deliveries?after=x", None, {}, 400),
+        ("GET", "/webhooks/mine/deliveries?event=x", None, {}, 400),
+        ("GET", "/webhooks/mine%20/deliveries", None, {}, 400),
+        ("PUT", "/webhooks/mine", {}, {}, 400),
+        ("PUT", "/webhooks/mine", {"url": "ftp://x"}, {}, 400),
+        ("POST", "/webhooks/mine/replay", {"events": ["1"]}, {}, 400),
         ("POST", "/tokens", {"path": []}, {}, 400),
         ("POST", "/tokens", {"path": ["a"], "ip": "here"}, {}, 422),
         ("POST", "/tokens", {"path": ["a"], "key": "other"}, {}, 422),

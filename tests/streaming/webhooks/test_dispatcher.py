@@ -13,7 +13,11 @@ from typing import Any
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.webhooks.dispatcher import Dispatcher
 from streaming.webhooks.messages import (
+    Enable,
     Endpoint,
+    FromWebhooks,
+    Replay,
+    WebhookAnswer,
     WebhookReport,
     WebhookSetup,
 )
@@ -37,20 +41,34 @@ def told(*counts: int) -> EventsTold:
     return EventsTold(tuple(happening(n).body for n in counts))
 
 
+class Said(list[WebhookReport]):
+    """The reports; answers are apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[WebhookAnswer] = []
+
+    def take(self, news: FromWebhooks) -> None:
+        if isinstance(news, WebhookAnswer):
+            self.answers.append(news)
+        else:
+            self.append(news)
+
+
 @contextmanager
 def dispatching(
     database: Path | str, *endpoints: Endpoint, fresh: bool = True
-) -> Iterator[tuple[Dispatcher, list[WebhookReport]]]:
+) -> Iterator[tuple[Dispatcher, Said]]:
     """A dispatcher that has heard of an empty log, so that what follows is news."""
-    reports: list[WebhookReport] = []
-    dispatcher = Dispatcher(WebhookSetup(str(database), endpoints), reports.append)
+    said = Said()
+    dispatcher = Dispatcher(WebhookSetup(str(database), endpoints), said.take)
     thread = threading.Thread(target=dispatcher.run)
     thread.start()
     if fresh:
         dispatcher.put(BEGIN)
         dispatcher.put(EventsReplayed())
     try:
-        yield dispatcher, reports
+        yield dispatcher, said
     finally:
         dispatcher.put(None)
         thread.join(10)
@@ -160,7 +178,7 @@ def test_events_that_the_log_forgot_meanwhile_are_counted(tmp_path: Path) -> Non
             wait(lambda: bool(reports) and reports[-1].missed == 1)
 
 
-def test_gone_ends_an_endpoint_until_it_has_another_name(tmp_path: Path) -> None:
+def test_gone_ends_an_endpoint_until_it_is_enabled(tmp_path: Path) -> None:
     with receiver() as seen:
         seen.answer = lambda _: (410, {})
         one = endpoint(seen, max_in_flight=1)
@@ -169,12 +187,14 @@ def test_gone_ends_an_endpoint_until_it_has_another_name(tmp_path: Path) -> None
             wait(lambda: bool(reports) and reports[-1].endpoints[0].disabled)
             assert ids(seen) == [1]
         seen.answer = lambda _: (204, {})
-        other = endpoint(seen, types=("wanted.*",), name="other")
-        with dispatching(tmp_path / "q", one, other) as (dispatcher, _):
+        with dispatching(tmp_path / "q", one) as (dispatcher, said):
             dispatcher.put(told(4))
-            dispatcher.put(EventsTold((happening(5, "wanted.x").body,)))
+            dispatcher.put(Replay(1, "mine", (happening(1).body,)))
+            dispatcher.put(Enable(2, "mine"))
+            dispatcher.put(told(5))
             wait(lambda: len(seen.posted) == 2)
             assert ids(seen) == [1, 5]
+            assert [(a.id, a.status) for a in said.answers] == [(1, 409), (2, 200)]
 
 
 def test_a_receiver_that_is_too_busy_is_let_alone_altogether(tmp_path: Path) -> None:
