@@ -104,9 +104,13 @@ export class WebrtcEngine {
     if (this.reads++ % LAYERS_EVERY === 0) this.session?.layers().then((layers) => this.#take(layers));
     const report = await this.session?.peer.getStats().catch(() => null);
     if (!report || this.isStopped) return;
+    const played = {};
     for (const one of report.values()) {
-      if (one.type === "inbound-rtp" && one.kind === "video") this.#measure(one);
+      if (one.type !== "inbound-rtp") continue;
+      played[one.kind] = one.estimatedPlayoutTimestamp;
+      if (one.kind === "video") this.#measure(one);
     }
+    if (played.video && played.audio) this.session?.keepTogether(played.video, played.audio);
   }
 
   #measure({ frameHeight, framesPerSecond, estimatedPlayoutTimestamp: playout }) {

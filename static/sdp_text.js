@@ -7,6 +7,12 @@ export function preferStereo(sdp) {
   return sdp.replace(new RegExp(`^(a=fmtp:${opus[1]} )(?!.*stereo=)`, "m"), "$1stereo=1;sprop-stereo=1;");
 }
 
+/** Sound and picture as streams of their own: a browser keeps those together that are of one, and has the
+ * picture wait for the sound however long that takes (lip_sync.js does it within bounds). */
+export function apartStreams(sdp) {
+  return sdp.replace(/^a=msid:(\S+) video/gm, "a=msid:$1-picture video");
+}
+
 /** The part of a description that RFC 9725 4.3 wants, with these candidates. */
 export function fragment(sdp, candidates) {
   const line = (name) => new RegExp(`^a=${name}:.*$`, "m").exec(sdp)?.[0] ?? "";

@@ -3,7 +3,8 @@
 //   offer(sdp)         { sdp, iceServers } of the answer; throws WebRtcError
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
-import { fragment, preferStereo, withCredentials } from "./sdp_text.js";
+import { correct, hold } from "./lip_sync.js";
+import { apartStreams, fragment, preferStereo, withCredentials } from "./sdp_text.js";
 
 const CONNECT_MS = 3000;
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
@@ -65,6 +66,7 @@ class Session {
   #candidates = [];
   #isClosed = false;
   #restarted = false;
+  #held = { picture: 0, sound: 0 }; // milliseconds
   #timer = 0;
 
   constructor(door, { connectMs = CONNECT_MS, relayOnly = false, on = {} } = {}) {
@@ -91,7 +93,7 @@ class Session {
     // In this order: gathering begins with the local description, and with the servers known then.
     if (answer.iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
     await this.peer.setLocalDescription(offer);
-    await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+    await this.peer.setRemoteDescription({ type: "answer", sdp: apartStreams(answer.sdp) });
     this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
     this.#trickle();
   }
@@ -104,6 +106,15 @@ class Session {
   /** Of a viewer: which rendition it wants, by encodingId; null leaves it to the server. */
   async chooseLayer(encodingId) {
     return this.#door.isOpen && !this.#isClosed ? this.#door.chooseLayer(encodingId).catch(() => null) : null;
+  }
+
+  /** Of a viewer: media times of what is on screen and what is heard, by the sender's reports; keeps them
+   * together. To be called about twice a second. */
+  keepTogether(pictureMs, soundMs) {
+    this.#held = correct(this.#held, pictureMs - soundMs);
+    for (const receiver of this.peer.getReceivers()) {
+      hold(receiver, receiver.track.kind === "video" ? this.#held.picture : this.#held.sound);
+    }
   }
 
   /** Ends the session on both sides; may be called at any time. */

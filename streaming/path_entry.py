@@ -93,6 +93,10 @@ class PathPublication:
     def is_watched(self) -> bool:
         return self._pipeline.is_watched
 
+    @property
+    def is_prompt(self) -> bool:
+        return self._pipeline.is_prompt
+
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         now = self._clock()
         if self._exam is not None:

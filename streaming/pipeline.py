@@ -136,8 +136,12 @@ class Pipeline:
     @property
     def is_watched(self) -> bool:
         """Whether anybody may be watching."""
-        by_webrtc = self._tap is not None and self._tap.is_watched
-        return by_webrtc or not self._origin.is_resting
+        return self.is_prompt or not self._origin.is_resting
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether it is watched by WebRTC, where milliseconds count."""
+        return self._tap is not None and self._tap.is_watched
 
     @property
     def origin(self) -> Origin:

@@ -48,6 +48,10 @@ class Publication(Protocol):
     def is_watched(self) -> bool:
         """Whether anybody may feel it when samples are brought a tenth of a second late."""
 
+    @property
+    def is_prompt(self) -> bool:
+        """Whether somebody feels each millisecond: samples are to be brought as they come."""
+
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         """The complete list of tracks; called before the first sample and at each change."""
 

@@ -81,6 +81,8 @@ class RtcTap:
         """Names of the offered tracks."""
         self._is_watched = False
         self._withheld = 0
+        self._sound_s = self._made_sound_from_s = float("-inf")
+        """Media time of the publisher's newest sound, and since when what is made of it is sent."""
 
     # -- the path's side (streaming.path.Reader) ---------------------------------------------
 
@@ -99,6 +101,8 @@ class RtcTap:
                 continue
             if made is not None:
                 made.write(sample)
+            if lane.track.media_type is MediaType.AUDIO:
+                self._sound_s = sample.pts / lane.track.timescale
             self._take(lane, sample)
 
     def pause(self, now_utc: float) -> None:
@@ -220,12 +224,20 @@ class RtcTap:
         self._made.start(self._plan, recent)
 
     def _set_made(self, tracks: Sequence[Track]) -> None:
-        self._made_lanes = _lanes_of(tracks, self._made_lanes)
+        old, self._made_lanes = self._made_lanes, _lanes_of(tracks, self._made_lanes)
+        for name, lane in self._made_lanes.items():
+            if lane.track.media_type is MediaType.AUDIO and lane is not old.get(name):
+                # What waited for the worker to start is late: a player that got it would stay
+                # behind by as much for a while, and the picture with it.
+                self._made_sound_from_s = self._sound_s
         self._send_tracks()
 
     def _write_made(self, sample: Sample) -> None:
         lane = self._made_lanes.get(sample.track)
-        if lane is not None:
+        if lane is None:
+            return
+        is_sound = lane.track.media_type is MediaType.AUDIO
+        if not is_sound or sample.pts / lane.track.timescale >= self._made_sound_from_s:
             self._take(lane, sample)
 
     def _send_tracks(self) -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fragment, iceServers, preferStereo, withCredentials } from "../../static/sdp_text.js";
+import { apartStreams, fragment, iceServers, preferStereo, withCredentials } from "../../static/sdp_text.js";
 
 const lines = (...all) => all.map((one) => `${one}\r\n`).join("");
 const AUDIO = lines("m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10");
@@ -11,6 +11,12 @@ test("Opus is asked for in stereo, once", () => {
   assert.match(amended, /a=fmtp:111 stereo=1;sprop-stereo=1;minptime=10/);
   assert.equal(preferStereo(amended), amended);
   assert.equal(preferStereo(lines("m=video 9 X 96")), lines("m=video 9 X 96"));
+});
+
+test("sound and picture become streams of their own", () => {
+  const sdp = lines("m=audio 9 X 111", "a=msid:abc audio", "m=video 9 X 96", "a=msid:abc video");
+  const apart = lines("m=audio 9 X 111", "a=msid:abc audio", "m=video 9 X 96", "a=msid:abc-picture video");
+  assert.equal(apartStreams(sdp), apart);
 });
 
 test("a fragment has credentials, the first section and candidates", () => {

@@ -43,6 +43,9 @@ DOOR_TIMEOUT_S = 10.0
 MAX_READ_BYTES = 768 * 1024
 """Of one publisher at a tick: 200 Mb/s, twice what is allowed in the long run."""
 
+MOST_PROMPT_S = 0.003
+"""Who takes longer for what one event gave is read at ticks, as all others are: it floods."""
+
 _BITRATE_WINDOW_S = 1.0
 _SIZE = struct.Struct("i")
 _NO_BYTES = bytes(_SIZE.size)
@@ -127,7 +130,9 @@ class RtmpSession(asyncio.Protocol):
         """The client sent bytes."""
         started = time.monotonic()
         self._take_bytes(data)
-        if self._connection.state is State.PUBLISHING and self._transport is not None:
+        if self._connection.state is not State.PUBLISHING or self._transport is None:
+            return
+        if not self._is_prompt(started):
             self._leave_loop(self._transport)
             self._rest(started, len(data))
 
@@ -146,10 +151,17 @@ class RtmpSession(asyncio.Protocol):
             return
         if data:
             self._take_bytes(data)
-        if self._connection.state is State.PUBLISHING and data:
+        if self._connection.state is State.PUBLISHING and data and not self._is_prompt(started):
             self._rest(started, len(data))
         else:
             self._return_to_loop()  # which finds out by itself that the peer has gone
+
+    def _is_prompt(self, started: float) -> bool:
+        """Whether it is to be read by the event loop, as its bytes come."""
+        publication = self._publication
+        if publication is None or not publication.is_prompt:
+            return False
+        return time.monotonic() - started < MOST_PROMPT_S
 
     def _rest(self, started: float, size_bytes: int) -> None:
         publication = self._publication

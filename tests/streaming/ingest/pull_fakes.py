@@ -15,6 +15,7 @@ class FakePublication:
     """Remembers what was published."""
 
     is_watched = True
+    is_prompt = False
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.tracks: list[Track] = []

@@ -130,6 +130,28 @@ def test_sound_is_made_only_while_somebody_watches() -> None:
     asyncio.run(watch())
 
 
+def test_sound_that_waited_for_its_encoder_to_start_is_left_out() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        scene.tap.set_tracks([SOURCE, AUDIO], START)
+        scene.tap.watch()
+        (maker,) = scene.makers
+        for number in range(4):
+            at = START * 48_000 + 1024 * number
+            scene.tap.write([Sample("audio", at, at, b"aac", True)], START)
+        opus = Track(AUDIO_NAME, Codec.OPUS, 48_000, b"", sample_rate=48_000, channels=2)
+        maker.on_tracks([opus])
+        for number in range(5):
+            at = START * 48_000 + 960 * number
+            maker.on_sample(Sample(AUDIO_NAME, at, at, b"opus", True))
+            maker.on_tracks([opus])  # told again as something else changed: nothing begins anew
+        sent = [m.sample.pts for m in scene.outlet.messages if isinstance(m, PathSample)]
+        assert sent == [START * 48_000 + 960 * 4]
+        await scene.tap.close()
+
+    asyncio.run(watch())
+
+
 def test_the_first_b_frame_changes_what_is_offered() -> None:
     scene = Scene()
     scene.tap.set_tracks([SOURCE], START)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from streaming.ingest.rtmp import session
 from streaming.ingest.rtmp.limits import MAX_UNREAD_BYTES, RtmpLimits
 from streaming.ingest.rtmp.read_pacer import ReadPacer
 from streaming.ingest.rtmp.session import RtmpSession
@@ -148,6 +149,32 @@ async def test_what_comes_while_a_publisher_rests_is_read_at_the_tick(room: Room
     room.session.read_nowait()  # nothing more has come
     after = room.session.statistics().connection
     assert after.messages - before.messages == 2
+    assert not transport.reading
+
+
+async def test_a_publisher_whose_viewers_count_milliseconds_is_read_by_the_event_loop(
+    room: Room,
+) -> None:
+    transport = await room.publish()
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
+    room.door.publications[0].is_prompt = True
+    transport.peer.send(wire.message(wire.VIDEO, wire.KEY_TAG))
+    room.session.read_nowait()
+    assert transport.reading
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
+    assert transport.reading
+    room.door.publications[0].is_prompt = False
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
+    assert not transport.reading
+
+
+async def test_who_takes_too_long_for_what_one_event_gave_rests_whoever_watches(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = await room.publish()
+    room.door.publications[0].is_prompt = True
+    monkeypatch.setattr(session, "MOST_PROMPT_S", 0.0)
+    room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     assert not transport.reading
 
 
