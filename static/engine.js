@@ -68,12 +68,20 @@ export function engineLabel(name, engines) {
   return name === "webrtc" ? "WebRTC" : name.toUpperCase();
 }
 
+const MODULES = { dash: "./engine_dash.js", webrtc: "./engine_webrtc.js", native: "./engine_native.js", hls: "./engine_hls.js" };
+
+/** The engine's code, which may be asked for before it is known whether there is anything to play. */
+export function loadEngine(name) {
+  return import(MODULES[name]);
+}
+
 /** The engine called `name`, its library loaded only now; `options` is { lowLatency }. */
 export async function createEngine(name, video, on, options) {
-  if (name === "dash") return new (await import("./engine_dash.js")).DashEngine(video, on, options);
-  if (name === "webrtc") return new (await import("./engine_webrtc.js")).WebrtcEngine(video, on);
-  if (name === "native") return new (await import("./engine_native.js")).NativeEngine(video, on);
-  return new (await import("./engine_hls.js")).HlsEngine(video, on, options);
+  const code = await loadEngine(name);
+  if (name === "dash") return new code.DashEngine(video, on, options);
+  if (name === "webrtc") return new code.WebrtcEngine(video, on);
+  if (name === "native") return new code.NativeEngine(video, on);
+  return new code.HlsEngine(video, on, options);
 }
 
 /** The playlist or manifest an engine reads (for WebRTC: that tells of the stream), relative to the page so that path prefixes stay. */

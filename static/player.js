@@ -1,7 +1,7 @@
 // The player page: waits for the stream, plays it, says in plain words what is going on.
 import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
-import { availableEngines, chooseEngine, createEngine, sourceUrl } from "./engine.js";
+import { availableEngines, chooseEngine, createEngine, loadEngine, sourceUrl } from "./engine.js";
 import { paceOf } from "./pace.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
@@ -114,6 +114,7 @@ async function begin() {
     setState("failed", ...WORDS.unsupported);
     return;
   }
+  loadEngine(name).catch(() => {}); // meanwhile; who needs it hears of the failure
   const answer = await ask(sourceUrl(name));
   if (answer.playable) {
     attempt = 0;

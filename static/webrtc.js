@@ -30,8 +30,9 @@
 //   on.event({ session, kind, detail })   kind is "connected", "closed" or "layers"
 //   on.state(text)                        "open" | "lost": it reconnects by itself, media go on
 //
-// Candidates are gathered when the answer has named the ICE servers, and trickled; a connection that is
-// lost is restarted (ICE) once before it counts as failed. Errors of the first request are thrown as
+// Candidates are gathered at once and trickled; where there is no direct way within a second, again with
+// the ICE servers that the answer has named. A connection that is lost is restarted (ICE) once before it
+// counts as failed. Errors of the first request are thrown as
 // WebRtcError with the same fields.
 
 import { iceServers } from "./sdp_text.js";

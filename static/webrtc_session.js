@@ -7,6 +7,7 @@ import { correct, hold } from "./lip_sync.js";
 import { apartStreams, fragment, preferStereo, withCredentials } from "./sdp_text.js";
 
 const CONNECT_MS = 3000;
+const DIRECT_MS = 1000; // without a relay, where there is one
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
 const RESTART_MS = 4000; // how long a restart may take
 const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
@@ -72,6 +73,7 @@ class Session {
   constructor(door, { connectMs = CONNECT_MS, relayOnly = false, on = {} } = {}) {
     this.#door = door;
     this.settings = { bundlePolicy: "max-bundle", iceTransportPolicy: relayOnly ? "relay" : "all" };
+    this.relayOnly = relayOnly;
     this.peer = new RTCPeerConnection(this.settings);
     this.connectMs = connectMs;
     this.on = on;
@@ -82,6 +84,8 @@ class Session {
   async open() {
     const offer = await this.peer.createOffer();
     offer.sdp = preferStereo(offer.sdp);
+    // Gathering begins with the local description, with the servers known then, and takes a while.
+    if (!this.relayOnly) await this.peer.setLocalDescription(offer);
     let answer;
     try {
       answer = await this.#door.offer(offer.sdp);
@@ -90,11 +94,12 @@ class Session {
       throw error;
     }
     if (this.#isClosed) return this.#door.close().catch(() => {});
-    // In this order: gathering begins with the local description, and with the servers known then.
-    if (answer.iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
-    await this.peer.setLocalDescription(offer);
+    const hasServers = answer.iceServers.length > 0;
+    if (hasServers) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
+    if (this.relayOnly) await this.peer.setLocalDescription(offer);
     await this.peer.setRemoteDescription({ type: "answer", sdp: apartStreams(answer.sdp) });
-    this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
+    if (hasServers && !this.relayOnly) this.#timer = setTimeout(() => this.#restart(), DIRECT_MS);
+    else this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
     this.#trickle();
   }
 
