@@ -17,11 +17,11 @@ import contextlib
 import logging
 import re
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from streaming.child_module import module_command, module_environment
 from streaming.link import Link
 
 M = TypeVar("M")
@@ -224,15 +224,14 @@ class WorkerProcess(Generic[M]):
         ours, theirs = socket.socketpair()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                self._module,
+                *module_command(self._module),
                 str(theirs.fileno()),
                 *self._argv,
                 pass_fds=(theirs.fileno(), *self._descriptors),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=None if self._logs_itself else asyncio.subprocess.PIPE,
+                env=module_environment(),
             )
         except BaseException:
             ours.close()

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import socket
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -18,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from streaming.auth.access_rules import AccessRules
+from streaming.child_module import module_command, module_environment
 from streaming.command_messages import CommandAnswer, CommandRequest
 from streaming.events.event import EventId
 from streaming.events.event_feed import EventFeed
@@ -186,12 +186,11 @@ class DeliveryProcesses:
         try:
             descriptors = (link_end.fileno(), self._listening.fileno(), store)
             return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "streaming.server.delivery",
+                *module_command("streaming.server.delivery"),
                 *map(str, descriptors),
                 pass_fds=descriptors,
                 stdin=asyncio.subprocess.DEVNULL,
+                env=module_environment(),
             )
         finally:
             os.close(store)

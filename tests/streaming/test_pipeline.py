@@ -136,9 +136,11 @@ def test_a_path_that_is_watched_by_webrtc_alone_is_watched() -> None:
     scene.publish(SOURCE)
     scene.send(3, "source")
     pipeline.rest()
-    assert not pipeline.is_watched and not pipeline.is_prompt
+    assert not pipeline.is_watched
+    assert not pipeline.is_prompt
     tap.watch()
-    assert pipeline.is_watched and pipeline.is_prompt
+    assert pipeline.is_watched
+    assert pipeline.is_prompt
     tap.unwatch()
     assert not pipeline.is_watched
 
