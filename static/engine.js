@@ -75,11 +75,11 @@ export function loadEngine(name) {
   return import(MODULES[name]);
 }
 
-/** The engine called `name`, its library loaded only now; `options` is { lowLatency }. */
+/** The engine called `name`, its library loaded only now; `options` is { lowLatency, clock }. */
 export async function createEngine(name, video, on, options) {
   const code = await loadEngine(name);
   if (name === "dash") return new code.DashEngine(video, on, options);
-  if (name === "webrtc") return new code.WebrtcEngine(video, on);
+  if (name === "webrtc") return new code.WebrtcEngine(video, on, options);
   if (name === "native") return new code.NativeEngine(video, on);
   return new code.HlsEngine(video, on, options);
 }

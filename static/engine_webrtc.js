@@ -1,23 +1,23 @@
 // WebRTC by WHEP: the least latency, at the price of a session with the server for each viewer.
 import { levelLabel } from "./engine.js";
+import { mediaTime, playing } from "./rtp_clock.js";
 import { view } from "./webrtc.js";
 
 const STATISTICS_MS = 500;
 const LAYERS_EVERY = 4; // of these
-const NTP_TO_UNIX_MS = 2_208_988_800_000; // 1900 to 1970
 
 export class WebrtcEngine {
-  constructor(video, on) {
+  constructor(video, on, { clock }) {
     this.name = "webrtc";
+    this.clock = clock;
     this.video = video;
     this.on = on;
     this.session = null;
     this.isStopped = false;
     this.picture = null; // { height, fps }
-    this.layers = { choices: [], active: null, selected: null, mediaAheadS: 0 };
+    this.layers = { choices: [], active: null, selected: null, mediaAheadS: 0, clocks: {} };
     this.reads = 0;
-    this.playoutMs = null; // media time of the picture on screen, by the sender's reports
-    this.playoutAt = 0;
+    this.onScreen = null; // media time of the picture minus performance.now(), milliseconds
     this.timer = 0;
   }
 
@@ -75,9 +75,8 @@ export class WebrtcEngine {
   }
 
   latency(clock) {
-    if (this.playoutMs === null) return null;
-    const elapsed = performance.now() - this.playoutAt;
-    return (clock.now() - elapsed - this.playoutMs) / 1000 + this.layers.mediaAheadS;
+    if (this.onScreen === null) return null;
+    return (clock.now() - performance.now() - this.onScreen) / 1000 + this.layers.mediaAheadS;
   }
 
   distance() {
@@ -102,22 +101,25 @@ export class WebrtcEngine {
 
   async #read() {
     if (this.reads++ % LAYERS_EVERY === 0) this.session?.layers().then((layers) => this.#take(layers));
+    this.#compare();
     const report = await this.session?.peer.getStats().catch(() => null);
     if (!report || this.isStopped) return;
-    const played = {};
     for (const one of report.values()) {
-      if (one.type !== "inbound-rtp") continue;
-      played[one.kind] = one.estimatedPlayoutTimestamp;
-      if (one.kind === "video") this.#measure(one);
+      if (one.type !== "inbound-rtp" || one.kind !== "video" || !one.frameHeight) continue;
+      this.picture = { height: one.frameHeight, fps: Math.round(one.framesPerSecond ?? 0) };
     }
-    if (played.video && played.audio) this.session?.keepTogether(played.video, played.audio);
   }
 
-  #measure({ frameHeight, framesPerSecond, estimatedPlayoutTimestamp: playout }) {
-    if (frameHeight) this.picture = { height: frameHeight, fps: Math.round(framesPerSecond ?? 0) };
-    if (playout) {
-      this.playoutMs = playout > NTP_TO_UNIX_MS ? playout - NTP_TO_UNIX_MS : playout;
-      this.playoutAt = performance.now();
+  /** What is on screen with what is heard, both in media time. */
+  #compare() {
+    const offsets = {};
+    for (const receiver of this.session?.peer.getReceivers() ?? []) {
+      const clock = this.layers.clocks[receiver.track.kind];
+      const played = clock && playing(receiver);
+      if (played) offsets[receiver.track.kind] = mediaTime(clock, played.timestamp, this.clock.now()) - played.at;
     }
+    if (offsets.video === undefined) return;
+    this.onScreen = offsets.video;
+    if (offsets.audio !== undefined) this.session.keepTogether(offsets.video - offsets.audio);
   }
 }

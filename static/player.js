@@ -155,7 +155,7 @@ async function startEngine(name) {
     failed: (reason) => failed(reason),
     jumped: () => beginAnew(),
     error: (text) => remember(text),
-  }, { lowLatency: parameters.get("latency") !== "normal" });
+  }, { lowLatency: parameters.get("latency") !== "normal", clock });
   engine.start();
   clearTimeout(startTimer);
   startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);

@@ -103,7 +103,7 @@ class Session {
     this.#trickle();
   }
 
-  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected, mediaAheadS }. */
+  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected, mediaAheadS, clocks }. */
   async layers() {
     return this.#door.isOpen && !this.#isClosed ? this.#door.layers().catch(() => null) : null;
   }
@@ -113,10 +113,10 @@ class Session {
     return this.#door.isOpen && !this.#isClosed ? this.#door.chooseLayer(encodingId).catch(() => null) : null;
   }
 
-  /** Of a viewer: media times of what is on screen and what is heard, by the sender's reports; keeps them
-   * together. To be called about twice a second. */
-  keepTogether(pictureMs, soundMs) {
-    this.#held = correct(this.#held, pictureMs - soundMs);
+  /** Of a viewer: keeps picture and sound together as far as anybody notices; `lead` is what the picture is
+   * ahead of the sound, milliseconds. To be called about twice a second. */
+  keepTogether(lead) {
+    this.#held = correct(this.#held, lead);
     for (const receiver of this.peer.getReceivers()) {
       hold(receiver, receiver.track.kind === "video" ? this.#held.picture : this.#held.sound);
     }

@@ -17,7 +17,7 @@ from webrtc.ice_lite import IceAgent
 from webrtc.rendition import Rendition
 from webrtc.rendition_choice import RenditionChoice
 from webrtc.subscription import SendPlan
-from webrtc.viewer_settings import Kind, ViewerSettings
+from webrtc.viewer_settings import Kind, StreamSettings, ViewerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,11 @@ class Subscriber:
     def suited_video(self) -> tuple[Rendition, ...]:
         """The video renditions that it may be sent, lowest bitrate first."""
         return tuple(self._suited.get("video", ()))
+
+    @property
+    def streams(self) -> dict[Kind, StreamSettings]:
+        """How what it is sent is headed."""
+        return {kind: plan.settings for kind, plan in self._plans.items()}
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from webrtc.viewer_settings import Kind
+
 
 class Layer(Struct, frozen=True, rename="camel"):
     """One video rendition."""
@@ -16,6 +18,14 @@ class Layer(Struct, frozen=True, rename="camel"):
     """Bits per second."""
 
 
+class RtpClock(Struct, frozen=True, rename="camel"):
+    """RTP timestamps of a stream: media time in UTC times rate, plus offset, modulo 2**32."""
+
+    rate: int
+    """Ticks per second."""
+    offset: int
+
+
 class Layers(Struct, frozen=True, rename="camel"):
     """All of them for one viewer, lowest bitrate first."""
 
@@ -25,7 +35,8 @@ class Layers(Struct, frozen=True, rename="camel"):
     selected: str | None
     """What it chose; null is automatic."""
     media_ahead_s: float
-    """By how much sender reports' time is ahead of the pictures' capture, seconds."""
+    """By how much media time, as sender reports tell it, is ahead of capture, seconds."""
+    clocks: dict[Kind, RtpClock]
 
 
 class LayerChoice(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from streaming.rtc.layers import Layer, LayerChoice, Layers
+from streaming.rtc.layers import Layer, LayerChoice, Layers, RtpClock
 from streaming.rtc.sessions import OpenSessions
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from webrtc.errors import SessionNotFound
@@ -107,6 +107,10 @@ class SessionRequests:
             active=playing.name if playing is not None else None,
             selected=viewer.chosen,
             media_ahead_s=round(self._ahead_s(path), 3),
+            clocks={
+                kind: RtpClock(settings.clock_rate, settings.timestamp_offset)
+                for kind, settings in viewer.streams.items()
+            },
         )
 
     def _viewer(self, request: SignalRequest) -> Subscriber:

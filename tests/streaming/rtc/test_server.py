@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from segmenter.media import Sample, Track
@@ -196,6 +197,15 @@ def test_a_viewer_is_told_how_far_media_time_is_ahead_of_capture(scene: Scene) -
     answer = scene.ask("layers", session)
     assert answer is not None
     assert '"mediaAheadS":0.6' in answer.body
+
+
+def test_a_viewer_is_told_what_its_timestamps_mean(scene: Scene) -> None:
+    scene.offer_tracks()
+    answer = scene.ask("layers", scene.view().session)
+    assert answer is not None
+    clock = msgspec.json.decode(answer.body)["clocks"]["video"]
+    assert clock["rate"] == 90_000
+    assert 0 <= clock["offset"] < 2**32
 
 
 def test_samples_of_a_path_that_nobody_asked_for_are_nothing(scene: Scene) -> None:
