@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import uvloop
 from streaming import __version__
 from streaming.auth.view_keys import access_rules
 from streaming.commands import Commands
-from streaming.config import Config, EventsConfig, WebrtcConfig
+from streaming.config import Config, EventsConfig, RtmpConfig, WebrtcConfig, rtmp_certificate
 from streaming.errors import ConfigError
 from streaming.events.event_filter import SEGMENT
 from streaming.events.event_log import LogBounds
@@ -35,7 +36,6 @@ from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
 from streaming.rtc.webrtc_process import WebrtcProcess
 from streaming.server.processes import DeliveryProcesses, refuse_signal
-from streaming.server.tls import Certificate
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
 from streaming.status import (
@@ -46,6 +46,7 @@ from streaming.status import (
     store_metrics,
     webhook_metrics,
 )
+from streaming.tls import Certificate
 from streaming.utc_clock import UtcClock
 from streaming.webhook_commands import WebhookCommands
 from streaming.webhooks.webhooks import Webhooks
@@ -134,7 +135,7 @@ class App:
         self._registry.start()
         if self._config.rtmp.enabled:
             stack.push_async_callback(self._rtmp.close)
-            await start_listening(self._rtmp, self._config.rtmp.listen)
+            await start_listening(self._rtmp, self._config.rtmp, self._rtmps_context(stack))
         if self._webrtc is not None:
             stack.push_async_callback(self._webrtc.close)
             udp, tcp = webrtc_sockets(self._config.webrtc)
@@ -144,6 +145,16 @@ class App:
         ticking = asyncio.create_task(self._tick(), name="ticks")
         stack.push_async_callback(cancelled, ticking)
         await delivery.start()
+
+    def _rtmps_context(self, stack: contextlib.AsyncExitStack) -> ssl.SSLContext | None:
+        """What RTMPS is encrypted by, following its files; None where there is no RTMPS."""
+        if not self._config.rtmp.tls_listen:
+            return None
+        chain, key = rtmp_certificate(self._config)
+        certificate = Certificate(Path(chain), Path(key), "rtmp", protocols=())
+        following = asyncio.create_task(certificate.follow(), name="RTMPS certificate")
+        stack.push_async_callback(cancelled, following)
+        return certificate.context
 
     def _delivery(self, http: socket.socket) -> DeliveryProcesses:
         config = self._config
@@ -328,12 +339,17 @@ def reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-async def start_listening(server: RtmpServer, listen: str) -> None:
+async def start_listening(
+    server: RtmpServer, config: RtmpConfig, tls: ssl.SSLContext | None
+) -> None:
     """Starts the RTMP server; raises ConfigError when it cannot listen."""
     try:
-        await server.start()
+        await server.start(tls)
     except (OSError, OverflowError) as error:
-        raise ConfigError(f"rtmp.listen = {listen!r}: {reason(error)}") from error
+        places = f"rtmp.listen = {config.listen!r}"
+        if config.tls_listen:
+            places += f", rtmp.tls_listen = {config.tls_listen!r}"
+        raise ConfigError(f"{places}: {reason(error)}") from error
 
 
 def serve(

@@ -17,6 +17,9 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
 
 
+ListenOrNot = Annotated[str, Meta(pattern=r"^((\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5})?$")]
+
+
 class HttpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Delivery of playlists, manifests, media and the player page."""
 
@@ -49,6 +52,13 @@ class RtmpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Whether to listen for RTMP publishers at all."""
     listen: Listen = "127.0.0.1:1935"
     """Address and port; 0.0.0.0:1935 or [::]:1935 opens it to the network."""
+    tls_listen: ListenOrNot = ""
+    """Address and port of RTMP by TLS (rtmps://), such as 0.0.0.0:1936; "" is none."""
+    tls_certificate: str = ""
+    """A PEM file with the certificate and its chain; "" is that of [http]. It is read again when it
+    changes."""
+    tls_key: str = ""
+    """A PEM file with its private key, without a password."""
     idle_timeout_s: Positive = 15.0
     """A publisher that sends nothing for so long is closed, seconds."""
     max_connections: Annotated[int, Meta(ge=1)] = 1_000
@@ -343,6 +353,14 @@ DEMO_PATHS: Mapping[str, PathConfig] = {"demo": PathConfig(source="test:")}
 """What is live when no configuration file says anything else."""
 
 
+def rtmp_certificate(config: Config) -> tuple[str, str]:
+    """Certificate and key of RTMPS; "" where there are none."""
+    own, shared = config.rtmp, config.http
+    if own.tls_certificate:
+        return own.tls_certificate, own.tls_key
+    return shared.tls_certificate, shared.tls_key
+
+
 def path_config(config: Config, name: str) -> PathConfig:
     """Settings for the path `name`: the exact table, else the pattern with most literal text."""
     pattern = best_pattern(config.paths, name)
@@ -379,4 +397,5 @@ __all__ = [
     "WebrtcConfig",
     "best_pattern",
     "path_config",
+    "rtmp_certificate",
 ]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from streaming.auth.publish_keys import check_hash
-from streaming.config import DEMO_PATHS, Config, PathConfig
+from streaming.config import DEMO_PATHS, Config, PathConfig, rtmp_certificate
 from streaming.config_overlay import Overlay, lay_over, overlay_file, read_overlay
 from streaming.errors import ConfigError
 from streaming.events.event_filter import EventFilter, FilterError
@@ -67,8 +67,7 @@ def _build(
     config = _convert(values, where)
     _check_proxies(config, where)
     _check_webhooks(config, where)
-    if bool(config.http.tls_certificate) != bool(config.http.tls_key):
-        raise ConfigError(f"{where}: http.tls_certificate and http.tls_key need each other")
+    _check_certificates(config, where)
     for name, path in config.paths.items():
         _check_path(name, path, where, has_hook=bool(config.auth_hook.url))
     return config
@@ -81,6 +80,16 @@ def _check_proxies(config: Config, where: str) -> None:
         except ValueError:
             reason = f"{text!r} is neither an address nor a network"
             raise ConfigError(f"{where}: http.trusted_proxies: {reason}") from None
+
+
+def _check_certificates(config: Config, where: str) -> None:
+    for table, part in (("http", config.http), ("rtmp", config.rtmp)):
+        if bool(part.tls_certificate) != bool(part.tls_key):
+            raise ConfigError(
+                f"{where}: {table}.tls_certificate and {table}.tls_key need each other"
+            )
+    if config.rtmp.tls_listen and not rtmp_certificate(config)[0]:
+        raise ConfigError(f"{where}: rtmp.tls_listen needs rtmp.tls_certificate and rtmp.tls_key")
 
 
 def _check_webhooks(config: Config, where: str) -> None:

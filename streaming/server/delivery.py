@@ -35,7 +35,6 @@ from streaming.server.listener import Listener
 from streaming.server.player import Pages
 from streaming.server.signal_relay import SignalRelay
 from streaming.server.site import Site
-from streaming.server.tls import Certificate
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
     DeliveryConfig,
@@ -55,6 +54,7 @@ from streaming.shelf_messages import (
     Totals,
     Viewers,
 )
+from streaming.tls import Certificate
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,8 @@ class Delivery:
         following: list[Coroutine[Any, Any, None]] = []
         tls = None
         if config.tls_certificate:
-            certificate = Certificate(Path(config.tls_certificate), Path(config.tls_key))
+            files = Path(config.tls_certificate), Path(config.tls_key)
+            certificate = Certificate(*files)
             following, tls = [certificate.follow()], certificate.context
         self._listener = Listener(
             server, self._listening, config.max_connections, site.counters, tls

@@ -10,7 +10,7 @@ from typing import Final
 
 from streaming.server.connection import Connection, DeliveryServer
 from streaming.server.counters import Counters
-from streaming.server.tls import HANDSHAKE_S, SHUTDOWN_S
+from streaming.tls import HANDSHAKE_S, SHUTDOWN_S
 
 SWEEP_S: Final = 2.0
 """All connections are looked at once in this time, a slice at each tick, so that 20,000 of them

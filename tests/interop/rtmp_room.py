@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +36,14 @@ class Room:
 
     def __init__(self, limits: RtmpLimits | None, door: FakeDoor) -> None:
         self.door = door
-        self.server = RtmpServer(RtmpConfig(listen="127.0.0.1:0"), self.door, limits)
+        listen = "127.0.0.1:0"
+        self.server = RtmpServer(RtmpConfig(listen=listen, tls_listen=listen), self.door, limits)
 
     def url(self, name: str = "foo") -> str:
         return f"rtmp://127.0.0.1:{self.server.port}/live/{name}"
+
+    def tls_url(self, name: str = "foo") -> str:
+        return f"rtmps://127.0.0.1:{self.server.tls_port}/live/{name}"
 
     async def run(self, *command: str, cwd: Path = ROOT) -> Ended:
         """Runs a program to its end."""
@@ -81,11 +86,13 @@ class Room:
 
 @contextlib.asynccontextmanager
 async def rtmp_room(
-    limits: RtmpLimits | None = None, door: FakeDoor | None = None
+    limits: RtmpLimits | None = None,
+    door: FakeDoor | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Room]:
-    """A room that listens."""
+    """A room that listens, with `tls` by RTMPS as well."""
     room = Room(limits, door or FakeDoor())
-    await room.server.start()
+    await room.server.start(tls)
     try:
         yield room
     finally:

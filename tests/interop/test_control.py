@@ -27,6 +27,7 @@ from tests.interop.origin_process import (
     free_ports,
     origin_process,
 )
+from tests.interop.rtmp_room import CLIPS
 from tests.streaming.webhooks.receiver import receiver
 
 pytestmark = pytest.mark.slow
@@ -240,29 +241,51 @@ def test_a_whole_run_tells_no_secret(origin: OriginProcess) -> None:
     assert found == []
 
 
+def fetch_by_tls(url: str, deadline: float) -> bytes:
+    """What is there, once it is."""
+    while time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(url, context=trusting_anyone()) as answer,
+        ):
+            return bytes(answer.read())
+        time.sleep(0.05)
+    raise AssertionError(f"nothing at {url}")
+
+
 def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
     write_certificate(tmp_path)
-    (port,) = free_ports(1)
+    port, rtmp_port, rtmps_port = free_ports(3)
     file = tmp_path / "tls.toml"
     file.write_text(
+        f'state_dir = "memory"\n'
         f'[http]\nlisten = "127.0.0.1:{port}"\ntls_certificate = "{tmp_path}/fullchain.pem"\n'
-        f'tls_key = "{tmp_path}/privkey.pem"\n[rtmp]\nenabled = false\n[webrtc]\nenabled = false\n'
+        f'tls_key = "{tmp_path}/privkey.pem"\n[webrtc]\nenabled = false\n'
+        f'[rtmp]\nlisten = "127.0.0.1:{rtmp_port}"\ntls_listen = "127.0.0.1:{rtmps_port}"\n'
+        f'[paths."live/*"]\nladder = "copy"\npublish_key = "{PLAIN}"\n'
     )
     serving = headwater("serve", "-c", str(file))
     try:
         deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                request = urllib.request.Request(f"https://127.0.0.1:{port}/healthz")
-                with urllib.request.urlopen(request, context=trusting_anyone()) as answer:
-                    assert answer.status == 200
-                    break
-            time.sleep(0.05)
-        else:
-            raise AssertionError("no answer by TLS")
+        fetch_by_tls(f"https://127.0.0.1:{port}/healthz", deadline)
+        target = f"rtmps://127.0.0.1:{rtmps_port}/live/tls"
+        clip = ["-v", "error", "-re", "-stream_loop", "9", "-i", str(CLIPS / "two-second-gop.flv")]
+        refused, publisher = (
+            subprocess.Popen(
+                ["ffmpeg", *clip, "-c", "copy", "-f", "flv", f"{target}?key={key}"],
+                stdin=subprocess.DEVNULL,
+            )
+            for key in ("wrong", PLAIN)
+        )
+        assert refused.wait(20) != 0
+        page = f"https://127.0.0.1:{port}/live/tls/source/index.m3u8"
+        assert b"#EXT-X-PART" in fetch_by_tls(page, deadline)
+        publisher.kill()
+        publisher.wait()
     finally:
         serving.terminate()
-        serving.communicate(timeout=60)
+        said, _ = serving.communicate(timeout=60)
+    assert PLAIN.encode() not in said
     (tmp_path / "privkey.pem").write_text("nothing")
     refused = headwater("serve", "-c", str(file))
     output, _ = refused.communicate(timeout=60)

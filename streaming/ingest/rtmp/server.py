@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from streaming.ingest.rtmp.commands import CONNECT_CLOSED
 from streaming.ingest.rtmp.limits import RtmpLimits
 from streaming.ingest.rtmp.read_pacer import ReadPacer
 from streaming.ingest.rtmp.session import RtmpSession, SessionStatistics
+from streaming.ingest.rtmp.tls_listener import TlsListener
 from streaming.ingest.source import PublishDoor
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ class RtmpServer:
     ) -> None:
         self._clock = clock
         self._host, self._port = parse_listen(config.listen)
+        self._tls_listen = config.tls_listen
+        self._tls: TlsListener | None = None
         self._door = door
         self._limits = limits or RtmpLimits(
             idle_timeout_s=config.idle_timeout_s,
@@ -75,8 +79,9 @@ class RtmpServer:
         self._gone_rejections = 0
         self._all_gone: asyncio.Event | None = None
 
-    async def start(self) -> None:
-        """Listen. Raises OSError when the address cannot be had."""
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        """Listen, and where there is a ``tls_listen`` with ``tls`` there. Raises OSError when an
+        address cannot be had."""
         if self._server is not None:
             raise LocalError("the RTMP server has been started already")
         loop = asyncio.get_running_loop()
@@ -93,6 +98,11 @@ class RtmpServer:
                 make_session, self._host, self._port, backlog=_BACKLOG
             )
         logger.info("RTMP listens on port %d", self.port)
+        if self._tls_listen and tls is not None:
+            listening = _open(*parse_listen(self._tls_listen))
+            self._tls = TlsListener(listening, tls, self._limits, make_session)
+            self._tls.start()
+            logger.info("RTMPS listens on port %d", self._tls.port)
 
     @property
     def port(self) -> int:
@@ -101,11 +111,18 @@ class RtmpServer:
             return self._port
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def tls_port(self) -> int | None:
+        """The port of RTMPS; None where there is none."""
+        return self._tls.port if self._tls is not None else None
+
     async def close(self, description: str = "the server shuts down") -> None:
         """Stop listening, tell every publisher, and be gone after CLOSE_WAIT_S at most."""
         if self._server is None:
             return
         self._server.close()
+        if self._tls is not None:
+            await self._tls.close()
         for session in list(self._sessions):
             session.shut_down(CONNECT_CLOSED, description)
         await self._wait_gone()
@@ -135,7 +152,7 @@ class RtmpServer:
             connections=len(sessions),
             publishing=sum(1 for session in sessions if session.path),
             accepted=self._accepted,
-            refused=self._refused,
+            refused=self._refused + (self._tls.refused if self._tls is not None else 0),
             rejections=self._gone_rejections + sum(seen.rejections for seen in sessions),
             received_bytes=self._gone_bytes
             + sum(seen.connection.received_bytes for seen in sessions),
@@ -183,6 +200,13 @@ def parse_listen(listen: str) -> tuple[str, int]:
     if ":" in host:
         raise LocalError(f"the IPv6 address in {listen!r} needs brackets, like [::]:1935")
     return host, int(port)
+
+
+def _open(host: str, port: int) -> socket.socket:
+    if host == "::":
+        return _open_all_addresses(port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
 def _open_all_addresses(port: int) -> socket.socket:

@@ -107,6 +107,7 @@ class RtmpSession(asyncio.Protocol):
         self._said_goodbye = False
         self._descriptor: int | None = None
         """Of the socket, while the pacer has it read."""
+        self._is_encrypted = False
         self._window_start = self._loop.time()
         self._window_bytes = 0
         self._bitrate = 0
@@ -119,6 +120,8 @@ class RtmpSession(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self._transport = cast(asyncio.Transport, transport)
+        # What is encrypted only the event loop can read, so the pacer does not.
+        self._is_encrypted = self._transport.get_extra_info("sslcontext") is not None
         address, port = _peer(self._transport)
         self.remote = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         if self._owner.admit(self, address):
@@ -130,10 +133,11 @@ class RtmpSession(asyncio.Protocol):
         """The client sent bytes."""
         started = time.monotonic()
         self._take_bytes(data)
-        if self._connection.state is not State.PUBLISHING or self._transport is None:
+        transport = self._transport
+        if self._connection.state is not State.PUBLISHING or transport is None:
             return
-        if not self._is_prompt(started):
-            self._leave_loop(self._transport)
+        if not self._is_encrypted and not self._is_prompt(started):
+            self._leave_loop(transport)
             self._rest(started, len(data))
 
     def read_nowait(self) -> None:
@@ -367,8 +371,9 @@ class RtmpSession(asyncio.Protocol):
         if self._connection.state is State.CLOSING and not self._said_goodbye:
             self._said_goodbye = True
             self._return_to_loop()  # what it still sends must be read, or it gets a reset
-            with contextlib.suppress(OSError):  # the peer may have reset the connection
-                transport.write_eof()
+            if not self._is_encrypted:  # TLS has no half of a connection
+                with contextlib.suppress(OSError):  # the peer may have reset the connection
+                    transport.write_eof()
 
     def _set_timer(self) -> None:
         if self._timer is not None:

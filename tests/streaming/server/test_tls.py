@@ -18,8 +18,8 @@ from streaming.server.connection import DeliveryServer
 from streaming.server.listener import Listener
 from streaming.server.player import Pages
 from streaming.server.site import Site
-from streaming.server.tls import Certificate
 from streaming.shelf_messages import DeliveryConfig
+from streaming.tls import Certificate
 from tests.interop.edge_room import trusting_anyone, write_certificate
 from tests.streaming.server.conftest import PLAYLIST, filled_shelf
 

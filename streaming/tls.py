@@ -1,10 +1,11 @@
-"""TLS of the HTTP port: one context whose certificate follows its files."""
+"""TLS of our ports: a context whose certificate follows its files."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from streaming.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
+HTTP: Final = ("http/1.1",)
+"""Of the HTTP port, for ALPN."""
 LOOK_S: Final = 10.0
 """How often the files are looked at; certificates are renewed weeks before they end."""
 HANDSHAKE_S: Final = 10.0
@@ -23,11 +26,19 @@ SHUTDOWN_S: Final = 2.0
 class Certificate:
     """Owns the context of every TLS connection; `load` replaces what new ones are shown."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises ConfigError when the files are no pair."""
+    def __init__(
+        self, certificate: Path, key: Path, table: str = "http", protocols: Sequence[str] = HTTP
+    ) -> None:
+        """`table` is where in the configuration the files are named, `protocols` are for ALPN.
+
+        Raises ConfigError when the files are no pair.
+        """
         self._files = certificate, key
+        self._table = table
         self._seen = _times(self._files)
-        self.context = _context(self._files)
+        self.context = _context(self._files, table)
+        if protocols:
+            self.context.set_alpn_protocols(list(protocols))
 
     async def follow(self) -> None:
         """Takes new files over when they have changed; for ever."""
@@ -41,7 +52,7 @@ class Certificate:
         if seen == self._seen:
             return False
         try:
-            _context(self._files)  # a context that fails half way is of no use any more
+            _context(self._files, self._table)  # one that fails half way is of no use
             self.context.load_cert_chain(*self._files)
         except (ConfigError, OSError) as error:
             logger.warning("the certificate stays as it was: %s", error)
@@ -51,10 +62,9 @@ class Certificate:
         return True
 
 
-def _context(files: tuple[Path, Path]) -> ssl.SSLContext:
+def _context(files: tuple[Path, Path], table: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
     try:
         # An empty password: a key that wants one must not ask the terminal for it.
         context.load_cert_chain(*files, password="")
@@ -63,7 +73,7 @@ def _context(files: tuple[Path, Path]) -> ssl.SSLContext:
             error.strerror if not isinstance(error, ssl.SSLError) else "no matching pair in PEM"
         )
         raise ConfigError(
-            f"http.tls_certificate, http.tls_key: {files[0]}, {files[1]}: {reason}"
+            f"{table}.tls_certificate, {table}.tls_key: {files[0]}, {files[1]}: {reason}"
         ) from error
     return context
 
