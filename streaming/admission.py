@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Final, Literal
 
 from streaming.auth.addresses import address_of
 from streaming.auth.hook import AuthHook, Question
@@ -35,6 +35,13 @@ class Admission:
             self._hook.close()
             self._hook = AuthHook(hook_rules(config))
 
+    def has_to_ask(self, request: PublishRequest, settings: PathConfig) -> bool:
+        """Whether `check` looks at keys or asks somebody, which takes time."""
+        if request.protocol == "pull":
+            return False
+        has_keys = bool(settings.publish_key or settings.publish_keys)
+        return has_keys or self._hook.wants(_action(request))
+
     async def check(self, request: PublishRequest, settings: PathConfig) -> Rank:
         """The rank that the publisher may have. Raises PublishRejected."""
         reason = name_error(request.path)
@@ -60,7 +67,7 @@ class Admission:
 
     async def _ask_hook(self, request: PublishRequest) -> None:
         """Raises PublishRejected with the reason that the auth hook gives."""
-        action = "whip" if request.protocol == "whip" else "publish"
+        action = _action(request)
         if not self._hook.wants(action):
             return
         address = address_of(request.remote)
@@ -69,6 +76,10 @@ class Admission:
         )
         if verdict.status:
             raise PublishRejected(BAD_NAME, verdict.reason, http_status=verdict.status)
+
+
+def _action(request: PublishRequest) -> Literal["whip", "publish"]:
+    return "whip" if request.protocol == "whip" else "publish"
 
 
 def _rank_of(request: PublishRequest) -> Rank:

@@ -20,6 +20,7 @@ import enum
 from dataclasses import dataclass
 
 from segmenter.errors import UsageError
+from streaming.config import PathConfig
 from streaming.publisher_slot import PublisherRecord, Rank, Slot
 
 
@@ -64,6 +65,16 @@ class OnAirPolicy:
     returns: bool = True
     return_s: float = 10.0
     slate_after_s: float = 0.3
+
+
+def policy_of(config: PathConfig) -> OnAirPolicy:
+    """What a path's settings say about it."""
+    return OnAirPolicy(
+        stall_s=config.stall_s,
+        returns=config.backup_return == "auto",
+        return_s=config.backup_return_s,
+        slate_after_s=config.slate_after_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ class OnAir:
             return self._switch(slot, Why.CAME, f"{slot.protocol} publisher {slot.remote}", now_utc)
         waits = current.rank is not Rank.SLATE and not current.has_media
         if waits and slot.rank.order < current.rank.order:
-            reason = f"{slot.remote} came before the {current.rank.value} sent anything"
+            reason = f"{slot.rank.value} came before the {current.rank.value} sent anything"
             return self._switch(slot, Why.CAME, reason, now_utc)
         return None
 
@@ -239,6 +250,11 @@ class OnAir:
         if successor is None:
             return None
         return self._switch(successor, Why.STALLED, _silence(current, now_utc), now_utc)
+
+    def has_stalled(self, now_utc: float) -> bool:
+        """Whether who is on air has fallen silent, though we have listened."""
+        current = self.current
+        return current is not None and current.has_media and self._has_stalled(current, now_utc)
 
     def choose(self, rank: Rank | None) -> None:
         """An operator's wish: this rank whenever it delivers, or None, automatic.

@@ -1,6 +1,6 @@
 """A path: its publishers' slots, one timeline, one door for samples, and who reads them.
 
-Its life is in streaming/path_state.py; which of several publishers is on air decides
+Its life is in streaming/lifecycle.py; which of several publishers is on air decides
 streaming/on_air.py. Sans-IO: time arrives as an argument.
 """
 
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from msgspec.structs import replace
 
-from segmenter.errors import MediaError, UsageError
+from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock, Timeline
 from segmenter.timeline_statistics import TimelineStatistics
@@ -20,9 +19,11 @@ from streaming.byte_rate import ByteRate
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publisher
-from streaming.on_air import OnAir, OnAirPolicy, OnAirStatistics, Switch
-from streaming.path_state import TRANSITIONS, PathState, StateChange
+from streaming.lifecycle import Lifecycle, LifeStatistics
+from streaming.on_air import OnAir, OnAirStatistics, Switch, policy_of
+from streaming.path_state import Cause, PathState, StateChange
 from streaming.publisher_slot import Rank, Slot
+from streaming.reader import Reader
 from streaming.slate.loop import SlateLoop
 
 BAD_NAME = "NetStream.Publish.BadName"
@@ -30,30 +31,14 @@ REJECTED = "NetStream.Publish.Rejected"
 TAKEN_OVER = "NetStream.Unpublish.Success"
 """RTMP's reason codes, which every ingest translates for its own publishers."""
 
-
-class Reader(Protocol):
-    """Who is given a path's samples, in order; must never block and never raise."""
-
-    def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
-        """The publisher's complete track list, before the first sample and at each change."""
-
-    def write(self, samples: list[Sample], now_utc: float) -> None:
-        """Samples in media time that came together, in order."""
-
-    def pause(self, now_utc: float) -> None:
-        """The publisher has gone; another may continue."""
-
-    def end(self, now_utc: float) -> None:
-        """Nobody continued in time."""
+NOTHING_CAME = "no media that could be begun with"
 
 
 @dataclass(frozen=True, slots=True)
 class PathStatistics:
     """What a path has seen; counters only rise."""
 
-    state: PathState
-    state_version: int
-    state_since_utc: float
+    life: LifeStatistics
     publisher: str
     protocol: str
     publishers: int
@@ -85,15 +70,13 @@ class Path:
         self.name = name
         self.config = config
         self.readers: list[Reader] = []
-        self.state = PathState.IDLE
-        self.state_since_utc = now_utc
+        self.lifecycle = Lifecycle(name, now_utc, on_change)
+        """For whoever opens the source and asks for publishers; the states are the path's."""
         self.live_tracks: tuple[Track, ...] = ()
         """Of the latest publisher that was on air; what a slate has to look like."""
-        self._state_version = 0
-        self._on_change = on_change
         self._on_switch = on_switch
         self._on_left = on_left
-        self._on_air = OnAir(_policy(config), now_utc)
+        self._on_air = OnAir(policy_of(config), now_utc)
         self._timeline = Timeline()
         self._slot: Slot | None = None
         """Whose samples go to the timeline."""
@@ -136,9 +119,9 @@ class Path:
         self._on_air.replace(old, slot)
         self._on_left(old, "taken over")
         if self._slot is old:
-            self._silence("taken over", now_utc)
+            self._silence(Cause.PUBLISHER_REPLACED, "taken over", now_utc)
             self._slot, self._awaits_first = slot, True
-            self._set_state(PathState.STARTING, f"{protocol} publisher {remote}", now_utc)
+            self._take(Cause.PUBLISHER_CONNECTED, f"{protocol} publisher", now_utc)
         old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
         return slot
 
@@ -151,7 +134,7 @@ class Path:
         slot.set_tracks(tracks, clock)
         if slot is not self._slot:
             return
-        continues = self.state in (PathState.LIVE, PathState.DEGRADED) and not self._awaits_first
+        continues = self.state in _UNDER_WAY and not self._awaits_first
         if continues:
             self._deliver(self._timeline.flush(), now_utc)
         self._start_tracks(slot, now_utc, continues=continues)
@@ -171,12 +154,14 @@ class Path:
             if slot.keep(sample, now_utc):
                 self._obey(self._on_air.take_entry(slot, now_utc), now_utc)
 
-    def leave(self, slot: Slot, reason: str, now_utc: float) -> None:
+    def leave(
+        self, slot: Slot, reason: str, now_utc: float, cause: Cause = Cause.PUBLISHER_LEFT
+    ) -> None:
         """The publisher has gone."""
         if not self._on_air.holds(slot):
             return
         self._on_left(slot, reason)
-        self._obey(self._on_air.leave(slot, reason, now_utc), now_utc)
+        self._obey(self._on_air.leave(slot, reason, now_utc), now_utc, cause)
         if not self._on_air.publishers:
             self._away_since_utc = now_utc
 
@@ -221,26 +206,32 @@ class Path:
             self._deliver(self._timeline.push(sample, due_utc), now_utc)
         return slate.next_due_utc
 
-    def _obey(self, switch: Switch | None, now_utc: float) -> None:
-        """Lets another publisher's samples through from now on, or nobody's."""
+    def _obey(
+        self, switch: Switch | None, now_utc: float, cause: Cause = Cause.PUBLISHER_REPLACED
+    ) -> None:
+        """Lets another publisher's samples through from now on, or nobody's.
+
+        `cause` is why the one before is off the air.
+        """
         if switch is None:
             return
         self._on_switch(switch)
         slot = switch.slot
         if slot is None:
-            self._silence(switch.reason, now_utc)
+            self._silence(cause, switch.reason, now_utc)
             return
         end_utc = self._timeline.end_utc
         held = slot.kept.take_from(end_utc) if switch.is_urgent else slot.kept.take_newest()
         self._fall_silent(now_utc)
         if slot.rank is Rank.SLATE:
-            self._set_state(PathState.SLATE, switch.reason, now_utc)
-        elif self.state in (PathState.IDLE, PathState.RECONNECTING, PathState.ENDED):
-            self._set_state(PathState.STARTING, switch.reason, now_utc)
-        elif not held:
-            self._set_state(PathState.RECONNECTING, switch.reason, now_utc)
-            self._set_state(PathState.STARTING, "waits for a key frame", now_utc)
+            self._take(Cause.SLATE_ON_AIR, switch.reason, now_utc)
+        elif switch.old is None or not held:
+            if switch.old is not None:
+                self._let_go(cause, switch.reason, now_utc)
+            self._take(Cause.PUBLISHER_CONNECTED, f"{slot.protocol} publisher", now_utc)
         self._begin(slot, held, now_utc)
+        if slot is self._slot and not slot.is_stalled(now_utc):
+            self._take(Cause.PUBLISHER_RESUMED, switch.reason, now_utc)
 
     def _begin(self, slot: Slot, held: list[tuple[Sample, float]], now_utc: float) -> None:
         """Starts a publisher on the timeline with what was kept of it."""
@@ -261,16 +252,22 @@ class Path:
 
     def _start_tracks(self, slot: Slot, now_utc: float, *, continues: bool) -> None:
         self._timeline.start(slot.tracks, slot.clock, continues=continues)
+        self._take(Cause.TRACKS_KNOWN, "", now_utc)
         self._tracks = slot.tracks
         if slot.rank is not Rank.SLATE:
             self.live_tracks = slot.tracks
         for reader in self.readers:
             reader.set_tracks(self._tracks, now_utc)
 
-    def _silence(self, reason: str, now_utc: float) -> None:
+    def _silence(self, cause: Cause, detail: str, now_utc: float) -> None:
         """Nobody is on air; whoever is next continues the playlists."""
         self._fall_silent(now_utc)
-        self._set_state(PathState.RECONNECTING, reason, now_utc)
+        self._let_go(cause, detail, now_utc)
+
+    def _let_go(self, cause: Cause, detail: str, now_utc: float) -> None:
+        if self.state is PathState.SLATE:  # also with a publisher who had only just its turn
+            cause = Cause.SLATE_GONE
+        self._take(cause, detail, now_utc)
 
     def _fall_silent(self, now_utc: float) -> None:
         """What there is of the present publisher becomes the last of it."""
@@ -289,6 +286,8 @@ class Path:
 
     def _place(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
         self._note(slot, samples, now_utc)
+        if self.state is PathState.STALLED and not slot.is_stalled(now_utc):
+            self._take(Cause.PUBLISHER_RESUMED, "", now_utc)
         placed: list[Sample] = []
         try:
             self._timeline.push_all(samples, now_utc, placed)
@@ -306,8 +305,8 @@ class Path:
             return
         if self._awaits_first:
             self._awaits_first = False
-            if self.state in (PathState.STARTING, PathState.SLATE) and not self.is_slate_on_air:
-                self._set_state(PathState.LIVE, "first sample", now_utc)
+            if not self.is_slate_on_air:
+                self._take(Cause.FIRST_SAMPLE, "", now_utc)
         for reader in self.readers:
             reader.write(placed, now_utc)
 
@@ -317,58 +316,94 @@ class Path:
         """Other settings; False where some of them have to wait until the path begins anew."""
         at_once = {name: getattr(config, name) for name in _AT_ONCE}
         self.config = replace(self.config, **at_once)
-        self._on_air.apply(_policy(self.config))
+        self._on_air.apply(policy_of(self.config))
         return self.config == config
+
+    @property
+    def state(self) -> PathState:
+        """Where it is in its life."""
+        return self.lifecycle.state
 
     @property
     def state_version(self) -> int:
         """Number of the latest transition."""
-        return self._state_version
+        return self.lifecycle.version
 
     def restore(self, end_utc: float, now_utc: float) -> None:
         """Goes on after an earlier origin, whose media end at `end_utc`: its publisher is away."""
         self._timeline = Timeline(end_utc)
-        self._set_state(PathState.RECONNECTING, "restored after a restart", now_utc)
+        self._take(Cause.RESTORED, "", now_utc)
 
     def handle_timer(self, now_utc: float) -> None:
         """Switches to who is due, and ends the path when nobody came back within `linger_s`."""
-        if self.state is PathState.ENDED:
-            return
-        self._obey(self._on_air.handle_timer(now_utc), now_utc)
-        if self.state not in (PathState.RECONNECTING, PathState.SLATE):
-            return
-        if self._on_air.publishers or self.config.slate_always:
-            return
-        if now_utc - self._away_since_utc >= self.config.linger_s:
-            self._end(now_utc)
+        if not self._has_ended:
+            self._obey(self._on_air.handle_timer(now_utc), now_utc)
+        if self._slot is not None:
+            self._judge(self._slot, now_utc)
+        if self._has_been_left(now_utc):
+            self._wind_up(now_utc)
+        if self.state is PathState.ENDING:
+            self._end_when_drained(now_utc)
 
-    def _end(self, now_utc: float) -> None:
+    def _judge(self, slot: Slot, now_utc: float) -> None:
+        """Whether who is on air delivers, or ever will."""
+        if self._on_air.has_stalled(now_utc):
+            self._take(Cause.PUBLISHER_SILENT, slot.rank.value, now_utc)
+        if self.state in _BEGINNING and self.lifecycle.is_overdue(now_utc):
+            self._expel(slot, REJECTED, NOTHING_CAME, now_utc, Cause.NOTHING_CAME)
+
+    def _has_been_left(self, now_utc: float) -> bool:
+        if self.state not in _AWAY or self._on_air.publishers or self.config.slate_always:
+            return False
+        return now_utc - self._away_since_utc >= self.config.linger_s
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the slate has nothing to cover for any more."""
+        if self.state is PathState.FAILED:
+            return not self.config.slate_always
+        return self.state in (PathState.ENDING, PathState.ENDED)
+
+    def _wind_up(self, now_utc: float) -> None:
         switch = self._on_air.end_slate("no publisher came back", now_utc)
         if switch is not None:
             self._on_switch(switch)
             self._fall_silent(now_utc)
+        self._take(Cause.NOBODY_CAME_BACK, "", now_utc)
+
+    def _end_when_drained(self, now_utc: float) -> None:
+        is_drained = all(reader.is_drained(now_utc) for reader in self.readers)
+        if not is_drained and not self.lifecycle.is_overdue(now_utc):
+            return
         for reader in self.readers:
             reader.end(now_utc)
-        self._set_state(PathState.ENDED, "no publisher came back", now_utc)
+        cause = Cause.SOURCE_FAILING if self.lifecycle.is_source_failing else Cause.DRAINED
+        self._take(cause, "", now_utc)
 
     def set_degraded(self, degraded: bool, reason: str, now_utc: float) -> None:
         """The encoder fell behind, or caught up again."""
-        wanted = PathState.DEGRADED if degraded else PathState.LIVE
-        if self.state in (PathState.LIVE, PathState.DEGRADED) and self.state is not wanted:
-            self._set_state(wanted, reason, now_utc)
+        cause = Cause.ENCODER_BEHIND if degraded else Cause.ENCODER_RECOVERED
+        self._take(cause, reason, now_utc)
 
     def kick(self, code: str, description: str, now_utc: float) -> None:
         """Closes all publishers."""
         for slot in reversed(self._on_air.publishers):
-            self._expel(slot, code, description, now_utc)
+            self._expel(slot, code, description, now_utc, Cause.PUBLISHER_KICKED)
 
     def reject(self, slot: Slot, description: str, now_utc: float) -> None:
         """Closes one publisher over what it sent."""
         if self._on_air.holds(slot):
             self._expel(slot, REJECTED, description, now_utc)
 
-    def _expel(self, slot: Slot, code: str, description: str, now_utc: float) -> None:
-        self.leave(slot, description, now_utc)
+    def _expel(
+        self,
+        slot: Slot,
+        code: str,
+        description: str,
+        now_utc: float,
+        cause: Cause = Cause.PUBLISHER_EXPELLED,
+    ) -> None:
+        self.leave(slot, description, now_utc, cause)
         slot.publisher.close(code, description)
 
     @property
@@ -380,9 +415,7 @@ class Path:
         """What this path has seen until now."""
         slot = self._slot if not self.is_slate_on_air else None
         return PathStatistics(
-            state=self.state,
-            state_version=self._state_version,
-            state_since_utc=self.state_since_utc,
+            life=self.lifecycle.statistics(now_utc),
             publisher=slot.remote if slot else "",
             protocol=slot.protocol if slot else "",
             publishers=self._publishers,
@@ -394,30 +427,19 @@ class Path:
             on_air=self._on_air.statistics(now_utc),
         )
 
-    def _set_state(self, new: PathState, reason: str, now_utc: float) -> None:
-        old = self.state
-        if new not in TRANSITIONS[old]:
-            raise UsageError(f"path {self.name} cannot go from {old.value} to {new.value}")
-        self.state = new
-        self.state_since_utc = now_utc
-        self._state_version += 1
-        self._on_change(StateChange(self.name, old, new, reason, self._state_version, now_utc))
+    def _take(self, cause: Cause, detail: str, now_utc: float) -> None:
+        self.lifecycle.take(cause, detail, now_utc)
 
+
+_BEGINNING = (PathState.PROBING, PathState.STARTING)
+_AWAY = (PathState.RECONNECTING, PathState.SLATE)
+_UNDER_WAY = (PathState.LIVE, PathState.DEGRADED, PathState.STALLED)
 
 _AT_ONCE = (
     "source", "source_loop", "source_on_demand", "source_idle_s", "publish_key", "publish_keys",
     "view", "republish", "linger_s", "stall_s", "backup_return", "backup_return_s", "slate_after_s",
 )  # fmt: skip
 """Settings that are looked at anew whenever they matter."""
-
-
-def _policy(config: PathConfig) -> OnAirPolicy:
-    return OnAirPolicy(
-        stall_s=config.stall_s,
-        returns=config.backup_return == "auto",
-        return_s=config.backup_return_s,
-        slate_after_s=config.slate_after_s,
-    )
 
 
 def _slate_start(end_utc: float, now_utc: float) -> float:

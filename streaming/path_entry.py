@@ -12,7 +12,8 @@ from streaming.events.advice import ADVICE
 from streaming.events.event import Emit
 from streaming.events.ingest_exam import IngestExam
 from streaming.events.path_observer import PathObserver
-from streaming.ingest.pull import PullSource
+from streaming.ingest.pull import PullSource, RunEnd
+from streaming.lifecycle import Work
 from streaming.live_state.path_journal import PathJournal
 from streaming.path import Path
 from streaming.path_state import PathState
@@ -26,18 +27,28 @@ for a change, and players with the longest segments between two of theirs."""
 
 
 class PathEntry:
-    """Owns one path with what hangs off it; the registry is the only caller."""
+    """Owns one path with what hangs off it; the registry is the only caller.
+
+    It does what the path's life wants done for the source, and says what came of it.
+    """
 
     def __init__(
-        self, path: Path, pipeline: Pipeline, journal: PathJournal | None, now_utc: float
+        self,
+        path: Path,
+        pipeline: Pipeline,
+        journal: PathJournal | None,
+        clock: Callable[[], float],
+        emit: Emit,
     ) -> None:
         self.path = path
         self.pipeline = pipeline
         self.journal = journal
         self.pull: PullSource | None = None
+        self._clock = clock
+        self._emit = emit
         self.slate: SlateSource | None = None
         self.observer = PathObserver()
-        self.wanted_utc = now_utc
+        self.wanted_utc = clock()
         """When it was watched last, or asked for; at first when it came into being."""
 
     def want(self, now_utc: float) -> None:
@@ -48,6 +59,7 @@ class PathEntry:
     def handle_timer(self, now_utc: float) -> None:
         """What time alone brings about, but its end."""
         self.path.handle_timer(now_utc)
+        self.work_on_source(now_utc)
         self.pipeline.handle_timer(now_utc)
         if now_utc - self.wanted_utc > REST_AFTER_S:
             self.pipeline.rest()
@@ -56,20 +68,63 @@ class PathEntry:
 
     def is_over(self, now_utc: float) -> bool:
         """Ended for so long that no player can still be reading its last window."""
-        path = self.path
+        path, life = self.path, self.path.lifecycle
         if path.state is PathState.ENDED:
-            return self.pull is None and now_utc - path.state_since_utc > path.config.window_s
-        is_kept = self.pull is not None or path.config.slate_always
+            is_old = now_utc - life.since_utc > path.config.window_s
+            return is_old and not life.is_source_wanted
+        is_kept = life.is_source_wanted or path.config.slate_always
         return path.state is PathState.IDLE and not is_kept
 
     async def stop(self) -> None:
         """Ends its source, slate and workers."""
-        pull, self.pull = self.pull, None
+        pull = self.let_go_of_source("closed")
         if pull is not None:
             await pull.close()
         if self.slate is not None:
             await self.slate.close()
         await self.pipeline.close()
+
+    # -- the source --------------------------------------------------------------------------
+
+    def pull_from(self, source: PullSource) -> None:
+        """Opens a source, again and again where that fails; needs a running loop."""
+        self.pull = source
+        now = self._clock()
+        self.path.lifecycle.want_source(now)
+        self.work_on_source(now)
+
+    def let_go_of_source(self, reason: str) -> PullSource | None:
+        """There is to be none; gives the one there was, which is still to be closed."""
+        pull, self.pull = self.pull, None
+        if pull is not None:
+            self.path.lifecycle.drop_source(reason, self._clock())
+        return pull
+
+    def work_on_source(self, now_utc: float) -> None:
+        """Opens it when that is due."""
+        if self.pull is None:
+            return
+        work = self.path.lifecycle.source_work(now_utc)
+        if work is Work.OPEN:
+            self.pull.open()
+        elif work is Work.ABANDON:
+            self.pull.abandon("it has not begun in time")
+
+    def source_opened(self) -> None:
+        """See SourceOwner."""
+        self.path.lifecycle.source_opened()
+
+    def source_failed(self, end: RunEnd) -> None:
+        """See SourceOwner."""
+        if end.died:
+            self._emit(
+                "worker.restarted", self.path.name, {"worker": "source", "reason": end.reason}
+            )
+        self.path.lifecycle.source_failed(end.ran_s, self._clock())
+
+    def source_over(self, reason: str) -> None:
+        """See SourceOwner."""
+        self.path.lifecycle.drop_source(reason, self._clock())
 
 
 class PathPublication:

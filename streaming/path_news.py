@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from streaming.errors import PublishRejected
 from streaming.events.event import CLOSED, STATE, Emit
@@ -14,12 +15,12 @@ from streaming.on_air import Switch
 from streaming.path import PathStatistics
 from streaming.path_entry import PathEntry
 from streaming.path_name import name_error
-from streaming.path_state import StateChange
+from streaming.path_state import Cause, StateChange
 from streaming.pipeline import PipelineStatistics
 from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed
-from streaming.shelf_messages import PathPhase, PathState
-from streaming.status import path_state_message
+from streaming.shelf_messages import Metric, PathPhase, PathState
+from streaming.status import path_state_message, transition_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +39,15 @@ class PathNews:
         self._emit = emit
         self._viewers = ViewerNews()
         self._rejections = Flood(REJECTIONS_PER_S, REJECTIONS_BURST)
+        self._causes = Counter[Cause]()
 
     # -- publishers and viewers --------------------------------------------------------------
 
     def connected(self, request: PublishRequest, rank: Rank) -> None:
         """A publisher has its place."""
         data = {"protocol": request.protocol, "role": rank.value}
-        version = self._entries[request.path].path.state_version
-        self._emit("publisher.connected", request.path, data, version)
+        logger.info("%s: %s publisher %s", request.path, request.protocol, request.remote)
+        self._emit_of(request.path, "publisher.connected", data)
 
     def rejected(self, request: PublishRequest, refusal: PublishRejected, now_utc: float) -> None:
         """A publisher was turned down."""
@@ -59,12 +61,12 @@ class PathNews:
         """A publisher has left its place."""
         if slot.rank is not Rank.SLATE:
             data = {"protocol": slot.protocol, "role": slot.rank.value, "reason": reason}
-            self._emit("publisher.disconnected", name, data)
+            self._emit_of(name, "publisher.disconnected", data)
 
     def watched(self, viewers: Mapping[str, int], now_utc: float) -> None:
         """Viewers of each path right now."""
         for name, count in self._viewers.push(viewers, now_utc):
-            self._emit(VIEWERS, name, {"viewers": count})
+            self._emit_of(name, VIEWERS, {"viewers": count})
 
     # -- a path's life -----------------------------------------------------------------------
 
@@ -78,10 +80,16 @@ class PathNews:
 
     def changed(self, change: StateChange) -> None:
         """A path is in another state."""
-        logger.info(
-            "%s: %s → %s (%s)", change.path, change.old.value, change.new.value, change.reason
-        )
-        data = {"state": change.new.value, "was": change.old.value, "reason": change.reason}
+        because = f"{change.cause.value}: {change.detail}" if change.detail else change.cause.value
+        logger.info("%s: %s → %s (%s)", change.path, change.old.value, change.new.value, because)
+        self._causes[change.cause] += 1
+        data = {
+            "state": change.new.value,
+            "was": change.old.value,
+            "was_for_s": round(change.spent_s, 3),
+            "reason": change.cause.value,
+            "detail": change.detail,
+        }
         self._emit(STATE, change.path, data, change.version)
         self._tell_at_once(change.path, change.at_utc)
 
@@ -96,12 +104,20 @@ class PathNews:
         """A second has passed: how a path fares, and what is new about that."""
         seen, made = self._tell(entry, now_utc)
         for news in entry.observer.push(seen, made, now_utc):
-            self._emit(news.kind, entry.path.name, news.data, seen.state_version)
+            self._emit(news.kind, entry.path.name, news.data, seen.life.version)
 
     def gone(self, name: str) -> None:
         """A path has gone with everything on it."""
         self._feed.path_gone(name)
         self._emit(CLOSED, name)
+
+    def metrics(self) -> list[Metric]:
+        """What led from state to state, of all paths there have been."""
+        return transition_metrics(self._causes)
+
+    def _emit_of(self, name: str, kind: str, data: Mapping[str, Any]) -> None:
+        entry = self._entries.get(name)
+        self._emit(kind, name, data, entry.path.state_version if entry is not None else 0)
 
     def _tell_at_once(self, name: str, now_utc: float) -> None:
         entry = self._entries.get(name)

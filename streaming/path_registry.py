@@ -6,10 +6,11 @@ Implements the door through which every ingest publishes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ from streaming.admission import Admission
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.events.event import Emit, no_events
+from streaming.events.viewer_news import Flood
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import LiveState, SavedPath
@@ -40,9 +42,9 @@ logger = logging.getLogger(__name__)
 
 CLOSED: Final = "NetStream.Unpublish.Success"
 
-REJECTIONS_PER_S: Final = 2.0
-REJECTIONS_BURST: Final = 20.0
-"""Of rejected publishers that are told as events; the others are counted."""
+KNOCKS_PER_S: Final = 0.2
+KNOCKS_BURST: Final = 10.0
+"""Publishers for whom a path comes into being before they are let in; it costs three events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class PathRegistry:
         self._news = PathNews(self._entries, feed, emit)
         self._on_demand: dict[str, PathConfig] = {}
         self._admission = Admission(config)
+        self._knocks = Flood(KNOCKS_PER_S, KNOCKS_BURST)
         self._ending: set[asyncio.Task[None]] = set()
         """Pulls that are being closed."""
 
@@ -126,13 +129,37 @@ class PathRegistry:
 
     async def _publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         settings = path_config(self._config, request.path)
-        rank = await self._admission.check(request, settings)
-        if self._restoring is not None:
-            await self._restoring.wait_restored(request.path)
-        entry = self._entry(request.path, settings)
-        slot = entry.path.occupy(publisher, request.remote, request.protocol, self._clock(), rank)
-        self._news.connected(request, rank)
-        return PathPublication(entry, slot, self._clock, self._emit)
+        with self._asking(request, settings):
+            rank = await self._admission.check(request, settings)
+            if self._restoring is not None:
+                await self._restoring.wait_restored(request.path)
+            entry, now = self._entry(request.path, settings), self._clock()
+            slot = entry.path.occupy(publisher, request.remote, request.protocol, now, rank)
+            self._news.connected(request, rank)
+            return PathPublication(entry, slot, self._clock, self._emit)
+
+    @contextlib.contextmanager
+    def _asking(self, request: PublishRequest, settings: PathConfig) -> Iterator[None]:
+        """Lets a path know that somebody who asks to publish on it waits for the answer.
+
+        For strangers' sake no path comes into being by asking but those that the configuration
+        names, and these not often: others begin when their publisher has been let in.
+        """
+        name, now = request.path, self._clock()
+        entry = None
+        if self._admission.has_to_ask(request, settings) and not self._is_restoring(name):
+            entry = self._entries.get(name)
+            is_named = name in self._config.paths and len(self._entries) < self._config.max_paths
+            if entry is None and is_named and self._knocks.push({}, now) is not None:
+                entry = self._entry(name, settings)
+        if entry is None:
+            yield
+            return
+        entry.path.lifecycle.ask(request.protocol, now)
+        try:
+            yield
+        finally:
+            entry.path.lifecycle.answered(self._clock())
 
     def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> PathEntry:
         entry = self._entries.get(name)
@@ -155,7 +182,8 @@ class PathRegistry:
         floor = self._floors.pop(name, NO_FLOOR)
         tap = RtcTap(name, settings, self._webrtc) if self._webrtc is not None else None
         pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor, tap)
-        entry = self._entries[name] = PathEntry(path, pipeline, journal, now)
+        entry = PathEntry(path, pipeline, journal, self._clock, self._emit)
+        self._entries[name] = entry
         if settings.slate:
             entry.slate = SlateSource(path, self._clock)
         return entry
@@ -170,8 +198,7 @@ class PathRegistry:
     def _pull(self, name: str, settings: PathConfig) -> None:
         entry = self._entry(name, settings)
         if entry.pull is None:
-            entry.pull = PullSource(name, settings, self)
-            entry.pull.start()
+            entry.pull_from(PullSource(name, settings, self, entry))
 
     def want(self, name: str) -> None:
         """A viewer asks for a path that is not live or not watched.
@@ -233,7 +260,7 @@ class PathRegistry:
     @property
     def is_idle(self) -> bool:
         """Whether no path has anything that viewers may still be playing."""
-        return all(entry.path.state is PathState.IDLE for entry in self._entries.values())
+        return all(entry.path.state in _BEFORE_MEDIA for entry in self._entries.values())
 
     def statistics(self) -> RegistryStatistics:
         """How much there is."""
@@ -244,9 +271,12 @@ class PathRegistry:
         """What /metrics shows of paths beside their states."""
         now = self._clock()
         return [
-            metric
-            for entry in self._entries.values()
-            for metric in path_metrics(entry.path, entry.pipeline, now)
+            *self._news.metrics(),
+            *(
+                metric
+                for entry in self._entries.values()
+                for metric in path_metrics(entry.path, entry.pipeline, now)
+            ),
         ]
 
     def state_version(self, name: str) -> int | None:
@@ -281,10 +311,10 @@ class PathRegistry:
                 self._on_demand[name] = new
             return
         entry = self._entries.get(name)
-        if entry is not None and entry.pull is not None:
+        pull = entry.let_go_of_source("the configuration names another") if entry else None
+        if pull is not None:
             self._ending = {task for task in self._ending if not task.done()}
-            self._ending.add(asyncio.create_task(entry.pull.close()))
-            entry.pull = None
+            self._ending.add(asyncio.create_task(pull.close()))
         if self._on_demand.pop(name, None) is not None and entry is None:
             self._feed.path_gone(name)
         if new is not None and new.source and new.source_on_demand:
@@ -389,3 +419,6 @@ class PathRegistry:
 def _source_of(settings: PathConfig | None) -> tuple[object, ...]:
     settings = settings or PathConfig()
     return settings.source, settings.source_loop, settings.source_on_demand
+
+
+_BEFORE_MEDIA = frozenset({PathState.IDLE, PathState.AUTHORIZING, PathState.CONNECTING})

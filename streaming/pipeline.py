@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from segmenter.media import MediaType, Sample, Track
 from streaming.live_state.path_journal import PathJournal
@@ -27,6 +28,9 @@ from streaming.transcode.ladder import LadderPlan, plan_ladder
 from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeStatistics
 
 logger = logging.getLogger(__name__)
+
+DRAINED_AFTER_S: Final = 1.0
+"""An encoder that works brings something each tenth of a second; while its machine is busy, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Pipeline:
         self._copied: dict[str, Track] = {}
         self._encoded: dict[str, Track] = {}
         self._tap = tap
+        self._moved_utc = 0.0
+        """When anything was given to the encoder last, or came from it."""
         path.readers.append(self)
         if tap is not None:
             path.readers.append(tap)
@@ -77,7 +83,7 @@ class Pipeline:
     # -- the path's side ---------------------------------------------------------------------
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
-        """See streaming.path.Reader. Raises MediaError when a track cannot be packaged."""
+        """See streaming.reader.Reader. Raises MediaError when a track cannot be packaged."""
         video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
         audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
         cores = self._ladder_cores(self._path.name)
@@ -93,9 +99,10 @@ class Pipeline:
             self._link.start(tracks, plan)
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
-        """See streaming.path.Reader."""
+        """See streaming.reader.Reader."""
         link, copied = self._link, self._copied
         if link is not None:
+            self._moved_utc = now_utc
             samples = [sample for sample in samples if not self._feeds(link, sample)]
         packaged = [sample for sample in samples if sample.track in copied]
         if packaged:
@@ -109,11 +116,15 @@ class Pipeline:
         return self._holds(link)
 
     def pause(self, now_utc: float) -> None:
-        """See streaming.path.Reader: what there is becomes the last segment for now."""
+        """See streaming.reader.Reader: what there is becomes the last segment for now."""
         self._origin.pause(now_utc)
 
+    def is_drained(self, now_utc: float) -> bool:
+        """See streaming.reader.Reader: whether the encoder has brought what it was given."""
+        return self._link is None or now_utc - self._moved_utc >= DRAINED_AFTER_S
+
     def end(self, now_utc: float) -> None:
-        """See streaming.path.Reader."""
+        """See streaming.reader.Reader."""
         self._origin.end(now_utc)
 
     # -- the registry's side -----------------------------------------------------------------
@@ -208,8 +219,9 @@ class Pipeline:
             self._tap.set_encoded(tracks)
 
     def _write_encoded(self, sample: Sample) -> None:
+        now = self._moved_utc = self._clock()
         if sample.track in self._encoded:
-            self._origin.write([sample], self._clock())
+            self._origin.write([sample], now)
         if self._tap is not None:
             self._tap.write_encoded(sample)
 

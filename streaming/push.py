@@ -19,7 +19,8 @@ from streaming.push_progress import PushCounts, PushListener, PushProgress
 from streaming.push_rtmp import CLIENT, PushRefused, Target, parse_target
 from streaming.push_socket import PushSocket
 from streaming.push_source import TEST_SCHEME, ReadAhead, Timed, read_source
-from streaming.worker_process import RestartBackoff, redact
+from streaming.restart_backoff import RestartBackoff
+from streaming.worker_process import redact
 
 if TYPE_CHECKING:
     from streaming.push_whip import WhipSender

@@ -28,10 +28,10 @@ from streaming.ingest.pacing import Pacer
 from streaming.push_progress import PushCounts, PushListener, PushProgress
 from streaming.push_rtmp import PushRefused
 from streaming.push_source import Timed
+from streaming.restart_backoff import RestartBackoff
 from streaming.transcode.audio_transcoder import AudioTranscoder
 from streaming.transcode.ladder import PlannedAudio
 from streaming.whip_client import end, offer
-from streaming.worker_process import RestartBackoff
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -15,10 +15,11 @@ from segmenter.media import MediaType, Track
 from streaming.events.events import EventStatistics
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.latency_histogram import BOUNDS_S, LatencyCounts
+from streaming.lifecycle import LifeStatistics
 from streaming.live_state.live_state import LiveStateStatistics
 from streaming.media_store import StoreStatistics
 from streaming.path import Path, PathStatistics
-from streaming.path_state import PathState
+from streaming.path_state import Cause, PathState
 from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord, WorkerRecord
 from streaming.shelf_messages import PathState as PathStateMessage
@@ -29,27 +30,38 @@ Kind: TypeAlias = Literal["counter", "gauge"]
 
 _PHASES: dict[PathState, PathPhase] = {
     PathState.IDLE: "idle",
+    PathState.AUTHORIZING: "idle",
+    PathState.CONNECTING: "starting",
+    PathState.PROBING: "starting",
     PathState.STARTING: "starting",
     PathState.LIVE: "live",
     PathState.DEGRADED: "live",
+    PathState.STALLED: "live",
     PathState.SLATE: "live",
     PathState.RECONNECTING: "away",
+    PathState.ENDING: "away",
     PathState.ENDED: "ended",
+    PathState.FAILED: "ended",
 }
+SOURCE_TROUBLE: Final = "its source cannot be opened"
 
 
 def path_state_message(
     path: Path, pipeline: Pipeline, seen: PathStatistics, made: PipelineStatistics
 ) -> PathStateMessage:
     """The state of one path with what both say of themselves by now."""
-    phase = _PHASES[seen.state]
+    life = seen.life
+    phase = _PHASES[life.state]
     if phase == "live" and not pipeline.is_playable:
+        phase = "starting"
+    has_failed = life.state is PathState.FAILED
+    if has_failed and not pipeline.is_playable:  # there was never anything that could have ended
         phase = "starting"
     return PathStateMessage(
         path=path.name,
         state=phase,
-        reason=pipeline.trouble,
-        since_utc=seen.state_since_utc,
+        reason=SOURCE_TROUBLE if has_failed else pipeline.trouble,
+        since_utc=life.since_utc,
         publisher=seen.protocol,
         ingest_bytes=seen.bytes_in,
         ingest_bps=seen.bitrate,
@@ -105,8 +117,12 @@ def _worker_record(seen: TranscodeStatistics | None) -> WorkerRecord | None:
 
 def _details(seen: PathStatistics, made: PipelineStatistics) -> dict[str, Any]:
     return {
-        "state": seen.state.value,
-        "state_version": seen.state_version,
+        "state": seen.life.state.value,
+        "state_version": seen.life.version,
+        "state_reason": seen.life.reason,
+        "state_detail": seen.life.detail,
+        "source_failures": seen.life.source_failures,
+        "source_due_utc": seen.life.source_due_utc,
         "publishers": seen.publishers,
         "on_air": _plain(seen.on_air),
         "samples_in": seen.samples_in,
@@ -177,8 +193,38 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
             Metric(f"headwater_path_{name}", text, float(value), labels, kind)
             for name, text, value, kind in figures
         ),
+        *_life_metrics(path.name, seen.life),
         *_latency_metrics(path.name, made.origin.latencies),
     ]
+
+
+def _life_metrics(path: str, life: LifeStatistics) -> list[Metric]:
+    """One of each for each state: those never entered are left out of the counters."""
+    found = []
+    for state in PathState:
+        labels = {"path": path, "state": state.value}
+        is_now = float(state is life.state)
+        found.append(
+            Metric("headwater_path_lifecycle", "1 for the state the path is in.", is_now, labels)
+        )
+        if is_now or state in life.entered:
+            entered, spent_s = life.entered.get(state, 0), life.spent_s[state]
+            found += [
+                Metric("headwater_path_state_entries", "How often a path came into a state.",
+                       float(entered), labels, "counter"),
+                Metric("headwater_path_state_seconds", "Time a path spent in a state.",
+                       spent_s, labels, "counter"),
+            ]  # fmt: skip
+    return found
+
+
+def transition_metrics(causes: Mapping[Cause, int]) -> list[Metric]:
+    """How often each cause has led a path from one state to another."""
+    return [
+        Metric("headwater_path_transitions", "Changes of paths' states, by reason.", float(count),
+               {"reason": cause.value}, "counter")
+        for cause, count in causes.items()
+    ]  # fmt: skip
 
 
 def _worker_figures(transcode: TranscodeStatistics) -> list[tuple[str, str, float, Kind]]:

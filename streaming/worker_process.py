@@ -5,7 +5,8 @@ FFmpeg work can crash, hang and leak, so it lives in processes of its own. The r
 - The worker gets one end of a socket pair; messages are framed by `streaming.link`.
 - It must say something (any message) at least every `silence_s`, or it is killed; before its
   first message it has `start_s`, because importing FFmpeg on a loaded machine takes a while.
-- Whatever ends it, it is started again, after `RestartBackoff`'s delay, until `close()`.
+- Whatever ends it, it is started again, after `RestartBackoff`'s delay, until `close()`; unless
+  its owner has rules of its own, which then calls `start()` for each run.
 - `close()` closes the link, which a healthy worker answers by exiting; after `CLOSE_GRACE_S` it
   is killed.
 """
@@ -23,6 +24,7 @@ from typing import Any, Generic, TypeVar
 
 from streaming.child_module import module_command, module_environment
 from streaming.link import Link
+from streaming.restart_backoff import RestartBackoff
 
 M = TypeVar("M")
 
@@ -49,27 +51,6 @@ def redact(text: str) -> str:
     return _SECRETS.sub(r"\1=***", _CREDENTIALS.sub("***@", text))
 
 
-class RestartBackoff:
-    """How long to wait before the next start: `first_s`, doubled by each short run up to `most_s`.
-
-    A run of at least `calm_s` was a success, and the next delay is `first_s` again.
-    """
-
-    def __init__(self, first_s: float = 0.5, most_s: float = 30.0, calm_s: float = 60.0) -> None:
-        self._first_s = first_s
-        self._most_s = most_s
-        self._calm_s = calm_s
-        self._next_s = first_s
-
-    def delay_s(self, ran_s: float) -> float:
-        """Seconds to wait after a run that lasted `ran_s`."""
-        if ran_s >= self._calm_s:
-            self._next_s = self._first_s
-        delay = self._next_s
-        self._next_s = min(self._next_s * 2, self._most_s)
-        return delay
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerExit:
     """Why a run of a worker ended; a negative `returncode` is a signal's number."""
@@ -78,7 +59,7 @@ class WorkerExit:
     reason: str
     ran_s: float
     restart_in_s: float
-    """Seconds until the next start; negative when there is none (closed)."""
+    """Seconds until the next start; negative when there is none by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +99,7 @@ class WorkerProcess(Generic[M]):
         silence_s: float = SILENCE_S,
         start_s: float = START_S,
         backoff: RestartBackoff | None = None,
+        restarts: bool = True,
         descriptors: Sequence[int] = (),
         logs_itself: bool = False,
     ) -> None:
@@ -133,6 +115,7 @@ class WorkerProcess(Generic[M]):
         self._silence_s = silence_s
         self._start_s = start_s
         self._backoff = backoff or RestartBackoff()
+        self._restarts = restarts
         self._link: Link[M] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -146,8 +129,8 @@ class WorkerProcess(Generic[M]):
         self._last_exit: WorkerExit | None = None
 
     def start(self) -> None:
-        """Begins; needs a running loop. A second call does nothing."""
-        if self._task is None and not self._closing:
+        """Begins; needs a running loop. While it runs, or waits to, this does nothing."""
+        if not self._closing and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._run_forever())
 
     async def close(self) -> None:
@@ -209,15 +192,17 @@ class WorkerProcess(Generic[M]):
             except OSError as error:  # no process, no descriptors, no memory
                 returncode, self._why = 127, f"cannot start: {error}"
             ran_s = loop.time() - began
-            restart_in_s = -1.0 if self._closing else self._backoff.delay_s(ran_s)
+            ends = self._closing or not self._restarts
+            restart_in_s = -1.0 if ends else self._backoff.delay_s(ran_s)
             reason = self._why or _describe(returncode)
             self._last_exit = WorkerExit(returncode, reason, ran_s, restart_in_s)
             if self._closing:
                 return
-            logger.warning(
-                "%s: worker ended (%s), next in %.1f s", self._name, reason, restart_in_s
-            )
+            after = f", next in {restart_in_s:.1f} s" if self._restarts else ""
+            logger.warning("%s: worker ended (%s)%s", self._name, reason, after)
             self._on_exit(self._last_exit)
+            if not self._restarts:
+                return
             await asyncio.sleep(restart_in_s)
 
     async def _run_once(self) -> int:
@@ -321,7 +306,6 @@ def _describe(returncode: int) -> str:
 
 
 __all__ = [
-    "RestartBackoff",
     "WorkerExit",
     "WorkerProcess",
     "WorkerStatistics",

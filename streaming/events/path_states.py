@@ -21,6 +21,7 @@ class PathStates:
             self.paths[event.path] = {
                 "state": event.data.get("state", ""),
                 "reason": event.data.get("reason", ""),
+                "detail": event.data.get("detail", ""),
                 "state_version": event.state_version,
                 "since": event.ts,
             }

@@ -1,24 +1,21 @@
-"""A pulled source seen from the origin: what to read, in which state it is, who gets its samples.
+"""A pulled source seen from the origin: one run of its worker after the other, and its hold on the
+path.
 
-The life of a pulled source:
+When a run begins decides whoever owns the path's life (streaming/lifecycle.py has the rules); it is
+told how each run came out:
 
-    IDLE ──start──→ CONNECTING ──tracks──→ CLAIMING ──granted──→ LIVE ──worker ended──→ WAITING
-                       ↑  └──worker ended──→ WAITING ←──refused──┘                         │
-                       └────────────────────── worker starts again ───────────────────────┘
-    any but CLOSED ──the source's end, not looped──→ ENDED
-    LIVE ──another publisher took the path──→ DISPLACED
-    IDLE, ENDED, DISPLACED ──start──→ CONNECTING      any ──close──→ CLOSED
-
-While WAITING the delay before the next attempt grows, see `RestartBackoff`.
+    open ──→ tracks come ──→ the door grants the path ──→ source_opened ──→ samples
+      └──────────┴───────────────────┴───── the worker ended ──────────────────┴──→ source_failed
+    the source's end, not looped; or the path was given to another, or closed it ──→ source_over
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from segmenter.errors import SegmenterError
 from segmenter.timeline import SourceClock
@@ -41,43 +38,43 @@ MAX_CLAIM_MESSAGES = 2_000
 CLOCK = SourceClock(90_000, None)
 """Whatever the source counted in, the worker has unwrapped it and sends ticks of 90 kHz."""
 
+LOST = "the source was lost"
+"""What events say, which many may read; the log names the source and what was wrong."""
+
 logger = logging.getLogger(__name__)
 
 
-class PullState(enum.Enum):
-    """Where a pulled source is in its life; the value is the word of the API, logs and metrics."""
+class SourceOwner(Protocol):
+    """Who decides when the source is opened."""
 
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    CLAIMING = "claiming"
-    LIVE = "live"
-    WAITING = "waiting"
-    ENDED = "ended"
-    DISPLACED = "displaced"
-    CLOSED = "closed"
+    def source_opened(self) -> None:
+        """It publishes on its path."""
+
+    def source_failed(self, end: RunEnd) -> None:
+        """A run is over that nobody wanted to end."""
+
+    def source_over(self, reason: str) -> None:
+        """It has ended, or was sent away: it is not to be opened again by itself."""
 
 
-_RUNNING = frozenset({PullState.CONNECTING, PullState.CLAIMING, PullState.LIVE, PullState.WAITING})
-_STOPS = frozenset({PullState.ENDED, PullState.CLOSED})
-_TRANSITIONS: dict[PullState, frozenset[PullState]] = {
-    PullState.IDLE: frozenset({PullState.CONNECTING, PullState.CLOSED}),
-    PullState.CONNECTING: _STOPS | {PullState.CLAIMING, PullState.WAITING},
-    PullState.CLAIMING: _STOPS | {PullState.LIVE, PullState.WAITING, PullState.DISPLACED},
-    PullState.LIVE: _STOPS | {PullState.WAITING, PullState.DISPLACED},
-    PullState.WAITING: _STOPS | {PullState.CONNECTING},
-    PullState.ENDED: frozenset({PullState.CONNECTING, PullState.CLOSED}),
-    PullState.DISPLACED: frozenset({PullState.CONNECTING, PullState.CLOSED}),
-    PullState.CLOSED: frozenset(),
-}
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run of the worker ended."""
+
+    reason: str
+    """For the log: names the source."""
+    ran_s: float
+    died: bool
+    """The process itself ended, without having said why."""
 
 
 @dataclass(frozen=True, slots=True)
 class PullStatistics:
     """What a pulled source has done; counters only rise."""
 
-    state: PullState
     source: str
     """The URL without its secrets."""
+    is_publishing: bool
     starts: int
     """Runs of the worker."""
     samples: int
@@ -98,72 +95,57 @@ class _Tenant:
 
 
 class PullSource:
-    """Owns the worker of one pulled source and its hold on the path; its creator starts and
-    closes it.
-
-    `on_state(state, reason)` is told of each change, on the event loop.
-    """
+    """Owns the worker of one pulled source and its hold on the path; its owner opens it."""
 
     def __init__(
-        self,
-        path: str,
-        config: PathConfig,
-        door: PublishDoor,
-        *,
-        on_state: Callable[[PullState, str], None] = lambda state, reason: None,
+        self, path: str, config: PathConfig, door: PublishDoor, owner: SourceOwner
     ) -> None:
         self._path = path
         self._setup = PullSetup(config.source, path, config.source_loop)
         self._remote = redact(config.source)
         self._door = door
-        self._on_state = on_state
-        self._state = PullState.IDLE
+        self._owner = owner
         self._worker: WorkerProcess[PullNews] | None = None
         self._publication: Publication | None = None
         self._claim: asyncio.Task[None] | None = None
         self._held: list[PullNews] = []
         self._stopping: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._starts = 0
         self._samples = 0
         self._bytes = 0
         self._run_error = ""
         self._last_error = ""
 
-    @property
-    def state(self) -> PullState:
-        """The present state."""
-        return self._state
-
-    def start(self) -> None:
-        """Begins to pull; needs a running loop. While it pulls already this does nothing.
+    def open(self) -> None:
+        """Begins a run; needs a running loop. While there is one this does nothing.
 
         Raises LocalError after close.
         """
-        if self._state is PullState.CLOSED:
+        if self._is_closed:
             raise LocalError(f"the source of {self._path} has been closed")
-        if self._state in _RUNNING:
-            return
-        self._set_state(PullState.CONNECTING, f"pulling {self._remote}")
-        self._worker = WorkerProcess(
-            WORKER_MODULE,
-            (),
-            PullNews,
-            self._receive,
-            self._worker_ended,
-            on_start=self._send_setup,
-            name=f"pull {self._path}",
-        )
+        logger.info("pull %s: opening %s", self._path, self._remote)
+        if self._worker is None:
+            self._worker = WorkerProcess(
+                WORKER_MODULE,
+                (),
+                PullNews,
+                self._receive,
+                self._worker_ended,
+                on_start=self._send_setup,
+                name=f"pull {self._path}",
+                restarts=False,
+            )
         self._worker.start()
 
     async def close(self) -> None:
         """Stops for good, and waits until the worker has gone."""
-        if self._state is not PullState.CLOSED:
-            self._set_state(PullState.CLOSED, "closed")
-            self._stop("the source has been closed")
+        self._is_closed = True
+        self._stop("the source has been closed")
         await asyncio.gather(*self._stopping)
 
-    def kill_worker(self, reason: str) -> None:
-        """Ends the worker's present run; after the back-off the next one may fare better."""
+    def abandon(self, reason: str) -> None:
+        """Ends the present run, which is a failure like any other."""
         if self._worker is not None:
             self._run_error = reason
             self._worker.restart(reason)
@@ -171,8 +153,8 @@ class PullSource:
     def statistics(self) -> PullStatistics:
         """The present state."""
         return PullStatistics(
-            state=self._state,
             source=self._remote,
+            is_publishing=self._publication is not None,
             starts=self._starts,
             samples=self._samples,
             bytes_read=self._bytes,
@@ -183,8 +165,6 @@ class PullSource:
 
     def _send_setup(self) -> None:
         assert self._worker is not None
-        if self._state is PullState.WAITING:
-            self._set_state(PullState.CONNECTING, f"pulling {self._remote}")
         self._starts += 1
         self._worker.send(self._setup)
 
@@ -192,7 +172,7 @@ class PullSource:
         try:
             self._receive_news(news)
         except (SegmenterError, StreamingError) as error:
-            self.kill_worker(str(error))
+            self.abandon(str(error))
 
     def _receive_news(self, news: PullNews) -> None:
         if isinstance(news, SampleMessage):
@@ -202,25 +182,23 @@ class PullSource:
         elif isinstance(news, PullFailure):
             self._run_error = redact(news.reason)
         elif isinstance(news, PullEnded):
-            self._source_ended()
+            self._end("the source has ended")
 
     def _receive_sample(self, news: SampleMessage) -> None:
         if self._publication is not None:
             self._samples += 1
             self._bytes += len(news.data)
             self._publication.write([news.to_sample()])
-        elif self._state is PullState.CLAIMING:
+        elif self._claim is not None:
             self._hold(news)
 
     def _receive_tracks(self, news: PullTracks) -> None:
         if self._publication is not None:
             self._publication.set_tracks([t.to_track() for t in news.tracks], CLOCK)
-        elif self._state is PullState.CONNECTING:
-            self._set_state(PullState.CLAIMING, "the source has opened")
-            self._hold(news)
+            return
+        self._hold(news)
+        if self._claim is None:
             self._claim = asyncio.get_running_loop().create_task(self._claim_path())
-        elif self._state is PullState.CLAIMING:
-            self._hold(news)
 
     def _hold(self, news: PullNews) -> None:
         if len(self._held) < MAX_CLAIM_MESSAGES:
@@ -231,43 +209,38 @@ class PullSource:
         try:
             publication = await self._door.publish(request, _Tenant(self._displaced))
         except PublishRejected as refusal:
-            self.kill_worker(f"the path refused it: {refusal}")
-            return
-        if self._state is not PullState.CLAIMING:
-            publication.close("the source has gone")
+            self.abandon(f"the path refused it: {refusal}")
             return
         self._publication = publication
-        self._set_state(PullState.LIVE, "publishing")
+        logger.info("pull %s: publishing", self._path)
+        self._owner.source_opened()
         held, self._held = self._held, []
         for news in held:
             self._receive(news)
 
     def _worker_ended(self, end: WorkerExit) -> None:
-        if self._state not in _RUNNING:
-            return
+        died = not self._run_error
         reason = self._run_error or end.reason
         self._run_error, self._last_error = "", reason
-        self._leave(reason)
-        if self._state is not PullState.WAITING:
-            self._set_state(PullState.WAITING, f"{reason}; again in {end.restart_in_s:.1f} s")
-
-    def _source_ended(self) -> None:
-        if self._state in _RUNNING:
-            self._set_state(PullState.ENDED, "the source has ended")
-            self._stop("the source has ended")
+        logger.warning("pull %s: failed (%s)", self._path, reason)
+        self._leave(LOST)
+        self._owner.source_failed(RunEnd(reason, end.ran_s, died))
 
     def _displaced(self, description: str) -> None:
-        """The path has let go of us: do not fight for it, `start` begins again."""
-        if self._state in (PullState.CLAIMING, PullState.LIVE):
-            self._publication = None
-            self._set_state(PullState.DISPLACED, description)
-            self._stop(description)
+        """The path has let go of us: do not fight for it."""
+        self._publication = None
+        self._end(description)
+
+    def _end(self, reason: str) -> None:
+        logger.info("pull %s: over (%s)", self._path, reason)
+        self._stop(reason)
+        self._owner.source_over(reason)
 
     def _leave(self, reason: str) -> None:
         self._held.clear()
-        if self._claim is not None:
-            self._claim.cancel()
-            self._claim = None
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.cancel()
         publication, self._publication = self._publication, None
         if publication is not None:
             publication.close(reason)
@@ -279,11 +252,3 @@ class PullSource:
             task = asyncio.get_running_loop().create_task(worker.close())
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
-
-    def _set_state(self, new: PullState, reason: str) -> None:
-        old = self._state
-        if new not in _TRANSITIONS[old]:
-            raise LocalError(f"pull of {self._path} cannot go from {old.value} to {new.value}")
-        self._state = new
-        logger.info("pull %s: %s (%s)", self._path, new.value, reason)
-        self._on_state(new, reason)

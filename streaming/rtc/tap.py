@@ -84,7 +84,7 @@ class RtcTap:
         self._sound_s = self._made_sound_from_s = float("-inf")
         """Media time of the publisher's newest sound, and since when what is made of it is sent."""
 
-    # -- the path's side (streaming.path.Reader) ---------------------------------------------
+    # -- the path's side (streaming.reader.Reader) ---------------------------------------------
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         """The publisher's own tracks."""
@@ -107,6 +107,10 @@ class RtcTap:
 
     def pause(self, now_utc: float) -> None:
         """The publisher has gone; viewers wait for its successor."""
+
+    def is_drained(self, now_utc: float) -> bool:
+        """What it takes is passed on at once."""
+        return True
 
     def end(self, now_utc: float) -> None:
         """Nobody came back."""

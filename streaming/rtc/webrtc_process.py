@@ -19,6 +19,7 @@ from streaming.config import WebrtcConfig
 from streaming.events.event import Emit, no_events
 from streaming.events.session_news import SessionNews
 from streaming.ingest.source import PublishDoor
+from streaming.restart_backoff import RestartBackoff
 from streaming.rtc.messages import (
     FromRtc,
     PublishAsked,
@@ -39,7 +40,7 @@ from streaming.rtc.signal_messages import (
 )
 from streaming.rtc.tap import RtcTap
 from streaming.rtc.whip_publication import WhipPublication
-from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, WorkerStatistics
+from streaming.worker_process import WorkerExit, WorkerProcess, WorkerStatistics
 
 logger = logging.getLogger(__name__)
 

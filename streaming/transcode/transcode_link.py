@@ -27,6 +27,7 @@ import msgspec
 
 from segmenter.media import MediaType, Sample, Track
 from streaming.config import PathConfig
+from streaming.restart_backoff import RestartBackoff
 from streaming.transcode.gop_queue import GopQueue
 from streaming.transcode.ladder import BUDGET_SHARE, LadderPlan, plan_ladder
 from streaming.transcode.messages import (
@@ -38,7 +39,6 @@ from streaming.transcode.messages import (
     TracksMessage,
 )
 from streaming.worker_process import (
-    RestartBackoff,
     WorkerExit,
     WorkerProcess,
     WorkerStatistics,

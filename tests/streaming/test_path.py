@@ -42,6 +42,9 @@ class RecordingReader:
     def write(self, samples: list[Sample], now_utc: float) -> None:
         self.samples += samples
 
+    def is_drained(self, now_utc: float) -> bool:
+        return True
+
     def pause(self, now_utc: float) -> None:
         self.seen.append("pause")
 
@@ -76,9 +79,9 @@ class Scene:
 def test_a_publisher_makes_the_path_live_with_its_first_sample() -> None:
     scene = Scene()
     slot, _ = scene.occupy()
-    assert scene.states == [PathState.STARTING]
+    assert scene.states == [PathState.PROBING]
     scene.publish(slot)
-    assert scene.states == [PathState.STARTING, PathState.LIVE]
+    assert scene.states == [PathState.PROBING, PathState.STARTING, PathState.LIVE]
     assert scene.reader.seen == ["tracks source"]
     assert [sample.is_sync for sample in scene.reader.samples[:2]] == [True, False]
 
@@ -158,7 +161,7 @@ def test_a_publisher_that_never_sent_a_sample_leaves_quietly() -> None:
     scene = Scene()
     slot, _ = scene.occupy()
     scene.path.leave(slot, "gone", NOW + 1)
-    assert scene.states == [PathState.STARTING, PathState.RECONNECTING]
+    assert scene.states == [PathState.PROBING, PathState.RECONNECTING]
 
 
 def test_a_kicked_publisher_is_told_why_and_its_late_goodbye_changes_nothing() -> None:
@@ -167,7 +170,7 @@ def test_a_kicked_publisher_is_told_why_and_its_late_goodbye_changes_nothing() -
     scene.path.kick("NetStream.Unpublish.Success", "closed by the operator", NOW + 1)
     assert publisher.closed == [("NetStream.Unpublish.Success", "closed by the operator")]
     scene.path.leave(slot, "connection lost", NOW + 2)
-    assert scene.states == [PathState.STARTING, PathState.RECONNECTING]
+    assert scene.states == [PathState.PROBING, PathState.RECONNECTING]
 
 
 def test_an_encoder_in_trouble_degrades_a_live_path_until_it_recovers() -> None:
@@ -187,8 +190,8 @@ def test_state_versions_count_every_transition() -> None:
     slot, _ = scene.occupy()
     scene.publish(slot)
     scene.path.leave(slot, "gone", NOW + 2)
-    assert [change.version for change in scene.changes] == [1, 2, 3]
-    assert scene.path.statistics(NOW + 2).state_version == 3
+    assert [change.version for change in scene.changes] == [1, 2, 3, 4]
+    assert scene.path.statistics(NOW + 2).life.version == 4
 
 
 def test_a_change_of_tracks_keeps_the_path_live_and_its_time_unbroken() -> None:
@@ -199,7 +202,7 @@ def test_a_change_of_tracks_keeps_the_path_live_and_its_time_unbroken() -> None:
     scene.path.write(slot, [Sample("source", 2000, 2000, b"frame", True)], NOW + 2)
     scene.path.write(slot, [Sample("source", 2040, 2040, b"frame", False)], NOW + 2.04)
     scene.path.leave(slot, "gone", NOW + 3)
-    assert scene.states == [PathState.STARTING, PathState.LIVE, PathState.RECONNECTING]
+    assert scene.states[-3:] == [PathState.STARTING, PathState.LIVE, PathState.RECONNECTING]
     times = [sample.dts for sample in scene.reader.samples if sample.track == "source"]
     assert len(times) == 52
     assert times == sorted(times)

@@ -98,6 +98,16 @@ async def test_a_path_waits_for_its_publisher_with_its_playlists(machine: Machin
     assert machine.state is PathState.RECONNECTING
 
 
+async def test_versions_of_its_state_go_on_rising_over_a_kill(machine: Machine) -> None:
+    await machine.play(9)
+    before = machine.registry.state_version("live/a")
+    assert before is not None
+    await machine.reboot(away_s=0.5)
+    after = machine.registry.state_version("live/a")
+    assert after is not None
+    assert after > before
+
+
 async def test_a_publisher_that_comes_back_goes_on_after_a_discontinuity(machine: Machine) -> None:
     await machine.play(9)
     before = machine.numbers()

@@ -263,6 +263,9 @@ class PartClock:
         for sample in samples:
             self._note(self.presentation.push(sample, now_utc), now_utc)
 
+    def is_drained(self, now_utc: float) -> bool:
+        return True
+
     def pause(self, now_utc: float) -> None:
         self._note(self.presentation.pause(now_utc), now_utc)
 

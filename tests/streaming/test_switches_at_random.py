@@ -79,12 +79,12 @@ class Story:
     def check(self) -> None:
         path = self.room.path
         seen = path.statistics(self.room.now)
-        state, on_air = seen.state, seen.on_air.on_air
+        state, on_air = seen.life.state, seen.on_air.on_air
         if state is PathState.SLATE:
             assert on_air != ""
-        if state in (PathState.LIVE, PathState.STARTING):
+        if state in (PathState.PROBING, PathState.STARTING, PathState.LIVE, PathState.STALLED):
             assert on_air in ("primary", "backup")
-        if state in (PathState.RECONNECTING, PathState.ENDED, PathState.IDLE):
+        if state in (PathState.RECONNECTING, PathState.ENDING, PathState.ENDED, PathState.IDLE):
             assert on_air == ""
         assert seen.timeline.ahead_s < MOST_AHEAD_S
 

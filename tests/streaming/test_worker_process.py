@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from streaming.worker_process import RestartBackoff, WorkerExit, WorkerProcess, redact
+from streaming.restart_backoff import RestartBackoff
+from streaming.worker_process import WorkerExit, WorkerProcess, redact
 
 Make = Callable[..., "Watched"]
 

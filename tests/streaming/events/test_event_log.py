@@ -134,7 +134,13 @@ def test_a_snapshot_is_what_the_events_until_its_id_say() -> None:
     }  # fmt: skip
     (told,) = Follower(None, EventFilter(paths=["*/c"])).take(log, T0)
     assert told.event.data["paths"] == {
-        "live/c": {"state": "starting", "reason": "rtmp", "state_version": 5, "since": T0 + 5}
+        "live/c": {
+            "state": "starting",
+            "reason": "rtmp",
+            "detail": "",
+            "state_version": 5,
+            "since": T0 + 5,
+        }
     }
     log.push(happening(1, STARTED, "", epoch=EPOCH + 1), T0)
     assert log.paths == {}, "a server that started knows nothing of paths yet"

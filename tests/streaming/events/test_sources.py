@@ -74,20 +74,24 @@ async def scene() -> AsyncIterator[Scene]:
 async def test_a_publishers_visit_is_told_from_its_coming_to_its_leaving(scene: Scene) -> None:
     publication = await scene.registry.publish(request(), FakePublisher())
     publication.set_tracks([SOURCE], RTMP_CLOCK)
+    scene.now += 0.5
     publication.write([picture(0, sync=True), picture(33)])
     scene.registry.publish_states()
     publication.close("the client closed")
     assert scene.recorder.kinds == [
-        "path.state", "publisher.connected", "path.state", "track.added", "rendition.added",
-        "publisher.disconnected", "path.state",
+        "path.state", "publisher.connected", "path.state", "path.state", "track.added",
+        "rendition.added", "publisher.disconnected", "path.state",
     ]  # fmt: skip
-    assert scene.recorder.of("path.state")[1] == {
-        "state": "live", "was": "starting", "reason": "first sample",
+    assert scene.recorder.of("path.state")[2] == {
+        "state": "live", "was": "starting", "was_for_s": 0.5, "reason": "first-sample",
+        "detail": "",
     }  # fmt: skip
     assert scene.recorder.of("publisher.connected") == [{"protocol": "rtmp", "role": "primary"}]
     assert scene.recorder.of("publisher.disconnected")[0]["reason"] == "the client closed"
     assert scene.recorder.of("rendition.added")[0]["copied"] is True
-    assert scene.recorder.versions == [1, 1, 2, 2, 2, 0, 3]
+    first = scene.recorder.versions[0]
+    assert [v - first for v in scene.recorder.versions] == [0, 0, 1, 2, 2, 2, 2, 3]
+    assert "10.0.0.1" not in str(scene.recorder.events), "no addresses"
 
 
 async def test_a_takeover_tells_that_the_old_publisher_left(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""A door and publications that only remember."""
+"""A door and publications that only remember, and a source's owner likewise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
 from streaming.errors import PublishRejected
+from streaming.ingest.pull import RunEnd
 from streaming.ingest.source import Publisher, PublishRequest
 
 
@@ -40,13 +41,16 @@ class FakePublication:
 
 
 class FakeDoor:
-    """Grants every request, unless `refusal` says why not."""
+    """Grants every request, unless `refusal` says why not; as an owner it never opens again."""
 
     def __init__(self) -> None:
         self.requests: list[PublishRequest] = []
         self.publishers: list[Publisher] = []
         self.publications: list[FakePublication] = []
         self.refusal = ""
+        self.opened = 0
+        self.ends: list[RunEnd] = []
+        self.over: list[str] = []
         self._changed = asyncio.Event()
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> FakePublication:
@@ -59,7 +63,19 @@ class FakeDoor:
         self.publications.append(publication)
         return publication
 
-    def note_change(self, *_: object) -> None:
+    def source_opened(self) -> None:
+        self.opened += 1
+        self.note_change()
+
+    def source_failed(self, end: RunEnd) -> None:
+        self.ends.append(end)
+        self.note_change()
+
+    def source_over(self, reason: str) -> None:
+        self.over.append(reason)
+        self.note_change()
+
+    def note_change(self) -> None:
         self._changed.set()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:

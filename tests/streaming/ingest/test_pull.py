@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from segmenter.media import Codec
 from streaming.config import PathConfig
 from streaming.errors import LocalError
-from streaming.ingest.pull import PullSource, PullState
+from streaming.ingest.pull import PullSource
 from tests.streaming.ingest.pull_fakes import FakeDoor
 from tests.streaming.ingest.test_demux import make_clip
 
@@ -29,9 +31,9 @@ async def open_pull(door: FakeDoor) -> AsyncIterator[Open]:
 
     def make(url: str, **settings: object) -> PullSource:
         config = PathConfig(source=url, **settings)  # type: ignore[arg-type]
-        source = PullSource("live/pulled", config, door, on_state=door.note_change)
+        source = PullSource("live/pulled", config, door, door)
         sources.append(source)
-        source.start()
+        source.open()
         return source
 
     yield make
@@ -44,7 +46,7 @@ async def test_the_test_source_arrives_as_two_tracks_in_ticks_of_90_khz(
 ) -> None:
     source = open_pull(TINY)
     await door.wait_until(lambda: len(door.samples()) >= 20)
-    assert source.state is PullState.LIVE
+    assert source.statistics().is_publishing
     (published,) = door.publications
     assert [(t.name, t.codec) for t in published.tracks] == [
         ("source", Codec.H264),
@@ -58,59 +60,78 @@ async def test_the_test_source_arrives_as_two_tracks_in_ticks_of_90_khz(
     assert (door.requests[0].path, door.requests[0].protocol) == ("live/pulled", "pull")
 
 
-async def test_a_worker_that_dies_ends_the_publication_and_another_run_publishes_anew(
+async def test_a_run_that_is_over_ends_the_publication_and_the_next_publishes_anew(
     door: FakeDoor, open_pull: Open
 ) -> None:
     source = open_pull(TINY)
     await door.wait_until(lambda: len(door.samples()) >= 2)
-    source.kill_worker("killed by the test")
+    source.abandon("ended by the test")
+    await door.wait_until(lambda: bool(door.ends))
+    assert door.publications[0].closed == "the source was lost", "events do not name it"
+    assert door.ends[0].reason == "ended by the test"
+    assert not door.ends[0].died, "we know why"
+    source.open()
     await door.wait_until(lambda: len(door.samples(1)) >= 2)
-    assert "killed by the test" in door.publications[0].closed
     assert source.statistics().starts == 2
+    assert door.opened == 2
+
+
+async def test_a_worker_that_is_killed_is_no_fault_of_the_source(
+    door: FakeDoor, open_pull: Open
+) -> None:
+    source = open_pull(TINY)
+    await door.wait_until(lambda: len(door.samples()) >= 2)
+    assert source._worker is not None
+    os.kill(source._worker.statistics().pid, signal.SIGKILL)
+    await door.wait_until(lambda: bool(door.ends))
+    assert door.ends[0].died
+    assert door.ends[0].reason == "signal 9"
 
 
 async def test_a_source_displaced_by_another_publisher_stands_back(
     door: FakeDoor, open_pull: Open
 ) -> None:
     source = open_pull(TINY)
-    await door.wait_until(lambda: source.state is PullState.LIVE)
+    await door.wait_until(lambda: source.statistics().is_publishing)
     door.publishers[0].close("NetStream.Publish.Reset", "taken over")
-    assert source.state is PullState.DISPLACED
+    assert door.over == ["taken over"]
     assert door.publications[0].closed == "", "whoever displaces a publisher knows"
-    source.start()
+    source.open()
     await door.wait_until(lambda: len(door.samples(1)) >= 1)
 
 
-async def test_a_refused_source_waits_and_says_why(door: FakeDoor, open_pull: Open) -> None:
+async def test_a_refused_source_says_why(door: FakeDoor, open_pull: Open) -> None:
     door.refusal = "the path is taken"
     source = open_pull(TINY)
-    await door.wait_until(lambda: source.state is PullState.WAITING)
+    await door.wait_until(lambda: bool(door.ends))
     assert "the path is taken" in source.statistics().last_error
+    assert door.opened == 0
 
 
 async def test_an_impossible_source_is_reported_in_one_sentence(
     door: FakeDoor, open_pull: Open
 ) -> None:
     source = open_pull("test:?widht=3")
-    await door.wait_until(lambda: source.state is PullState.WAITING)
+    await door.wait_until(lambda: bool(door.ends))
     assert "unknown option 'widht'" in source.statistics().last_error
     assert door.requests == []
 
 
-async def test_a_closed_source_has_left_the_path_and_cannot_start_again(
+async def test_a_closed_source_has_left_the_path_and_cannot_be_opened_again(
     door: FakeDoor, open_pull: Open
 ) -> None:
     source = open_pull(TINY)
-    await door.wait_until(lambda: source.state is PullState.LIVE)
+    await door.wait_until(lambda: source.statistics().is_publishing)
     await source.close()
     assert door.publications[0].closed
+    assert door.ends == []
     with pytest.raises(LocalError, match="closed"):
-        source.start()
+        source.open()
 
 
 async def test_the_secrets_of_a_source_stay_out_of_its_statistics(door: FakeDoor) -> None:
     config = PathConfig(source="rtsp://admin:hunter2@camera/stream?token=abc")
-    source = PullSource("cam", config, door)
+    source = PullSource("cam", config, door, door)
     assert source.statistics().source == "rtsp://***@camera/stream?token=***"
 
 
@@ -118,13 +139,13 @@ async def test_a_file_arrives_and_its_end_is_the_end_of_the_source(
     door: FakeDoor, open_pull: Open, tmp_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "second.mp4", "", "aac", seconds=1)
-    source = open_pull(str(clip), source_loop=False)
-    await door.wait_until(lambda: source.state is PullState.ENDED)
+    open_pull(str(clip), source_loop=False)
+    await door.wait_until(lambda: bool(door.over))
     assert len(door.samples()) == 48
     assert "ended" in door.publications[0].closed
 
 
-async def test_a_missing_file_is_tried_again_and_named(door: FakeDoor, open_pull: Open) -> None:
-    source = open_pull("no/such/clip.mp4")
-    await door.wait_until(lambda: source.statistics().starts == 2)
-    assert "no/such/clip.mp4: No such file" in source.statistics().last_error
+async def test_a_missing_file_is_named(door: FakeDoor, open_pull: Open) -> None:
+    open_pull("no/such/clip.mp4")
+    await door.wait_until(lambda: bool(door.ends))
+    assert "no/such/clip.mp4: No such file" in door.ends[0].reason

@@ -11,10 +11,10 @@ import pytest
 
 from segmenter.media import Sample, Track
 from streaming.config import PathConfig, RungConfig
+from streaming.restart_backoff import RestartBackoff
 from streaming.transcode import transcode_link
 from streaming.transcode.ladder import plan_ladder
 from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeState
-from streaming.worker_process import RestartBackoff
 from tests.streaming.transcode.clips import (
     EPOCH,
     Clip,
