@@ -1,7 +1,8 @@
 """(f) From capture to the screen: players in Chromium, by the time code in their picture.
 
-`headwater push` sends the test source, tuned for zero latency, over RTMP; one player after another
-watches for some seconds. Alone, as `python -m bench.latency`, it prints everything about each.
+`headwater push` sends the test source, tuned for zero latency, over RTMP, or our publish page sends
+a canvas over WHIP; one player after another watches for some seconds. Alone, as
+`python -m bench.latency`, it prints everything about each.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
+from playwright.async_api import Browser
 from rich.console import Console
 from rich.table import Table
 
@@ -36,7 +38,8 @@ from bench.servers import Server, headwater, headwater_command
 
 SOURCE = "test:?width=640&height=360&bitrate_kbps=1000"
 """Small: the browser decodes and paints on the cores that the server runs on."""
-COPIED, ENCODED = "live/one", "encoded/one"
+COPIED, ENCODED, CAMERA = "live/one", "encoded/one", "live/camera"
+"""The first two are pushed by RTMP, the last is published by WHIP."""
 ENCODED_CONFIG = """
 [paths."encoded/*"]
 [[paths."encoded/*".ladder]]
@@ -73,7 +76,7 @@ class Case:
     @property
     def name(self) -> str:
         """For tables."""
-        rung = "copied" if self.path == COPIED else "encoded"
+        rung = {COPIED: "copied", ENCODED: "encoded", CAMERA: "from WHIP"}[self.path]
         chosen = f" {self.latency}" if self.player == "page" or self.stream == "dash" else ""
         return f"{self.player} {self.stream.upper()}{chosen}, {rung}"
 
@@ -98,6 +101,8 @@ CASES = (
     Case("shaka", "hls", recorded=(MEDIAMTX, 0.62)),
     Case("shaka", "dash"),
     Case("video.js", "hls", recorded=(MEDIAMTX, 3.4)),
+    Case("page", "webrtc", CAMERA, aim_s=0.06),
+    Case("page", "hls", CAMERA),
     Case("page", "webrtc", ENCODED),
     Case("page", "hls", ENCODED, aim_s=1.1),
     Case("page", "dash", ENCODED),
@@ -128,17 +133,27 @@ def watch_all(cases: Sequence[Case], seconds: float) -> list[tuple[Case, GlassRe
         reports = []
         for path in dict.fromkeys(case.path for case in cases):
             chosen = [case for case in cases if case.path == path]
-            with pushing(server, path):
-                reports += asyncio.run(_watch_each(chosen, server, site, program, seconds))
+            if path == CAMERA:
+                reports += asyncio.run(_watch_each(chosen, server, site, program, seconds, path))
+            else:
+                with pushing(server, path):
+                    reports += asyncio.run(_watch_each(chosen, server, site, program, seconds))
     return reports
 
 
 async def _watch_each(
-    cases: Sequence[Case], server: Server, site: str, program: str, seconds: float
+    cases: Sequence[Case],
+    server: Server,
+    site: str,
+    program: str,
+    seconds: float,
+    published: str = "",
 ) -> list[tuple[Case, GlassReport]]:
     origin = f"http://127.0.0.1:{server.http_port}"
     reports = []
-    async with headless(program) as browser:
+    async with headless(program) as browser, contextlib.AsyncExitStack() as stack:
+        if published:
+            await stack.enter_async_context(publishing(browser, server, origin, published))
         for case in cases:
             try:
                 report = await watch(browser, case.viewing(origin, site), seconds)
@@ -161,6 +176,30 @@ def pushing(server: Server, path: str) -> Iterator[None]:
         yield
 
 
+@contextlib.asynccontextmanager
+async def publishing(
+    browser: Browser, server: Server, origin: str, path: str
+) -> AsyncIterator[None]:
+    """A page beside the player that publishes a canvas, with a whole window to begin in."""
+    context = await browser.new_context()
+    try:
+        page = await context.new_page()
+        await page.add_init_script(path=WEB / "camera.js")
+        await page.goto(f"{origin}/{path}/publish")
+        await page.click("#camera")
+        await page.click("#go:enabled")
+        deadline = time.monotonic() + PLAYABLE_S
+        while not await asyncio.to_thread(server.get, f"/{path}/index.m3u8"):
+            if time.monotonic() > deadline:
+                said = await page.evaluate("headwater.statistics()")
+                raise BenchError(f"{path} is not playable: {said}")
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(WARM_UP_S)
+        yield
+    finally:
+        await context.close()
+
+
 def render_reports(reports: Sequence[tuple[Case, GlassReport]]) -> Table:
     """Everything about each player."""
     table = Table(title="From capture to the screen, seconds")
@@ -173,8 +212,8 @@ def render_reports(reports: Sequence[tuple[Case, GlassReport]]) -> Table:
         own = "" if report.own_error_s is None else f"{report.own_error_s:+.2f}"
         table.add_row(
             case.name,
-            f"{report.p50_s:.2f}",
-            f"{report.p95_s:.2f}",
+            f"{report.p50_s:.3f}",
+            f"{report.p95_s:.3f}",
             f"{report.join_s:.2f}",
             f"{report.stalls} ({report.stall_s:.1f} s)",
             f"{report.freezes} ({report.freeze_s:.1f} s)",

@@ -6,7 +6,7 @@
 
 const LATE_MS = 80; // sound may be behind the picture by so much,
 const EARLY_MS = 25; // and before it by so much
-const STEP_MS = 40; // of one correction: a longer pause of the picture would be seen
+const STEP_MS = 80; // of one correction: a longer pause of the picture would be seen
 const SLACK_MS = 10; // what is within the bounds by more than that is let go again
 const MOST_MS = 1000;
 
@@ -28,6 +28,13 @@ export function correct(held, lead) {
 function holdBack(ahead, behind, missing) {
   const released = Math.min(behind, missing);
   return [Math.min(MOST_MS, ahead + missing - released), behind - released];
+}
+
+/** Single frames come early or late by some 10 ms; the middle one of several does not. */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** Has a receiver keep its media for at least so long. */

@@ -3,11 +3,12 @@
 //   offer(sdp)         { sdp, iceServers } of the answer; throws WebRtcError
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
-import { correct, hold } from "./lip_sync.js";
+import { correct, hold, median } from "./lip_sync.js";
 import { apartStreams, fragment, preferStereo, withCredentials } from "./sdp_text.js";
 
 const CONNECT_MS = 3000;
 const DIRECT_MS = 1000; // without a relay, where there is one
+const LEADS = 4; // measured for one correction, which tells in the next ones alone
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
 const RESTART_MS = 4000; // how long a restart may take
 const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
@@ -67,6 +68,7 @@ class Session {
   #candidates = [];
   #isClosed = false;
   #restarted = false;
+  #leads = []; // since the last correction
   #held = { picture: 0, sound: 0 }; // milliseconds
   #timer = 0;
 
@@ -116,7 +118,9 @@ class Session {
   /** Of a viewer: keeps picture and sound together as far as anybody notices; `lead` is what the picture is
    * ahead of the sound, milliseconds. To be called about twice a second. */
   keepTogether(lead) {
-    this.#held = correct(this.#held, lead);
+    this.#leads.push(lead);
+    if (this.#leads.length < LEADS) return;
+    this.#held = correct(this.#held, median(this.#leads.splice(0)));
     for (const receiver of this.peer.getReceivers()) {
       hold(receiver, receiver.track.kind === "video" ? this.#held.picture : this.#held.sound);
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { correct, hold } from "../../static/lip_sync.js";
+import { correct, hold, median } from "../../static/lip_sync.js";
 
 const FREE = { picture: 0, sound: 0 };
 
@@ -11,7 +11,7 @@ test("what nobody notices is left alone", () => {
 
 test("who is ahead by more is held back, a step at a time", () => {
   assert.deepEqual(correct(FREE, 100), { picture: 20, sound: 0 });
-  assert.deepEqual(correct(FREE, 500), { picture: 40, sound: 0 });
+  assert.deepEqual(correct(FREE, 500), { picture: 80, sound: 0 });
   assert.deepEqual(correct(FREE, -45), { picture: 0, sound: 20 });
 });
 
@@ -35,6 +35,11 @@ test("nothing is held for longer than a second", () => {
   let held = FREE;
   for (let round = 0; round < 60; round += 1) held = correct(held, 5000);
   assert.equal(held.picture, 1000);
+});
+
+test("the median of few leads is what one of them does not change", () => {
+  assert.equal(median([30, 500, 10]), 30);
+  assert.equal(median([10, 40, 20, -900]), 15);
 });
 
 test("a receiver is told in the words of its browser", () => {
