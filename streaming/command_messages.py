@@ -11,8 +11,6 @@ class Kick(Struct, tag="kick", frozen=True):
     """Close the publishers of a path."""
 
     path: str
-    if_match: int | None = None
-    """Only while the path's state_version is this."""
 
 
 class ChooseOnAir(Struct, tag="on_air", frozen=True):
@@ -20,7 +18,6 @@ class ChooseOnAir(Struct, tag="on_air", frozen=True):
 
     path: str
     rank: Literal["primary", "backup", "slate"] | None
-    if_match: int | None = None
 
 
 class EndSession(Struct, tag="end_session", frozen=True):
@@ -151,6 +148,8 @@ class CommandRequest(Struct, tag="command", array_like=True, frozen=True):
     command: Command
     actor: str
     """Name of the token, for the log."""
+    if_match: int | None = None
+    """Only while the state_version of the command's path is this."""
 
 
 class CommandAnswer(Struct, tag="command_answer", array_like=True, frozen=True):

@@ -97,7 +97,11 @@ class Commands:
         """Does it; `answer` is called once, perhaps later."""
         command = request.command
         name = type(command).__name__
-        if isinstance(command, EndSession):
+        overtaken = self._overtaken(request)
+        if overtaken is not None:
+            told: CommandAnswer | None = overtaken
+            answer(overtaken)
+        elif isinstance(command, EndSession):
             self._end_session(request.id, command, answer)
             told = None
         elif isinstance(command, WebhookCommand) and self._webhooks is not None:
@@ -110,6 +114,23 @@ class Commands:
             status = told.status if told is not None else "passed on"
             path = getattr(command, "path", "") or getattr(command, "name", "")
             logger.info("command %s %s by %s: %s", name, path, request.actor, status)
+
+    def _overtaken(self, request: CommandRequest) -> CommandAnswer | None:
+        """The answer where the path is not in the state that the command is for (RFC 9110 13.1.1).
+
+        What commands a path that is not there is told so instead.
+        """
+        command = request.command
+        if request.if_match is None or isinstance(command, WebhookCommand):
+            return None
+        path = getattr(command, "path", "")
+        version = self._paths.state_version(path)
+        is_missing = version is None and isinstance(command, Kick | ChooseOnAir)
+        if version == request.if_match or is_missing:
+            return None
+        now = f"at state_version {version}" if version is not None else "not there"
+        detail = f"{path} is {now}, not at {request.if_match}"
+        return CommandAnswer(request.id, 412, detail=detail)
 
     def _carry_out(self, request: CommandRequest) -> CommandAnswer:
         number, command = request.id, request.command
@@ -161,9 +182,6 @@ class Commands:
         version = self._paths.state_version(command.path)
         if version is None:
             return _no_path(number, f"there is no path {command.path}")
-        if command.if_match is not None and command.if_match != version:
-            detail = f"{command.path} is at state_version {version}, not {command.if_match}"
-            return CommandAnswer(number, 412, detail=detail)
         if not act(command.path):
             return CommandAnswer(number, 409, detail=f"{command.path} has no publisher")
         after = self._paths.state_version(command.path)

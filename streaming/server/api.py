@@ -42,21 +42,23 @@ OPERATIONS: Final = (
     Operation("getServer", "GET", "/server", "The server.", None, ServerRecord),
     Operation("listPaths", "GET", "/paths", "Paths, a page at a time.", None, PathList,
               paged=True, problems=(400,)),
-    Operation("getPath", "GET", "/paths/{path}", "One path.", None, PathRecord, problems=(404,)),
+    Operation("getPath", "GET", "/paths/{path}", "One path.", None, PathRecord, tagged=True,
+              problems=(404,)),
     Operation("kickPublisher", "DELETE", "/publishers/{path}", "Close the publishers of a path.",
-              "control", Done, matched=True, problems=(400, 404, 409, 412, 503)),
+              "control", Done, matched=True, problems=(409, 503)),
     Operation("chooseOnAir", "PUT", "/on-air/{path}", "Put a publisher or the slate on air.",
-              "control", Done, OnAirChoice, matched=True, problems=(404, 409, 412, 503)),
+              "control", Done, OnAirChoice, matched=True, problems=(409, 503)),
     Operation("endSession", "DELETE", "/sessions/{path}/{session}",
-              "End a WHEP or WHIP session.", "control", EndedSession, problems=(400, 404, 503)),
+              "End a WHEP or WHIP session.", "control", EndedSession, matched=True,
+              problems=(503,)),
     Operation("mintToken", "POST", "/tokens", "Make a viewing token.",
               "admin", MintedToken, TokenWish, problems=(422,)),
     *config_api.OPERATIONS,
     *webhook_api.OPERATIONS,
 )  # fmt: skip
 _COMMANDS: Final[dict[str, AsCommand]] = {
-    "kickPublisher": lambda call: Kick(call.path, _if_match(call.request)),
-    "chooseOnAir": lambda call: ChooseOnAir(call.path, call.body.rank, _if_match(call.request)),
+    "kickPublisher": lambda call: Kick(call.path),
+    "chooseOnAir": lambda call: ChooseOnAir(call.path, call.body.rank),
     "endSession": lambda call: EndSession(call.path, call.names["session"]),
     **config_api.COMMANDS,
     **webhook_api.COMMANDS,
@@ -101,8 +103,13 @@ class Api:
             body = await _read_body(request, operation.takes)
             _check_names(groups)
             query = _read_query(operation, request)
-            call = Call(request, asked, caller, groups, body, query)
-            return json_response(await self._carry_out(operation.name, call))
+            if_match = _if_match(request) if operation.matched else None
+            call = Call(request, asked, caller, groups, body, query, if_match)
+            result = await self._carry_out(operation.name, call)
+            response = json_response(result)
+            if isinstance(result, PathRecord) and "state_version" in result.details:
+                response.headers["ETag"] = f'"{result.details["state_version"]}"'
+            return response
         except Refused as refused:
             return refused.response()
 
@@ -177,7 +184,7 @@ class Api:
     async def _command(self, call: Call, command: Command) -> Any:
         if self._commands is None:
             raise Refused(503, "there is nobody who could do that")
-        answer = await self._commands.ask(command, call.caller.name)
+        answer = await self._commands.ask(command, call.caller.name, call.if_match)
         if answer.status >= 400:
             raise Refused(answer.status, answer.detail)
         return answer.result

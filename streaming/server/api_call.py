@@ -54,6 +54,8 @@ class Call:
     """Out of the URL: "path", "session", "webhook"."""
     body: Any
     query: Mapping[str, Any] = field(default_factory=dict)
+    if_match: int | None = None
+    """The state_version that the path must still be at."""
 
     @property
     def path(self) -> str:

@@ -21,14 +21,14 @@ class CommandRelay:
         self._waiting: dict[int, asyncio.Future[CommandAnswer]] = {}
         self._next_id = 0
 
-    async def ask(self, command: Command, actor: str) -> CommandAnswer:
+    async def ask(self, command: Command, actor: str, if_match: int | None = None) -> CommandAnswer:
         """The answer; a 503 where none comes."""
         if len(self._waiting) >= MOST_WAITING:
             return CommandAnswer(0, 503, detail="too many commands at once")
         self._next_id += 1
         number = self._next_id
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._send(CommandRequest(number, command, actor))
+        self._send(CommandRequest(number, command, actor, if_match))
         try:
             async with asyncio.timeout(ANSWER_S):
                 answer: CommandAnswer = await future

@@ -54,6 +54,8 @@ class Operation:
     paged: bool = False
     matched: bool = False
     """Whether If-Match is looked at."""
+    tagged: bool = False
+    """Whether the ETag of the answer is the path's state_version."""
     query: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Parameters beside those of paging, and their schemas."""
     problems: tuple[int, ...] = ()
@@ -141,7 +143,7 @@ def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
         "summary": one.summary,
         "parameters": _parameters(one),
         "responses": {
-            "200": {"description": "Done.", "content": _json(schema_of[one.gives])},
+            "200": _success(one, schema_of[one.gives]),
             **{
                 str(status): {
                     "description": _PROBLEMS[status],
@@ -159,11 +161,25 @@ def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
     return described
 
 
+def _success(one: Operation, schema: Any) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "Done.", "content": _json(schema)}
+    if one.tagged:
+        described["headers"] = {
+            "ETag": {
+                "description": "The path's state_version, for If-Match.",
+                "schema": {"type": "string"},
+            }
+        }
+    return described
+
+
 def _usual(one: Operation) -> tuple[int, ...]:
-    """What bodies and names in URLs can be refused with."""
+    """What bodies, queries, conditions and names in URLs can be refused with."""
     body = (400, 413, 415) if one.takes is not None else ()
     query = (400,) if one.parameters else ()
-    return (*body, *query, 400, 404) if "{" in one.template else (*body, *query)
+    condition = (400, 412) if one.matched else ()
+    name = (400, 404) if "{" in one.template else ()
+    return (*body, *query, *condition, *name)
 
 
 def _parameters(one: Operation) -> list[dict[str, Any]]:

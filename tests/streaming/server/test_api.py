@@ -15,6 +15,7 @@ from streaming.auth.access_rules import AccessRules
 from streaming.auth.api_tokens import SCOPES, ApiToken, find_token, hash_token, new_token
 from streaming.auth.view_tokens import ViewTokens
 from streaming.command_messages import (
+    ChangeSettings,
     ChooseOnAir,
     CommandAnswer,
     CommandRequest,
@@ -27,6 +28,7 @@ from streaming.command_messages import (
 )
 from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
 from streaming.server.command_relay import CommandRelay
+from streaming.shelf_messages import PathState
 from tests.streaming.auth.tokens import KEYS, token
 from tests.streaming.server.conftest import Serve, Served
 from tests.streaming.server.test_view_access import guarded_shelf
@@ -175,14 +177,39 @@ async def test_a_command_carries_what_was_asked_and_who_asked(
     await call(served, "PUT", "/on-air/live%2Fa", {"rank": None}, **bearer("admin"))
     await call(served, "DELETE", "/sessions/live/a/s1", **bearer("control"))
     settings = {"source": "test:", "source_on_demand": True}
-    await call(served, "PUT", "/sources/cam", settings, **bearer("admin"))
+    await call(served, "PUT", "/sources/cam", settings, **bearer("admin"), If_Match="9")
+    await call(
+        served, "PATCH", "/settings/cam", {"window_s": 60}, **bearer("admin"), If_Match='"3"'
+    )
     assert [one.command for one in origin.told] == [
-        Kick("live/a", 7),
+        Kick("live/a"),
         ChooseOnAir("live/a", None),
         EndSession("live/a", "s1"),
         SetSource("cam", {**settings, "source_loop": True, "source_idle_s": 30.0}),
+        ChangeSettings("cam", {"window_s": 60}),
     ]
-    assert [one.actor for one in origin.told] == ["control", "admin", "control", "admin"]
+    assert [one.actor for one in origin.told] == ["control", "admin", "control", "admin", "admin"]
+    assert [one.if_match for one in origin.told] == [7, None, None, 9, 3]
+
+
+async def test_the_etag_of_a_path_is_what_if_match_takes(serve: Serve) -> None:
+    shelf = guarded_shelf()
+    shelf.path_state(PathState("live/a", "live", details={"state_version": 285_688_012}))
+    served = await serve(shelf, access=RULES)
+    response, _ = await call(served, "GET", "/paths/live/a", **bearer("read"))
+    assert response.headers["ETag"] == '"285688012"'
+    document = (await call(served, "GET", "/openapi.json"))[1]["paths"]
+    assert document["/api/v1/paths/{path}"]["get"]["responses"]["200"]["headers"]["ETag"]
+    matched = {
+        one["operationId"]
+        for path in document.values()
+        for one in path.values()
+        if any(parameter["name"] == "If-Match" for parameter in one["parameters"])
+    }
+    assert matched == {
+        "kickPublisher", "chooseOnAir", "endSession", "setSource", "removeSource",
+        "changeSettings", "forgetSettings",
+    }  # fmt: skip
 
 
 async def test_webhooks_are_commanded_as_asked(served: Served, origin: Origin) -> None:
