@@ -248,9 +248,13 @@ class Presentation:
 
     def list_message(self, message: TimedMessage) -> bool:
         """Playlists list it from the next change on; False where there is no room for it."""
+        return self.messages.add(message, self.oldest_ms)
+
+    @property
+    def oldest_ms(self) -> int:
+        """Where the first segment listed begins, milliseconds since 1970; 0 before any."""
         firsts = [r.segments[0] for r in self.renditions.values() if r.segments]
-        oldest_ms = min([first.start * 1000 // first.timescale for first in firsts], default=0)
-        return self.messages.add(message, oldest_ms)
+        return min([first.start * 1000 // first.timescale for first in firsts], default=0)
 
     def saved_state(self) -> PresentationState:
         """What to keep for `restore` beside the renditions."""

@@ -16,11 +16,13 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from streaming import __version__
 from streaming.auth.view_keys import access_rules
+from streaming.command_messages import SendMessage
 from streaming.commands import Commands
 from streaming.config import Config, EventsConfig, RtmpConfig, WebrtcConfig, rtmp_certificate
 from streaming.errors import ConfigError
@@ -31,6 +33,7 @@ from streaming.ingest.rtmp.server import RtmpServer
 from streaming.live_config import LiveConfig
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
+from streaming.path_messages import PathMessages, logged_messages
 from streaming.path_registry import ConfigChanges, PathRegistry
 from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
@@ -42,6 +45,7 @@ from streaming.status import (
     clock_metric,
     event_metrics,
     live_state_metrics,
+    message_metrics,
     rtmp_metrics,
     store_metrics,
     webhook_metrics,
@@ -90,8 +94,15 @@ class App:
             else None
         )
         self._registry = PathRegistry(
-            config, self._feed, self._clock, self._live_state, self._webrtc, self._events.emit
+            config,
+            self._feed,
+            self._clock,
+            self._live_state,
+            self._webrtc,
+            self._events.emit,
+            logged_messages(self._events.log.entries),
         )
+        self._messages = PathMessages(self._registry.spoken, self._events.emit)
         self._restarts: dict[str, int] = {}
         self._webhooks = Webhooks(
             config.webhooks,
@@ -187,6 +198,7 @@ class App:
                 self._registry,
                 self._live_config,
                 on_signal,
+                self._send_message,
                 WebhookCommands(self._live_config, self._webhooks, self._events.log),
             ).execute,
             metrics=self._metrics,
@@ -218,6 +230,9 @@ class App:
         if self._delivery_processes is not None:
             self._delivery_processes.tell(event)
 
+    def _send_message(self, wish: SendMessage) -> dict[str, Any]:
+        return self._messages.send(wish, self._clock())
+
     def _utc_ahead_s(self) -> float:
         return self._clock.ahead_of_monotonic_s
 
@@ -230,6 +245,7 @@ class App:
             *store_metrics(self._store.statistics()),
             *live_state_metrics(self._live_state.statistics()),
             *event_metrics(self._events.statistics()),
+            *message_metrics(self._messages.statistics()),
             *webhook_metrics(self._webhooks.statistics()),
             clock_metric(self._clock.offset_s),
             *(webrtc_metrics(self._webrtc.statistics()) if self._webrtc is not None else ()),

@@ -29,6 +29,7 @@ from streaming.cli_paths import kick, paths
 from streaming.cli_play import play
 from streaming.cli_probe import probe
 from streaming.cli_push import push
+from streaming.cli_send import send
 from streaming.cli_sources import settings as path_settings
 from streaming.cli_sources import sources
 from streaming.cli_token import token
@@ -94,6 +95,7 @@ app.add_typer(key)
 app.add_typer(token)
 app.command()(paths)
 app.command()(kick)
+app.command()(send)
 app.add_typer(sources)
 app.add_typer(path_settings)
 app.add_typer(webhooks)

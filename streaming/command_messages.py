@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class Kick(Struct, tag="kick", frozen=True):
@@ -25,6 +25,28 @@ class EndSession(Struct, tag="end_session", frozen=True):
 
     path: str
     session: str
+
+
+MOST_CHAT_CHARS: Final = 500
+"""A few sentences, as chats of other services take."""
+MOST_SENDER_CHARS: Final = 40
+ChatText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MOST_CHAT_CHARS)]
+SenderName: TypeAlias = Annotated[str, Meta(max_length=MOST_SENDER_CHARS)]
+
+
+class SendMessage(Struct, tag="send_message", frozen=True):
+    """Metadata or chat for whoever watches a path."""
+
+    path: str
+    kind: Literal["metadata", "chat"]
+    data: bytes = b""
+    """Of metadata: a JSON object."""
+    text: str = ""
+    """Of chat."""
+    sender: str = ""
+    """Of chat: what the sender calls itself."""
+    by_viewer: bool = False
+    """Whether it comes from a viewer, who may do less."""
 
 
 class SetSource(Struct, tag="set_source", frozen=True):
@@ -128,6 +150,7 @@ Command: TypeAlias = (
     Kick
     | ChooseOnAir
     | EndSession
+    | SendMessage
     | SetSource
     | RemoveSource
     | ListSources

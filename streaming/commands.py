@@ -21,11 +21,12 @@ from streaming.command_messages import (
     ListWebhooks,
     ReloadConfig,
     RemoveSource,
+    SendMessage,
     SetSource,
     ValidateConfig,
     WebhookCommand,
 )
-from streaming.errors import ConfigError
+from streaming.errors import ConfigError, MessageRefused
 from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, Keys
 from streaming.publisher_slot import Rank
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
@@ -34,10 +35,10 @@ from streaming.webhook_commands import WebhookCommands
 logger = logging.getLogger(__name__)
 
 Answer = Callable[[CommandAnswer], None]
-_ONLY_READ: Final = (
-    GetConfig, ValidateConfig, GetSettings, ListSources, ListWebhooks, ListDeliveries,
+_UNLOGGED: Final = (
+    GetConfig, ValidateConfig, GetSettings, ListSources, ListWebhooks, ListDeliveries, SendMessage,
 )  # fmt: skip
-"""Not worth a line in the log."""
+"""Not worth a line in the log; messages are events."""
 
 
 class CommandedPaths(Protocol):
@@ -86,11 +87,14 @@ class Commands:
         paths: CommandedPaths,
         config: CommandedConfig,
         signal: Callable[[SignalRequest, Callable[[SignalAnswer], None]], None],
+        send: Callable[[SendMessage], dict[str, Any]],
         webhooks: WebhookCommands | None = None,
     ) -> None:
+        """`send` raises MessageRefused."""
         self._paths = paths
         self._config = config
         self._signal = signal
+        self._send = send
         self._webhooks = webhooks
 
     def execute(self, request: CommandRequest, answer: Answer) -> None:
@@ -110,7 +114,7 @@ class Commands:
         else:
             told = self._carry_out(request)
             answer(told)
-        if not isinstance(command, _ONLY_READ):
+        if not isinstance(command, _UNLOGGED):
             status = told.status if told is not None else "passed on"
             path = getattr(command, "path", "") or getattr(command, "name", "")
             logger.info("command %s %s by %s: %s", name, path, request.actor, status)
@@ -143,6 +147,8 @@ class Commands:
                     return self._on_path(
                         number, command, lambda name: self._paths.choose_on_air(name, rank)
                     )
+                case SendMessage():
+                    return CommandAnswer(number, 200, self._send(command))
                 case SetSource():
                     changes = self._config.set_path(command.path, command.settings, SOURCE_KEYS)
                     return CommandAnswer(number, 200, changes)
@@ -165,6 +171,8 @@ class Commands:
                     return CommandAnswer(number, 200, self._config.reload())
                 case _:
                     return CommandAnswer(number, 200, self._config.effective())
+        except MessageRefused as refusal:
+            return CommandAnswer(number, refusal.http_status or 400, detail=str(refusal))
         except ConfigError as error:
             if isinstance(command, ValidateConfig):
                 return CommandAnswer(number, 200, {"valid": False, "reason": str(error)})

@@ -224,6 +224,8 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     view: Literal["open", "token", "hook"] = "open"
     """Who may view: everyone; who brings a token for the path; whom the auth hook lets
     (docs/auth.md)."""
+    viewer_chat: bool = False
+    """Whether whoever may view may also send chat (docs/metadata.md)."""
     republish: Literal["takeover", "reject"] = "takeover"
     """A second publisher of the same rank replaces the first, or is refused. A publisher is
     primary unless its URL says rtmp://host/app/name?role=backup."""

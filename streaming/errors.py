@@ -9,6 +9,7 @@ StreamingError
     ├── MalformedTag       an FLV tag that cannot be read; some are tolerated
     ├── UnsupportedMedia   media in a codec or form that we do not package
     ├── PublishRejected    a publish request that its path does not accept
+    ├── MessageRefused     metadata or chat that its path does not accept
     └── TokenRefused       a viewing token that is not good, or not any more
 
 Raise deep, translate once at the edge: a RemoteError costs the peer its connection, never the
@@ -72,6 +73,10 @@ class PublishRejected(RemoteError):
         super().__init__(description, value=code, http_status=http_status)
         self.code = code
         self.description = description
+
+
+class MessageRefused(RemoteError):
+    """Metadata or chat that is not sent; the message says why, `http_status` in which way."""
 
 
 class TokenRefused(RemoteError):

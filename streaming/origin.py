@@ -7,7 +7,7 @@ Nothing here is done per request or per viewer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -26,6 +26,7 @@ from segmenter.segment import (
     SegmentExpired,
     SegmentReady,
 )
+from segmenter.timed_message import TimedMessage
 from segmenter.window_records import WindowRecorder
 from streaming.config import PathConfig
 from streaming.latency_histogram import LatencyCounts, LatencyHistogram
@@ -119,6 +120,10 @@ class Origin:
         self.wake(now_utc)
         self._publish(self._presentation.end(now_utc), now_utc)
 
+    def tell(self, message: TimedMessage) -> bool:
+        """Goes along with the next fragments; whether playlists list it."""
+        return self._presentation.tell(message)
+
     # -- while nobody watches ----------------------------------------------------------------
 
     @property
@@ -149,6 +154,13 @@ class Origin:
             for init in (*inits.values(), rendition.init):
                 self._put_init(rendition.name, init)
         self._restored = events
+
+    def restore_messages(self, messages: Iterable[TimedMessage]) -> None:
+        """Playlists list again what is in their window of these; emsg boxes are in the media."""
+        oldest_ms = self._presentation.oldest_ms
+        for message in messages:
+            if message.time_ms >= oldest_ms:
+                self._presentation.list_message(message)
 
     def restore_segment(
         self, rendition: str, segment: Segment, data: bytes | None, now_utc: float

@@ -407,6 +407,12 @@ class Path:
         slot.publisher.close(code, description)
 
     @property
+    def media_end_utc(self) -> float | None:
+        """Where the media placed so far end, seconds UTC; None while nobody is on air."""
+        is_on_air = self.state in _ON_AIR and not self._awaits_first
+        return self._timeline.end_utc if is_on_air else None
+
+    @property
     def has_publisher(self) -> bool:
         """Whether any publisher is there."""
         return bool(self._on_air.publishers)
@@ -434,10 +440,12 @@ class Path:
 _BEGINNING = (PathState.PROBING, PathState.STARTING)
 _AWAY = (PathState.RECONNECTING, PathState.SLATE)
 _UNDER_WAY = (PathState.LIVE, PathState.DEGRADED, PathState.STALLED)
+_ON_AIR = (*_UNDER_WAY, PathState.SLATE)
 
 _AT_ONCE = (
     "source", "source_loop", "source_on_demand", "source_idle_s", "publish_key", "publish_keys",
-    "view", "republish", "linger_s", "stall_s", "backup_return", "backup_return_s", "slate_after_s",
+    "view", "viewer_chat", "republish", "linger_s", "stall_s", "backup_return", "backup_return_s",
+    "slate_after_s",
 )  # fmt: skip
 """Settings that are looked at anew whenever they matter."""
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
+from segmenter.timed_message import TimedMessage
 from segmenter.timeline import SourceClock
 from streaming.events.advice import ADVICE
 from streaming.events.event import Emit
@@ -65,6 +66,26 @@ class PathEntry:
             self.pipeline.rest()
         if self.slate is not None:
             self.slate.handle_timer()
+
+    @property
+    def allows_viewer_chat(self) -> bool:
+        """See SpokenPath."""
+        return self.path.config.viewer_chat
+
+    @property
+    def state_version(self) -> int:
+        """See SpokenPath."""
+        return self.path.state_version
+
+    @property
+    def media_time_ms(self) -> int | None:
+        """See SpokenPath."""
+        end_utc = self.path.media_end_utc
+        return None if end_utc is None else int(end_utc * 1000)
+
+    def tell(self, message: TimedMessage) -> bool:
+        """See SpokenPath."""
+        return self.pipeline.origin.tell(message)
 
     def is_over(self, now_utc: float) -> bool:
         """Ended for so long that no player can still be reading its last window."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from segmenter.timed_message import TimedMessage
 from streaming.admission import Admission
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
@@ -76,7 +77,10 @@ class PathRegistry:
         live_state: LiveState | None = None,
         webrtc: TapOutlet | None = None,
         emit: Emit = no_events,
+        messages: Mapping[str, Sequence[TimedMessage]] | None = None,
     ) -> None:
+        """`messages` are of paths that may be restored, from the log of an earlier server."""
+        self._messages = dict(messages or {})
         self._config = config
         self._emit = emit
         self._live_state = live_state
@@ -218,6 +222,10 @@ class PathRegistry:
         """What WebRTC viewers of a path get; None where there is no such path."""
         entry = self._entries.get(name)
         return entry.pipeline.tap if entry is not None else None
+
+    def spoken(self, name: str) -> PathEntry | None:
+        """A path that messages can be sent to; None where there is none."""
+        return None if self._is_restoring(name) else self._entries.get(name)
 
     def key_frame_interval_s(self, name: str) -> float:
         """How often a publisher of a path is to send a key frame, seconds."""
@@ -373,7 +381,8 @@ class PathRegistry:
         else:
             entry = self._entry(name, path_config(self._config, name), saved.notes)
             try:
-                await restore_origin(entry.pipeline.origin, saved, self._clock)
+                messages = self._messages.pop(name, ())
+                await restore_origin(entry.pipeline.origin, saved, self._clock, messages)
                 entry.path.restore(entry.pipeline.origin.end_utc, self._clock())
             except Exception as error:
                 await self._close_entry(name)

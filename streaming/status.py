@@ -19,6 +19,7 @@ from streaming.lifecycle import LifeStatistics
 from streaming.live_state.live_state import LiveStateStatistics
 from streaming.media_store import StoreStatistics
 from streaming.path import Path, PathStatistics
+from streaming.path_messages import MessageStatistics
 from streaming.path_state import Cause, PathState
 from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord, WorkerRecord
@@ -73,7 +74,7 @@ def path_state_message(
         ),
         tracks=tuple(_rendition_record(track, copied=True) for track in seen.tracks),
         worker=_worker_record(made.transcode),
-        details=_details(seen, made),
+        details={**_details(seen, made), "viewer_chat": path.config.viewer_chat},
     )
 
 
@@ -289,6 +290,28 @@ def event_metrics(seen: EventStatistics) -> list[Metric]:
         Metric(name + "failures", "How often the disk took none.", float(seen.failures),
                kind="counter"),
     ]  # fmt: skip
+
+
+def message_metrics(seen: MessageStatistics) -> list[Metric]:
+    """What /metrics shows of metadata and chat."""
+    name = "headwater_messages_"
+    sent = [
+        Metric(name + "sent", "Messages sent to viewers of paths.", float(count),
+               {"kind": kind}, "counter")
+        for kind, count in seen.sent.items()
+    ]  # fmt: skip
+    refused = [
+        Metric(name + "refused", "Messages refused, by status.", float(count),
+               {"status": str(status)}, "counter")
+        for status, count in seen.refused.items()
+    ]  # fmt: skip
+    unlisted = Metric(
+        name + "unlisted",
+        "Messages that HLS playlists had no room for.",
+        float(seen.unlisted),
+        kind="counter",
+    )
+    return [*sent, *refused, unlisted]
 
 
 def webhook_metrics(seen: WebhookReport) -> list[Metric]:

@@ -65,7 +65,7 @@ class Emit(Protocol):
         path: str = "",
         data: Mapping[str, Any] | None = None,
         state_version: int = 0,
-    ) -> None:
+    ) -> object:
         """Something happened, just now."""
 
 

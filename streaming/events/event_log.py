@@ -107,6 +107,11 @@ class EventLog:
         """The states of all paths at the floor."""
         return self._base.paths
 
+    @property
+    def entries(self) -> list[LoggedEvent]:
+        """All that are kept, in order."""
+        return self._entries[self._first :]
+
     def knows(self, position: EventId) -> bool:
         """Whether a follower who has everything up to `position` can go on from it."""
         if position < self.floor:

@@ -80,8 +80,8 @@ class Events:
         path: str = "",
         data: Mapping[str, Any] | None = None,
         state_version: int = 0,
-    ) -> None:
-        """Something happened, just now."""
+    ) -> LoggedEvent:
+        """Something happened, just now; what followers will be told of it."""
         self._number += 1
         number = EventId(self.log.epoch, self._number)
         ts = round(self._clock(), 3)
@@ -90,11 +90,12 @@ class Events:
         )
         if self._writer is None or self._loop is None:
             self._tell(entry)
-            return
+            return entry
         self._untold.append((self._loop.time() + WRITE_S, entry))
         self._writer.write(entry, self.log.floor)
         if self._timer is None:
             self._timer = self._loop.call_later(WRITE_S, self._overdue)
+        return entry
 
     def handle_timer(self) -> None:
         """Forgets what has become too old; called about once a second."""

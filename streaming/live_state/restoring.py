@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
+from segmenter.timed_message import TimedMessage
 from streaming.config import PathConfig
 from streaming.live_state.live_state import (
     LONGEST_ABSENCE_S,
@@ -74,9 +75,15 @@ class Restoring:
                 self._waiting.pop(name).set()
 
 
-async def restore_origin(origin: Origin, saved: SavedPath, clock: Callable[[], float]) -> None:
+async def restore_origin(
+    origin: Origin,
+    saved: SavedPath,
+    clock: Callable[[], float],
+    messages: Iterable[TimedMessage] = (),
+) -> None:
     """Fills an origin that has not begun with what is saved; its playlists come last."""
     origin.begin_restore(saved.presentation, clock())
+    origin.restore_messages(messages)
     for rendition in saved.presentation.renditions:
         for segment in rendition.contiguous:
             if not segment.is_gap:

@@ -16,7 +16,7 @@ from streaming.auth.api_tokens import covers
 from streaming.auth.minting import mint_view_token
 from streaming.command_messages import ChooseOnAir, Command, EndSession, Kick
 from streaming.errors import ConfigError
-from streaming.server import config_api, webhook_api
+from streaming.server import config_api, message_api, webhook_api
 from streaming.server.access import Access, Asked, Caller, scope_challenge
 from streaming.server.answers import json_response
 from streaming.server.api_call import AsCommand, Call, Refused
@@ -33,6 +33,7 @@ from streaming.server.api_types import (
 )
 from streaming.server.command_relay import CommandRelay
 from streaming.server.openapi import PREFIX, Operation, parameter_error, read_query, render_openapi
+from streaming.server.speaking import Speaking
 from streaming.shelf_messages import PathState, Totals
 
 MOST_BODY_BYTES: Final = 1_000_000
@@ -53,6 +54,7 @@ OPERATIONS: Final = (
               problems=(503,)),
     Operation("mintToken", "POST", "/tokens", "Make a viewing token.",
               "admin", MintedToken, TokenWish, problems=(422,)),
+    *message_api.OPERATIONS,
     *config_api.OPERATIONS,
     *webhook_api.OPERATIONS,
 )  # fmt: skip
@@ -63,6 +65,8 @@ _COMMANDS: Final[dict[str, AsCommand]] = {
     **config_api.COMMANDS,
     **webhook_api.COMMANDS,
 }
+_OWN_RULES: Final = ("getPath", message_api.FOR_VIEWERS)
+"""What viewing tokens are good for, too."""
 _PATTERNS: Final = tuple((one, one.pattern) for one in OPERATIONS)
 
 
@@ -86,11 +90,13 @@ class Api:
         self._commands = commands
         self._view = view
         self._document = b""
+        self.speaking = Speaking(access, commands)
         self._handlers: dict[str, Callable[[Call], Awaitable[object]]] = {
             "getServer": self._server,
             "listPaths": self._list,
             "getPath": self._get,
             "mintToken": self._mint,
+            **message_api.handlers(self.speaking),
         }
 
     async def answer(self, request: BaseRequest, asked: Asked) -> Response:
@@ -121,8 +127,8 @@ class Api:
 
     def _authorise(self, operation: Operation, request: BaseRequest, asked: Asked) -> Caller:
         caller = self._access.caller(request, asked)
-        needed = operation.scope
-        if needed is None and not self._access.rules.api_public and operation.name != "getPath":
+        needed, is_public = operation.scope, self._access.rules.api_public
+        if needed is None and not is_public and operation.name not in _OWN_RULES:
             needed = "read"
         if needed is None or covers(caller.scope, needed):
             return caller
@@ -222,7 +228,10 @@ def _check_names(groups: Mapping[str, str]) -> None:
 def allowed_methods(url: str) -> str:
     """What can be asked of an URL of the API; what is no operation can only be read."""
     name = url.removeprefix(PREFIX).rstrip("/")
-    methods = {one.method for one, pattern in _PATTERNS if pattern.fullmatch(name)} or {"GET"}
+    fitting = [one for one, pattern in _PATTERNS if pattern.fullmatch(name)]
+    # {path} fits everything, but "/paths/{path}/chat" is meant by what ends like this.
+    longest = max((len(one.template) for one in fitting), default=0)
+    methods = {one.method for one in fitting if len(one.template) == longest} or {"GET"}
     return ", ".join(sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
@@ -253,5 +262,5 @@ async def _read_body(request: BaseRequest, kind: type[Struct] | None) -> Any:
         raise Refused(400, "The body did not come in time.") from None
     try:
         return msgspec.json.decode(bytes(data), type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, str(error)) from None

@@ -23,6 +23,7 @@ _TITLES: Final = {
     413: "Too large",
     415: "Wrong media type",
     422: "Not possible",
+    429: "Too many messages",
     503: "Busy",
 }
 

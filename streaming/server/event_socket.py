@@ -11,19 +11,25 @@ from __future__ import annotations
 import asyncio
 import struct
 import zlib
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import WSMsgType
 from aiohttp.web import BaseRequest, Response, WebSocketResponse
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from streaming.command_messages import ChatText, SenderName, SendMessage
+from streaming.errors import MessageRefused
 from streaming.events.event import LoggedEvent
 from streaming.events.event_filter import AnyOf, EventFilter, FilterError
+from streaming.path_name import MAX_NAME_CHARS, name_error
+from streaming.server.access import Asked
 from streaming.server.answers import problem_response
 from streaming.server.followers import Followers, Following
 from streaming.server.signalling_socket import is_origin_allowed
+from streaming.server.speaking import Speaking
 
 MOST_MESSAGE_BYTES: Final = 16_384
 """The longest command has 32 patterns of 256 characters."""
@@ -68,7 +74,18 @@ class Ping(Struct, tag="ping", tag_field="type", frozen=True):
     id: Any = None
 
 
-Command = Subscribe | Unsubscribe | Ping
+class Send(Struct, tag="send", tag_field="type", frozen=True):
+    """Sends metadata or chat to whoever watches a path."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+    id: Any = None
+    metadata: dict[str, Any] | None = None
+    """One of the two."""
+    chat: ChatText | None = None
+    sender: SenderName = ""
+
+
+Command = Subscribe | Unsubscribe | Ping | Send
 _decoder: Final = msgspec.json.Decoder(Command)
 
 
@@ -79,6 +96,8 @@ async def event_socket(
     after: str | None,
     wanted: EventFilter,
     heartbeat_s: float,
+    speaking: Speaking,
+    asked: Asked,
 ) -> WebSocketResponse | Response:
     """Serves one connection to its end."""
     if not is_origin_allowed(request.headers, request.host, origins):
@@ -87,7 +106,8 @@ async def event_socket(
     await socket.prepare(request)
     following = followers.open(after, wanted, heartbeat_s)
     try:
-        await _Connection(request, socket, followers, following, wanted).run()
+        say = partial(speaking.send, speaking.speaker(request, asked))
+        await _Connection(request, socket, followers, following, wanted, say).run()
     finally:
         followers.close(following)
     return socket
@@ -103,7 +123,9 @@ class _Connection:
         followers: Followers,
         following: Following,
         wanted: EventFilter,
+        say: Callable[[SendMessage], Awaitable[dict[str, Any]]],
     ) -> None:
+        self._say = say
         self._transport = request.transport
         self._socket = socket
         self._followers = followers
@@ -121,7 +143,7 @@ class _Connection:
                 if message.type is not WSMsgType.TEXT or not self._may_ask():
                     await self._socket.close(code=1008, message=b"not like this")
                     break
-                self._take(message.data)
+                await self._take(message.data)
         finally:
             telling.cancel()
 
@@ -149,18 +171,23 @@ class _Connection:
         self._filled_at = now
         return self._tokens >= 0
 
-    def _take(self, text: str) -> None:
+    async def _take(self, text: str) -> None:
         try:
             command = _decoder.decode(text)
-        except (msgspec.MsgspecError, UnicodeEncodeError) as error:
-            self._answer({"type": "error", "id": None, "status": 400, "detail": str(error)})
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
+            self._refuse(None, 400, str(error))
             return
         try:
-            self._answer({"type": "answer", "id": command.id, **self._obey(command)})
+            self._answer({"type": "answer", "id": command.id, **await self._obey(command)})
         except FilterError as error:
-            self._answer({"type": "error", "id": command.id, "status": 400, "detail": str(error)})
+            self._refuse(command.id, 400, str(error))
+        except MessageRefused as refusal:
+            self._refuse(command.id, refusal.http_status or 400, str(refusal))
 
-    def _obey(self, command: Command) -> dict[str, Any]:
+    async def _obey(self, command: Command) -> dict[str, Any]:
+        if isinstance(command, Send):
+            sent = await self._say(_message(command))
+            return {"event": sent["id"], "media_time_ms": sent["media_time_ms"]}
         if isinstance(command, Ping):
             return {"position": str(self._following.position)}
         if isinstance(command, Unsubscribe):
@@ -175,12 +202,27 @@ class _Connection:
         paths = {p: r for p, r in self._followers.log.paths.items() if wanted.wants_path(p)}
         return {"position": str(self._followers.log.last), "paths": paths}
 
+    def _refuse(self, number: Any, status: int, detail: str) -> None:
+        self._answer({"type": "error", "id": number, "status": status, "detail": detail})
+
     def _answer(self, answer: dict[str, Any]) -> None:
         self._write(render_frame(msgspec.json.encode(answer), self._window_bits))
 
     def _write(self, frame: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame)
+
+
+def _message(command: Send) -> SendMessage:
+    """Raises MessageRefused."""
+    reason = name_error(command.path)
+    if not reason and (command.metadata is None) == (command.chat is None):
+        reason = "send either metadata or chat"
+    if reason:
+        raise MessageRefused(reason, http_status=400)
+    if command.chat is not None:
+        return SendMessage(command.path, "chat", text=command.chat, sender=command.sender)
+    return SendMessage(command.path, "metadata", msgspec.json.encode(command.metadata))
 
 
 def render_events(told: list[LoggedEvent], window_bits: int) -> bytes:

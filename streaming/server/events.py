@@ -9,12 +9,14 @@ from aiohttp.web import BaseRequest, Response, WebSocketResponse
 
 from streaming.events.event import LoggedEvent
 from streaming.events.event_filter import EventFilter
+from streaming.server.access import Asked
 from streaming.server.answers import problem_response
 from streaming.server.event_socket import event_socket
 from streaming.server.event_stream import EventStream
 from streaming.server.followers import HEARTBEAT_S, Followers
 from streaming.server.growing import hold
 from streaming.server.middleware import ALLOWED_METHODS
+from streaming.server.speaking import Speaking
 
 URL: Final = "/api/v1/events"
 LONGEST_WAIT_S: Final = 60.0
@@ -23,7 +25,11 @@ SHORTEST_HEARTBEAT_S: Final = 1.0
 
 
 async def events_response(
-    request: BaseRequest, followers: Followers, origins: frozenset[str]
+    request: BaseRequest,
+    followers: Followers,
+    origins: frozenset[str],
+    speaking: Speaking,
+    asked: Asked,
 ) -> Response | EventStream | WebSocketResponse:
     """The answer to a request of the events' URL; a WebSocket has been served to its end."""
     if request.method not in ("GET", "HEAD"):
@@ -42,7 +48,9 @@ async def events_response(
     # A browser's EventSource resumes by its header, while its URL stays as it was at first.
     after = request.headers.get("Last-Event-ID") or query.get("after")
     if request.headers.get("Upgrade", "").lower() == "websocket":
-        return await event_socket(request, followers, origins, after, wanted, heartbeat_s)
+        return await event_socket(
+            request, followers, origins, after, wanted, heartbeat_s, speaking, asked
+        )
     if wait_s is not None or _wants_json(request):
         return await _poll(request, followers, after, wanted, wait_s or 0.0)
     return EventStream(followers, after, wanted, heartbeat_s)

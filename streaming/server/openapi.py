@@ -34,6 +34,7 @@ _PROBLEMS: Final = {
     413: "The body is too large.",
     415: "The body has to be application/json.",
     422: "That cannot be: the detail says why.",
+    429: "Too many messages; slow down.",
     503: "Too busy; try again.",
 }
 

@@ -172,7 +172,9 @@ class Site:
             refusal = self.access.follow_refusal(request, asked)
             if refusal is not None:
                 return "events", refusal
-            return "events", await events_response(request, self.followers, self._origins)
+            return "events", await events_response(
+                request, self.followers, self._origins, self.api.speaking, asked
+            )
         if request.method == "OPTIONS":
             methods = allowed_methods(url) if url.startswith("/api/") else ALLOWED_METHODS
             return "other", options_response(request, methods)

@@ -46,7 +46,7 @@ class Webhooks:
         log: EventLog,
         feed: EventFeed,
         log_level: str,
-        on_restart: Callable[[str], None] = lambda reason: None,
+        on_restart: Callable[[str], object] = lambda reason: None,
     ) -> None:
         """Without `root` the queue is in memory, and a restart loses what is in it."""
         self._database = str(root / DATABASE) if root is not None else MEMORY

@@ -41,6 +41,7 @@ RESULTS = {
     "Kick": {"path": "live/a", "state_version": 8},
     "ChooseOnAir": {"path": "live/a", "state_version": 8},
     "EndSession": {"path": "live/a", "session": "s1"},
+    "SendMessage": {"id": "1-2", "ts": 1.0, "media_time_ms": None},
     "SetSource": CHANGES,
     "RemoveSource": CHANGES,
     "ListSources": {"sources": []},
@@ -59,6 +60,8 @@ RESULTS = {
 }
 BODIES: dict[str, Any] = {
     "chooseOnAir": {"rank": "backup"},
+    "sendMetadata": {"data": {"score": 3}},
+    "sendChat": {"text": "hello"},
     "setSource": {"source": "test:"},
     "changeSettings": {"ladder": [{"name": "360p", "height": 360}], "window_s": None},
     "setWebhook": {"url": "https://example.org/x"},
