@@ -56,7 +56,7 @@ bench-latency: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(S
 
 # WEBRTC="--runs 3 --seconds 4" for less
 bench-webrtc: $(STAMPS)/python-dev
-	$(BIN)/python -m bench w1 $(WEBRTC)
+	$(BIN)/python -m bench w1 w2 $(WEBRTC)
 
 # SOAK_SECONDS=3600 SOAK_KILL_S=60 SOAK_COPY=1: tests/soak/soak.py
 soak: $(STAMPS)/system-test $(STAMPS)/python-dev

@@ -20,6 +20,7 @@ from bench import (
     low_latency,
     start_up,
     webrtc_sender,
+    webrtc_whole,
 )
 from bench.figures import Figure, render_table
 from bench.processes import BenchError
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "f": Benchmark("from capture to the screen", latency.measure, latency.DEFAULT_S),
     "g": Benchmark("requests that wait", low_latency.measure, 15),
     "w1": Benchmark("WebRTC senders alone", webrtc_sender.measure, 10),
+    "w2": Benchmark("whole WebRTC servers", webrtc_whole.measure, 10),
 }
 
 

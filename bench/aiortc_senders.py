@@ -20,7 +20,7 @@ SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
-class _Track(MediaStreamTrack):
+class EncodedTrack(MediaStreamTrack):
     """Gives encoded packets as they are put in."""
 
     def __init__(self, kind: str) -> None:
@@ -34,6 +34,12 @@ class _Track(MediaStreamTrack):
             self.packets.task_done()  # what was given before has been sent by now
         self._is_asked = True
         return await self.packets.get()
+
+    def put(self, data: bytes, pts: int, time_base: Fraction) -> None:
+        """An access unit to be sent."""
+        packet: Packet[Any] = Packet(data)
+        packet.pts, packet.time_base = pts, time_base
+        self.packets.put_nowait(packet)
 
 
 class _Transport:
@@ -66,7 +72,7 @@ class AiortcViewer:
 
     def __init__(self, transport: asyncio.DatagramTransport, port: int, key: bytes) -> None:
         self._transport = _Transport(transport, port, key)
-        self._tracks = {kind: _Track(kind) for kind in ("video", "audio")}
+        self._tracks = {kind: EncodedTrack(kind) for kind in ("video", "audio")}
         self._senders = [RTCRtpSender(t, self._transport) for t in self._tracks.values()]  # type: ignore[arg-type]
 
     async def start(self) -> None:
@@ -97,16 +103,11 @@ class AiortcViewer:
 
     def picture(self, nal_unit: bytes, pts: int, time_base: Fraction) -> None:
         """One access unit."""
-        self._put("video", b"\0\0\0\1" + nal_unit, pts, time_base)
+        self._tracks["video"].put(b"\0\0\0\1" + nal_unit, pts, time_base)
 
     def sound(self, packet: bytes, pts: int, time_base: Fraction) -> None:
         """One Opus packet."""
-        self._put("audio", packet, pts, time_base)
-
-    def _put(self, kind: str, data: bytes, pts: int, time_base: Fraction) -> None:
-        packet: Packet[Any] = Packet(data)
-        packet.pts, packet.time_base = pts, time_base
-        self._tracks[kind].packets.put_nowait(packet)
+        self._tracks["audio"].put(packet, pts, time_base)
 
     async def stop(self) -> None:
         """End both."""

@@ -1,0 +1,168 @@
+"""(w2) Whole WebRTC servers: viewers by WHEP, real ICE and DTLS, the same media in real time.
+
+2.6 Mb/s of video at 30 fps and 64 kb/s of sound to each viewer. The server has one core, everything
+else the other one. Headwater gets the media by RTMP and makes Opus of the AAC; stock aiortc reads
+them, already encoded, from memory. Viewers are counted as a core could have them: those there are,
+by what their packets took of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.clips import BASE_S, ClipRequest, clip
+from bench.figures import Aim, Figure
+from bench.processes import BenchError, ProcessTree, pinned, python, running, wait_until
+from bench.servers import free_port, headwater, scratch
+
+VIDEO_KBPS = 2600
+VIEWERS, AIORTC_VIEWERS = 600, 30
+"""About 70 % of a core each, on the machines that this was made on."""
+SERVER_CORE, OTHER_CORE = 0, 1
+LEAST_PACKETS = 200
+"""Each second to each viewer: 2.6 Mb/s are 270 and more of video, and 50 of sound."""
+READY_S = 30.0
+SETTLE_S = 3.0
+JOIN_LIMIT_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One server with its viewers."""
+
+    viewers_per_core: float
+    load: float
+    """Of its core, 0 to 1."""
+    join_cpu_ms: float
+    """Of a viewer."""
+    rss_kb: float
+    """Of a viewer."""
+    video_late_ms: float
+    audio_late_ms: float
+
+
+def measure(runs: int, seconds: int) -> list[Figure]:
+    """Both servers in turn, `runs` times."""
+    ours: list[Measured] = []
+    theirs: list[Measured] = []
+    file = clip(ClipRequest(VIDEO_KBPS, BASE_S))
+    for _ in range(runs):
+        ours.append(_headwater(file, seconds))
+        theirs.append(_aiortc(file, seconds))
+
+    def figure(name: str, unit: str, of: str, aim: Aim | None = None) -> Figure:
+        values = [tuple(float(getattr(one, of)) for one in many) for many in (ours, theirs)]
+        return Figure("w2", name, unit, values[0], "aiortc", values[1], aim)
+
+    return [
+        figure("viewers at 2.7 Mb/s on a core", "viewers", "viewers_per_core",
+               Aim(10, at_least=True)),
+        Figure("w2", "… the aim for ours alone", "viewers",
+               tuple(one.viewers_per_core for one in ours), aim=Aim(900, "ours", at_least=True)),
+        figure("load of the core meanwhile", "of a core", "load"),
+        figure("a picture's last packet, p99 late", "ms", "video_late_ms", Aim(20, of="ours")),
+        figure("a sound's packet, p99 late", "ms", "audio_late_ms"),
+        figure("CPU of a join", "ms", "join_cpu_ms", Aim(12, of="ours")),
+        figure("memory of a viewer", "kB", "rss_kb", Aim(100, of="ours")),
+    ]  # fmt: skip
+
+
+def _headwater(file: Path, seconds: int) -> Measured:
+    with headwater(SERVER_CORE) as server:
+        target = f"127.0.0.1:{server.rtmp_port}/live/one"
+        command = python("bench.rtmp_sender", str(file), str(int(JOIN_LIMIT_S) + seconds), target)
+        with running(pinned(command, OTHER_CORE)):
+            for _ in wait_until(READY_S, "a playlist", 0.1):
+                if server.get("/live/one/index.m3u8"):
+                    break
+            endpoint = f"http://127.0.0.1:{server.http_port}/live/one/whep"
+            with _crowd(endpoint, 1):  # whose sound is made by a worker that starts now
+                time.sleep(SETTLE_S)
+                return _measured(server.tree, endpoint, VIEWERS, seconds)
+
+
+def _aiortc(file: Path, seconds: int) -> Measured:
+    port = free_port()
+    command = pinned(python("bench.aiortc_server", str(port), str(file)), SERVER_CORE)
+    with running(command) as tree:
+        time.sleep(SETTLE_S)
+        tree.check()
+        return _measured(tree, f"http://127.0.0.1:{port}/whep", AIORTC_VIEWERS, seconds)
+
+
+def _measured(tree: ProcessTree, endpoint: str, viewers: int, seconds: int) -> Measured:
+    memory, cpu_s = sum(tree.rss_bytes()), tree.cpu_s()
+    with _crowd(endpoint, viewers) as crowd:
+        joined_s, joined_cpu_s = crowd.join_s, tree.cpu_s() - cpu_s
+        time.sleep(SETTLE_S)
+        grown = sum(tree.rss_bytes()) - memory
+        packets, cpu_s, at = crowd.packets, tree.cpu_s(), time.monotonic()
+        time.sleep(seconds)
+        tree.check()
+        packets, took = crowd.packets - packets, time.monotonic() - at
+        load = (tree.cpu_s() - cpu_s) / took
+        seen = crowd.end()
+    if packets < LEAST_PACKETS * viewers * took:
+        raise BenchError(f"{viewers} viewers got {packets / took / viewers:.0f} packets/s each")
+    if seen["opened"] != seen["sampled"] or not seen["sampled"]:
+        raise BenchError(f"{seen['opened']} of {seen['sampled']} packets are authentic")
+    # While some join others are sent to: half of them, on average.
+    join_cpu_s = joined_cpu_s - joined_s * load / 2
+    return Measured(
+        viewers_per_core=viewers / load,
+        load=load,
+        join_cpu_ms=1000 * join_cpu_s / viewers,
+        rss_kb=grown / viewers / 1000,
+        video_late_ms=seen["video_p99_ms"],
+        audio_late_ms=seen["audio_p99_ms"],
+    )
+
+
+class _Crowd:
+    """Viewers in a process of their own."""
+
+    def __init__(self, process: subprocess.Popen[str], counter: Path, join_s: float) -> None:
+        self._process = process
+        self._counter = counter
+        self.join_s = join_s
+
+    @property
+    def packets(self) -> int:
+        """Counted so far."""
+        return int.from_bytes(self._counter.read_bytes(), "little")
+
+    def end(self) -> dict[str, Any]:
+        """What they saw."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        seen: dict[str, Any] = json.loads(self._process.stdout.read())
+        return seen
+
+
+@contextlib.contextmanager
+def _crowd(endpoint: str, viewers: int) -> Iterator[_Crowd]:
+    with scratch("bench-w2-") as root:
+        counter = root / "count"
+        counter.write_bytes(bytes(8))
+        command = python("bench.whep_crowd", endpoint, str(viewers), str(counter))
+        process = subprocess.Popen(
+            pinned(command, OTHER_CORE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        try:
+            said = process.stdout.readline()
+            if not said:
+                raise BenchError(f"not all of {viewers} viewers could join")
+            yield _Crowd(process, counter, json.loads(said)["join_s"])
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
