@@ -39,6 +39,7 @@ from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
 from streaming.rtc.webrtc_process import WebrtcProcess
 from streaming.server.processes import DeliveryProcesses, refuse_signal
+from streaming.session_commands import NoViewers, SessionCommands
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import DeliveryConfig, Metric
 from streaming.status import (
@@ -197,7 +198,7 @@ class App:
             on_command=Commands(
                 self._registry,
                 self._live_config,
-                on_signal,
+                SessionCommands(self._registry, self._webrtc or NoViewers(), on_signal),
                 self._send_message,
                 WebhookCommands(self._live_config, self._webhooks, self._events.log),
             ).execute,

@@ -25,7 +25,7 @@ from streaming.cli_output import (
     out,
     read_config,
 )
-from streaming.cli_paths import kick, paths
+from streaming.cli_paths import kick, paths, sessions
 from streaming.cli_play import play
 from streaming.cli_probe import probe
 from streaming.cli_push import push
@@ -94,6 +94,7 @@ app.command()(inspect)
 app.add_typer(key)
 app.add_typer(token)
 app.command()(paths)
+app.command()(sessions)
 app.command()(kick)
 app.command()(send)
 app.add_typer(sources)

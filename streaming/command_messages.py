@@ -20,8 +20,38 @@ class ChooseOnAir(Struct, tag="on_air", frozen=True):
     rank: Literal["primary", "backup", "slate"] | None
 
 
+class SessionRecord(Struct, frozen=True):
+    """Somebody who publishes to a path, or views it by WebRTC."""
+
+    path: str
+    session: str
+    """By which it can be ended. Of WebRTC the first characters alone: the whole is a secret."""
+    protocol: str
+    """"rtmp", "whip", "pull" or "whep"."""
+    role: Literal["publisher", "viewer"]
+    rank: str
+    """Of a publisher: primary or backup."""
+    is_on_air: bool
+    remote: str
+    """Where it is, as far as is known; of a pull its URL without secrets."""
+    since_utc: float
+    received_bytes: int
+
+
+class ListSessions(Struct, tag="list_sessions", frozen=True):
+    """Who publishes and who views, some of them."""
+
+    limit: int
+    after: str = ""
+    """Those whose path and session, joined by a slash, are greater."""
+    path: str = ""
+    """Of this path alone."""
+    protocol: str = ""
+    """By this protocol alone."""
+
+
 class EndSession(Struct, tag="end_session", frozen=True):
-    """End a WHEP or WHIP session."""
+    """Close one publisher, or end a WHEP or WHIP session."""
 
     path: str
     session: str
@@ -149,6 +179,7 @@ class ReloadConfig(Struct, tag="reload_config", frozen=True):
 Command: TypeAlias = (
     Kick
     | ChooseOnAir
+    | ListSessions
     | EndSession
     | SendMessage
     | SetSource

@@ -17,6 +17,7 @@ from streaming.command_messages import (
     GetSettings,
     Kick,
     ListDeliveries,
+    ListSessions,
     ListSources,
     ListWebhooks,
     ReloadConfig,
@@ -29,7 +30,7 @@ from streaming.command_messages import (
 from streaming.errors import ConfigError, MessageRefused
 from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, Keys
 from streaming.publisher_slot import Rank
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.session_commands import SessionCommands
 from streaming.webhook_commands import WebhookCommands
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 Answer = Callable[[CommandAnswer], None]
 _UNLOGGED: Final = (
     GetConfig, ValidateConfig, GetSettings, ListSources, ListWebhooks, ListDeliveries, SendMessage,
+    ListSessions,
 )  # fmt: skip
 """Not worth a line in the log; messages are events."""
 
@@ -86,14 +88,14 @@ class Commands:
         self,
         paths: CommandedPaths,
         config: CommandedConfig,
-        signal: Callable[[SignalRequest, Callable[[SignalAnswer], None]], None],
+        sessions: SessionCommands,
         send: Callable[[SendMessage], dict[str, Any]],
         webhooks: WebhookCommands | None = None,
     ) -> None:
         """`send` raises MessageRefused."""
         self._paths = paths
         self._config = config
-        self._signal = signal
+        self._sessions = sessions
         self._send = send
         self._webhooks = webhooks
 
@@ -106,7 +108,7 @@ class Commands:
             told: CommandAnswer | None = overtaken
             answer(overtaken)
         elif isinstance(command, EndSession):
-            self._end_session(request.id, command, answer)
+            self._sessions.end(request.id, command, answer)
             told = None
         elif isinstance(command, WebhookCommand) and self._webhooks is not None:
             self._webhooks.execute(request.id, command, answer)
@@ -162,6 +164,8 @@ class Commands:
                     return self._unset(number, command.path, SETTING_KEYS)
                 case GetSettings():
                     return CommandAnswer(number, 200, self._config.settings(command.path))
+                case ListSessions():
+                    return self._sessions.list(number, command)
                 case ListSources():
                     return CommandAnswer(number, 200, {"sources": self._config.sources()})
                 case ValidateConfig():
@@ -194,16 +198,6 @@ class Commands:
             return CommandAnswer(number, 409, detail=f"{command.path} has no publisher")
         after = self._paths.state_version(command.path)
         return CommandAnswer(number, 200, {"path": command.path, "state_version": after})
-
-    def _end_session(self, number: int, command: EndSession, answer: Answer) -> None:
-        def told(signal: SignalAnswer) -> None:
-            if signal.status >= 400:
-                answer(CommandAnswer(number, signal.status, detail=signal.body))
-            else:
-                ended = {"path": command.path, "session": command.session}
-                answer(CommandAnswer(number, 200, ended))
-
-        self._signal(SignalRequest(0, "delete", command.path, command.session), told)
 
 
 def _no_path(number: int, detail: str) -> CommandAnswer:

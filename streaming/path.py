@@ -22,7 +22,7 @@ from streaming.ingest.source import Publisher
 from streaming.lifecycle import Lifecycle, LifeStatistics
 from streaming.on_air import OnAir, OnAirStatistics, Switch, policy_of
 from streaming.path_state import Cause, PathState, StateChange
-from streaming.publisher_slot import Rank, Slot
+from streaming.publisher_slot import PublisherRecord, Rank, Slot
 from streaming.reader import Reader
 from streaming.slate.loop import SlateLoop
 
@@ -111,8 +111,9 @@ class Path:
         if old is not None and (self.config.republish == "reject" or is_late_source):
             what = "a publisher" if rank is Rank.PRIMARY else f"a {rank.value} publisher"
             raise PublishRejected(BAD_NAME, f"{self.name} has {what} already", http_status=409)
-        slot = Slot(publisher, remote, protocol, rank, now_utc, self.config.stall_s)
         self._publishers += 1
+        number = self._publishers
+        slot = Slot(publisher, remote, protocol, rank, now_utc, self.config.stall_s, number)
         if old is None:
             self._obey(self._on_air.join(slot, now_utc), now_utc)
             return slot
@@ -390,6 +391,14 @@ class Path:
         for slot in reversed(self._on_air.publishers):
             self._expel(slot, code, description, now_utc, Cause.PUBLISHER_KICKED)
 
+    def end_session(self, session: str, code: str, description: str, now_utc: float) -> bool:
+        """Closes one publisher by its session's name; False where there is none."""
+        for slot in self._on_air.publishers:
+            if slot.session == session:
+                self._expel(slot, code, description, now_utc, Cause.PUBLISHER_KICKED)
+                return True
+        return False
+
     def reject(self, slot: Slot, description: str, now_utc: float) -> None:
         """Closes one publisher over what it sent."""
         if self._on_air.holds(slot):
@@ -405,6 +414,10 @@ class Path:
     ) -> None:
         self.leave(slot, description, now_utc, cause)
         slot.publisher.close(code, description)
+
+    def publishers(self, now_utc: float) -> tuple[PublisherRecord, ...]:
+        """Who publishes here."""
+        return self._on_air.statistics(now_utc).publishers
 
     @property
     def media_end_utc(self) -> float | None:

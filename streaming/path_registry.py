@@ -16,6 +16,7 @@ from typing import Final
 
 from segmenter.timed_message import TimedMessage
 from streaming.admission import Admission
+from streaming.command_messages import SessionRecord
 from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.events.event import Emit, no_events
@@ -339,6 +340,25 @@ class PathRegistry:
             return False
         entry.path.kick(CLOSED, "closed by the operator", self._clock())
         return True
+
+    def publisher_sessions(self) -> list[SessionRecord]:
+        """Everybody who publishes, pushed or pulled."""
+        now = self._clock()
+        return [
+            SessionRecord(
+                name, one.session, one.protocol, "publisher", one.rank, one.is_on_air,
+                one.remote, one.since_utc, one.bytes_in,
+            )
+            for name, entry in self._entries.items()
+            for one in entry.path.publishers(now)
+        ]  # fmt: skip
+
+    def end_publisher(self, name: str, session: str) -> bool:
+        """Closes one publisher of a path; False where there is no such one."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.path.end_session(
+            session, CLOSED, "closed by the operator", self._clock()
+        )
 
     def choose_on_air(self, name: str, rank: Rank | None) -> bool:
         """Puts a rank on air for as long as it delivers, or the slate; None is automatic.

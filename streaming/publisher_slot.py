@@ -35,6 +35,9 @@ _ORDER = {rank: order for order, rank in enumerate(Rank)}
 class PublisherRecord:
     """One publisher of a path as statistics show it; counters only rise."""
 
+    session: str
+    """Its name among those of the path."""
+    since_utc: float
     rank: str
     remote: str
     protocol: str
@@ -58,7 +61,11 @@ class Slot:
         rank: Rank = Rank.PRIMARY,
         now_utc: float = 0.0,
         stall_s: float = 1.5,
+        number: int = 0,
     ) -> None:
+        """`number` counts the publishers that the path has had."""
+        self.session = f"{protocol}-{number}"
+        self.since_utc = now_utc
         self.publisher = publisher
         self.remote = remote
         self.protocol = protocol
@@ -117,6 +124,8 @@ class Slot:
     def record(self, *, is_on_air: bool, now_utc: float) -> PublisherRecord:
         """For statistics."""
         return PublisherRecord(
+            self.session,
+            self.since_utc,
             self.rank.value,
             self.remote,
             self.protocol,

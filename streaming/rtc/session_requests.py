@@ -57,6 +57,9 @@ class SessionRequests:
                 case "attach":
                     session.channel = request.channel
                     return SignalAnswer(request.id, 204)
+                case "kick":
+                    self._signalling.close(request.session, "closed by the operator")
+                    return SignalAnswer(request.id, 200)
                 case _:
                     self._signalling.close(request.session, "closed by the client")
                     return SignalAnswer(request.id, 200)

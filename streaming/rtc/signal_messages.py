@@ -11,8 +11,9 @@ from typing import Literal
 from msgspec import Struct
 
 Verb = Literal[
-    "view", "publish", "patch", "delete", "layers", "choose", "mute", "statistics", "attach"
-]
+    "view", "publish", "patch", "delete", "layers", "choose", "mute", "statistics", "attach",
+    "kick",
+]  # fmt: skip
 
 
 class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
@@ -23,7 +24,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     verb: Verb
     """"view": a WHEP offer; "publish": a WHIP offer; the others are of a session: "layers" tells
     which renditions a viewer may be sent, "choose" takes one of them, "mute" stops picture or
-    sound, "statistics" tells what its peer reports, "attach" sends its events to `channel`."""
+    sound, "statistics" tells what its peer reports, "attach" sends its events to `channel`,
+    "kick" ends it for the operator."""
     path: str
     session: str = ""
     """Empty with an offer."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
+from streaming.command_messages import SessionRecord
 from streaming.config import WebrtcConfig
 from streaming.events.event import Emit, no_events
 from streaming.events.session_news import SessionNews
@@ -202,6 +204,20 @@ class WebrtcProcess:
         """WHEP sessions of each path."""
         return self._report.viewers
 
+    def viewer_sessions(self) -> list[SessionRecord]:
+        """Everybody who views by WHEP."""
+        return [
+            SessionRecord(
+                opened.path, shown, opened.protocol, "viewer", "", True, opened.remote,
+                opened.since_utc, 0,
+            )
+            for shown, opened in self._news.viewers()
+        ]  # fmt: skip
+
+    def full_session(self, path: str, shown: str) -> str | None:
+        """The session of a path that is shown as this; None where there is none, or several."""
+        return self._news.full_name(path, shown)
+
     def _refusal(self, request: SignalRequest) -> SignalAnswer | None:
         """What is known without asking."""
         if not self._listening:
@@ -248,7 +264,8 @@ class WebrtcProcess:
             case SignalAnswer():
                 pending = self._pending.pop(news.id, None)
                 if pending is not None:
-                    self._news.answered(pending.request, news)
+                    now_utc = time.monotonic() + self._utc_ahead_s()
+                    self._news.answered(pending.request, news, now_utc)
                     pending.answer(msgspec.structs.replace(news, id=pending.id))
             case SignalEvent():
                 self._on_event(news)

@@ -14,15 +14,14 @@ from msgspec import Struct
 from streaming import __version__
 from streaming.auth.api_tokens import covers
 from streaming.auth.minting import mint_view_token
-from streaming.command_messages import ChooseOnAir, Command, EndSession, Kick
+from streaming.command_messages import ChooseOnAir, Command, Kick
 from streaming.errors import ConfigError
-from streaming.server import config_api, message_api, webhook_api
+from streaming.server import config_api, message_api, session_api, webhook_api
 from streaming.server.access import Access, Asked, Caller, scope_challenge
 from streaming.server.answers import json_response
 from streaming.server.api_call import AsCommand, Call, Refused
 from streaming.server.api_types import (
     Done,
-    EndedSession,
     MintedToken,
     OnAirChoice,
     PathList,
@@ -49,11 +48,9 @@ OPERATIONS: Final = (
               "control", Done, matched=True, problems=(409, 503)),
     Operation("chooseOnAir", "PUT", "/on-air/{path}", "Put a publisher or the slate on air.",
               "control", Done, OnAirChoice, matched=True, problems=(409, 503)),
-    Operation("endSession", "DELETE", "/sessions/{path}/{session}",
-              "End a WHEP or WHIP session.", "control", EndedSession, matched=True,
-              problems=(503,)),
     Operation("mintToken", "POST", "/tokens", "Make a viewing token.",
               "admin", MintedToken, TokenWish, problems=(422,)),
+    *session_api.OPERATIONS,
     *message_api.OPERATIONS,
     *config_api.OPERATIONS,
     *webhook_api.OPERATIONS,
@@ -61,7 +58,7 @@ OPERATIONS: Final = (
 _COMMANDS: Final[dict[str, AsCommand]] = {
     "kickPublisher": lambda call: Kick(call.path),
     "chooseOnAir": lambda call: ChooseOnAir(call.path, call.body.rank),
-    "endSession": lambda call: EndSession(call.path, call.names["session"]),
+    **session_api.COMMANDS,
     **config_api.COMMANDS,
     **webhook_api.COMMANDS,
 }
@@ -95,6 +92,7 @@ class Api:
             "getServer": self._server,
             "listPaths": self._list,
             "getPath": self._get,
+            "listSessions": self._list_sessions,
             "mintToken": self._mint,
             **message_api.handlers(self.speaking),
         }
@@ -120,10 +118,10 @@ class Api:
             return refused.response()
 
     async def _carry_out(self, name: str, call: Call) -> object:
-        as_command = _COMMANDS.get(name)
-        if as_command is not None:
-            return await self._command(call, as_command(call))
-        return await self._handlers[name](call)
+        handler = self._handlers.get(name)
+        if handler is not None:
+            return await handler(call)
+        return await self._command(call, _COMMANDS[name](call))
 
     def _authorise(self, operation: Operation, request: BaseRequest, asked: Asked) -> Caller:
         caller = self._access.caller(request, asked)
@@ -174,6 +172,17 @@ class Api:
         return path_record(view.paths[name], view.totals, view.server.webrtc)
 
     # -- what is commanded ---------------------------------------------------------------------
+
+    async def _list_sessions(self, call: Call) -> Any:
+        told = await self._command(call, _COMMANDS["listSessions"](call))
+        asked = call.query.get("path", "")
+        over_http = {
+            path: counts
+            for path, seen in self._view().totals.viewers_by.items()
+            if asked in ("", path)
+            and (counts := {name: seen[name] for name in session_api.OVER_HTTP if seen.get(name)})
+        }
+        return {**told, "http_viewers": over_http}
 
     async def _mint(self, call: Call) -> MintedToken:
         wish = cast(TokenWish, call.body)

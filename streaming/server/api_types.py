@@ -136,13 +136,6 @@ class SettingsRecord(Struct, frozen=True):
     """Secrets hidden."""
 
 
-class EndedSession(Struct, frozen=True):
-    """The session has been ended."""
-
-    path: str
-    session: str
-
-
 class Changes(Struct, frozen=True, omit_defaults=True):
     """What came of another configuration."""
 

@@ -161,13 +161,16 @@ def test_a_flood_is_let_through_at_its_rate() -> None:
     assert sum((one or {}).get("withheld", 0) for one in told) <= 27
 
 
+NOW = 1_700_000_000.0
+
+
 def test_sessions_are_told_with_as_much_of_their_name_as_logs_show() -> None:
     recorder = Recorder()
     news = SessionNews(recorder)
     view = SignalRequest(1, "view", "live/a")
-    news.answered(view, SignalAnswer(1, 409))
-    news.answered(view, SignalAnswer(1, 201, session="0123456789abcdef"))
-    news.answered(SignalRequest(2, "patch", "live/a"), SignalAnswer(2, 204))
+    news.answered(view, SignalAnswer(1, 409), NOW)
+    news.answered(view, SignalAnswer(1, 201, session="0123456789abcdef"), NOW)
+    news.answered(SignalRequest(2, "patch", "live/a"), SignalAnswer(2, 204), NOW)
     news.ended("0123456789abcdef", "closed by the client")
     news.ended("0123456789abcdef", "again")
     assert recorder.events == [
@@ -177,10 +180,25 @@ def test_sessions_are_told_with_as_much_of_their_name_as_logs_show() -> None:
     ]  # fmt: skip
 
 
+def test_viewers_are_known_by_what_is_shown_of_them() -> None:
+    news = SessionNews(Recorder())
+    view = SignalRequest(1, "view", "live/a", remote="10.0.0.1")
+    for session in ("0123456789abcdef", "fedcba98aaa", "fedcba98bbb"):
+        news.answered(view, SignalAnswer(1, 201, session=session), NOW)
+    publish = SignalRequest(2, "publish", "live/a")
+    news.answered(publish, SignalAnswer(2, 201, session="publisher-of-it"), NOW)
+    assert [shown for shown, _ in news.viewers()] == ["01234567", "fedcba98", "fedcba98"]
+    (_, first), *_ = news.viewers()
+    assert (first.path, first.remote, first.since_utc) == ("live/a", "10.0.0.1", NOW)
+    assert news.full_name("live/a", "01234567") == "0123456789abcdef"
+    for path, shown in (("live/b", "01234567"), ("live/a", "fedcba98"), ("live/a", ""), ("x", "0")):
+        assert news.full_name(path, shown) is None
+
+
 def test_sessions_that_are_lost_with_their_process_are_told() -> None:
     recorder = Recorder()
     news = SessionNews(recorder)
-    news.answered(SignalRequest(1, "publish", "live/b"), SignalAnswer(1, 201, session="abc"))
+    news.answered(SignalRequest(1, "publish", "live/b"), SignalAnswer(1, 201, session="abc"), NOW)
     news.all_ended("signal 9")
     assert recorder.events[-1][2] == {"session": "abc", "protocol": "whip", "reason": "signal 9"}
 

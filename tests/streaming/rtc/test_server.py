@@ -12,7 +12,13 @@ from segmenter.media import Sample, Track
 from streaming.config import IceServerConfig, WebrtcConfig
 from streaming.rtc.messages import PathEnded, PathSample, PathTracks, PublishAsked, Unwatch, Watch
 from streaming.rtc.server import LINGER_S, TRACKS_S, RtcServer
-from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest, Verb
+from streaming.rtc.signal_messages import (
+    SessionEnded,
+    SignalAnswer,
+    SignalEvent,
+    SignalRequest,
+    Verb,
+)
 from streaming.transcode.messages import SampleMessage, TrackMessage
 from tests.segmenter.stage import SMALL, SOURCE
 from tests.webrtc.fanout_stage import loopback
@@ -88,6 +94,16 @@ def test_a_viewer_is_answered_and_counted_until_it_says_goodbye(scene: Scene) ->
     gone = scene.ask("delete", answer.session)
     assert gone is not None
     assert gone.status == 200
+    assert scene.server.report().viewers == {}
+
+
+def test_an_operator_ends_a_session_and_its_end_says_so(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view().session
+    gone = scene.ask("kick", session)
+    assert gone is not None
+    assert gone.status == 200
+    assert SessionEnded(session, "closed by the operator") in scene.sent
     assert scene.server.report().viewers == {}
 
 

@@ -22,13 +22,14 @@ from streaming.command_messages import (
     EndSession,
     Kick,
     ListDeliveries,
+    ListSessions,
     ReplayEvents,
     SetSource,
     SetWebhook,
 )
 from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
 from streaming.server.command_relay import CommandRelay
-from streaming.shelf_messages import PathState
+from streaming.shelf_messages import PathState, Totals
 from tests.streaming.auth.tokens import KEYS, token
 from tests.streaming.server.conftest import Serve, Served
 from tests.streaming.server.test_view_access import guarded_shelf
@@ -40,6 +41,7 @@ CHANGES = {"changed": ["x"], "deferred": [], "needs_restart": []}
 RESULTS = {
     "Kick": {"path": "live/a", "state_version": 8},
     "ChooseOnAir": {"path": "live/a", "state_version": 8},
+    "ListSessions": {"sessions": [], "next": "live/a/rtmp-1"},
     "EndSession": {"path": "live/a", "session": "s1"},
     "SendMessage": {"id": "1-2", "ts": 1.0, "media_time_ms": None},
     "SetSource": CHANGES,
@@ -215,6 +217,20 @@ async def test_the_etag_of_a_path_is_what_if_match_takes(serve: Serve) -> None:
     }  # fmt: skip
 
 
+async def test_sessions_come_with_the_viewers_that_have_none(
+    served: Served, origin: Origin
+) -> None:
+    served.site.totals = Totals(
+        viewers_by={"live/a": {"hls": 3, "dash": 0, "webrtc": 2}, "open/b": {"dash": 1}}
+    )
+    _, told = await call(served, "GET", "/sessions?limit=1&after=x&protocol=rtmp", **bearer("read"))
+    assert origin.told[-1].command == ListSessions(1, "x", "", "rtmp")
+    assert told["http_viewers"] == {"live/a": {"hls": 3}, "open/b": {"dash": 1}}
+    assert told["next"] == "live/a/rtmp-1"
+    _, told = await call(served, "GET", "/sessions?path=open/b", **bearer("read"))
+    assert told["http_viewers"] == {"open/b": {"dash": 1}}
+
+
 async def test_webhooks_are_commanded_as_asked(served: Served, origin: Origin) -> None:
     put = {"url": "https://example.org/x", "types": ["path.*"], "max_in_flight": 1}
     await call(served, "PUT", "/webhooks/mine", put, **bearer("admin"))
@@ -264,6 +280,8 @@ async def test_a_refusal_of_the_origin_is_the_answer(served: Served, origin: Ori
         ("PUT", "/webhooks/mine", {}, {}, 400),
         ("PUT", "/webhooks/mine", {"url": "ftp://x"}, {}, 400),
         ("POST", "/webhooks/mine/replay", {"events": ["1"]}, {}, 400),
+        ("GET", "/sessions?protocol=smoke", None, {}, 400),
+        ("GET", "/sessions?path=..", None, {}, 400),
         ("POST", "/tokens", {"path": []}, {}, 400),
         ("POST", "/tokens", {"path": ["a"], "ip": "here"}, {}, 422),
         ("POST", "/tokens", {"path": ["a"], "key": "other"}, {}, 422),

@@ -1,0 +1,47 @@
+"""`headwater paths`, `sessions` and `kick`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tests.streaming.commanded import CommandedOrigin
+
+SESSION: Final[dict[str, Any]] = {
+    "path": "live/a", "session": "rtmp-3", "protocol": "rtmp", "role": "publisher",
+    "rank": "primary", "is_on_air": True, "remote": "10.0.0.1:5", "since_utc": 1.7e9,
+    "received_bytes": 9,
+}  # fmt: skip
+
+
+def test_sessions_are_listed_page_by_page(commanded: CommandedOrigin) -> None:
+    other = {**SESSION, "session": "01234567", "protocol": "whep", "role": "viewer", "rank": ""}
+    commanded.answers = {
+        "GET /sessions?limit=500&after=": {"sessions": [SESSION], "next": "live/a/rtmp-3"},
+        "GET /sessions?limit=500&after=live/a/rtmp-3": {"sessions": [other]},
+        "GET /sessions": {"sessions": [], "http_viewers": {"live/a": {"hls": 40, "dash": 2}}},
+    }
+    told = commanded.json("sessions")
+    assert [one["session"] for one in told["sessions"]] == ["rtmp-3", "01234567"]
+    assert told["http_viewers"] == {"live/a": {"hls": 40, "dash": 2}}
+    shown = commanded.run("sessions").stdout
+    for text in ("rtmp-3", "primary publisher, on air", "10.0.0.1:5", "40 by HLS, 2 by DASH"):
+        assert text in shown
+
+
+def test_sessions_are_asked_for_as_wanted(commanded: CommandedOrigin) -> None:
+    commanded.answers["GET /sessions"] = {"sessions": [SESSION]}
+    commanded.json("sessions", "--path", "live/a", "--protocol", "rtmp")
+    query = "path=live%2Fa&protocol=rtmp&limit=500&after="
+    assert commanded.asked == [("GET", f"/sessions?{query}", None)]
+
+
+def test_one_session_or_all_publishers_are_kicked(commanded: CommandedOrigin) -> None:
+    commanded.answers = {
+        "DELETE /sessions/live/a/rtmp-3": {"path": "live/a", "session": "rtmp-3"},
+        "DELETE /publishers/live/a": {"path": "live/a", "state_version": 4},
+    }
+    assert commanded.json("kick", "live/a", "--session", "rtmp-3")["session"] == "rtmp-3"
+    assert (
+        "closed rtmp-3 of live/a" in commanded.run("kick", "live/a", "--session", "rtmp-3").stdout
+    )
+    assert commanded.json("kick", "live/a")["state_version"] == 4
