@@ -3,6 +3,7 @@ import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
 import { availableEngines, chooseEngine, createEngine, loadEngine, sourceUrl } from "./engine.js";
 import { paceOf } from "./pace.js";
+import { readPlace } from "./place.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
@@ -20,8 +21,7 @@ const ENOUGH_S = 0.4; // if there are two parts of it
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
 // A viewing token before the path; whatever is asked for by a relative URL inherits it.
-const access = location.pathname.match(/^\/t\/[^/]+(?=\/)/)?.[0] ?? "";
-const path = decodeURIComponent(location.pathname.slice(access.length)).replace(/^\/+|\/+$/g, "");
+const { access, path } = readPlace(location.pathname);
 const parameters = new URLSearchParams(location.search);
 const video = document.getElementById("video");
 const clock = new ServerClock();

@@ -1,5 +1,6 @@
 // Publishes a camera or the screen from the browser by WHIP.
 import { bitrateLabel } from "./engine.js";
+import { readPlace } from "./place.js";
 import { publish } from "./webrtc.js";
 
 const RETRY_MS = [1000, 2000, 4000, 8000]; // then the last one
@@ -7,8 +8,7 @@ const FACTS_MS = 1000;
 const FRAME_RATE = 30;
 
 const $ = (id) => document.getElementById(id);
-const path = decodeURIComponent(location.pathname).replace(/^\/+|\/publish\/?$/g, "");
-const folder = location.pathname.replace(/\/publish\/?$/, "/");
+const { path, folder } = readPlace(location.pathname, "publish");
 
 let stream = null;
 let session = null;
