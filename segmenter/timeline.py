@@ -46,6 +46,9 @@ __all__ = [
     "TimelineStatistics",
 ]
 
+SKEW_WITHIN_S = 1.0
+"""Tracks that come less often than this are not compared: one of them has stopped."""
+
 _TRANSITIONS = {
     TimelineState.IDLE: {TimelineState.WAITING},
     TimelineState.WAITING: {TimelineState.WAITING, TimelineState.OPENING},
@@ -163,8 +166,21 @@ class Timeline:
             ahead_s=ahead_s,
             is_adrift=abs(ahead_s) > ADRIFT_S,
             drift_s=self._epoch.drift.drift_s if self._epoch is not None else 0.0,
+            skew_s=self._skew_s(),
             **dataclasses.asdict(self._counts),
         )
+
+    def _skew_s(self) -> float | None:
+        """Stamps compared with arrivals, so that it does not matter which came last."""
+        seen = [line for line in self._lines.values() if line.last_source != UNSEEN]
+        video = next((line for line in seen if line.is_video), None)
+        audio = next((line for line in seen if not line.is_video), None)
+        if video is None or audio is None:
+            return None
+        apart_s = audio.last_arrival - video.last_arrival
+        if abs(apart_s) > SKEW_WITHIN_S:
+            return None
+        return (audio.last_source - video.last_source) / self._clock.timescale - apart_s
 
     def _place_run(
         self, samples: list[Sample], index: int, now_utc: float, out: list[Sample]

@@ -58,6 +58,9 @@ class TimelineStatistics:
     """The drift is beyond ADRIFT_S: latency grows, or players starve."""
     drift_s: float
     """How much ``ahead_s`` has grown since the epoch's first seconds, jitter aside."""
+    skew_s: float | None
+    """By how much the sound's stamps are ahead of the picture's that arrive with them; None where
+    one of the two is not there or did not come lately."""
     epochs: int
     jumps: int
     lost_clocks: int

@@ -26,7 +26,6 @@ from streaming.command_messages import SendMessage
 from streaming.commands import Commands
 from streaming.config import Config, EventsConfig, RtmpConfig, WebrtcConfig, rtmp_certificate
 from streaming.errors import ConfigError
-from streaming.events.event_filter import SEGMENT
 from streaming.events.event_log import LogBounds
 from streaming.events.events import Events
 from streaming.ingest.rtmp.server import RtmpServer
@@ -34,6 +33,7 @@ from streaming.live_config import LiveConfig
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
 from streaming.path_messages import PathMessages, logged_messages
+from streaming.path_news import segment_news
 from streaming.path_registry import ConfigChanges, PathRegistry
 from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
@@ -76,13 +76,15 @@ class App:
     ) -> None:
         """`file` and `environment` are where `config` came from, to be read again."""
         self._config = config
-        self._live_config = LiveConfig(config, file, environment or {}, self._apply)
         self._store = MediaStore(config.store_bytes)
         self._feed = ShelfFeed(self._store)
         self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
         self._delivery_processes: DeliveryProcesses | None = None
         self._clock = UtcClock(self._live_state.started_utc)
         self._events = Events(self._live_state.root, self._clock, log_bounds(config.events))
+        self._live_config = LiveConfig(
+            config, file, environment or {}, self._apply, self._events.emit
+        )
         self._webrtc = (
             WebrtcProcess(
                 config.webrtc,
@@ -137,7 +139,7 @@ class App:
         stack.callback(self._store.close)
         stack.callback(self._live_state.close)
         if self._config.events.segments:
-            self._feed.on_segment = self._segment_ready
+            self._feed.on_segment = segment_news(self._events.emit)
         self._events.start({"name": self._config.name, "version": __version__})
         stack.callback(self._events.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
@@ -222,10 +224,6 @@ class App:
             self._live_config.reload()
         except ConfigError as error:
             logger.error("the configuration is not read again: %s", error)
-
-    def _segment_ready(self, path: str, rendition: str, msn: int) -> None:
-        url = f"/{path}/{rendition}/{msn}.m4s"
-        self._events.emit(SEGMENT, path, {"rendition": rendition, "msn": msn, "url": url})
 
     def _tell(self, event: SignalEvent) -> None:
         if self._delivery_processes is not None:

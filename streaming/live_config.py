@@ -17,6 +17,7 @@ from streaming.config_file import check_config, load_config
 from streaming.config_overlay import Overlay, read_overlay, write_overlay
 from streaming.config_secrets import effective, shown_path
 from streaming.errors import ConfigError
+from streaming.events.event import Emit, no_events
 from streaming.path_name import name_error
 from streaming.path_registry import ConfigChanges
 from streaming.webhooks.signature import new_secret
@@ -29,6 +30,7 @@ SOURCE_KEYS: Final[Keys] = frozenset({"source", "source_loop", "source_on_demand
 SETTING_KEYS: Final[Keys] = frozenset(PathConfig.__struct_fields__) - SOURCE_KEYS
 """And what /settings sets."""
 
+RELOADED: Final = "config.reloaded"
 AT_ONCE: Final = frozenset(
     {"paths", "view", "api", "auth_hook", "webhooks", "http.trusted_proxies"}
 )
@@ -44,12 +46,14 @@ class LiveConfig:
         file: Path | None,
         environment: Mapping[str, str],
         apply: Callable[[Config], ConfigChanges],
+        emit: Emit = no_events,
     ) -> None:
         self._config = self._started = config
         """What holds by now, and what was read at the start."""
         self._file = file
         self._environment = environment
         self._apply = apply
+        self._emit = emit
 
     def effective(self) -> dict[str, Any]:
         """All settings, secrets hidden."""
@@ -76,12 +80,14 @@ class LiveConfig:
             *(f"{name} has changed and waits for a restart" for name in needs_restart),
         ):
             logger.info("configuration: %s", text)
-        return {
+        told = {
             "changed": changes.changed,
             "deferred": changes.deferred,
             "needs_restart": needs_restart,
             "webhooks": webhooks,
         }
+        self._emit(RELOADED, data=told)
+        return told
 
     # -- what is set of paths and by whom --------------------------------------------------------
 

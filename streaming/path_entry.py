@@ -10,8 +10,9 @@ from segmenter.media import Sample, Track
 from segmenter.timed_message import TimedMessage
 from segmenter.timeline import SourceClock
 from streaming.events.advice import ADVICE
+from streaming.events.advice_memory import AdviceMemory
 from streaming.events.event import Emit
-from streaming.events.ingest_exam import IngestExam
+from streaming.events.ingest_exam import EXAM_CODES, IngestExam
 from streaming.events.path_observer import PathObserver
 from streaming.ingest.pull import PullSource, RunEnd
 from streaming.lifecycle import Work
@@ -48,7 +49,8 @@ class PathEntry:
         self._clock = clock
         self._emit = emit
         self.slate: SlateSource | None = None
-        self.observer = PathObserver()
+        self.advice = AdviceMemory()
+        self.observer = PathObserver(self.advice)
         self.wanted_utc = clock()
         """When it was watched last, or asked for; at first when it came into being."""
 
@@ -155,6 +157,7 @@ class PathPublication:
         self, entry: PathEntry, slot: Slot, clock: Callable[[], float], emit: Emit
     ) -> None:
         self._path = entry.path
+        self._advice = entry.advice
         self._emit = emit
         self._exam: IngestExam | None = IngestExam(
             clock(),
@@ -195,8 +198,10 @@ class PathPublication:
         exam.push(samples)
         if exam.is_over(now):
             self._exam = None
-            for advice in exam.verdict():
-                self._emit(ADVICE, self._path.name, advice.data())
+            role = self._slot.rank.value
+            for advice in self._advice.news(role, exam.verdict(), EXAM_CODES):
+                data = {**advice.data(), "role": role}
+                self._emit(ADVICE, self._path.name, data, self._path.state_version)
 
     def close(self, reason: str) -> None:
         self._path.leave(self._slot, reason, self._clock())

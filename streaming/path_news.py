@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from streaming.errors import PublishRejected
 from streaming.events.event import CLOSED, STATE, Emit
+from streaming.events.event_filter import SEGMENT
 from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
 from streaming.ingest.source import PublishRequest
 from streaming.on_air import Switch
@@ -130,3 +131,13 @@ class PathNews:
         seen, made = path.statistics(now_utc), pipeline.statistics()
         self._feed.path_state(path_state_message(path, pipeline, seen, made))
         return seen, made
+
+
+def segment_news(emit: Emit) -> Callable[[str, str, int], None]:
+    """For a feed's `on_segment`: each segment that can be fetched as an event."""
+
+    def ready(path: str, rendition: str, msn: int) -> None:
+        url = f"/{path}/{rendition}/{msn}.m4s"
+        emit(SEGMENT, path, {"rendition": rendition, "msn": msn, "url": url})
+
+    return ready

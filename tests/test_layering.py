@@ -69,6 +69,8 @@ SANS_IO = (
     "streaming/events/event.py",
     "streaming/events/event_filter.py",
     "streaming/events/advice.py",
+    "streaming/events/advice_memory.py",
+    "streaming/events/av_drift.py",
     "streaming/events/event_log.py",
     "streaming/events/ingest_exam.py",
     "streaming/events/path_observer.py",

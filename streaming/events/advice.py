@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 ADVICE: Final = "ingest.advice"
+CHANGED: Final = 0.25
+"""By such a share a figure differs that is worth being told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,13 @@ class Advice:
     text: str
     to_do: str
     figures: dict[str, float]
+
+    def differs(self, other: Advice) -> bool:
+        """Whether a figure is another one, by more than measuring it again makes it."""
+        return any(
+            abs(value - other.figures.get(name, 0.0)) > CHANGED * abs(other.figures.get(name, 0.0))
+            for name, value in self.figures.items()
+        )
 
     def data(self) -> dict[str, Any]:
         """The event's data."""
@@ -94,6 +103,19 @@ def clock_stood_still(times: int) -> Advice:
         "The publisher's timestamps stood still for a while: media time was anchored anew.",
         "Look for an encoder that is overloaded or a machine that was suspended.",
         {"times": times},
+    )
+
+
+def av_drift(ahead_s: float) -> Advice:
+    """Sound and picture drift apart."""
+    way = "ahead of" if ahead_s > 0 else "behind"
+    return Advice(
+        "av-drift",
+        f"Sound and picture drift apart: the sound's timestamps have run {abs(ahead_s):.1f} s "
+        f"{way} the picture's.",
+        "Let the encoder take both from one clock: set its sample rate to the sound device's (OBS: "
+        "Settings, Audio), or let it resample (ffmpeg: -af aresample=async=1).",
+        {"sound_ahead_s": round(ahead_s, 3)},
     )
 
 

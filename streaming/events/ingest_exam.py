@@ -17,6 +17,10 @@ from streaming.events.advice import (
     variable_frame_rate,
 )
 
+EXAM_CODES: Final = frozenset(
+    {"gop-too-long", "b-frames", "variable-frame-rate", "missing-audio", "missing-video"}
+)
+"""What it looks for."""
 EXAM_S: Final = 12.0
 """Three groups of pictures of 4 s, which is more than most encoders make."""
 TOLERANCE_S: Final = 0.1

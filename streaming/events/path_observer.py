@@ -5,12 +5,27 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from segmenter.media import MediaType, Track
-from streaming.events.advice import ADVICE, Advice, adrift, clock_stood_still, timestamp_jump
+from segmenter.timeline_statistics import ADRIFT_S
+from streaming.events.advice import (
+    ADVICE,
+    Advice,
+    adrift,
+    av_drift,
+    clock_stood_still,
+    timestamp_jump,
+)
+from streaming.events.advice_memory import AdviceMemory
+from streaming.events.av_drift import AvDrift
 from streaming.path import PathStatistics
 from streaming.pipeline import PipelineStatistics
 
 AGAIN_S: Final = 10.0
 """How soon the same advice may be given again while its figure rises."""
+
+
+AV_DRIFT_S: Final = 0.25
+"""Viewers notice sound that is late by an eighth of a second and early by half of that (ITU-R
+BT.1359); what one read brings of either track is uneven by a tenth."""
 
 
 class News(NamedTuple):
@@ -23,13 +38,14 @@ class News(NamedTuple):
 class PathObserver:
     """Remembers what was told of one path; the registry asks it once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: AdviceMemory) -> None:
+        self._memory = memory
+        self._av_drift = AvDrift()
         self._tracks: dict[str, Track] = {}
         self._renditions: dict[str, Track] = {}
         self._worker_starts = 1
         self._jumps = 0
         self._lost_clocks = 0
-        self._drift_told_for = 0
         self._advised_utc: dict[str, float] = {}
 
     def push(self, seen: PathStatistics, made: PipelineStatistics, now_utc: float) -> list[News]:
@@ -86,10 +102,25 @@ class PathObserver:
         if timeline.lost_clocks > self._lost_clocks and self._may_advise("clock", now_utc):
             self._lost_clocks = timeline.lost_clocks
             given.append(clock_stood_still(timeline.lost_clocks))
-        if timeline.is_adrift and self._drift_told_for != seen.publishers:
-            self._drift_told_for = seen.publishers
+        drifts, heeded = self._drifts(seen) if seen.on_air.on_air else ([], [])
+        role = seen.on_air.on_air
+        news = self._memory.news(role, [*given, *drifts], heeded)
+        return [News(ADVICE, {**advice.data(), "role": role}) for advice in news]
+
+    def _drifts(self, seen: PathStatistics) -> tuple[list[Advice], list[str]]:
+        """Advice about clocks that run apart, and codes of it that are over."""
+        timeline, given, heeded = seen.timeline, list[Advice](), list[str]()
+        if timeline.is_adrift:
             given.append(adrift(timeline.ahead_s))
-        return [News(ADVICE, advice.data()) for advice in given]
+        elif abs(timeline.ahead_s) < ADRIFT_S / 2:
+            heeded.append("clock-drift")
+        whose = (seen.publishers, seen.on_air.on_air, timeline.epochs, seen.tracks)
+        # WebRTC's sound and picture are brought together by sender reports, as these come.
+        skew_s = timeline.skew_s if seen.protocol != "whip" else None
+        sound_ahead_s = self._av_drift.push(whose, skew_s)
+        if abs(sound_ahead_s) > AV_DRIFT_S:
+            given.append(av_drift(sound_ahead_s))
+        return given, heeded
 
     def _may_advise(self, what: str, now_utc: float) -> bool:
         if now_utc - self._advised_utc.get(what, 0.0) < AGAIN_S:

@@ -57,6 +57,17 @@ def both(start: int, length: int, key: int = 0) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.dts)
 
 
+def test_how_far_sound_is_ahead_of_the_picture_is_measured_by_their_arrival() -> None:
+    timeline = started(VIDEO, AUDIO)
+    timeline.push(video(0, key=True), NOW)
+    assert timeline.statistics().skew_s is None, "there is no sound yet"
+    timeline.push(audio(300), NOW + 0.1)
+    assert timeline.statistics().skew_s == pytest.approx(0.2)
+    for ms in range(40, 2000, 40):
+        timeline.push(video(ms), NOW + ms / 1000)
+    assert timeline.statistics().skew_s is None, "sound has stopped"
+
+
 def of(track: str, samples: list[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.track == track]
 

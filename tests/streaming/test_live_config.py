@@ -11,6 +11,7 @@ from streaming.config_file import load_config
 from streaming.errors import ConfigError
 from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, LiveConfig
 from streaming.path_registry import ConfigChanges
+from tests.streaming.events.test_sources import Recorder
 
 
 class Origin:
@@ -18,7 +19,8 @@ class Origin:
 
     def __init__(self, file: Path) -> None:
         self.taken: list[Config] = []
-        self.live = LiveConfig(load_config(file, {}), file, {}, self._apply)
+        self.emitted = Recorder()
+        self.live = LiveConfig(load_config(file, {}), file, {}, self._apply, self.emitted)
 
     def _apply(self, config: Config) -> ConfigChanges:
         self.taken.append(config)
@@ -39,6 +41,18 @@ def test_what_waits_for_a_restart_is_told_until_it_is_as_it_was_at_the_start(fil
         assert origin.live.reload()["needs_restart"] == ["http.listen"]
     file.write_text("")
     assert origin.live.reload()["needs_restart"] == []
+
+
+def test_a_reload_is_an_event_that_says_what_came_of_it(file: Path) -> None:
+    origin = Origin(file)
+    file.write_text('[http]\nlisten = "127.0.0.1:8081"')
+    told = origin.live.reload()
+    assert origin.emitted.of("config.reloaded") == [told]
+    assert told["needs_restart"] == ["http.listen"]
+    file.write_text("nonsense")
+    with pytest.raises(ConfigError):
+        origin.live.reload()
+    assert len(origin.emitted.events) == 1, "nothing has come of it"
 
 
 def test_what_the_api_has_set_lies_over_the_file_until_it_is_taken_back(file: Path) -> None:

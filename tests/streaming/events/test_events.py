@@ -217,3 +217,17 @@ async def test_a_copy_that_is_too_far_behind_begins_anew() -> None:
         assert copy.begun == 2
         assert copy.numbers == list(range(42, 52))
         assert not copy.followers.log.knows(EventId(events.log.epoch, 1))
+
+
+async def test_a_disk_that_runs_full_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "LOW_BYTES", 1 << 60)
+    monkeypatch.setattr(event_files, "LOOK_S", 0.0)
+    async with server(tmp_path, Clock()) as events:
+        for _ in range(3):
+            events.emit("test")
+        await until(lambda: len(events.log) >= 5)
+        low = [e.event for e in events.log.after(events.log.floor, 9) if e.event.type == "disk.low"]
+        assert [event.data["of"] for event in low] == ["state_dir"]
+        assert 0 < low[0].data["free_bytes"] <= low[0].data["total_bytes"]

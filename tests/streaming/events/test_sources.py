@@ -12,15 +12,25 @@ from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
+from streaming.events.advice_memory import AdviceMemory
+from streaming.events.av_drift import MEASURES, AvDrift
 from streaming.events.event import Emit
 from streaming.events.ingest_exam import EXAM_S, IngestExam
 from streaming.events.path_observer import PathObserver
 from streaming.events.session_news import SessionNews
 from streaming.events.viewer_news import Flood, ViewerNews
 from streaming.media_store import MediaStore
+from streaming.path_news import segment_news
 from streaming.path_registry import PathRegistry
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.shelf_feed import ShelfFeed
+from streaming.transcode.messages import StatusMessage
+from streaming.transcode.transcode_link import (
+    TranscodePhase,
+    TranscodeState,
+    TranscodeStatistics,
+)
+from streaming.worker_process import WorkerExit, WorkerStatistics
 from tests.segmenter.stage import SOURCE, START
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import COPY, request
@@ -61,7 +71,8 @@ class Scene:
         self.recorder = Recorder()
         emit: Emit = self.recorder
         config = Config(paths=paths or {"*": COPY})  # type: ignore[arg-type]
-        self.registry = PathRegistry(config, ShelfFeed(MediaStore()), lambda: self.now, emit=emit)
+        self.feed = ShelfFeed(MediaStore())
+        self.registry = PathRegistry(config, self.feed, lambda: self.now, emit=emit)
 
 
 @pytest.fixture
@@ -215,7 +226,7 @@ async def observed(scene: Scene) -> Any:
 
 async def test_a_change_of_a_track_and_of_renditions_is_told_once(scene: Scene) -> None:
     seen, made = await observed(scene)
-    observer = PathObserver()
+    observer = PathObserver(AdviceMemory())
     assert [n.kind for n in observer.push(seen, made, T0)] == ["track.added", "rendition.added"]
     assert observer.push(seen, made, T0) == []
     larger = replace(SOURCE, width=1920, height=1080)
@@ -232,7 +243,7 @@ async def test_a_change_of_a_track_and_of_renditions_is_told_once(scene: Scene) 
 
 async def test_jumps_of_a_clock_are_advised_about_but_not_each(scene: Scene) -> None:
     seen, made = await observed(scene)
-    observer = PathObserver()
+    observer = PathObserver(AdviceMemory())
     observer.push(seen, made, T0)
     told = []
     for second in range(1, 25):
@@ -242,15 +253,79 @@ async def test_jumps_of_a_clock_are_advised_about_but_not_each(scene: Scene) -> 
     assert all(n.data["to_do"] for n in told)
 
 
-async def test_a_clock_that_drifts_is_advised_about_once_for_each_publisher(scene: Scene) -> None:
+async def test_a_clock_that_drifts_is_advised_about_once_until_it_does_not(scene: Scene) -> None:
     seen, made = await observed(scene)
-    observer = PathObserver()
-    drifting = replace(seen, timeline=replace(seen.timeline, is_adrift=True, ahead_s=2.5))
-    codes = [n.data.get("code") for n in observer.push(drifting, made, T0)]
-    assert "clock-drift" in codes
-    assert observer.push(drifting, made, T0 + 1) == []
-    again = observer.push(replace(drifting, publishers=2), made, T0 + 2)
-    assert [n.data["code"] for n in again] == ["clock-drift"]
+    observer = PathObserver(AdviceMemory())
+    observer.push(seen, made, T0)
+
+    def codes(ahead_s: float, publishers: int = 1) -> list[str]:
+        timeline = replace(seen.timeline, is_adrift=abs(ahead_s) > 2, ahead_s=ahead_s)
+        now = replace(seen, timeline=timeline, publishers=publishers)
+        return [news.data["code"] for news in observer.push(now, made, T0)]
+
+    assert codes(2.5) == ["clock-drift"]
+    assert codes(2.6) == []
+    assert codes(2.6, publishers=2) == [], "whoever comes back as before knows"
+    assert codes(3.4) == ["clock-drift"], "it is worse"
+    assert codes(1.9) == codes(2.7) == [], "it is not over at the line"
+    assert codes(0.1) == []
+    assert codes(2.1) == ["clock-drift"]
+
+
+async def test_sound_that_drifts_from_its_picture_is_advised_about(scene: Scene) -> None:
+    seen, made = await observed(scene)
+    observer = PathObserver(AdviceMemory())
+    told = []
+    for second in range(120):
+        timeline = replace(seen.timeline, skew_s=0.2 + 0.005 * second)
+        told += observer.push(replace(seen, timeline=timeline), made, T0 + second)
+    advice = [news.data for news in told if news.kind == "ingest.advice"]
+    assert {one["code"] for one in advice} == {"av-drift"}
+    assert 0.25 < advice[0]["sound_ahead_s"] < 0.3
+    assert "ahead of the picture" in advice[0]["text"]
+    assert len(advice) <= 4, "and again when it is worse, not each second"
+
+
+def test_a_constant_distance_of_sound_and_picture_is_no_drift() -> None:
+    drift = AvDrift()
+    assert {drift.push(1, 0.8) for _ in range(60)} == {0.0}
+    uneven = [0.8 + 0.2 * (n % 3 - 1) for n in range(60)]
+    assert max(abs(drift.push(2, skew_s)) for skew_s in uneven) < 0.1
+    assert drift.push(3, 5.0) == 0.0, "another publisher is measured anew"
+    assert drift.push(3, None) == 0.0
+    for _ in range(2 * MEASURES):
+        assert drift.push(3, 5.0) == 0.0
+
+
+async def test_a_transcoders_death_is_told_with_its_reason(scene: Scene) -> None:
+    seen, made = await observed(scene)
+    observer = PathObserver(AdviceMemory())
+    end = WorkerExit(-9, "signal 9", 3.0, 0.5)
+
+    def transcode(starts: int) -> TranscodeStatistics:
+        state = TranscodeState(TranscodePhase.RUNNING, "", ())
+        worker = WorkerStatistics(7, starts, 0, end if starts > 1 else None)
+        return TranscodeStatistics(state, worker, StatusMessage(), 0, 0, 0)
+
+    told = [
+        observer.push(seen, replace(made, transcode=transcode(starts)), T0)
+        for starts in (1, 1, 2, 2)
+    ]
+    restarts = [[n.data for n in news if n.kind == "worker.restarted"] for news in told]
+    assert restarts == [[], [], [{"worker": "transcoder", "reason": "signal 9"}], []]
+
+
+async def test_segments_are_told_when_they_can_be_fetched(scene: Scene) -> None:
+    scene.feed.on_segment = segment_news(scene.recorder)
+    publication = await scene.registry.publish(request(), FakePublisher())
+    publication.set_tracks([SOURCE], RTMP_CLOCK)
+    for n in range(0, 7_000, 40):
+        scene.now = T0 + n / 1000
+        publication.write([picture(n, sync=n % 1000 == 0)])
+    told = scene.recorder.of("segment.ready")
+    assert len(told) >= 2
+    assert told[1]["msn"] == told[0]["msn"] + 1
+    assert told[0]["url"] == f"/live/a/source/{told[0]['msn']}.m4s"
 
 
 # -- the first seconds of a publisher ----------------------------------------------------------
@@ -318,3 +393,21 @@ async def test_advice_follows_the_first_seconds_of_a_publisher(scene: Scene) -> 
         publication.write([picture(n * 1000, sync=n == 0)])
     codes = [data["code"] for data in scene.recorder.of("ingest.advice")]
     assert codes == ["gop-too-long", "missing-audio"]
+
+
+async def test_advice_is_given_once_until_it_changes_whoever_connects_again(scene: Scene) -> None:
+    codes = []
+    for gop in (1_000, 1_000, 2_000, 60, 1_000):  # frames: seconds of them
+        publication = await scene.registry.publish(request(), FakePublisher())
+        publication.set_tracks([SOURCE], RTMP_CLOCK)
+        before = len(scene.recorder.events)
+        for second in range(14):
+            scene.now += 1
+            for n in range(second * 30, second * 30 + 30):
+                publication.write([picture(n * 100 // 3, sync=n % gop == 0)])
+        publication.close("gone")
+        codes.append([
+            data["code"] for kind, _, data in scene.recorder.events[before:]
+            if kind == "ingest.advice" and data["code"] != "missing-audio"
+        ])  # fmt: skip
+    assert codes == [["gop-too-long"], [], [], [], ["gop-too-long"]]

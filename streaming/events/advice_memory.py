@@ -1,0 +1,30 @@
+"""What a path's publishers were advised about: said once until it changes. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from streaming.events.advice import Advice
+
+
+class AdviceMemory:
+    """Remembers what was told of one path: who comes back as before is told nothing again."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str], Advice] = {}
+
+    def news(self, role: str, given: Sequence[Advice], looked_for: Collection[str]) -> list[Advice]:
+        """What is new of the advice `given` to a publisher in that role.
+
+        Of the codes that were `looked_for`, those that are not given have been heeded.
+        """
+        for code in {*looked_for} - {advice.code for advice in given}:
+            self._told.pop((role, code), None)
+        news = [advice for advice in given if self._is_news(role, advice)]
+        for advice in news:
+            self._told[role, advice.code] = advice
+        return news
+
+    def _is_news(self, role: str, advice: Advice) -> bool:
+        told = self._told.get((role, advice.code))
+        return told is None or advice.differs(told)
