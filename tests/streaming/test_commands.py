@@ -18,9 +18,8 @@ from streaming.command_messages import (
     RemoveSource,
     SetSource,
 )
-from streaming.commands import Commands
+from streaming.commands import Answer, Commands
 from streaming.publisher_slot import Rank
-from streaming.rtc.signal_messages import SignalAnswer
 
 ON_PATHS: list[Command] = [
     Kick("live/a"),
@@ -39,7 +38,7 @@ class Origin:
     def __init__(self, version: int | None = 7) -> None:
         self.version = version
         self.done: list[str] = []
-        self.commands = Commands(self, self, self.signal)  # type: ignore[arg-type]
+        self.commands = Commands(self, self, self, self.send)  # type: ignore[arg-type]
 
     def command(self, command: Command, if_match: int | None) -> CommandAnswer:
         answers: list[CommandAnswer] = []
@@ -56,9 +55,12 @@ class Origin:
     def choose_on_air(self, name: str, rank: Rank | None) -> bool:
         return self._do("on-air")
 
-    def signal(self, request: Any, answer: Any) -> None:
+    def end(self, number: int, command: EndSession, answer: Answer) -> None:
         self._do("session")
-        answer(SignalAnswer(0, 204))
+        answer(CommandAnswer(number, 200))
+
+    def send(self, command: object) -> dict[str, Any]:
+        return {"done": self._do("send")}
 
     def set_path(self, *of: object) -> dict[str, Any]:
         return {"done": self._do("set")}
