@@ -92,6 +92,7 @@ class App:
                 self._utc_ahead_s,
                 self._tell,
                 self._events.emit,
+                self._send_message,
             )
             if config.webrtc.enabled
             else None

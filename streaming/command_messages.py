@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 
 class Kick(Struct, tag="kick", frozen=True):
@@ -55,13 +55,6 @@ class EndSession(Struct, tag="end_session", frozen=True):
 
     path: str
     session: str
-
-
-MOST_CHAT_CHARS: Final = 500
-"""A few sentences, as chats of other services take."""
-MOST_SENDER_CHARS: Final = 40
-ChatText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MOST_CHAT_CHARS)]
-SenderName: TypeAlias = Annotated[str, Meta(max_length=MOST_SENDER_CHARS)]
 
 
 class SendMessage(Struct, tag="send_message", frozen=True):

@@ -89,6 +89,11 @@ class PathEntry:
         """See SpokenPath."""
         return self.pipeline.origin.tell(message)
 
+    def tell_viewers(self, message: bytes) -> None:
+        """See SpokenPath."""
+        if self.pipeline.tap is not None:
+            self.pipeline.tap.tell(message)
+
     def is_over(self, now_utc: float) -> bool:
         """Ended for so long that no player can still be reading its last window."""
         path, life = self.path, self.path.lifecycle

@@ -17,17 +17,10 @@ from segmenter.timed_message import MessageKind, TimedMessage
 from streaming.command_messages import SendMessage
 from streaming.errors import MessageRefused
 from streaming.events.event import EventId, LoggedEvent
+from streaming.message_limits import MOST_METADATA_BYTES, PATH_BURST, PATH_RATE
 from streaming.token_buckets import TokenBuckets
 
 KINDS: Final[tuple[MessageKind, ...]] = ("metadata", "chat")
-MOST_METADATA_BYTES: Final = 4_096
-"""As JSON: enough for a score board or the credits of a song. The date ranges of a window, which
-playlists list at each reload, have room for thirty of the largest."""
-PATH_RATE: Final = 20.0
-"""Messages of one kind a second that a path takes from everybody together: faster nobody reads."""
-PATH_BURST: Final = 100.0
-
-_encoder: Final = msgspec.json.Encoder()
 
 
 class SpokenPath(Protocol):
@@ -47,6 +40,9 @@ class SpokenPath(Protocol):
 
     def tell(self, message: TimedMessage) -> bool:
         """Goes along with the media from now on; whether HLS playlists have room for it."""
+
+    def tell_viewers(self, message: bytes) -> None:
+        """JSON for those who watch by WebRTC, at once."""
 
 
 class EmitEvent(Protocol):
@@ -94,6 +90,7 @@ class PathMessages:
         message = timed_message(entry)
         if message is not None and not path.tell(message):
             self._unlisted += 1
+        path.tell_viewers(entry.body)
         return {"id": entry.event.id, "ts": entry.event.ts, "media_time_ms": time_ms}
 
     def statistics(self) -> MessageStatistics:

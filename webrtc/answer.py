@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from aiortc import RTCDtlsFingerprint
 
 from webrtc.ice import Candidate, IceCredentials
+from webrtc.message_channel import MOST_MESSAGE_BYTES, SCTP_PORT
 from webrtc.offer import OfferedCodec, OfferedMedia
 
 REJECTED = "rejected"
 """As a direction: port 0."""
+
+CHANNEL = "channel"
+"""The same of data channels, which have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class AnsweredMedia:
 
     offered: OfferedMedia
     direction: str
-    """``sendonly``, ``recvonly``, ``inactive``, or REJECTED."""
+    """``sendonly``, ``recvonly``, ``inactive``, CHANNEL, or REJECTED."""
     codec: OfferedCodec | None = None
     parameters: str = ""
     """The value of a=fmtp."""
@@ -85,7 +89,11 @@ def _section(
         lines.append("a=end-of-candidates")
     lines += render_ice(transport.ice)
     lines.append(f"a=fingerprint:{transport.fingerprint.algorithm} {transport.fingerprint.value}")
-    lines += [f"a=setup:{transport.setup}", f"a={answered.direction}", "a=rtcp-mux", "a=rtcp-rsize"]
+    lines.append(f"a=setup:{transport.setup}")
+    if answered.direction == CHANNEL:
+        lines += [f"a=sctp-port:{SCTP_PORT}", f"a=max-message-size:{MOST_MESSAGE_BYTES}"]
+    else:
+        lines += [f"a={answered.direction}", "a=rtcp-mux", "a=rtcp-rsize"]
     if offered.mid:
         lines.append(f"a=mid:{offered.mid}")
     lines += [f"a=extmap:{number} {uri}" for uri, number in answered.extensions.items()]

@@ -23,6 +23,7 @@ from aiortc.rtcdtlstransport import (
 )
 from OpenSSL import SSL
 
+from webrtc.message_channel import ChannelOffer, MessageChannel
 from webrtc.viewer_settings import SrtpKeys, SrtpProfile
 
 PROFILES = (SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80)
@@ -140,7 +141,7 @@ class DtlsTransport:
     """Owns the DTLS association of one session, and the task that drives it.
 
     ``send`` takes what is to go to the peer; ``on_end`` is called once, when the handshake failed
-    or the association ended, with the reason. Data channels stand on `transport`.
+    or the association ended, with the reason. Data channels are `open_channel`'s.
     """
 
     def __init__(
@@ -159,6 +160,12 @@ class DtlsTransport:
         self._on_keys = on_keys
         self._on_end = on_end
         self._task: asyncio.Task[None] | None = None
+        self._channel: MessageChannel | None = None
+
+    def open_channel(self, offer: ChannelOffer, on_text: Callable[[str], None]) -> MessageChannel:
+        """Once DTLS is up: let the peer open data channels."""
+        self._channel = MessageChannel(self.transport, offer, on_text)
+        return self._channel
 
     def start(self, fingerprints: list[RTCDtlsFingerprint]) -> None:
         """Begin, or wait for the peer to begin, the handshake."""
@@ -199,6 +206,8 @@ class DtlsTransport:
             self._on_end("closed by the peer")
 
     async def _stop(self) -> None:
+        if self._channel is not None:
+            await self._channel.stop()
         await self.transport.stop()
         self._pipe.close()
 

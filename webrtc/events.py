@@ -62,6 +62,15 @@ class PublishedSamples:
     samples: tuple[Sample, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TextReceived:
+    """A peer said something by its data channel."""
+
+    session_id: str
+    stream: str
+    text: str
+
+
 SignallingEvent: TypeAlias = (
     SessionConnected
     | SessionClosed
@@ -69,4 +78,5 @@ SignallingEvent: TypeAlias = (
     | RenditionsWanted
     | PublishedTracks
     | PublishedSamples
+    | TextReceived
 )

@@ -79,6 +79,10 @@ class OfferedMedia:
     """Simulcast layers that the offerer sends, best first as it lists them."""
     has_rtcp_mux: bool
     is_rejected: bool
+    sctp_port: int = 0
+    """Of data channels (RFC 8841); 0 where it says none."""
+    most_message_bytes: int = 65_536
+    """That the offerer takes by them; 0: any (RFC 8841 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +234,7 @@ def _media(parsed: MediaDescription, lines: list[str]) -> OfferedMedia:
     mid = parsed.rtp.muxId or ""
     if mid and not _TOKEN.fullmatch(mid):
         raise MalformedSdp("a mid that is not a short token", value=mid[:100])
+    sizes = parsed.sctpCapabilities
     return OfferedMedia(
         kind=parsed.kind,
         mid=mid,
@@ -241,6 +246,8 @@ def _media(parsed: MediaDescription, lines: list[str]) -> OfferedMedia:
         rids=_sent_rids(lines),
         has_rtcp_mux=parsed.rtcp_mux,
         is_rejected=parsed.port == 0 and "a=bundle-only" not in lines,
+        sctp_port=parsed.sctp_port or 0,
+        most_message_bytes=65_536 if sizes is None else sizes.maxMessageSize,
     )
 
 

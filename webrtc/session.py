@@ -11,6 +11,7 @@ media is its role's business: `webrtc/subscriber.py` or `webrtc/publisher.py`.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
 from webrtc.errors import LocalError
 from webrtc.ice import Flow, IceCredentials
 from webrtc.ice_lite import IceAgent
+from webrtc.message_channel import ChannelOffer, MessageChannel
 from webrtc.offer import Offer, OfferedMedia
 from webrtc.stun import StunMessage
 
@@ -81,7 +83,10 @@ class Session:
         send: Callable[[Flow, bytes], None],
         on_change: Callable[[Session, float], None],
         now: float,
+        channel: ChannelOffer | None = None,
+        on_text: Callable[[Session, str], None] = lambda session, text: None,
     ) -> None:
+        """``channel`` where a data channel was agreed on; ``on_text`` hears what comes by it."""
         self.session_id = session_id
         self.stream = stream
         self.first_media = first_media
@@ -97,6 +102,9 @@ class Session:
         self._certificate = certificate
         self._send = send
         self._on_change = on_change
+        self._channel_offer = channel
+        self._on_text = on_text
+        self._channel: MessageChannel | None = None
         self._dtls: DtlsTransport | None = None
         self._dtls_flow: Flow | None = None
         self._now = now
@@ -155,7 +163,14 @@ class Session:
         if self.state is not State.CONNECTING or self.flow is None:
             return
         self.role.connect(keys, self.flow, self._now)
+        if self._channel_offer is not None and self._dtls is not None:
+            hear = functools.partial(self._on_text, self)
+            self._channel = self._dtls.open_channel(self._channel_offer, hear)
         self._set_state(State.CONNECTED, self._now)
+
+    def tell(self, text: str) -> bool:
+        """Send a text by the data channel; False where there is none, or the peer is too slow."""
+        return self._channel is not None and self._channel.send(text)
 
     def follow(self, flow: Flow) -> None:
         """The peer has moved; the fan-out has seen it and sends there already."""

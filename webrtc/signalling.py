@@ -17,16 +17,17 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webrtc.answer import REJECTED, AnsweredMedia, TransportAnswer, render_answer
+from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia, TransportAnswer, render_answer
 from webrtc.audience import Audience
 from webrtc.certificates import Certificates
 from webrtc.errors import NotLive, PreconditionFailed, PreconditionMissing
-from webrtc.events import SessionClosed, SessionConnected, SignallingEvent
+from webrtc.events import SessionClosed, SessionConnected, SignallingEvent, TextReceived
 from webrtc.fanout import Fanout
 from webrtc.fanout_events import AddressChanged, Bye, Event, PictureLost, ViewerSummary
 from webrtc.fragment import parse_fragment, render_fragment
 from webrtc.ice import Flow, RandomBytes
 from webrtc.ice_lite import IceAgent
+from webrtc.message_channel import ChannelOffer
 from webrtc.negotiation import Fit
 from webrtc.offer import Offer, OfferedMedia, parse_offer
 from webrtc.peer_port import PeerPort
@@ -202,6 +203,12 @@ class Signalling:
         text = render_fragment(local, self._port.candidates, _media_line(first), first.mid)
         return PatchResult(200, text, session.etag)
 
+    def tell(self, stream: str, text: str) -> None:
+        """Send a text to all subscribers that have a data channel."""
+        for session in self._sessions:
+            if session.stream == stream and isinstance(session.role, Subscriber):
+                session.tell(text)
+
     def close(self, session_id: str, reason: str = "closed by request") -> None:
         """End a session. Raises SessionNotFound, also the second time."""
         self._sessions.find(session_id).close(reason, self._now())
@@ -260,6 +267,9 @@ class Signalling:
             self._publishers.pop(session.session_id, None)
             self._on_event(SessionClosed(session.session_id, session.stream, session.reason))
 
+    def _hear(self, session: Session, text: str) -> None:
+        self._on_event(TextReceived(session.session_id, session.stream, text))
+
     def _new_agent(self, offer: Offer) -> IceAgent:
         agent = IceAgent(
             offer.ice, random_bytes=self._random_bytes, now=self._now(), lite=self._port.is_lite
@@ -290,6 +300,8 @@ class Signalling:
             send=self._port.send,
             on_change=self._sessions.changed,
             now=self._now(),
+            channel=_channel_offer(media),
+            on_text=self._hear,
         )
         session.etag = self._new_etag()
         self._sessions.add(session, client)
@@ -306,6 +318,13 @@ class Signalling:
 
     def _new_etag(self) -> str:
         return f'"{self._random_bytes(8).hex()}"'
+
+
+def _channel_offer(media: Sequence[AnsweredMedia]) -> ChannelOffer | None:
+    for each in media:
+        if each.direction == CHANNEL:
+            return ChannelOffer(each.offered.sctp_port, each.offered.most_message_bytes)
+    return None
 
 
 def _media_line(media: OfferedMedia) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmenter.media import Codec, MediaType, Track
-from webrtc.answer import REJECTED, AnsweredMedia
+from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia
 from webrtc.errors import NoCommonCodec, UnacceptableOffer
 from webrtc.ice import RandomBytes
 from webrtc.negotiation import (
@@ -34,6 +34,7 @@ microsecond each; but it never says more than 1.5 times what is sent, and begins
 Sound goes along with the picture, so that all packets of a viewer are counted as one stream."""
 
 _MAX_FMTP_CHARACTERS = 512
+_SCTP = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def check_transport(offer: Offer, accepted: Sequence[OfferedMedia]) -> None:
     """One bundle, one transport, RTCP on it: we have no other. Raises UnacceptableOffer."""
     if offer.is_lite:
         raise UnacceptableOffer("both sides are ICE lite, so nobody would check")
-    if not all(each.has_rtcp_mux for each in accepted):
+    if not all(each.has_rtcp_mux for each in accepted if each.kind in _KINDS):
         raise UnacceptableOffer("the offer lacks a=rtcp-mux")
     if len(accepted) > 1 and not all(each.mid in offer.bundle for each in accepted):
         raise UnacceptableOffer("the offer does not bundle its media (a=group:BUNDLE)")
@@ -81,7 +82,11 @@ def answer_subscription(
     estimation = choose_estimation(video[0], video[1], _ESTIMATIONS) if video else ""
     answers: list[AnsweredMedia] = []
     plans: list[SendPlan] = []
+    channel = next((each for each in offer.media if _is_channel(each, offer)), None)
     for media in offer.media:
+        if media is channel:
+            answers.append(AnsweredMedia(media, CHANNEL))
+            continue
         accepted = chosen.get(media.kind)
         if accepted is None or accepted[0] is not media:
             answers.append(_refuse(media))
@@ -96,6 +101,18 @@ def answer_subscription(
         )
     check_transport(offer, [each.offered for each in answers if each.direction != REJECTED])
     return answers, plans
+
+
+def _is_channel(media: OfferedMedia, offer: Offer) -> bool:
+    """Whether it is an association for data channels that we can have (RFC 8841)."""
+    return (
+        media.kind == "application"
+        and media.protocol in _SCTP
+        and "webrtc-datachannel" in media.formats
+        and 0 < media.sctp_port < 1 << 16
+        and not media.is_rejected
+        and media.mid in offer.bundle
+    )
 
 
 def _wants(media: OfferedMedia) -> bool:

@@ -51,6 +51,30 @@ class PathEnded(Struct, tag="path_ended", array_like=True, frozen=True):
     reason: str
 
 
+class PathMessage(Struct, tag="path_message", array_like=True, frozen=True):
+    """Metadata or chat for whoever watches the path, who may have a data channel: JSON."""
+
+    path: str
+    body: bytes
+
+
+class ViewerSaid(Struct, tag="viewer_said", array_like=True, frozen=True):
+    """From the WebRTC process: a viewer sent chat by its data channel."""
+
+    session: str
+    path: str
+    text: str
+    sender: str
+
+
+class SaidRefused(Struct, tag="said_refused", array_like=True, frozen=True):
+    """To the WebRTC process: it was not sent on, and why."""
+
+    session: str
+    status: int
+    detail: str
+
+
 class Watch(Struct, tag="watch", array_like=True, frozen=True):
     """From the WebRTC process: send the samples of this path."""
 
@@ -137,6 +161,8 @@ ToRtc: TypeAlias = (
     | PathTracks
     | PathSample
     | PathEnded
+    | PathMessage
+    | SaidRefused
     | SignalRequest
     | PublishAllowed
     | PublishRefused
@@ -147,6 +173,7 @@ FromRtc: TypeAlias = (
     | RtcReport
     | Watch
     | Unwatch
+    | ViewerSaid
     | SignalAnswer
     | SignalEvent
     | SessionEnded

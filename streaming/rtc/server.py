@@ -18,12 +18,14 @@ from streaming.config import WebrtcConfig
 from streaming.rtc.ice_server_links import ice_server_links
 from streaming.rtc.messages import (
     PathEnded,
+    PathMessage,
     PathSample,
     PathTracks,
     PublishAllowed,
     PublishClosed,
     PublishRefused,
     RtcReport,
+    SaidRefused,
     Unwatch,
     Watch,
 )
@@ -31,6 +33,7 @@ from streaming.rtc.publishing import Publishing, opened_answer
 from streaming.rtc.session_requests import SessionRequests
 from streaming.rtc.sessions import OpenSession, OpenSessions
 from streaming.rtc.signal_messages import SessionEnded, SignalAnswer, SignalRequest
+from streaming.rtc.talk import Talk
 from streaming.rtc.viewed_path import ViewedPath
 from webrtc.errors import WebRtcError
 from webrtc.events import (
@@ -40,6 +43,7 @@ from webrtc.events import (
     SessionClosed,
     SessionConnected,
     SignallingEvent,
+    TextReceived,
 )
 from webrtc.fanout import Fanout
 from webrtc.peer_port import PeerPort
@@ -90,6 +94,7 @@ class RtcServer:
         self._sessions = OpenSessions(send)
         self._requests = SessionRequests(self._signalling, self._sessions, self._ahead_s)
         self._publishing = Publishing(self._signalling, send)
+        self._talk = Talk(self._signalling, send)
         self._paths: dict[str, ViewedPath] = {}
         self._idle_since: dict[str, float] = {}
         """Paths that nobody watches, and since when."""
@@ -111,6 +116,10 @@ class RtcServer:
                 self._end(message)
             case SignalRequest():
                 self._answer(message)
+            case PathMessage():
+                self._talk.gather(message)
+            case SaidRefused():
+                self._talk.refuse(message)
             case PublishAllowed():
                 self._counts["opened"] += 1
                 self._publishing.allow(message, self._links(message.session))
@@ -123,6 +132,7 @@ class RtcServer:
     def handle_timer(self, now: float) -> None:
         """Called every `webrtc.signalling.TIMER_S`."""
         self._signalling.handle_timer(now)
+        self._talk.handle_timer(now)
         for name, since in list(self._idle_since.items()):
             if now - since > LINGER_S:
                 self._unwatch(name)
@@ -265,6 +275,8 @@ class RtcServer:
                 self._publishing.set_tracks(event)
             case PublishedSamples():
                 self._publishing.write(event)
+            case TextReceived():
+                self._talk.hear(event, self._now())
 
     def _who(self, session_id: str) -> str:
         session = self._sessions.find(session_id)

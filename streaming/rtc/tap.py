@@ -23,7 +23,7 @@ from typing import Protocol
 from segmenter.media import MediaType, Sample, Track
 from streaming.config import PathConfig
 from streaming.rtc.made_for_webrtc import MadeForWebrtc
-from streaming.rtc.messages import PathEnded, PathSample, PathTracks
+from streaming.rtc.messages import PathEnded, PathMessage, PathSample, PathTracks
 from streaming.rtc.recent_gop import RecentGop
 from streaming.rtc.view_plan import NOTHING, Candidate, ViewPlan, plan_view
 from streaming.transcode.messages import SampleMessage, TrackMessage
@@ -104,6 +104,11 @@ class RtcTap:
             if lane.track.media_type is MediaType.AUDIO:
                 self._sound_s = sample.pts / lane.track.timescale
             self._take(lane, sample)
+
+    def tell(self, message: bytes) -> None:
+        """Metadata or chat, for those who watch just now."""
+        if self._is_watched:
+            self._outlet.send(PathMessage(self._path, message))
 
     def pause(self, now_utc: float) -> None:
         """The publisher has gone; viewers wait for its successor."""

@@ -16,8 +16,9 @@ from typing import Protocol
 
 import msgspec
 
-from streaming.command_messages import SessionRecord
+from streaming.command_messages import SendMessage, SessionRecord
 from streaming.config import WebrtcConfig
+from streaming.errors import MessageRefused
 from streaming.events.event import Emit, no_events
 from streaming.events.session_news import SessionNews
 from streaming.ingest.source import PublishDoor
@@ -31,7 +32,9 @@ from streaming.rtc.messages import (
     RtcListening,
     RtcReport,
     RtcSetup,
+    SaidRefused,
     Unwatch,
+    ViewerSaid,
     Watch,
 )
 from streaming.rtc.signal_messages import (
@@ -107,7 +110,10 @@ class WebrtcProcess:
         utc_ahead_s: Callable[[], float],
         on_event: Callable[[SignalEvent], None] = lambda event: None,
         emit: Emit = no_events,
+        send_message: Callable[[SendMessage], object] = lambda wish: None,
     ) -> None:
+        """`send_message` takes what viewers say; it raises MessageRefused."""
+        self._send_message = send_message
         self._config = config
         self._log_level = log_level
         self._utc_ahead_s = utc_ahead_s
@@ -277,6 +283,8 @@ class WebrtcProcess:
                 publication = self._publications.pop(news.session, None)
                 if publication is not None:
                     publication.leave(news.reason)
+            case ViewerSaid():
+                self._take_said(news)
             case Watch():
                 self._watch(news.path)
             case Unwatch():
@@ -285,6 +293,13 @@ class WebrtcProcess:
                 self._report = news
             case RtcListening():
                 self._listening = True
+
+    def _take_said(self, said: ViewerSaid) -> None:
+        wish = SendMessage(said.path, "chat", text=said.text, sender=said.sender, by_viewer=True)
+        try:
+            self._send_message(wish)
+        except MessageRefused as refusal:
+            self.send(SaidRefused(said.session, refusal.http_status or 400, str(refusal)))
 
     def _watch(self, path: str) -> None:
         assert self._paths is not None

@@ -20,10 +20,11 @@ from aiohttp import WSMsgType
 from aiohttp.web import BaseRequest, Response, WebSocketResponse
 from msgspec import Meta, Struct
 
-from streaming.command_messages import ChatText, SenderName, SendMessage
+from streaming.command_messages import SendMessage
 from streaming.errors import MessageRefused
 from streaming.events.event import LoggedEvent
 from streaming.events.event_filter import AnyOf, EventFilter, FilterError
+from streaming.message_limits import ChatText, SenderName
 from streaming.path_name import MAX_NAME_CHARS, name_error
 from streaming.server.access import Asked
 from streaming.server.answers import problem_response

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from streaming.command_messages import ChatText, SenderName, SendMessage
+from streaming.command_messages import SendMessage
 from streaming.errors import MessageRefused
+from streaming.message_limits import ChatText, SenderName
 from streaming.server.api_call import Call, Refused
 from streaming.server.openapi import Operation
 from streaming.server.speaking import Speaking

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from aiohttp.web import BaseRequest
@@ -14,17 +14,11 @@ from streaming.auth.api_tokens import covers
 from streaming.auth.failure_limit import network_of
 from streaming.command_messages import SendMessage
 from streaming.errors import MessageRefused
+from streaming.message_limits import CONTROL_BURST, CONTROL_RATE, VIEWER_BURST, VIEWER_RATE
 from streaming.server.access import Access, Asked, Caller
 from streaming.server.command_relay import CommandRelay
 from streaming.server.viewers import viewer_key
 from streaming.token_buckets import TokenBuckets
-
-VIEWER_RATE: Final = 0.5
-"""Messages a second of one viewer in the long run; Twitch's slow modes begin below that."""
-VIEWER_BURST: Final = 5.0
-CONTROL_RATE: Final = 20.0
-"""The same of one token of the API: what a path takes."""
-CONTROL_BURST: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)

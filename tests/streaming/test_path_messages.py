@@ -22,17 +22,17 @@ from streaming.events.event import EventId, LoggedEvent
 from streaming.events.events import Events
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
+from streaming.message_limits import MOST_METADATA_BYTES, PATH_BURST
 from streaming.path_messages import (
-    MOST_METADATA_BYTES,
-    PATH_BURST,
     PathMessages,
     emsg_id,
     logged_messages,
 )
 from streaming.path_registry import PathRegistry
+from streaming.rtc.messages import PathMessage
 from streaming.shelf_feed import ShelfFeed
 from streaming.status import message_metrics
-from tests.segmenter.stage import AUDIO, SOURCE, START
+from tests.segmenter.stage import AUDIO, SOURCE, START, video
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import request
 from tests.streaming.test_restart import CLOCK, COPY, Machine
@@ -188,6 +188,32 @@ async def test_a_publisher_that_comes_back_finds_the_messages_where_they_were(
     again.set_tracks([SOURCE, AUDIO], CLOCK)
     studio.push(again, 4)
     assert ranges(studio.text()) == before
+
+
+async def test_viewers_by_webrtc_are_told_the_event(studio: Studio) -> None:
+    class Outlet:
+        buffered_bytes = 0
+
+        def __init__(self) -> None:
+            self.sent: list[object] = []
+
+        def send(self, message: object) -> None:
+            self.sent.append(message)
+
+    outlet = Outlet()
+    studio.registry._webrtc = outlet
+    publication = await studio.registry.publish(request(), FakePublisher())
+    publication.set_tracks([SOURCE], CLOCK)
+    publication.write(video(seconds=1))
+    tap = studio.registry.tap("live/a")
+    assert tap is not None
+    tap.watch()
+    studio.chat()
+    (event,) = told(studio, "chat")
+    assert [m for m in outlet.sent if isinstance(m, PathMessage)] == [
+        PathMessage("live/a", event.body)
+    ]
+    await studio.registry.close()
 
 
 async def test_viewers_may_chat_where_the_path_allows_it_and_nothing_else(

@@ -183,5 +183,5 @@ def test_another_implementation_reads_the_answer() -> None:
     assert [codec.name for codec in audio.rtp.codecs] == ["opus"]
     assert video.ice.iceLite
     assert [each.protocol for each in video.ice_candidates] == ["udp", "tcp"]
-    assert data.port == 0
-    assert [str(group) for group in read.group] == ["BUNDLE 0 1"]
+    assert (data.port, data.sctp_port, data.fmt) == (9, 5000, ["webrtc-datachannel"])
+    assert [str(group) for group in read.group] == ["BUNDLE 0 1 2"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from segmenter.media import Codec, Sample, Track
 from streaming.config import PathConfig
-from streaming.rtc.messages import PathEnded, PathSample, PathTracks
+from streaming.rtc.messages import PathEnded, PathMessage, PathSample, PathTracks
 from streaming.rtc.recent_gop import KEPT_BYTES
 from streaming.rtc.tap import MOST_BUFFERED_BYTES, RtcTap
 from streaming.rtc.view_plan import AUDIO_NAME, VIDEO_NAME, ViewPlan
@@ -207,3 +207,14 @@ def test_a_publisher_who_is_back_is_told_even_with_the_same_tracks() -> None:
     scene.tap.pause(START)
     scene.tap.set_tracks([SOURCE], START + 3)
     assert scene.outlet.tracks == [["source"], ["source"]]
+
+
+def test_messages_are_passed_on_while_somebody_watches() -> None:
+    scene = Scene()
+    scene.tap.tell(b"1")
+    scene.tap.watch()
+    scene.tap.tell(b"2")
+    scene.tap.unwatch()
+    scene.tap.tell(b"3")
+    told = [m for m in scene.outlet.messages if isinstance(m, PathMessage)]
+    assert told == [PathMessage("live/a", b"2")]

@@ -10,8 +10,9 @@ import pytest
 import streaming.rtc.webrtc_process
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
+from streaming.command_messages import SendMessage
 from streaming.config import WebrtcConfig
-from streaming.errors import PublishRejected
+from streaming.errors import MessageRefused, PublishRejected
 from streaming.ingest.source import Publisher, PublishRequest
 from streaming.rtc.messages import (
     PublishAllowed,
@@ -22,7 +23,9 @@ from streaming.rtc.messages import (
     PublishTracks,
     RtcListening,
     RtcReport,
+    SaidRefused,
     Unwatch,
+    ViewerSaid,
 )
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest, Verb
 from streaming.rtc.webrtc_process import ANSWER_S, WebrtcProcess
@@ -118,11 +121,19 @@ class FakePublication:
 
 class Scene:
     def __init__(self) -> None:
-        self.webrtc = WebrtcProcess(WebrtcConfig(), "info", lambda: 0.0)
+        self.said: list[SendMessage] = []
+        self.webrtc = WebrtcProcess(
+            WebrtcConfig(), "info", lambda: 0.0, send_message=self._take_said
+        )
         self.paths = FakePaths()
         self.webrtc.start(self.paths, self.paths, [], [])
         (self.worker,) = FakeWorker.made
         self.answers: list[SignalAnswer] = []
+
+    def _take_said(self, wish: SendMessage) -> None:
+        if wish.path != "live/a":
+            raise MessageRefused("viewers may not send chat to it", http_status=403)
+        self.said.append(wish)
 
     def ask(self, verb: Verb = "view", path: str = "live/a", number: int = 7) -> None:
         self.webrtc.signal(SignalRequest(number, verb, path, body="v=0"), self.answers.append)
@@ -231,3 +242,12 @@ async def test_publications_end_with_the_process(scene: Scene) -> None:
     await until(lambda: bool(scene.worker.heard))
     scene.worker.die(WorkerExit(-9, "signal 9", 1.0, 0.1))
     assert scene.paths.publication.closed == "signal 9"
+
+
+async def test_what_a_viewer_says_is_sent_as_a_viewers_and_a_refusal_comes_back(
+    scene: Scene,
+) -> None:
+    scene.worker.say(ViewerSaid("s1", "live/a", "hi", "Ann"))
+    scene.worker.say(ViewerSaid("s1", "live/b", "hi", "Ann"))
+    assert scene.said == [SendMessage("live/a", "chat", text="hi", sender="Ann", by_viewer=True)]
+    assert scene.worker.heard == [SaidRefused("s1", 403, "viewers may not send chat to it")]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from streaming.auth.access_rules import AccessRules
-from streaming.command_messages import MOST_CHAT_CHARS, SendMessage
-from streaming.server.speaking import VIEWER_BURST
+from streaming.command_messages import SendMessage
+from streaming.message_limits import MOST_CHAT_CHARS, VIEWER_BURST
 from tests.streaming.auth.tokens import EDDSA, KEYS, token
 from tests.streaming.events.happenings import EPOCH
 from tests.streaming.server.conftest import Serve, Served
