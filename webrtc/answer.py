@@ -66,16 +66,27 @@ def render_answer(
     lines.append("a=msid-semantic: WMS *")
     for each in media:
         if each.direction == REJECTED:
-            lines += _rejected(each.offered)
+            lines += _rejected(each.offered, transport)
         else:
             lines += _section(each, transport, cname, is_first=each is accepted[0])
     return "\r\n".join(lines) + "\r\n"
 
 
-def _rejected(offered: OfferedMedia) -> list[str]:
+def _rejected(offered: OfferedMedia, transport: TransportAnswer) -> list[str]:
+    """It needs no transport, but GStreamer 1.22 refuses the whole answer where one lacks it."""
     formats = " ".join(offered.formats)
-    lines = [f"m={offered.kind} 0 {offered.protocol} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
+    lines = [f"m={offered.kind} 0 {offered.protocol} {formats}", "c=IN IP4 0.0.0.0"]
+    lines += [*_transport(transport), "a=inactive"]
     return [*lines, f"a=mid:{offered.mid}"] if offered.mid else lines
+
+
+def _transport(transport: TransportAnswer) -> list[str]:
+    fingerprint = transport.fingerprint
+    return [
+        *render_ice(transport.ice),
+        f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
+        f"a=setup:{transport.setup}",
+    ]
 
 
 def _section(
@@ -87,9 +98,7 @@ def _section(
     if is_first:
         lines += [f"a=candidate:{each.render()}" for each in transport.candidates]
         lines.append("a=end-of-candidates")
-    lines += render_ice(transport.ice)
-    lines.append(f"a=fingerprint:{transport.fingerprint.algorithm} {transport.fingerprint.value}")
-    lines.append(f"a=setup:{transport.setup}")
+    lines += _transport(transport)
     if answered.direction == CHANNEL:
         lines += [f"a=sctp-port:{SCTP_PORT}", f"a=max-message-size:{MOST_MESSAGE_BYTES}"]
     else:

@@ -60,7 +60,8 @@ def codec_of(offered: OfferedCodec) -> Codec | None:
     """Our word for an offered payload type, if we can packetize it."""
     codec = _BY_NAME.get(offered.name)
     if codec is Codec.OPUS:
-        return codec if (offered.clock_rate, offered.channels) == (48_000, 2) else None
+        # GStreamer's caps without encoding-params lack the channels, which are always two there.
+        return codec if offered.clock_rate == 48_000 and offered.channels <= 2 else None
     if codec is None or offered.clock_rate != 90_000:
         return None
     if codec is Codec.H264 and offered.parameters.get("packetization-mode") != "1":

@@ -114,6 +114,19 @@ def test_what_no_codec_is_known_for_is_rejected() -> None:
     assert answers[2].direction == REJECTED
 
 
+def test_a_rejected_section_has_a_transport_too_for_gstreamer_wants_one() -> None:
+    text = WHEP + "m=text 9 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\na=mid:2\r\n"
+    section = rendered(text, SOURCE, OPUS).split("m=text")[1]
+    for name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):
+        assert f"a={name}:" in section
+
+
+def test_opus_of_gstreamer_may_lack_its_channels() -> None:
+    (_, audio), plans = answer(WHEP.replace("opus/48000/2", "OPUS/48000"), SOURCE, OPUS)
+    assert audio.direction == "sendonly"
+    assert plans[1].suits(OPUS)
+
+
 def test_bandwidth_is_told_by_transport_wide_feedback_and_else_by_remb() -> None:
     (video, audio), plans = answer(WHEP, SOURCE, OPUS)
     assert (video.feedback[-1], audio.feedback) == ("transport-cc", ("transport-cc",))
