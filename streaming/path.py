@@ -7,24 +7,23 @@ streaming/on_air.py. Sans-IO: time arrives as an argument.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock, Timeline
-from segmenter.timeline_statistics import TimelineStatistics
 from streaming.byte_rate import ByteRate
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publisher
-from streaming.lifecycle import Lifecycle, LifeStatistics
-from streaming.on_air import OnAir, OnAirStatistics, Switch, policy_of
+from streaming.lifecycle import Lifecycle
+from streaming.on_air import OnAir, Switch, policy_of
 from streaming.path_state import Cause, PathState, StateChange
-from streaming.publisher_slot import PublisherRecord, Rank, Slot
+from streaming.path_statistics import PathStatistics
+from streaming.publisher_slot import PublisherRecord, Rank, Slot, slate_slot
 from streaming.reader import Reader
-from streaming.slate.loop import SlateLoop
+from streaming.slate.loop import FILLS_S, SlateLoop
 
 BAD_NAME = "NetStream.Publish.BadName"
 REJECTED = "NetStream.Publish.Rejected"
@@ -32,23 +31,6 @@ TAKEN_OVER = "NetStream.Unpublish.Success"
 """RTMP's reason codes, which every ingest translates for its own publishers."""
 
 NOTHING_CAME = "no media that could be begun with"
-
-
-@dataclass(frozen=True, slots=True)
-class PathStatistics:
-    """What a path has seen; counters only rise."""
-
-    life: LifeStatistics
-    publisher: str
-    protocol: str
-    publishers: int
-    tracks: tuple[Track, ...]
-    bytes_in: int
-    samples_in: int
-    bitrate: int
-    """Bits per second, lately."""
-    timeline: TimelineStatistics
-    on_air: OnAirStatistics
 
 
 class Path:
@@ -184,8 +166,7 @@ class Path:
         self._slate = slate
         slot = None
         if slate is not None:
-            slot = Slot(_NOBODY, "", "slate", Rank.SLATE, now_utc)
-            slot.set_tracks(slate.tracks, slate.clock)
+            slot = slate_slot(slate.tracks, slate.clock, now_utc)
         self._obey(self._on_air.set_slate(slot, now_utc), now_utc)
         if is_on_air and slot is not None:
             self._begin(slot, [], now_utc)
@@ -200,7 +181,7 @@ class Path:
         slate, slot = self._slate, self._slot
         if slate is None or slot is None or not self.is_slate_on_air:
             return now_utc + SLATE_IDLE_S
-        if now_utc - slate.next_due_utc > SLATE_FILLS_S:  # a suspended machine
+        if now_utc - slate.next_due_utc > FILLS_S:  # a suspended machine
             self._fall_silent(now_utc)
             self._begin(slot, [], now_utc)
         for sample, due_utc in slate.take_due(now_utc):
@@ -241,7 +222,7 @@ class Path:
         if not slot.tracks:
             return
         if slot.rank is Rank.SLATE and self._slate is not None:
-            self._slate.start(_slate_start(self._timeline.end_utc, now_utc))
+            self._slate.start_after(self._timeline.end_utc, now_utc)
         try:
             self._start_tracks(slot, now_utc, continues=False)
             for sample, arrival_utc in held:
@@ -462,24 +443,6 @@ _AT_ONCE = (
 )  # fmt: skip
 """Settings that are looked at anew whenever they matter."""
 
-
-def _slate_start(end_utc: float, now_utc: float) -> float:
-    """Where media ended, so that the slate leaves no hole; not where that is long ago."""
-    return end_utc if now_utc - SLATE_FILLS_S < end_utc < now_utc else now_utc
-
-
-class _Nobody:
-    """The publisher of a slate, which has no connection that could be closed."""
-
-    def close(self, code: str, description: str) -> None:
-        """Nothing to close."""
-
-
-_NOBODY = _Nobody()
-
-SLATE_FILLS_S = 10.0
-"""A slate fills the hole before it up to here: longer than stalls are waited for and workers take
-to encode one. Beyond it viewers have run dry, and media made up for the past help nobody."""
 
 SLATE_IDLE_S = 1.0
 """When to ask again about a slate that is not on air."""

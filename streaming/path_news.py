@@ -13,10 +13,10 @@ from streaming.events.event_filter import SEGMENT
 from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
 from streaming.ingest.source import PublishRequest
 from streaming.on_air import Switch
-from streaming.path import PathStatistics
 from streaming.path_entry import PathEntry
 from streaming.path_name import name_error
 from streaming.path_state import Cause, StateChange
+from streaming.path_statistics import PathStatistics
 from streaming.pipeline import PipelineStatistics
 from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed

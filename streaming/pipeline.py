@@ -15,9 +15,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from segmenter.media import MediaType, Sample, Track
+from segmenter.presentation import DRAIN_S
 from streaming.live_state.path_journal import PathJournal
 from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics
 from streaming.path import Path
@@ -28,9 +28,6 @@ from streaming.transcode.ladder import LadderPlan, plan_ladder
 from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeStatistics
 
 logger = logging.getLogger(__name__)
-
-DRAINED_AFTER_S: Final = 1.0
-"""An encoder that works brings something each tenth of a second; while its machine is busy, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,7 @@ class Pipeline:
         self._copied: dict[str, Track] = {}
         self._encoded: dict[str, Track] = {}
         self._tap = tap
+        self._has_ended = False
         self._moved_utc = 0.0
         """When anything was given to the encoder last, or came from it."""
         path.readers.append(self)
@@ -87,6 +85,7 @@ class Pipeline:
         video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
         audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
         cores = self._ladder_cores(self._path.name)
+        self._has_ended = False
         plan = self._plan = plan_ladder(self._config, video, audio, None, cores)
         self._log_plan(plan)
         self._copied = {track.name: track for track in tracks if _is_copied(track, plan)}
@@ -121,10 +120,11 @@ class Pipeline:
 
     def is_drained(self, now_utc: float) -> bool:
         """See streaming.reader.Reader: whether the encoder has brought what it was given."""
-        return self._link is None or now_utc - self._moved_utc >= DRAINED_AFTER_S
+        return self._link is None or now_utc - self._moved_utc > DRAIN_S
 
     def end(self, now_utc: float) -> None:
-        """See streaming.reader.Reader."""
+        """See streaming.reader.Reader: what an encoder brings after it is too late."""
+        self._has_ended = True
         self._origin.end(now_utc)
 
     # -- the registry's side -----------------------------------------------------------------
@@ -214,13 +214,14 @@ class Pipeline:
     def _set_encoded(self, tracks: Sequence[Track]) -> None:
         packaged = expected_names(self._plan)
         self._encoded = {track.name: track for track in tracks if track.name in packaged}
-        self._announce(self._clock())
+        if not self._has_ended:
+            self._announce(self._clock())
         if self._tap is not None:
             self._tap.set_encoded(tracks)
 
     def _write_encoded(self, sample: Sample) -> None:
         now = self._moved_utc = self._clock()
-        if sample.track in self._encoded:
+        if sample.track in self._encoded and not self._has_ended:
             self._origin.write([sample], now)
         if self._tap is not None:
             self._tap.write_encoded(sample)

@@ -134,3 +134,17 @@ class Slot:
             self.samples_in,
             self.bytes_in,
         )
+
+
+class _Nobody:
+    """The publisher of a slate, which has no connection that could be closed."""
+
+    def close(self, code: str, description: str) -> None:
+        """Nothing to close."""
+
+
+def slate_slot(tracks: Sequence[Track], clock: SourceClock, now_utc: float) -> Slot:
+    """The hold of a slate on its path."""
+    slot = Slot(_Nobody(), "", "slate", Rank.SLATE, now_utc)
+    slot.set_tracks(tracks, clock)
+    return slot

@@ -18,9 +18,10 @@ from streaming.latency_histogram import BOUNDS_S, LatencyCounts
 from streaming.lifecycle import LifeStatistics
 from streaming.live_state.live_state import LiveStateStatistics
 from streaming.media_store import StoreStatistics
-from streaming.path import Path, PathStatistics
+from streaming.path import Path
 from streaming.path_messages import MessageStatistics
 from streaming.path_state import Cause, PathState
+from streaming.path_statistics import PathStatistics
 from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord, WorkerRecord
 from streaming.shelf_messages import PathState as PathStateMessage

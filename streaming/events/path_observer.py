@@ -16,7 +16,7 @@ from streaming.events.advice import (
 )
 from streaming.events.advice_memory import AdviceMemory
 from streaming.events.av_drift import AvDrift
-from streaming.path import PathStatistics
+from streaming.path_statistics import PathStatistics
 from streaming.pipeline import PipelineStatistics
 
 AGAIN_S: Final = 10.0

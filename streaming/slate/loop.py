@@ -25,6 +25,11 @@ class SlateStrip:
     """Of each, seconds."""
 
 
+FILLS_S = 10.0
+"""A slate fills the hole before it up to here: longer than stalls are waited for and workers take
+to encode one. Beyond it viewers have run dry, and media made up for the past help nobody."""
+
+
 class SlateLoop:
     """Owns one encoded slate; its path starts it and takes what is due.
 
@@ -39,6 +44,11 @@ class SlateLoop:
         self._strips = tuple(strips)
         self._counts = [0] * len(strips)
         self._start_utc = 0.0
+
+    def start_after(self, end_utc: float, now_utc: float) -> None:
+        """Begins where media ended, so that there is no hole; not where that is long ago."""
+        is_near = now_utc - FILLS_S < end_utc < now_utc
+        self.start(end_utc if is_near else now_utc)
 
     def start(self, at_utc: float) -> None:
         """Begins with the first samples, due at `at_utc`."""

@@ -57,10 +57,13 @@ def test_a_killed_origin_goes_on_with_the_same_media_and_the_next_numbers(
             for suffix in ("", ".0"):
                 url = f"/live/a/{name}/{number}{suffix}.m4s"
                 media[url] = fetched(origin, url)
+    version = origin.wait_path("live/a", "live")["details"]["state_version"]
     origin.kill_main()
     stopped(publisher)
     origin.restart()
-    assert origin.wait_path("live/a", "away")["state"] == "away"
+    away = origin.wait_path("live/a", "away")
+    assert away["details"]["state_version"] > version
+    assert away["details"]["state_reason"] == "restored"
     assert {url: fetched(origin, url) for url in media} == media
     again = {name: playlist(origin, name) for name in RENDITIONS}
     for name in RENDITIONS:

@@ -260,6 +260,24 @@ async def test_metrics_name_every_path(scene: Scene) -> None:
     assert {f"headwater_path_{name}" for name in ("segments", "switches", "stalls")} <= names
 
 
+async def test_the_time_a_path_spends_in_its_states_is_measured(scene: Scene) -> None:
+    publication = await scene.registry.publish(request(), FakePublisher())
+    scene.now += 3
+    publication.close("gone")
+    scene.now += 2
+    figures = {
+        (metric.name.removeprefix("headwater_path_"), *metric.labels.values()): metric.value
+        for metric in scene.registry.metrics()
+    }
+    assert figures["state_seconds", "live/a", "probing"] == 3
+    assert figures["state_seconds", "live/a", "reconnecting"] == 2
+    assert figures["state_entries", "live/a", "probing"] == 1
+    assert ("state_entries", "live/a", "live") not in figures
+    assert figures["lifecycle", "live/a", "reconnecting"] == 1
+    assert figures["lifecycle", "live/a", "probing"] == 0
+    assert figures["transitions", "publisher-left"] == 1
+
+
 async def test_closing_tells_publishers_that_the_server_goes(scene: Scene) -> None:
     publisher = FakePublisher()
     await scene.registry.publish(request(), publisher)

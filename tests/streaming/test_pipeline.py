@@ -10,6 +10,7 @@ import pytest
 import streaming.pipeline
 from segmenter.errors import MediaError
 from segmenter.media import Codec, Sample, Track
+from segmenter.presentation import DRAIN_S
 from segmenter.timeline import SourceClock
 from streaming.config import PathConfig, RungConfig
 from streaming.media_store import MediaStore
@@ -104,6 +105,10 @@ class Scene:
             self.sent_ms += 40
             self.now += 0.04
         self.pipeline.handle_timer(self.now)
+
+    def encode(self, samples: list[Sample]) -> None:
+        for sample in samples:
+            self.link.on_sample(Sample("360p", sample.dts, sample.pts, b"small", sample.is_sync))
 
     def segments(self, rendition: str) -> int:
         """How many of its segments are listed, gaps not counted."""
@@ -216,6 +221,45 @@ def test_everything_waits_for_the_encoder_where_the_configuration_says_so() -> N
     scene.link.state = TranscodeState(TranscodePhase.RUNNING)
     scene.send(5, "source")
     assert scene.segments("source") > listed
+
+
+def test_a_path_ends_when_its_encoder_has_brought_what_it_was_given() -> None:
+    scene = Scene(ladder=LADDER, linger_s=0)
+    scene.publish(SOURCE)
+    scene.link.on_tracks([SMALL])
+    encoded = 0
+    for _ in range(10):
+        scene.encode(scene.link.written[encoded:])
+        encoded = len(scene.link.written)
+        scene.send(0.4, "source")
+    assert scene.slot is not None
+    scene.path.leave(scene.slot, "gone", scene.now)
+    for sample in scene.link.written[encoded:]:
+        scene.path.handle_timer(scene.now)
+        assert scene.path.state is PathState.ENDING, "late is better than lost"
+        scene.encode([sample])
+        scene.now += 0.01
+    scene.now += DRAIN_S - 0.1
+    scene.path.handle_timer(scene.now)
+    assert scene.path.state is PathState.ENDING
+    scene.now += 0.2
+    scene.path.handle_timer(scene.now)
+    assert scene.path.state is PathState.ENDED
+    assert scene.segments("360p") == scene.segments("source")
+
+
+def test_an_encoder_that_never_stops_bringing_is_not_waited_for_for_ever() -> None:
+    scene = Scene(ladder=LADDER, linger_s=0)
+    scene.publish(SOURCE)
+    scene.link.on_tracks([SMALL])
+    scene.send(5, "source")
+    assert scene.slot is not None
+    scene.path.leave(scene.slot, "gone", scene.now)
+    for _ in range(9):
+        scene.path.handle_timer(scene.now)
+        scene.encode(scene.link.written[-1:])
+        scene.now += 0.5
+    assert scene.path.state is PathState.ENDED
 
 
 def test_a_first_start_is_not_waited_for() -> None:
