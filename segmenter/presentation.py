@@ -1,6 +1,7 @@
 """A path's renditions, cut on the same boundaries.
 
-One track leads: the first video track, else the first audio track. Its samples decide where
+One track leads: the first video track, else the first audio track; when it is announced no more,
+the first of those that are, without a break. Its samples decide where
 segments begin (see `segmenter.boundary`); every other track begins its segment with its first
 sample at or after the same instant. Samples of the others wait in bounded queues until the
 leading track has come as far.
@@ -22,7 +23,7 @@ their own for the same break, which closes their segments and makes no second on
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from segmenter.boundaries import Boundaries
@@ -150,7 +151,7 @@ class Presentation:
         announced = dict.fromkeys([*(track.name for track in tracks), *expected])
         self._awaited += [self._lanes[name] for name in announced if name in self._lanes]
         self._choose_primary(expected)
-        return events
+        return events + self._replace_primary(announced)
 
     def push_all(self, samples: list[Sample], now_utc: float) -> list[Event]:
         """Samples that arrived together, of any tracks; the same as ``push`` for each."""
@@ -368,6 +369,18 @@ class Presentation:
         if self._lead.leader is None and self._lead.primary is not None:
             self._lead.follow(self._lead.primary)
 
+    def _replace_primary(self, announced: Iterable[str]) -> list[Event]:
+        """A track that is announced no more leads no longer, where another picture is."""
+        primary = self._lead.primary
+        if primary is None or primary.track.name in announced:
+            return []
+        lanes = [self._lanes[name] for name in announced if name in self._lanes]
+        video = [lane for lane in lanes if lane.track.media_type is MediaType.VIDEO]
+        if not video:
+            return []
+        self._lead.primary = video[0]
+        return self._let_lead(video[0])
+
     def _withdraw(self) -> None:
         """The ended playlists make way for new ones of the same names."""
         for rendition in self.renditions.values():
@@ -442,6 +455,10 @@ class Presentation:
             key=lambda lane: Fraction(lane.queue_end, lane.timescale),
         )
         self._stand_ins += 1
+        return self._let_lead(lane)
+
+    def _let_lead(self, lane: Lane) -> list[Event]:
+        """This one leads, with what of it has waited for the one before."""
         self._lead.follow(lane)
         queued = list(lane.queue)
         lane.queue.clear()

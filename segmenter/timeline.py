@@ -86,12 +86,18 @@ class Timeline:
         return self._end_ticks() / ANCHOR_TIMESCALE
 
     def start(
-        self, tracks: Sequence[Track], clock: SourceClock, *, continues: bool = False
+        self,
+        tracks: Sequence[Track],
+        clock: SourceClock,
+        *,
+        continues: bool = False,
+        breaks: bool = True,
     ) -> None:
         """A new publisher, or with ``continues`` new tracks of the one there is.
 
         A new publisher is anchored anew at its first sample. One that continues keeps its anchor;
-        either way the next samples are marked as discontinuities, new video from a sync sample.
+        either way the next samples are marked as discontinuities, new video from a sync sample;
+        not where one that continues does not break: what comes beside the others or leaves them.
         """
         if not tracks or len({track.name for track in tracks}) != len(tracks):
             raise UsageError(f"tracks named {[track.name for track in tracks]}")
@@ -102,7 +108,7 @@ class Timeline:
         former, epoch = self._lines, self._epoch
         self._lines = {track.name: self._line(track, clock) for track in tracks}
         if continues and clock == self._clock and epoch is not None:
-            self._succeed(former, epoch)
+            self._succeed(former, epoch, breaks=breaks)
             return
         self._clock = clock
         self._break_due = False
@@ -348,19 +354,19 @@ class Timeline:
         if self._state is TimelineState.OPENING and epoch.is_open:
             self._set_state(TimelineState.RUNNING)
 
-    def _succeed(self, former: dict[str, TrackClock], epoch: Epoch) -> None:
+    def _succeed(self, former: dict[str, TrackClock], epoch: Epoch, *, breaks: bool) -> None:
         """Let tracks declared anew go on in the epoch, unchanged ones without a pause."""
         for name, line in self._lines.items():
             before = former.get(name)
             if before is not None and before.track == line.track:
                 self._lines[name] = before
-                before.break_due = self._end > 0
+                before.break_due |= breaks and self._end > 0
                 continue
             if before is not None:
                 line.follow(before)
             if epoch.is_open:
                 epoch.anchor(line)
-            line.break_due = self._end > 0
+            line.break_due = breaks and self._end > 0
         epoch.forget_held(self._lines.values())
 
     def _line(self, track: Track, clock: SourceClock) -> TrackClock:

@@ -110,6 +110,7 @@ async function start() {
   try {
     session = await publish(`${folder}whip`, stream, {
       key: $("key").value,
+      simulcast: $("simulcast").checked,
       on: { state: (state) => changed(state), failed: (reason) => lost(reason) },
     });
   } catch (error) {
@@ -164,21 +165,21 @@ async function restart() {
 
 async function readFacts() {
   const report = await session?.peer.getStats().catch(() => null);
-  let text = "";
-  for (const one of report?.values() ?? []) {
-    if (one.type !== "outbound-rtp" || one.kind !== "video") continue;
-    const seconds = before ? (one.timestamp - before.timestamp) / 1000 : 0;
-    const bitrate = seconds > 0 ? ((one.bytesSent - before.bytesSent) * 8) / seconds : 0;
-    before = one;
-    if (one.frameHeight) {
-      text = `${one.frameWidth}×${one.frameHeight}, ${Math.round(one.framesPerSecond ?? 0)} frames/s, ${bitrateLabel(bitrate)}`;
-    }
-  }
-  $("facts").textContent = text;
+  const layers = [...(report?.values() ?? [])].filter((one) => one.type === "outbound-rtp" && one.kind === "video");
+  if (!layers.length) return ($("facts").textContent = "");
+  const now = { timestamp: layers[0].timestamp, bytesSent: layers.reduce((sum, one) => sum + one.bytesSent, 0) };
+  const seconds = before ? (now.timestamp - before.timestamp) / 1000 : 0;
+  const bitrate = seconds > 0 ? (Math.max(0, now.bytesSent - before.bytesSent) * 8) / seconds : 0;
+  before = now;
+  const sent = layers.filter((one) => one.active !== false && one.framesPerSecond);
+  const sizes = sent.sort((a, b) => b.frameHeight - a.frameHeight).map((one) => `${one.frameWidth}×${one.frameHeight}`);
+  const rate = Math.round(Math.max(0, ...sent.map((one) => one.framesPerSecond)));
+  $("facts").textContent = sizes.length ? `${sizes.join(" + ")}, ${rate} frames/s, ${bitrateLabel(bitrate)}` : "";
 }
 
 $("camera").addEventListener("click", () => choose("camera"));
 $("screen").addEventListener("click", () => choose("screen"));
+$("simulcast").addEventListener("change", () => wanted && restart());
 for (const id of ["cameras", "microphones", "size"]) {
   $(id).addEventListener("change", () => $("camera").getAttribute("aria-pressed") === "true" && choose("camera"));
 }

@@ -18,6 +18,8 @@
 //                    "network" (no way for media through this network, or the connection was lost)
 //                    or "unsupported" (no codec in common)
 //   on.track(track)  of a viewer: a track has begun
+//   maxBitrate       of a publisher: bits per second of the picture, of its largest layer (6,000,000)
+//   simulcast        of a publisher: true sends the picture in two or three sizes
 //
 // Several sessions over one WebSocket, with what happens to them, and resumed when it was lost:
 //

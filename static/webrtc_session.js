@@ -11,6 +11,8 @@ const DIRECT_MS = 1000; // without a relay, where there is one
 const LEADS = 4; // measured for one correction, which tells in the next ones alone
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
 const RESTART_MS = 4000; // how long a restart may take
+const RIDS = ["h", "m", "l"];
+const THREE_LAYERS_LINES = 720; // a quarter of less is nothing to look at
 const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
 
 export class WebRtcError extends Error {
@@ -44,12 +46,19 @@ export async function openPublisher(door, stream, options) {
     session.peer.addTransceiver(track, {
       direction: "sendonly",
       streams: [stream],
-      sendEncodings: isVideo ? [{ maxBitrate: options.maxBitrate ?? MAX_VIDEO_BITRATE }] : undefined,
+      sendEncodings: isVideo ? encodings(track, options) : undefined,
     });
   }
   preferH264(session.peer);
   await session.open();
   return session;
+}
+
+/** One encoding, or with `simulcast` several of the same picture, each half as large as the one before. */
+function encodings(track, { maxBitrate = MAX_VIDEO_BITRATE, simulcast = false }) {
+  if (!simulcast) return [{ maxBitrate }];
+  const rids = (track.getSettings().height ?? 0) < THREE_LAYERS_LINES ? RIDS.slice(0, 2) : RIDS;
+  return rids.map((rid, n) => ({ rid, scaleResolutionDownBy: 2 ** n, maxBitrate: Math.round(maxBitrate / 3 ** n) }));
 }
 
 /** What browsers decode everywhere and what becomes HLS without being encoded again comes first. */

@@ -97,6 +97,8 @@ class WebrtcConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """STUN and TURN servers that clients are told about."""
     max_sessions: Annotated[int, Meta(ge=1)] = 5_000
     """Viewers and publishers at once; further offers are refused."""
+    max_layers: Annotated[int, Meta(ge=1, le=6)] = 3
+    """Simulcast layers taken of a publisher, the first ones that it offers; 1: no simulcast."""
     threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """Threads that send to viewers; 0 is one for each two cores."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from segmenter.errors import MediaError
-from segmenter.media import Sample, Track
+from segmenter.media import MediaType, Sample, Track
 from segmenter.timeline import SourceClock, Timeline
 from streaming.byte_rate import ByteRate
 from streaming.config import PathConfig
@@ -114,12 +114,16 @@ class Path:
         """The publisher's complete list of tracks; again whenever one of them changes."""
         if not self._on_air.holds(slot):
             return
+        is_layers = clock == slot.clock and _are_layers(slot.tracks, tracks)
         slot.set_tracks(tracks, clock)
         if slot is not self._slot:
             return
         continues = self.state in _UNDER_WAY and not self._awaits_first
         if continues:
             self._deliver(self._timeline.flush(), now_utc)
+        if continues and is_layers:
+            self._set_layers(slot, now_utc)
+            return
         self._start_tracks(slot, now_utc, continues=continues)
 
     def write(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
@@ -240,6 +244,12 @@ class Path:
             self.live_tracks = slot.tracks
         for reader in self.readers:
             reader.set_tracks(self._tracks, now_utc)
+
+    def _set_layers(self, slot: Slot, now_utc: float) -> None:
+        self._timeline.start(slot.tracks, slot.clock, continues=True, breaks=False)
+        self._tracks = slot.tracks
+        for reader in self.readers:
+            reader.set_layers(self._tracks, now_utc)
 
     def _silence(self, cause: Cause, detail: str, now_utc: float) -> None:
         """Nobody is on air; whoever is next continues the playlists."""
@@ -442,6 +452,18 @@ _AT_ONCE = (
     "slate_after_s",
 )  # fmt: skip
 """Settings that are looked at anew whenever they matter."""
+
+
+def _are_layers(old: Sequence[Track], new: Sequence[Track]) -> bool:
+    """Whether pictures have come or gone beside one that stays, and all else is as before."""
+    before = {track.name: track for track in old}
+    stay = [track for track in new if track.name in before]
+    sounds = [[t for t in tracks if t.media_type is MediaType.AUDIO] for tracks in (old, new)]
+    return (
+        sounds[0] == sounds[1]
+        and all(track == before[track.name] for track in stay)
+        and any(track.media_type is MediaType.VIDEO for track in stay)
+    )
 
 
 SLATE_IDLE_S = 1.0

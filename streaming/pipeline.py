@@ -67,6 +67,8 @@ class Pipeline:
         self._origin = Origin(path.name, path.config, feed, journal, floor)
         self._plan = NOTHING
         self._link: TranscodeLink | None = None
+        self._sources: tuple[Track | None, Track | None] = (None, None)
+        """The picture and the sound that are encoded."""
         self._inputs: frozenset[str] = frozenset()
         self._copied: dict[str, Track] = {}
         self._encoded: dict[str, Track] = {}
@@ -82,20 +84,29 @@ class Pipeline:
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         """See streaming.reader.Reader. Raises MediaError when a track cannot be packaged."""
-        video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
-        audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
+        video, audio = _inputs(tracks)
+        layers = [t for t in tracks if t.media_type is MediaType.VIDEO and t is not video]
         cores = self._ladder_cores(self._path.name)
         self._has_ended = False
-        plan = self._plan = plan_ladder(self._config, video, audio, None, cores)
+        plan = self._plan = plan_ladder(self._config, video, audio, None, cores, layers)
         self._log_plan(plan)
         self._copied = {track.name: track for track in tracks if _is_copied(track, plan)}
         self._encoded = {}
+        self._sources = video, audio
         self._inputs = frozenset(track.name for track in (video, audio) if track is not None)
         if plan.needs_worker and self._link is None:
             self._link = self._open_link()
         self._announce(now_utc)
         if self._link is not None:
             self._link.start(tracks, plan)
+
+    def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:
+        """See streaming.reader.Reader: only another best picture is encoded anew."""
+        if _inputs(tracks) != self._sources:
+            self.set_tracks(tracks, now_utc)
+            return
+        self._copied = {track.name: track for track in tracks if _is_copied(track, self._plan)}
+        self._announce(now_utc)
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
         """See streaming.reader.Reader."""
@@ -259,6 +270,13 @@ def expected_names(plan: LadderPlan) -> tuple[str, ...]:
     if plan.encode_audio is not None:
         names.append(plan.encode_audio.name)
     return tuple(names)
+
+
+def _inputs(tracks: Sequence[Track]) -> tuple[Track | None, Track | None]:
+    """The picture and the sound that are encoded, where anything is: the first ones."""
+    video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
+    audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
+    return video, audio
 
 
 def _is_copied(track: Track, plan: LadderPlan) -> bool:

@@ -14,6 +14,10 @@ class Reader(Protocol):
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         """The publisher's complete track list, before the first sample and at each change."""
 
+    def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:
+        """The same publisher's complete list: pictures have come or gone beside those that stay,
+        and nothing breaks."""
+
     def write(self, samples: list[Sample], now_utc: float) -> None:
         """Samples in media time that came together, in order."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segmenter.media import MediaType, Sample, Track
 from webrtc.depacketizer import AccessUnits
 from webrtc.jitter_buffer import AUDIO_WAIT_S, VIDEO_WAIT_S, Arrived, JitterBuffer
-from webrtc.media_clock import MEDIA_RATE, SourceClock
+from webrtc.media_clock import MEDIA_RATE, PictureTimes, SourceClock
 from webrtc.publication import ReceivePlan
 from webrtc.publisher_rtcp import ReceptionReport, SenderReport
 from webrtc.rtp_packet import RtpPacket
@@ -41,7 +41,15 @@ class IncomingStatistics:
 class IncomingStream:
     """Owns the jitter buffer, depacketizer and clock of one SSRC; the publisher feeds it."""
 
-    def __init__(self, ssrc: int, name: str, plan: ReceivePlan, now: float) -> None:
+    def __init__(
+        self,
+        ssrc: int,
+        name: str,
+        plan: ReceivePlan,
+        now: float,
+        pictures: PictureTimes | None = None,
+    ) -> None:
+        """``pictures`` are those of all layers, where this is one of several."""
         self.ssrc = ssrc
         self.name = name
         self.plan = plan
@@ -52,6 +60,8 @@ class IncomingStream:
         self._received_bytes = self._key_frames = self._requests = 0
         self._buffer = JitterBuffer(VIDEO_WAIT_S if plan.may_nack else AUDIO_WAIT_S)
         self._units = AccessUnits(plan.codec, name)
+        self._pictures = pictures
+        self._track: Track | None = None
         self._last_dts: int | None = None
         self._asked_at = now  # a source begins with a key frame, which may be on its way
         self._is_asked = False
@@ -65,7 +75,12 @@ class IncomingStream:
     @property
     def track(self) -> Track | None:
         """What is known of it."""
-        return self._units.track
+        track = self._units.track
+        if track is None or track.name == self.name:
+            return track
+        if self._track is None or self._track != replace(track, name=self.name):
+            self._track = replace(track, name=self.name)
+        return self._track
 
     def push(self, packet: RtpPacket, now: float, elapsed_s: float) -> list[Sample]:
         """A packet that came ``elapsed_s`` after the publisher's beginning."""
@@ -143,6 +158,8 @@ class IncomingStream:
         for each in arrived:
             for unit in self._units.push(each):
                 dts = self.clock.media_ticks(unit.timestamp)
+                if self._pictures is not None:
+                    dts = self._pictures.settle(dts)
                 if self._last_dts is not None:
                     dts = max(dts, self._last_dts + 1)
                 self._last_dts = dts

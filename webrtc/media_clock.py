@@ -2,11 +2,16 @@
 
 Each source counts from a random number. The first packet places it where it arrived; later the
 sender reports (RFC 3550 6.4.1) say what both counts are in the publisher's own wall clock, and
-the picture is moved to where it belongs beside the sound, little by little. Sans-IO.
+the picture is moved to where it belongs beside the sound, little by little.
+
+Simulcast layers show the same pictures, and players change between them only where their times are
+the same to the tick: they ride on the clock of one of them, and a picture that another layer has
+had already takes the time it had there. Sans-IO.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 MEDIA_RATE: Final = 90_000
@@ -20,6 +25,12 @@ _SLEW_SHARE: Final = 32
 """The picture is moved by at most 1 ms, or a 32nd of what is missing, with each frame: two frames
 never change their order, and 40 ms are made good within a second or two."""
 
+_SAME_PICTURE_TICKS: Final = 450
+"""5 ms: libwebrtc's sender reports are off by a millisecond or two, pictures are 8 ms apart."""
+
+_PICTURES_REMEMBERED: Final = 64
+"""A second of 60 pictures: layers of one picture leave within a tenth, paced."""
+
 
 class SourceClock:
     """One source's timestamps in ticks of the common time line."""
@@ -30,6 +41,9 @@ class SourceClock:
         self._offset = 0
         self._report: tuple[int, int] | None = None
         self._target: int | None = None
+        self._carrier: SourceClock | None = None
+        self._behind = 0
+        """What its own ticks lack of the carrier's at the same moment."""
 
     @property
     def is_placed(self) -> bool:
@@ -44,7 +58,9 @@ class SourceClock:
     def media_ticks(self, timestamp: int) -> int:
         """Where a timestamp is on the common time line; the source has been placed."""
         unwrapped = self._unwrap(timestamp)
-        if self._target is not None:
+        if self._carrier is not None:
+            self._offset = self._behind + self._carrier._offset
+        elif self._target is not None:
             missing = self._target - self._offset
             step = max(_SLEW_TICKS, abs(missing) // _SLEW_SHARE)
             self._offset += max(-step, min(step, missing))
@@ -66,6 +82,20 @@ class SourceClock:
         if abs(target - self._offset) <= MAX_SKEW_TICKS:
             self._target = target
 
+    def ride(self, carrier: SourceClock) -> None:
+        """From now on go as another goes, which shows the same pictures."""
+        if self._report is None or carrier._report is None:
+            return
+        wall, ticks = self._report
+        carrier_wall, carrier_ticks = carrier._report
+        behind = carrier_ticks + (wall - carrier_wall) - ticks
+        if abs(behind + carrier._offset - self._offset) <= MAX_SKEW_TICKS:
+            self._carrier, self._behind, self._target = carrier, behind, None
+
+    def alight(self) -> None:
+        """Go by itself again, from where it is."""
+        self._carrier = None
+
     def _ticks(self, unwrapped: int) -> int:
         return unwrapped * MEDIA_RATE // self._rate
 
@@ -78,3 +108,18 @@ class SourceClock:
         assert self._unwrapped is not None, "place comes first"
         step = (timestamp - self._unwrapped) & 0xFFFFFFFF
         return self._unwrapped + (step if step < 1 << 31 else step - (1 << 32))
+
+
+class PictureTimes:
+    """When a camera's latest pictures were taken; its layers share it."""
+
+    def __init__(self) -> None:
+        self._recent: deque[int] = deque(maxlen=_PICTURES_REMEMBERED)
+
+    def settle(self, ticks: int) -> int:
+        """The time of a picture that one layer places at ``ticks``: the first layer's decides."""
+        nearest = min(self._recent, key=lambda at: abs(at - ticks), default=None)
+        if nearest is not None and abs(nearest - ticks) <= _SAME_PICTURE_TICKS:
+            return nearest
+        self._recent.append(ticks)
+        return ticks

@@ -2,7 +2,11 @@
 
 Packets find their source by SSRC; a new SSRC by its payload type and, with simulcast, its rid
 (RFC 8852). Retransmissions (RFC 4588) are packets of the source that they repair. Samples are
-held until every kind of media that was agreed on has shown itself, for a moment at most.
+held until every kind of media and every layer that was agreed on has shown itself, for a moment at
+most.
+
+Layers are asked for key frames together, so that segments of all can begin with the same picture;
+one that falls silent is no track until it is back (layer_watch.py).
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from webrtc.errors import MediaPacketError
 from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
 from webrtc.ice import Flow
 from webrtc.incoming_stream import IncomingStatistics, IncomingStream
+from webrtc.layer_watch import LayerWatch
+from webrtc.media_clock import PictureTimes
 from webrtc.negotiation import REPAIRED_RID, RID
 from webrtc.publication import ReceivePlan
 from webrtc.publisher_rtcp import (
@@ -35,7 +41,8 @@ VIDEO_NAME: Final = "source"
 AUDIO_NAME: Final = "audio"
 
 TRACKS_WAIT_S: Final = 2.0
-"""How long the first kind of media waits for the other: a microphone may be muted for ever."""
+"""How long the first kind of media waits for the other: a microphone may be muted for ever. Layers
+as well: browsers begin with the smallest and find out within a second or two what gets through."""
 
 _MAX_HELD_SAMPLES: Final = 600
 _MAX_SOURCES: Final = 16
@@ -84,6 +91,12 @@ class Publisher:
         self._repairs: dict[int, IncomingStream] = {}
         self._arrivals = ArrivalRecorder(ssrc)
         self._tracks: dict[str, Track] = {}
+        self._layers: dict[MediaType, tuple[str, ...]] = {p.kind: p.rids for p in plans}
+        """Rids, best first as far as is known."""
+        self._pictures = PictureTimes()
+        self._watch = LayerWatch()
+        self._silent: set[str] = set()
+        """Layers that are no tracks at present."""
         self._held: list[Sample] = []
         self._ready_by: float | None = None
         self._is_ready = False
@@ -123,15 +136,26 @@ class Publisher:
             if not track or source.name == track:
                 source.ask_for_key_frame()
 
+    def _is_key_frame_due(self, now: float) -> bool:
+        """Whether any picture that comes has had none for too long: one layer's is all layers'."""
+        interval_s = self.key_frame_interval_s
+        return interval_s > 0 and any(
+            now - source.last_sync_at > interval_s
+            for source in self._sources.values()
+            if source.plan.kind is MediaType.VIDEO and source.name not in self._silent
+        )
+
     def handle_timer(self, now: float) -> None:
         """Give up what does not come, and send the reports and requests that are due."""
         if self._sender is None:
             return
+        if self._is_key_frame_due(now):
+            self.ask_for_key_frame()
         for source in list(self._sources.values()):
-            if self.key_frame_interval_s and now - source.last_sync_at > self.key_frame_interval_s:
-                source.ask_for_key_frame()
             self._publish(source, source.handle_timer(now), now)
             self._request(source, now)
+        self._watch.handle_timer(now)
+        self._tell_silence()
         feedback = self._arrivals.take_feedback(next(iter(self._sources), 0), now)
         if feedback is not None:
             self._send_rtcp(feedback)
@@ -186,16 +210,18 @@ class Publisher:
         rid = _text(packet, plan, RID)
         if plan.rids and rid not in plan.rids:
             return None
-        name = _name(plan, rid)
+        name = self._name(plan, rid)
         for old in [each for each in self._sources.values() if each.name == name]:
             del self._sources[old.ssrc]  # the encoder was restarted
         if len(self._sources) >= _MAX_SOURCES:
             raise MediaPacketError("too many sources", value=packet.ssrc)
-        source = self._sources[packet.ssrc] = IncomingStream(packet.ssrc, name, plan, now)
+        pictures = self._pictures if len(plan.rids) > 1 else None
+        source = IncomingStream(packet.ssrc, name, plan, now, pictures)
+        self._sources[packet.ssrc] = source
         return source
 
     def _new_repair(self, packet: RtpPacket, plan: ReceivePlan) -> IncomingStream | None:
-        name = _name(plan, _text(packet, plan, REPAIRED_RID))
+        name = self._name(plan, _text(packet, plan, REPAIRED_RID))
         for source in self._sources.values():
             if source.name == name and len(self._repairs) < _MAX_SOURCES:
                 self._repairs[packet.ssrc] = source
@@ -209,16 +235,23 @@ class Publisher:
             if source is not None:
                 source.take_report(report, now)
         sound = [s for s in self._sources.values() if s.plan.kind is MediaType.AUDIO]
-        for source in self._sources.values():
-            if sound and source.plan.kind is MediaType.VIDEO:
+        pictures = [s for s in self._sources.values() if s.plan.kind is MediaType.VIDEO]
+        pictures.sort(key=lambda source: (source.name in self._silent, self._rank(source.name)))
+        for source in pictures[:1]:
+            source.clock.alight()
+            if sound:
                 source.clock.follow(sound[0].clock)
+        for source in pictures[1:]:
+            source.clock.ride(pictures[0].clock)
 
     def _publish(self, source: IncomingStream, samples: list[Sample], now: float) -> None:
+        if samples and source.plan.rids:
+            samples = self._heard(source, samples, now)
         if not samples:
             return
         track = source.track
         assert track is not None, "samples come after their track"
-        is_new = self._tracks.get(source.name) is not track
+        is_new = self._tracks.get(source.name) != track
         self._tracks[source.name] = track
         if self._ready_by is None:
             self._ready_by = now + TRACKS_WAIT_S
@@ -228,23 +261,72 @@ class Publisher:
             self._on_event(PublishedSamples(self._session_id, self.stream, tuple(samples)))
             return
         self._held += samples
-        kinds = {track.media_type for track in self._tracks.values()}
-        has_all = kinds == {plan.kind for plan in self._plans}
+        has_all = len(self._tracks) == sum(len(plan.rids) or 1 for plan in self._plans)
         if has_all or now >= self._ready_by or len(self._held) > _MAX_HELD_SAMPLES:
             self._begin()
 
     def _begin(self) -> None:
         self._is_ready = True
+        self._find_the_best()
         self._tell_tracks()
         held, self._held = self._held, []
         self._on_event(PublishedSamples(self._session_id, self.stream, tuple(held)))
 
     def _tell_tracks(self) -> None:
         """Video first, the best layer before the others."""
-        order = [_name(plan, rid) for plan in self._plans for rid in plan.rids or ("",)]
-        names = sorted(self._tracks, key=lambda name: (name == AUDIO_NAME, order.index(name)))
+        names = sorted(self._tracks.keys() - self._silent, key=self._rank)
         tracks = tuple(self._tracks[name] for name in names)
         self._on_event(PublishedTracks(self._session_id, self.stream, tracks))
+
+    def _heard(self, source: IncomingStream, samples: list[Sample], now: float) -> list[Sample]:
+        """What of a layer's samples goes on; one that was silent needs a key frame."""
+        heard = self._watch.push(source.name, samples, now)
+        if not heard:
+            source.ask_for_key_frame()
+        self._tell_silence()
+        return heard
+
+    def _tell_silence(self) -> None:
+        """A layer has stopped, or is back."""
+        if self._watch.silent != self._silent:
+            self._silent = set(self._watch.silent)
+            if self._is_ready:
+                self._tell_tracks()
+
+    def _find_the_best(self) -> None:
+        """Offers may have their layers in either order (RFC 8853 says preference, not quality)."""
+        rids = self._layers.get(MediaType.VIDEO, ())
+        plan = next((plan for plan in self._plans if plan.kind is MediaType.VIDEO), None)
+        names = [self._name(plan, rid) for rid in rids] if plan is not None else []
+        areas = [t.width * t.height for t in map(self._tracks.get, names) if t is not None]
+        if len(areas) < 2 or areas[0] >= areas[-1]:
+            return
+        assert plan is not None
+        self._layers[MediaType.VIDEO] = rids[::-1]
+        renamed = {old: self._name(plan, rid) for old, rid in zip(names, rids, strict=True)}
+        for source in self._sources.values():
+            source.name = renamed.get(source.name, source.name)
+        self._tracks = {s.name: s.track for s in self._sources.values() if s.track is not None}
+        self._held = [replace(s, track=renamed.get(s.track, s.track)) for s in self._held]
+        self._watch.rename(renamed)
+        self._silent = set(self._watch.silent)
+
+    def _name(self, plan: ReceivePlan, rid: str) -> str:
+        """Of a track: the best layer is the source itself."""
+        if plan.kind is MediaType.AUDIO:
+            return AUDIO_NAME
+        best = self._layers[plan.kind][:1]
+        return VIDEO_NAME if rid in best or not best else f"{VIDEO_NAME}_{rid}"
+
+    def _rank(self, name: str) -> int:
+        """Video first, the best layer before the others."""
+        order = [
+            self._name(plan, rid)
+            for plan in self._plans
+            if plan.kind is MediaType.VIDEO
+            for rid in self._layers[plan.kind] or ("",)
+        ]
+        return order.index(name) if name in order else len(order)
 
     def _request(self, source: IncomingStream, now: float) -> None:
         missing = source.take_nacks(now)
@@ -261,10 +343,3 @@ class Publisher:
 def _text(packet: RtpPacket, plan: ReceivePlan, uri: str) -> str:
     value = packet.extensions.get(plan.extensions.get(uri, 0), b"")
     return value.decode("ascii", "replace")
-
-
-def _name(plan: ReceivePlan, rid: str) -> str:
-    """Of a track: the best layer is the source itself."""
-    if plan.kind is MediaType.AUDIO:
-        return AUDIO_NAME
-    return VIDEO_NAME if not plan.rids or rid == plan.rids[0] else f"{VIDEO_NAME}-{rid}"

@@ -36,8 +36,11 @@ class _Asked:
 class Publishing:
     """Owns who publishes what; the server passes requests, events and the main process's words."""
 
-    def __init__(self, signalling: Signalling, send: Callable[[Any], None]) -> None:
+    def __init__(
+        self, signalling: Signalling, send: Callable[[Any], None], max_layers: int = 1
+    ) -> None:
         self._signalling = signalling
+        self._max_layers = max_layers
         self._send = send
         self._asked: dict[str, _Asked] = {}
         self._paths: dict[str, str] = {}
@@ -49,7 +52,9 @@ class Publishing:
 
     def offer(self, request: SignalRequest) -> str:
         """Negotiates and asks for the path; gives the session. Raises WebRtcError."""
-        answer = self._signalling.publish(request.path, request.body, request.remote)
+        answer = self._signalling.publish(
+            request.path, request.body, request.remote, max_layers=self._max_layers
+        )
         self._asked[answer.session_id] = _Asked(request, answer)
         self._send(PublishAsked(answer.session_id, request.path, request.key, request.remote))
         return answer.session_id

@@ -93,7 +93,7 @@ class RtcServer:
         self._signalling = Signalling(port, fanout, self._take_event, now=now, limits=limits)
         self._sessions = OpenSessions(send)
         self._requests = SessionRequests(self._signalling, self._sessions, self._ahead_s)
-        self._publishing = Publishing(self._signalling, send)
+        self._publishing = Publishing(self._signalling, send, config.max_layers)
         self._talk = Talk(self._signalling, send)
         self._paths: dict[str, ViewedPath] = {}
         self._idle_since: dict[str, float] = {}

@@ -1,9 +1,10 @@
 """A path's samples on their way to WebRTC viewers: which tracks suit them, and since when.
 
-What goes out, best first: the publisher's own video, unless it has B-frames, which WebRTC cannot
-carry; else one encoding of it made for WebRTC, where no rung of the ladder is as good; the ladder's
-rungs; and Opus: the publisher's, or made from what it sends (streaming/rtc/view_plan.py). What has
-to be made is made once for all viewers, and only while there are some.
+What goes out, best first: the publisher's own video and its simulcast layers, unless they have
+B-frames, which WebRTC cannot carry; else one encoding of it made for WebRTC, where no rung of the
+ladder is as good; the ladder's rungs; and Opus: the publisher's, or made from what it sends
+(streaming/rtc/view_plan.py). What has to be made is made once for all viewers, and only while there
+are some.
 
 Nothing is sent while nobody watches; the newest group of pictures is kept, so that the first viewer
 sees a picture at once.
@@ -91,6 +92,11 @@ class RtcTap:
         self._raw = {track.name: _Lane(track) for track in tracks}
         self._encoded.clear()
         self._replan(anew=True)
+
+    def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:
+        """Some of its pictures have come or gone."""
+        self._raw = _lanes_of(tracks, self._raw)
+        self._replan()
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
         """The publisher's own samples, in media time."""

@@ -52,7 +52,8 @@ def plan_view(
     source = _first(raw, MediaType.VIDEO)
     sound = _first(raw, MediaType.AUDIO)
     rungs = [candidate.track for candidate in encoded if _suits(candidate)]
-    videos = [source.track] if source is not None and _suits(source) else []
+    pictures = [each for each in raw if each.track.media_type is MediaType.VIDEO]
+    videos = [each.track for each in pictures if _suits(each)]
     made_video = None
     if source is not None and not _everyone_sees(source, rungs):
         made_video = made_track(source.track)

@@ -3,7 +3,8 @@
 The automatic ladder: the source itself on top where browsers can play it, below it those of
 `AUTO_HEIGHTS` that are clearly smaller, counted by the shorter side (so portrait video gets the
 same names), kept from the lowest upwards as long as their estimated cost fits the budget. Rungs
-of `HALF_RATE_HEIGHT` and below run at half rate when the source has more than 30 frames/s.
+of `HALF_RATE_HEIGHT` and below run at half rate when the source has more than 30 frames/s. What the
+publisher sends in that size itself (a simulcast layer) is not encoded.
 Written ladders are taken as written, but nothing is ever scaled up.
 """
 
@@ -126,12 +127,13 @@ def plan_ladder(
     audio: Track | None,
     gop_s: float | None,
     cores: float,
+    layers: Sequence[Track] = (),
 ) -> LadderPlan:
     """Decides the renditions of a source.
 
     `gop_s` is the source's key frame distance where known. `cores` is what this ladder may use,
-    its share of the machine; a smaller `cpu_budget` bounds it further. Raises ConfigError for an
-    impossible written ladder.
+    its share of the machine; a smaller `cpu_budget` bounds it further. `layers` are the
+    publisher's other pictures of the same. Raises ConfigError for an impossible written ladder.
     """
     reasons: list[str] = []
     copies_audio, encode_audio = _plan_audio(config, audio, reasons)
@@ -139,7 +141,7 @@ def plan_ladder(
     copies_video = False
     if video is not None and config.ladder != "none":
         budget = min(config.cpu_budget or cores, cores)
-        copies_video, rungs = _plan_video(config, video, budget, reasons)
+        copies_video, rungs = _plan_video(config, video, budget, reasons, layers)
     if copies_video and gop_s is not None and gop_s > LONG_GOP_S:
         reasons.append(f"the source's key frames are {gop_s:.1f} s apart: so long are segments")
     total = _ladder_cores(video, rungs) if video is not None and rungs else 0.0
@@ -173,12 +175,12 @@ def validate_ladder(ladder: str | Sequence[RungConfig]) -> None:
 
 
 def _plan_video(
-    config: PathConfig, video: Track, budget: float, reasons: list[str]
+    config: PathConfig, video: Track, budget: float, reasons: list[str], layers: Sequence[Track]
 ) -> tuple[bool, list[PlannedRung]]:
     if config.ladder == "copy":
         return True, []
     if isinstance(config.ladder, str):
-        return _plan_auto(config, video, budget, reasons)
+        return _plan_auto(config, video, budget, reasons, layers)
     validate_ladder(config.ladder)
     return _plan_written(config.ladder, video, reasons)
 
@@ -187,7 +189,7 @@ def _plan_video(
 
 
 def _plan_auto(
-    config: PathConfig, video: Track, budget: float, reasons: list[str]
+    config: PathConfig, video: Track, budget: float, reasons: list[str], layers: Sequence[Track]
 ) -> tuple[bool, list[PlannedRung]]:
     copies, why_not = plays_in_browsers(video)
     if copies and config.frame_hook:
@@ -198,9 +200,10 @@ def _plan_auto(
         reasons.append("the source's size is unknown: nothing is encoded")
         return True, []
     wanted = [] if copies else [_source_sized_rung(video, config)]
-    wanted += [
-        _auto_rung(video, lines) for lines in _auto_heights(video) if _allowed(lines, config)
-    ]
+    heights = [lines for lines in _auto_heights(video) if _allowed(lines, config)]
+    sent = [lines for lines in heights if copies and _has_size(lines, layers)]
+    reasons += [f"{lines}p is not encoded: the publisher sends it" for lines in sent]
+    wanted += [_auto_rung(video, lines) for lines in heights if lines not in sent]
     kept = _fit(video, _distinct(wanted), budget, needs_one=not copies)
     kept_names = {rung.name for rung in kept}
     reasons += [
@@ -222,6 +225,11 @@ def _auto_heights(video: Track) -> list[int]:
         for h in AUTO_HEIGHTS
         if h < lines * CLEARLY_SMALLER and (h != AUTO_HEIGHTS[-1] or lines <= LOWEST_ONLY_BELOW)
     ]
+
+
+def _has_size(lines: int, layers: Sequence[Track]) -> bool:
+    sizes = [min(layer.width, layer.height) for layer in layers]
+    return any(lines * CLEARLY_SMALLER < size < lines / CLEARLY_SMALLER for size in sizes)
 
 
 def _auto_rung(video: Track, lines: int) -> PlannedRung:

@@ -121,6 +121,55 @@ async def test_a_browser_publishes_its_camera_and_another_watches(
     await context.close()
 
 
+def key_frames(media: bytes, file: Path) -> tuple[tuple[int, int], list[float]]:
+    """The size of the pictures, and when those that anything can begin with are shown."""
+    file.write_bytes(media)
+    with av.open(str(file)) as container:
+        stream = container.streams.video[0]
+        times = [
+            float(packet.pts * packet.time_base)
+            for packet in container.demux(stream)
+            if packet.is_keyframe and packet.pts is not None
+        ]
+        return (stream.width, stream.height), times
+
+
+async def test_the_layers_of_a_simulcasting_browser_are_renditions(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    page = await context.new_page()
+    await page.goto(origin.url("/live/cast/publish"))
+    await page.select_option("#size", "360")
+    await page.check("#simulcast")
+    await page.click("#camera")
+    await page.wait_for_selector("#go:not([disabled])")
+    await page.click("#go")
+    await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
+    found = {}
+    for name in ("source", "source_m"):
+        media = await asyncio.to_thread(origin.wait_media, "live/cast", name, 4, 40.0)
+        file = Path(origin.log_file).with_name(f"{name}.mp4")
+        found[name] = key_frames(media, file)
+    assert [size for size, _ in found.values()] == [(640, 360), (320, 180)]
+    (_, large), (_, small) = found.values()
+    assert len(set(large) & set(small)) >= 3, "players can change between them"
+    variants = origin.get("/live/cast/index.m3u8").decode()
+    assert "RESOLUTION=640x360" in variants
+    assert "RESOLUTION=320x180" in variants
+    assert "EXT-X-INDEPENDENT-SEGMENTS" in variants
+    for name in ("source", "source_m"):
+        playlist = origin.get(f"/live/cast/{name}/index.m3u8").decode()
+        assert "EXT-X-GAP" not in playlist
+    async with player_page(browser, origin.url("/live/cast/?engine=webrtc")) as player:
+        await player.wait_state("playing")
+        assert (await player.watch(2.0)).frames > 15
+    async with player_page(browser, origin.url("/live/cast/")) as player:
+        await player.wait_state("playing")
+        assert (await player.watch(2.0)).frames > 15
+    await context.close()
+
+
 async def test_a_browser_that_may_not_publish_is_told_why(
     origin: OriginProcess, browser: Browser
 ) -> None:

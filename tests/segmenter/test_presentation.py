@@ -243,6 +243,24 @@ def test_a_source_that_stalls_gets_gaps_while_audio_goes_on() -> None:
     assert stage.gaps("source")
 
 
+def test_a_layer_leads_where_the_best_one_is_announced_no_more() -> None:
+    stage = WatchedStage(SOURCE, SMALL, AUDIO)
+    layer, sound = video(SMALL, seconds=30, at=1 / 3), audio(seconds=30)
+    stage.push(video(seconds=7, at=1 / 3), layer[:240], sound[:375])
+    stage.start(SMALL, AUDIO)
+    stage.push(layer[240:600], sound[375:938])
+    assert stage.starts("360p")[2:9] == [round(n + 1 / 3, 3) for n in range(4, 18, 2)]
+    assert all(segment.is_independent for segment in stage.segments["360p"])
+    assert len(stage.gaps("source")) >= 3
+    stage.start(SOURCE, SMALL, AUDIO)
+    stage.push(video(at=20 + 1 / 3, seconds=9), layer[600:], sound[938:])
+    assert stage.numbers("source")[-1] == stage.numbers("360p")[-1]
+    assert not stage.segments["source"][-1].is_gap
+    assert stage.presentation.statistics().breaks == stage.presentation.statistics().stand_ins == 0
+    every = [segment for name in ("source", "360p", "audio") for segment in stage.segments[name]]
+    assert not any(segment.starts_discontinuity for segment in every)
+
+
 def test_a_source_that_is_back_after_a_stall_leads_again() -> None:
     stage = WatchedStage(SOURCE, AUDIO, apart_s=None)
     stage.push(video(seconds=6), audio(seconds=30), video(at=16, seconds=14))

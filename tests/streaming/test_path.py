@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -38,6 +39,9 @@ class RecordingReader:
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         self.seen.append("tracks " + " ".join(track.name for track in tracks))
+
+    def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:
+        self.seen.append("layers " + " ".join(track.name for track in tracks))
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
         self.samples += samples
@@ -206,6 +210,60 @@ def test_a_change_of_tracks_keeps_the_path_live_and_its_time_unbroken() -> None:
     times = [sample.dts for sample in scene.reader.samples if sample.track == "source"]
     assert len(times) == 52
     assert times == sorted(times)
+
+
+LAYER = replace(VIDEO, name="source_l", width=8, height=8)
+
+
+def send_layers(scene: Scene, slot: Slot, frames: range, *names: str) -> None:
+    for i in frames:
+        samples = [Sample(name, 40 * i, 40 * i, b"frame", i % 25 == 0) for name in names]
+        scene.path.write(slot, samples, NOW + i / 25)
+
+
+def test_layers_come_and_go_without_a_break() -> None:
+    scene = Scene()
+    slot, _ = scene.occupy()
+    scene.path.set_tracks(slot, [VIDEO, AUDIO], RTMP_CLOCK, NOW)
+    send_layers(scene, slot, range(50), "source")
+    scene.path.set_tracks(slot, [VIDEO, LAYER, AUDIO], RTMP_CLOCK, NOW + 2)
+    send_layers(scene, slot, range(50, 100), "source", "source_l")
+    scene.path.set_tracks(slot, [LAYER, AUDIO], RTMP_CLOCK, NOW + 4)
+    send_layers(scene, slot, range(100, 150), "source_l")
+    scene.path.set_tracks(slot, [VIDEO, LAYER, AUDIO], RTMP_CLOCK, NOW + 6)
+    send_layers(scene, slot, range(150, 200), "source", "source_l")
+    assert scene.reader.seen == [
+        "tracks source audio",
+        "layers source source_l audio",
+        "layers source_l audio",
+        "layers source source_l audio",
+    ]
+    assert scene.states[-1] is PathState.LIVE
+    assert scene.states.count(PathState.STARTING) == 1
+    assert not any(sample.discontinuity for sample in scene.reader.samples)
+    times = {name: [s.dts for s in scene.reader.samples if s.track == name]
+             for name in ("source", "source_l")}  # fmt: skip
+    assert len(times["source"]) == len(times["source_l"]) == 150
+    assert times["source"][50:100] == times["source_l"][:50]
+    assert times["source"][100:] == times["source_l"][100:]
+
+
+def test_another_size_of_the_same_layer_breaks() -> None:
+    scene = Scene()
+    slot, _ = scene.occupy()
+    scene.path.set_tracks(slot, [VIDEO, LAYER], RTMP_CLOCK, NOW)
+    send_layers(scene, slot, range(50), "source", "source_l")
+    scene.path.set_tracks(slot, [VIDEO, replace(LAYER, width=4)], RTMP_CLOCK, NOW + 2)
+    assert scene.reader.seen[-1] == "tracks source source_l"
+
+
+def test_a_backup_with_other_layers_takes_over_with_a_break() -> None:
+    scene = Scene()
+    first, _ = scene.occupy()
+    scene.publish(first)
+    second, _ = scene.occupy(NOW + 2)
+    scene.path.set_tracks(second, [VIDEO, LAYER], RTMP_CLOCK, NOW + 2)
+    assert scene.reader.seen[-1] == "tracks source source_l"
 
 
 def test_statistics_measure_what_arrives() -> None:

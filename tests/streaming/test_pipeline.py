@@ -280,6 +280,43 @@ def test_a_change_of_tracks_is_planned_anew() -> None:
     assert second is not None and second.encode_audio is not None  # noqa: PT018
 
 
+LAYER = replace(SMALL, name="source_l")
+
+
+def test_layers_are_packaged_beside_the_source() -> None:
+    scene = Scene(ladder="copy")
+    scene.publish(SOURCE, LAYER, AUDIO)
+    scene.send(6.2, "source", "source_l", "audio")
+    assert scene.segments("source") == scene.segments("source_l") == 3
+
+
+def test_an_encoder_does_not_notice_that_a_lower_layer_comes_or_goes() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE, AUDIO)
+    scene.send(2, "source", "audio")
+    assert scene.slot is not None
+    scene.path.set_tracks(scene.slot, [SOURCE, LAYER, AUDIO], CLOCK, scene.now)
+    scene.send(4, "source", "source_l", "audio")
+    scene.path.set_tracks(scene.slot, [SOURCE, AUDIO], CLOCK, scene.now)
+    scene.send(2, "source", "audio")
+    assert len(scene.link.plans) == 1
+    assert "source_l" not in {sample.track for sample in scene.link.written}
+    assert scene.segments("source_l") == 1, "the other one is not over"
+
+
+def test_where_the_best_layer_stops_the_next_one_is_encoded() -> None:
+    scene = Scene(ladder=(RungConfig(name="source", copy=True), RungConfig(name="p", height=180)))
+    scene.publish(SOURCE, LAYER, AUDIO)
+    scene.send(4, "source", "source_l", "audio")
+    assert scene.slot is not None
+    scene.path.set_tracks(scene.slot, [LAYER, AUDIO], CLOCK, scene.now)
+    scene.send(4, "source_l", "audio")
+    assert len(scene.link.plans) == 2
+    encoded = [sample.track for sample in scene.link.written if sample.track != "audio"]
+    assert encoded == 100 * ["source"] + 100 * ["source_l"]
+    assert scene.segments("source_l") == 3
+
+
 def test_a_track_that_cannot_be_described_is_the_publishers_fault() -> None:
     scene = Scene(ladder="copy")
     broken = Track("source", Codec.H264, 90_000, b"\xff", width=16, height=16)

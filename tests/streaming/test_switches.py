@@ -259,6 +259,9 @@ class PartClock:
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         self._note(self.presentation.start(tracks), now_utc)
 
+    def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:
+        self.set_tracks(tracks, now_utc)
+
     def write(self, samples: list[Sample], now_utc: float) -> None:
         for sample in samples:
             self._note(self.presentation.push(sample, now_utc), now_utc)

@@ -33,7 +33,8 @@ class FakeSignalling:
         self.intervals: dict[str, float] = {}
         self.wanted: list[tuple[str, str]] = []
 
-    def publish(self, stream: str, offer_sdp: str, client: str) -> Answer:
+    def publish(self, stream: str, offer_sdp: str, client: str, *, max_layers: int = 1) -> Answer:
+        self.max_layers = max_layers
         if offer_sdp != "v=0":
             raise MalformedSdp("not SDP")
         return Answer("s1", "v=0 answer", '"1"')
@@ -54,7 +55,7 @@ class Scene:
     def __init__(self) -> None:
         self.signalling: Any = FakeSignalling()
         self.sent: list[Any] = []
-        self.publishing = Publishing(self.signalling, self.sent.append)
+        self.publishing = Publishing(self.signalling, self.sent.append, 3)
 
     def publish(self) -> None:
         self.publishing.offer(OFFER)
@@ -74,6 +75,11 @@ def test_an_offer_asks_for_the_path_before_it_is_answered(scene: Scene) -> None:
     assert scene.sent[1] == SignalAnswer(7, 201, "v=0 answer", headers, "s1")
     assert scene.signalling.intervals == {"s1": 2.0}
     assert len(scene.publishing) == 1
+
+
+def test_layers_are_taken_up_to_the_bound(scene: Scene) -> None:
+    scene.publish()
+    assert scene.signalling.max_layers == 3
 
 
 def test_a_broken_offer_displaces_nobody(scene: Scene) -> None:

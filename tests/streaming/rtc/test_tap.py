@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from segmenter.media import Codec, Sample, Track
 from streaming.config import PathConfig
@@ -96,6 +97,20 @@ def test_the_first_viewer_gets_the_newest_group_of_pictures_at_once() -> None:
     scene.frame(7)
     assert scene.outlet.tracks == [["source"]]
     assert scene.outlet.samples == [("source", 3000 * n) for n in (4, 5, 6, 7)]
+
+
+def test_viewers_lose_a_layer_that_stops_and_keep_the_others_pictures() -> None:
+    scene = Scene()
+    layer = replace(SMALL, name="source_l")
+    scene.tap.set_tracks([SOURCE, layer], START)
+    scene.frame(0, is_sync=True)
+    scene.tap.watch()
+    scene.tap.set_layers([layer], START)
+    scene.frame(1)
+    scene.tap.set_layers([SOURCE, layer], START)
+    scene.frame(2, is_sync=True)
+    assert scene.outlet.tracks == [["source", "source_l"], ["source_l"], ["source", "source_l"]]
+    assert scene.outlet.samples == [("source", 0), ("source", 6000)]
 
 
 def test_a_group_of_pictures_beyond_all_bounds_is_not_kept() -> None:

@@ -32,6 +32,13 @@ def test_a_source_of_h264_and_opus_needs_no_worker() -> None:
     assert plan.made is None
 
 
+def test_layers_of_a_publisher_are_offered_beside_its_best() -> None:
+    layer = replace(SMALL, name="source_l")
+    plan = plan_view(CONFIG, plain(SOURCE, layer, OPUS), [])
+    assert plan.offered == (SOURCE, layer, OPUS)
+    assert plan.made is None
+
+
 def test_video_with_b_frames_is_encoded_once_for_all_viewers() -> None:
     plan = plan_view(CONFIG, [Candidate(SOURCE, is_reordered=True)], plain(SMALL))
     assert [track.name for track in plan.offered] == [VIDEO_NAME, "360p"]

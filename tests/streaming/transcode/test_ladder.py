@@ -250,3 +250,12 @@ def test_aac_is_copied_and_opus_encoded() -> None:
 def test_the_audio_setting_is_followed(setting: Any, copies: bool, encodes: bool) -> None:
     plan = plan_ladder(PathConfig(audio=setting), None, AAC, None, 1.0)
     assert (plan.copies_audio, plan.encode_audio is not None) == (copies, encodes)
+
+
+def test_what_the_publisher_sends_in_several_sizes_is_not_encoded_in_them() -> None:
+    layers = [source(640, 360), source(320, 180)]
+    plan = plan_ladder(PathConfig(), source(1280, 720), AAC, None, 99.0, layers)
+    assert [rung.name for rung in plan.rungs] == ["480p"]
+    assert "360p is not encoded: the publisher sends it" in plan.reasons
+    names = [rung.name for rung in written(RungConfig(name="small", height=360)).rungs]
+    assert names == ["small"], "who writes a ladder gets it"
