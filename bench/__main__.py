@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import (
     copy_packaging,
+    events,
     http_delivery,
     ladder,
     latency,
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "e": Benchmark("from exec to a playable stream", start_up.measure, 40),
     "f": Benchmark("from capture to the screen", latency.measure, latency.DEFAULT_S),
     "g": Benchmark("requests that wait", low_latency.measure, 15),
+    "h": Benchmark("followers of events", events.measure, 5),
     "w1": Benchmark("WebRTC senders alone", webrtc_sender.measure, 10),
     "w2": Benchmark("whole WebRTC servers", webrtc_whole.measure, 10),
 }

@@ -57,7 +57,7 @@ def _crowds(module: str, counts: tuple[int, int], runs: int) -> tuple[dict[str, 
         command = python(module, str(port), str(control))
         with running(command, SERVER_CORE, root / "log") as tree:
             try:
-                _wait_for_segment(tree, port)
+                wait_answer(tree, port)
                 pids = list(map(str, tree.pids()))
                 return tuple(
                     _crowd(kind, (str(port), str(control), str(count), str(runs), *pids))
@@ -68,7 +68,7 @@ def _crowds(module: str, counts: tuple[int, int], runs: int) -> tuple[dict[str, 
                 raise BenchError(f"{error} {log}") from error
 
 
-def _wait_for_segment(tree: ProcessTree, port: int) -> None:
+def wait_answer(tree: ProcessTree, port: int) -> None:
     """Any answer will do: it comes from the process that serves."""
     for _ in wait_until(START_S, "serving"):
         tree.check()

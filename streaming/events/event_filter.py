@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final, Protocol
 
 from streaming.events.event import RESET, Event
@@ -34,6 +34,8 @@ class EventFilter:
                 raise FilterError(f"more than {MOST_PATTERNS} patterns")
             if any(len(pattern) > MOST_PATTERN_CHARS for pattern in patterns):
                 raise FilterError(f"a pattern has at most {MOST_PATTERN_CHARS} characters")
+        self.key: Hashable = (tuple(paths), tuple(types))
+        """Filters with equal keys want the same."""
         self._paths = _compile(paths)
         self._types = _compile(types)
 
@@ -64,6 +66,8 @@ class AnyOf:
 
     def __init__(self, filters: Iterable[EventFilter]) -> None:
         self._filters = tuple(filters)
+        self.key: Hashable = tuple(one.key for one in self._filters)
+        """Filters with equal keys want the same."""
 
     def matches(self, event: Event) -> bool:
         """Whether the follower wants it; resets everybody wants."""
@@ -76,6 +80,10 @@ class AnyOf:
 
 class Wanted(Protocol):
     """What decides for a follower."""
+
+    @property
+    def key(self) -> Hashable:
+        """Those with equal keys want the same."""
 
     def matches(self, event: Event) -> bool:
         """Whether it wants an event."""

@@ -39,6 +39,11 @@ class Follower:
         self._why = "lost"
         return self._take(log)
 
+    def skip_to(self, position: EventId) -> None:
+        """Somebody at the same place who wants the same has taken what is before `position`."""
+        self.position = position
+        self._why = "lost"
+
     def _take(self, log: EventLog) -> list[LoggedEvent]:
         assert self.position is not None
         told: list[LoggedEvent] = []

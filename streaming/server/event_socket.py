@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import lru_cache, partial
 from typing import Annotated, Any, Final
 
@@ -22,7 +22,7 @@ from msgspec import Meta, Struct
 
 from streaming.command_messages import SendMessage
 from streaming.errors import MessageRefused
-from streaming.events.event import LoggedEvent
+from streaming.events.event import EventId, LoggedEvent
 from streaming.events.event_filter import AnyOf, EventFilter, FilterError
 from streaming.message_limits import ChatText, SenderName
 from streaming.path_name import MAX_NAME_CHARS, name_error
@@ -31,6 +31,7 @@ from streaming.server.answers import problem_response
 from streaming.server.followers import Followers, Following
 from streaming.server.signalling_socket import is_origin_allowed
 from streaming.server.speaking import Speaking
+from streaming.server.unsent import MOST_UNSENT_BYTES, bound_buffers, unsent_bytes
 
 MOST_MESSAGE_BYTES: Final = 16_384
 """The longest command has 32 patterns of 256 characters."""
@@ -38,9 +39,6 @@ MOST_SUBSCRIPTIONS: Final = 32
 RATE: Final = 20.0
 """Commands a second."""
 BURST: Final = 100.0
-MOST_UNSENT_BYTES: Final = 131_072
-"""Who has not taken so much is told nothing more until it has; it then goes on in the log, or is
-told a reset. With what is written in one go this stays below 256 KiB for each connection."""
 DEFLATE_FROM_BYTES: Final = 256
 """Shorter messages do not become shorter."""
 REMEMBERED: Final = 16
@@ -128,6 +126,7 @@ class _Connection:
     ) -> None:
         self._say = say
         self._transport = request.transport
+        bound_buffers(self._transport)
         self._socket = socket
         self._followers = followers
         self._following = following
@@ -138,7 +137,8 @@ class _Connection:
 
     async def run(self) -> None:
         """Until the client has gone, or the process ends."""
-        telling = asyncio.create_task(self._tell())
+        self._following.tell_by(self)
+        ending = asyncio.create_task(self._end())
         try:
             async for message in self._socket:
                 if message.type is not WSMsgType.TEXT or not self._may_ask():
@@ -146,25 +146,38 @@ class _Connection:
                     break
                 await self._take(message.data)
         finally:
-            telling.cancel()
+            ending.cancel()
 
-    async def _tell(self) -> None:
-        while not self._following.is_over:
-            if self._is_behind:
-                await self._following.wait_turn()
-                continue
-            told = await self._following.wait()
-            if told:
-                self._write(render_events(told, self._window_bits))
-            elif not self._following.is_over:
-                position = str(self._following.position)
-                self._answer({"type": "heartbeat", "position": position})
+    async def _end(self) -> None:
+        await self._following.wait_over()
         await self._socket.close(code=1001, message=b"going away")
 
+    # -- as a sink -----------------------------------------------------------------------------
+
     @property
-    def _is_behind(self) -> bool:
-        transport = self._transport
-        return transport is not None and transport.get_write_buffer_size() > MOST_UNSENT_BYTES
+    def key(self) -> Hashable:
+        """See Sink."""
+        return "socket", self._window_bits
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not taken what it was told before."""
+        return unsent_bytes(self._transport) > MOST_UNSENT_BYTES
+
+    def render(self, told: list[LoggedEvent]) -> bytes:
+        """One message with all of them."""
+        return render_events(told, self._window_bits)
+
+    def render_heartbeat(self, position: EventId) -> bytes:
+        """Where it is in the log."""
+        return self._render({"type": "heartbeat", "position": str(position)})
+
+    def write(self, data: bytes) -> None:
+        """Sends it, now or when the client takes it."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    # -- as a server ---------------------------------------------------------------------------
 
     def _may_ask(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -207,11 +220,10 @@ class _Connection:
         self._answer({"type": "error", "id": number, "status": status, "detail": detail})
 
     def _answer(self, answer: dict[str, Any]) -> None:
-        self._write(render_frame(msgspec.json.encode(answer), self._window_bits))
+        self.write(self._render(answer))
 
-    def _write(self, frame: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame)
+    def _render(self, answer: dict[str, Any]) -> bytes:
+        return render_frame(msgspec.json.encode(answer), self._window_bits)
 
 
 def _message(command: Send) -> SendMessage:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aiohttp.web import BaseRequest, StreamResponse
 
-from streaming.events.event import RESET, LoggedEvent
+from streaming.events.event import RESET, EventId, LoggedEvent
 from streaming.events.event_filter import EventFilter
 from streaming.server.followers import Followers
 from streaming.server.growing import hold
+from streaming.server.unsent import MOST_UNSENT_BYTES, bound_buffers, unsent_bytes
 
 RETRY_MS: Final = 2_000
 """When a browser connects again by itself; ours (static/events.js) has a back-off of its own."""
+HELLO: Final = f"retry: {RETRY_MS}\n: hello\n\n".encode()
 
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -24,8 +27,8 @@ HEADERS: Final = {
 class EventStream(StreamResponse):
     """200 with events as they happen, until the client or the process has gone.
 
-    A client that takes nothing is waited for, and cut by the listener's sweeper in the end; what
-    waits for it meanwhile is what its socket and aiohttp's writer hold, 128 KiB and one batch.
+    A client that takes nothing is told nothing more until it does, and cut by the listener's
+    sweeper in the end; what waits for it meanwhile is bounded (streaming/server/unsent.py).
 
     Every event carries its id. A heartbeat is a comment, and an id without an event, so that a
     browser that is told nothing for long does not come back with an id that is forgotten.
@@ -45,27 +48,52 @@ class EventStream(StreamResponse):
         await self.prepare(request)
         if request.method == "HEAD":
             return 0
+        await self.write(HELLO)
         following = self._followers.open(self._after, self._wanted, self._heartbeat_s)
-        sent_bytes = await self._send(f"retry: {RETRY_MS}\n: hello\n\n".encode())
+        is_chunked = self.headers.get("Transfer-Encoding") == "chunked"
+        sink = StreamSink(request.transport, is_chunked=is_chunked)
         try:
             async with hold(request):
-                while not following.is_over:
-                    told = await following.wait()
-                    if not told and following.is_over:
-                        break
-                    if told:
-                        block = b"".join(map(render_sse, told))
-                    else:
-                        block = f": heartbeat\nid: {following.position}\n\n".encode()
-                    sent_bytes += await self._send(block)
+                following.tell_by(sink)
+                await following.wait_over()
         finally:
             self._followers.close(following)
         await self.write_eof()
-        return sent_bytes
+        return len(HELLO) + sink.sent_bytes
 
-    async def _send(self, block: bytes) -> int:
-        await self.write(block)
-        return len(block)
+
+class StreamSink:
+    """One client's connection, written to past aiohttp: the same bytes go to all."""
+
+    def __init__(self, transport: asyncio.Transport | None, *, is_chunked: bool) -> None:
+        """Without chunks the end of the connection is that of the answer (HTTP/1.0)."""
+        self.key: Final = ("sse", is_chunked)
+        self.sent_bytes = 0
+        self._is_chunked = is_chunked
+        self._transport = transport
+        bound_buffers(transport)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not taken what it was told before."""
+        return unsent_bytes(self._transport) > MOST_UNSENT_BYTES
+
+    def render(self, told: list[LoggedEvent]) -> bytes:
+        """All of them, in one chunk."""
+        return self._chunk(b"".join(map(render_sse, told)))
+
+    def render_heartbeat(self, position: EventId) -> bytes:
+        """A comment, and an id alone."""
+        return self._chunk(f": heartbeat\nid: {position}\n\n".encode())
+
+    def write(self, data: bytes) -> None:
+        """Sends it, now or when the client takes it."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+            self.sent_bytes += len(data)
+
+    def _chunk(self, block: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(block), block) if self._is_chunked else block
 
 
 def render_sse(entry: LoggedEvent) -> bytes:

@@ -71,17 +71,18 @@ async def _poll(
     etag = request.headers.get("If-None-Match", "").removeprefix("W/").strip('"')
     following = followers.open(after or etag or None, wanted, wait_s or math.inf)
     try:
-        told = following.take()
-        if not told and wait_s > 0:
+        if wait_s > 0:
             async with hold(request):
-                told = await following.wait()
+                batch = await following.wait()
+        else:
+            batch = following.take()
     finally:
         followers.close(following)
     headers = {"ETag": f'W/"{following.position}"', "Cache-Control": "no-store"}
-    if not told:
+    if not batch.told:
         return Response(status=204 if after else 304 if etag else 204, headers=headers)
     headers["Content-Type"] = "application/json"
-    return Response(body=_array(told), headers=headers)
+    return Response(body=batch.bytes_for("poll", _array), headers=headers)
 
 
 def _array(told: list[LoggedEvent]) -> bytes:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
+import struct
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +15,7 @@ import aiohttp
 import pytest
 
 from streaming.events.event_messages import EventsBegin, EventsTold
-from streaming.server.event_socket import MOST_UNSENT_BYTES
+from streaming.server.unsent import MOST_UNSENT_BYTES, SOCKET_BYTES
 from tests.streaming.events.happenings import EPOCH, happening
 from tests.streaming.server.conftest import Serve, Served, until
 
@@ -317,7 +320,13 @@ async def test_who_does_not_read_costs_a_bounded_buffer_and_is_told_a_reset(
         tell(told, number, text="x" * 4_000)
         if number % 10 == 0:
             await asyncio.sleep(0)
-            assert connection.unsent_bytes <= 2 * MOST_UNSENT_BYTES
+            transport = connection.transport
+            assert transport is not None
+            descriptor = transport.get_extra_info("socket").fileno()
+            in_kernel = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
+            assert in_kernel <= 3 * SOCKET_BYTES
+            assert connection.unsent_bytes <= 2 * MOST_UNSENT_BYTES + 8_192
+            assert in_kernel + connection.unsent_bytes <= 256 * 1024
     assert b'"type":"reset"' in await read_until(reader, b'"type":"reset"')
     writer.close()
 
