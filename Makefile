@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check check-native day bench bench-continuity bench-latency fuzz soak setup setup-test clean
+.PHONY: run test check check-native day bench bench-continuity bench-latency fuzz fuzz-native soak soak-webrtc bench-webrtc setup setup-test clean
 
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
@@ -55,12 +55,16 @@ bench-latency: $(STAMPS)/system-bench $(STAMPS)/python-dev $(STAMPS)/players $(S
 	$(BIN)/python -m bench.latency $(LATENCY)
 
 # WEBRTC="--runs 3 --seconds 4" for less
-bench-webrtc: $(STAMPS)/python-dev
+bench-webrtc: $(STAMPS)/system-bench $(STAMPS)/python-dev
 	$(BIN)/python -m bench w1 w2 $(WEBRTC)
 
 # SOAK_SECONDS=3600 SOAK_KILL_S=60 SOAK_COPY=1: tests/soak/soak.py
 soak: $(STAMPS)/system-test $(STAMPS)/python-dev
 	$(BIN)/python -m tests.soak.soak
+
+# ROUNDS=50 VIEWERS=200: tests/soak/rejoins.py
+soak-webrtc: $(STAMPS)/system-test $(STAMPS)/python-dev
+	$(BIN)/python -m tests.soak.rejoins
 
 setup: $(STAMPS)/python $(STAMPS)/players
 setup-test: $(STAMPS)/system-test $(STAMPS)/python-dev $(STAMPS)/players $(STAMPS)/peer-players $(STAMPS)/judges

@@ -8,19 +8,15 @@ by what their packets took of it.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.clips import BASE_S, ClipRequest, clip
 from bench.figures import Aim, Figure
 from bench.processes import BenchError, ProcessTree, pinned, python, running, wait_until
-from bench.servers import free_port, headwater, scratch
+from bench.servers import free_port, headwater
+from bench.viewers import viewing
 
 VIDEO_KBPS = 2600
 VIEWERS, AIORTC_VIEWERS = 600, 30
@@ -83,7 +79,9 @@ def _headwater(file: Path, seconds: int) -> Measured:
                 if server.get("/live/one/index.m3u8"):
                     break
             endpoint = f"http://127.0.0.1:{server.http_port}/live/one/whep"
-            with _crowd(endpoint, 1):  # whose sound is made by a worker that starts now
+            with viewing(
+                endpoint, 1, OTHER_CORE
+            ):  # whose sound is made by a worker that starts now
                 time.sleep(SETTLE_S)
                 return _measured(server.tree, endpoint, VIEWERS, seconds)
 
@@ -99,7 +97,7 @@ def _aiortc(file: Path, seconds: int) -> Measured:
 
 def _measured(tree: ProcessTree, endpoint: str, viewers: int, seconds: int) -> Measured:
     memory, cpu_s = sum(tree.rss_bytes()), tree.cpu_s()
-    with _crowd(endpoint, viewers) as crowd:
+    with viewing(endpoint, viewers, OTHER_CORE) as crowd:
         joined_s, joined_cpu_s = crowd.join_s, tree.cpu_s() - cpu_s
         time.sleep(SETTLE_S)
         grown = sum(tree.rss_bytes()) - memory
@@ -123,46 +121,3 @@ def _measured(tree: ProcessTree, endpoint: str, viewers: int, seconds: int) -> M
         video_late_ms=seen["video_p99_ms"],
         audio_late_ms=seen["audio_p99_ms"],
     )
-
-
-class _Crowd:
-    """Viewers in a process of their own."""
-
-    def __init__(self, process: subprocess.Popen[str], counter: Path, join_s: float) -> None:
-        self._process = process
-        self._counter = counter
-        self.join_s = join_s
-
-    @property
-    def packets(self) -> int:
-        """Counted so far."""
-        return int.from_bytes(self._counter.read_bytes(), "little")
-
-    def end(self) -> dict[str, Any]:
-        """What they saw."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        seen: dict[str, Any] = json.loads(self._process.stdout.read())
-        return seen
-
-
-@contextlib.contextmanager
-def _crowd(endpoint: str, viewers: int) -> Iterator[_Crowd]:
-    with scratch("bench-w2-") as root:
-        counter = root / "count"
-        counter.write_bytes(bytes(8))
-        command = python("bench.whep_crowd", endpoint, str(viewers), str(counter))
-        process = subprocess.Popen(
-            pinned(command, OTHER_CORE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        try:
-            said = process.stdout.readline()
-            if not said:
-                raise BenchError(f"not all of {viewers} viewers could join")
-            yield _Crowd(process, counter, json.loads(said)["join_s"])
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()

@@ -15,6 +15,7 @@ from bench.processes import running
 from tests.soak.findings import Findings
 from tests.soak.followers import HlsFollower, read_template
 from tests.soak.memory import Memory, Trend
+from tests.soak.rejoins import rejoin
 from tests.soak.report import Plan, render
 from tests.soak.soak import soak
 
@@ -31,6 +32,15 @@ async def test_publishers_that_are_killed_leave_no_trace(tmp_path: Path) -> None
     assert report.pushes >= 2
     assert all(follower.discontinuities for follower in report.followers)
     assert render(report)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(150)
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg makes the clip")
+def test_webrtc_viewers_who_die_and_rejoin_leave_nothing(tmp_path: Path) -> None:
+    done = rejoin(5, 10, tmp_path)
+    assert [fault for fault in done.faults if "grew" not in fault] == []
+    assert done.trends
 
 
 PLAYLIST = """#EXTM3U
