@@ -339,7 +339,8 @@ class Path:
 
     def _judge(self, slot: Slot, now_utc: float) -> None:
         """Whether who is on air delivers, or ever will."""
-        if self._on_air.has_stalled(now_utc):
+        runs = self.state in (PathState.LIVE, PathState.DEGRADED)
+        if runs and self._on_air.has_stalled(now_utc) and slot.try_patience(now_utc):
             self._take(Cause.PUBLISHER_SILENT, slot.rank.value, now_utc)
         if self.state in _BEGINNING and self.lifecycle.is_overdue(now_utc):
             self._expel(slot, REJECTED, NOTHING_CAME, now_utc, Cause.NOTHING_CAME)

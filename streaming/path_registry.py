@@ -250,7 +250,11 @@ class PathRegistry:
         for name, entry in list(self._entries.items()):
             if self._is_restoring(name):
                 continue
-            entry.handle_timer(now)
+            try:
+                entry.handle_timer(now)
+            except Exception:  # costs this path its timer, not the others theirs
+                logger.exception("%s: its timer failed", name)
+                continue
             if name in self._on_demand and entry.pull is not None:
                 idle_s = now - entry.wanted_utc
                 if idle_s > entry.path.config.source_idle_s:

@@ -11,6 +11,8 @@ from segmenter.timeline import RTMP_CLOCK, SourceClock
 from streaming.ingest.source import Publisher
 from streaming.kept_gops import KeptGops
 
+MOST_PATIENCE_S = 10.0
+"""The timeline takes a longer silence for a jump of the publisher's clock."""
 REACH_MARGIN_S = 0.5
 """Timers and the interleaving of tracks may let a stall be seen so much later."""
 
@@ -81,11 +83,12 @@ class Slot:
         self.samples_in = 0
         self.bytes_in = 0
         self._stall_s = stall_s
+        self._patience_s = stall_s
         self._leading = ""
 
     def set_stall(self, stall_s: float) -> None:
         """How long it may be silent on air, from now on."""
-        self._stall_s = stall_s
+        self._stall_s = self._patience_s = stall_s
         self.kept.reach_s = stall_s + REACH_MARGIN_S
 
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
@@ -120,6 +123,17 @@ class Slot:
     def is_stalled(self, now_utc: float) -> bool:
         """Whether it has been silent for longer than a publisher on air may be."""
         return self.rank is not Rank.SLATE and now_utc - self.heard_utc > self._stall_s
+
+    def try_patience(self, now_utc: float) -> bool:
+        """Whether it has been silent for longer than it usually is, where it is known to pause.
+
+        Twice as long each time: screens that hardly change come as pictures seconds apart, and
+        these are no stalls that anybody wants to be told of.
+        """
+        if now_utc - self.heard_utc <= self._patience_s:
+            return False
+        self._patience_s = max(self._stall_s, min(2 * self._patience_s, MOST_PATIENCE_S))
+        return True
 
     def record(self, *, is_on_air: bool, now_utc: float) -> PublisherRecord:
         """For statistics."""

@@ -139,6 +139,24 @@ async def test_a_sources_worker_that_is_killed_is_replaced_by_the_paths_life() -
     assert scene.recorder.of("worker.restarted") == [{"worker": "source", "reason": "signal 9"}]
 
 
+async def test_a_path_whose_timer_fails_costs_no_other_path_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene({"*": PathConfig(ladder="copy", linger_s=5)})
+    for name in ("live/a", "live/b"):
+        publication = await scene.registry.publish(request(name), FakePublisher())
+        publication.close("gone")
+
+    def broken(now_utc: float) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(scene.registry._entries["live/a"], "handle_timer", broken)
+    scene.now += 6
+    await scene.registry.handle_timer()
+    assert scene.registry._entries["live/b"].path.state.value == "ended"
+    await scene.registry.close()
+
+
 async def test_a_source_that_was_kicked_stays_away() -> None:
     scene = Scene({"cam": PathConfig(source=TINY, ladder="copy", linger_s=1)}, time.time)
     scene.registry.start()

@@ -108,6 +108,22 @@ class Stage:
         assert all(a < b for a, b in itertools.pairwise(times))
 
 
+def test_a_publisher_that_pauses_again_and_again_is_not_called_stalled_each_time() -> None:
+    stage = Stage(stall_s=1.5)
+    primary = stage.come()
+    stage.run(2)
+    for _ in range(20):
+        primary.is_silent = True
+        stage.run(2.5)
+        primary.is_silent = False
+        stage.run(0.5)
+    assert [change.new for change in stage.changes].count(PathState.STALLED) == 1
+    assert stage.path.state is PathState.LIVE
+    primary.is_silent = True
+    stage.run(11)
+    assert stage.path.state is PathState.STALLED
+
+
 def test_who_is_there_already_is_minded_by_a_new_stall_time() -> None:
     stage = Stage()
     primary, backup = stage.come(), stage.come(Rank.BACKUP)
