@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from segmenter.media import MediaType, Sample, Track
 from segmenter.presentation import DRAIN_S
+from streaming.layer_gate import LayerGate
 from streaming.live_state.path_journal import PathJournal
 from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics
 from streaming.path import Path
@@ -71,6 +72,7 @@ class Pipeline:
         """The picture and the sound that are encoded."""
         self._inputs: frozenset[str] = frozenset()
         self._copied: dict[str, Track] = {}
+        self._gate = LayerGate(path.config.segment_duration_s)
         self._encoded: dict[str, Track] = {}
         self._tap = tap
         self._has_ended = False
@@ -91,6 +93,7 @@ class Pipeline:
         plan = self._plan = plan_ladder(self._config, video, audio, None, cores, layers)
         self._log_plan(plan)
         self._copied = {track.name: track for track in tracks if _is_copied(track, plan)}
+        self._gate = LayerGate(self._config.segment_duration_s, _pictures(self._copied))
         self._encoded = {}
         self._sources = video, audio
         self._inputs = frozenset(track.name for track in (video, audio) if track is not None)
@@ -106,6 +109,7 @@ class Pipeline:
             self.set_tracks(tracks, now_utc)
             return
         self._copied = {track.name: track for track in tracks if _is_copied(track, self._plan)}
+        self._gate.follow(_pictures(self._copied))
         self._announce(now_utc)
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
@@ -114,7 +118,8 @@ class Pipeline:
         if link is not None:
             self._moved_utc = now_utc
             samples = [sample for sample in samples if not self._feeds(link, sample)]
-        packaged = [sample for sample in samples if sample.track in copied]
+        admits = self._gate.admits
+        packaged = [sample for sample in samples if sample.track in copied and admits(sample)]
         if packaged:
             self._origin.write(packaged, now_utc)
 
@@ -205,7 +210,7 @@ class Pipeline:
         return PipelineStatistics(
             tracks=(*self._copied.values(), *self._encoded.values()),
             copied=frozenset(self._copied),
-            ladder_reasons=self._plan.reasons,
+            ladder_reasons=(*self._plan.reasons, *map(_why_closed, self._gate.closed)),
             transcode=self._link.statistics() if self._link is not None else None,
             origin=self._origin.statistics(),
             rates=self._origin.rates(self._clock()),
@@ -277,6 +282,14 @@ def _inputs(tracks: Sequence[Track]) -> tuple[Track | None, Track | None]:
     video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
     audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
     return video, audio
+
+
+def _pictures(tracks: Mapping[str, Track]) -> list[str]:
+    return [name for name, track in tracks.items() if track.media_type is MediaType.VIDEO]
+
+
+def _why_closed(layer: str) -> str:
+    return f"{layer} is not packaged: its key frames are not where those of the best picture are"
 
 
 def _is_copied(track: Track, plan: LadderPlan) -> bool:

@@ -290,6 +290,20 @@ def test_layers_are_packaged_beside_the_source() -> None:
     assert scene.segments("source") == scene.segments("source_l") == 3
 
 
+def test_a_layer_with_key_frames_of_its_own_is_not_packaged_and_the_record_says_why() -> None:
+    scene = Scene(ladder="copy", part_duration_s=0.0)
+    scene.publish(SOURCE, LAYER)
+    assert scene.slot is not None
+    for at in range(400):
+        for name, first in (("source", 0), ("source_l", 20)):
+            sample = Sample(name, 40 * at, 40 * at, b"media", at % 50 == first)
+            scene.path.write(scene.slot, [sample], scene.now)
+        scene.now += 0.04
+    scene.pipeline.handle_timer(scene.now + 3.1)
+    assert "source_l is not packaged" in scene.pipeline.statistics().ladder_reasons[-1]
+    assert scene.segments("source") == 7
+
+
 def test_an_encoder_does_not_notice_that_a_lower_layer_comes_or_goes() -> None:
     scene = Scene(ladder=LADDER)
     scene.publish(SOURCE, AUDIO)
