@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from streaming.cli_api import TokenOption, ask
 from streaming.cli_output import (
     EXIT_USAGE,
     ConfigOption,
@@ -57,22 +59,36 @@ def mint(
     max_sessions: Annotated[int, typer.Option(min=0, help="Viewers at once; 0 any.")] = 0,
     key: Annotated[str, typer.Option(help="Sign by this key of [view]; else by the first.")] = "",
     config: ConfigOption = None,
+    url: Annotated[
+        str, typer.Option("--url", help="Have a running origin make it, by its own keys.")
+    ] = "",
+    token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a viewing token by a key of the configuration."""
-    from streaming.auth.minting import mint_view_token
-    from streaming.auth.view_keys import access_rules
-
-    settings = read_config(config)
+    """Make a viewing token by a key of the configuration, or of a running origin."""
     try:
-        expires_utc = int(time.time()) + parse_duration_s(expires)
-        made = mint_view_token(
-            access_rules(settings), path, expires_utc, ip=ip, max_sessions=max_sessions, key=key
-        )
-    except (ConfigError, ValueError) as error:
+        expires_s = parse_duration_s(expires)
+    except ValueError as error:
         fail(str(error), EXIT_USAGE)
+    if url:
+        body = {"path": path, "expires_s": expires_s, "ip": ip, "max_sessions": max_sessions}
+        told = ask(url, token, "POST", "/tokens", {**body, "key": key})
+        made, expires_utc = told["token"], told["expires_utc"]
+    else:
+        expires_utc = int(time.time()) + expires_s
+        made = _mint_here(config, path, expires_utc, ip=ip, max_sessions=max_sessions, key=key)
     if as_json:
         record: dict[str, Any] = {"token": made, "expires_utc": expires_utc, "path": path}
         print_json(record)
         return
     out.print(made, highlight=False, markup=False, soft_wrap=True)
+
+
+def _mint_here(file: Path | None, path: list[str], expires_utc: int, **limits: Any) -> str:
+    from streaming.auth.minting import mint_view_token
+    from streaming.auth.view_keys import access_rules
+
+    try:
+        return mint_view_token(access_rules(read_config(file)), path, expires_utc, **limits)
+    except ConfigError as error:
+        fail(str(error), EXIT_USAGE)

@@ -35,6 +35,16 @@ def test_sessions_are_asked_for_as_wanted(commanded: CommandedOrigin) -> None:
     assert commanded.asked == [("GET", f"/sessions?{query}", None)]
 
 
+def test_a_viewing_token_is_made_by_a_running_origin(commanded: CommandedOrigin) -> None:
+    commanded.answers["POST /tokens"] = {"token": "a.b.c", "expires_utc": 9, "prefix": "/t/a.b.c"}
+    wish = ["token", "mint", "--path", "live/*", "--expires", "15m", "--ip", "10.0.0.0/8"]
+    told = commanded.json(*wish)
+    assert (told["token"], told["expires_utc"]) == ("a.b.c", 9)
+    assert commanded.asked == [("POST", "/tokens", {
+        "path": ["live/*"], "expires_s": 900, "ip": "10.0.0.0/8", "max_sessions": 0, "key": "",
+    })]  # fmt: skip
+
+
 def test_one_session_or_all_publishers_are_kicked(commanded: CommandedOrigin) -> None:
     commanded.answers = {
         "DELETE /sessions/live/a/rtmp-3": {"path": "live/a", "session": "rtmp-3"},
