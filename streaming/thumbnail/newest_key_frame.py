@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
+from segmenter.errors import SegmenterError
+from segmenter.fmp4.reader import read_fragments
+from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.media_shelf import ShelvedRendition
 from streaming.shelf import Shelf
 
 ENOUGH_HEIGHT: Final = 180
 """Pixels: a smaller rendition would be shown larger than it is."""
+MOST_TRIES: Final = 16
+"""Segments looked at, the newest first."""
 MOST_BYTES: Final = 8_000_000
 """A segment without parts at 32 Mb/s for two seconds; who has larger ones has no thumbnails."""
 
@@ -21,7 +27,7 @@ class NewestKeyFrame:
     rendition: str
     msn: int
     media: bytes
-    """Init section and first part, which begins with a key frame as a rule."""
+    """Init section and first part, which begins with a key frame."""
 
 
 def find_key_frame(shelf: Shelf, path: str) -> NewestKeyFrame | None:
@@ -39,10 +45,24 @@ def find_key_frame(shelf: Shelf, path: str) -> NewestKeyFrame | None:
 
 
 def _newest(rendition: ShelvedRendition, init: bytes, name: str) -> NewestKeyFrame | None:
-    for msn in reversed(rendition.segments):
+    for msn in islice(reversed(rendition.segments), MOST_TRIES):
         part = rendition.resource(msn, 0)
         if part is None or part.size_bytes > MOST_BYTES:
             continue
         data = part.load()
-        return None if data is None else NewestKeyFrame(name, msn, init + data)
+        if data is not None and _begins_with_key_frame(data):
+            return NewestKeyFrame(name, msn, init + data)
     return None
+
+
+def _begins_with_key_frame(part: bytes) -> bool:
+    """Where groups of pictures are longer than segments, some segments begin without one."""
+    try:
+        samples = read_fragments(part, _VIDEO)
+    except SegmenterError:
+        return False
+    return bool(samples) and samples[0].is_sync
+
+
+_VIDEO: Final = Track("video", Codec.H264, VIDEO_TIMESCALE, b"")
+"""Any will do: what a sample's flags say is the same for all."""

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from streaming.server.player import Pages, find_folder, is_path_name
+from streaming.shelf import Shelf
 from streaming.shelf_messages import (
     DeliveryStatistics,
     Metric,
@@ -20,7 +21,8 @@ from streaming.shelf_messages import (
     RenditionRecord,
     Totals,
 )
-from tests.streaming.server.conftest import PART_BYTES, SEGMENT, Serve, Served, media
+from streaming.thumbnail.newest_key_frame import NewestKeyFrame
+from tests.streaming.server.conftest import Serve, Served
 
 SHORTEST_UPDATE_PERIOD_S = 1
 """MPD@minimumUpdatePeriod is never less."""
@@ -198,14 +200,14 @@ async def test_a_thumbnail_is_a_picture_that_caches_may_keep_for_seconds(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def make(media: bytes) -> bytes:
-        assert media == b"init" + SEGMENT[:PART_BYTES]
+        assert media == b"init and picture"
         return b"a picture"
 
+    def find(shelf: Shelf, path: str) -> NewestKeyFrame | None:
+        return NewestKeyFrame("720p", 7, b"init and picture") if path == "live/a" else None
+
     monkeypatch.setattr(served.site.thumbnails, "_make", make)
-    served.shelf.path_state(
-        PathState("live/a", "live", renditions=(RenditionRecord("720p", height=720),))
-    )
-    served.shelf.put(media("/live/a/720p/init-1.mp4", b"init"))
+    monkeypatch.setattr("streaming.thumbnail.thumbnails.find_key_frame", find)
     response, body = await served.get("/live/a/thumbnail.jpg")
     assert (response.status, response.content_type, body) == (200, "image/jpeg", b"a picture")
     assert response.headers["Cache-Control"] == "public, max-age=5"

@@ -8,6 +8,8 @@ import signal
 
 import pytest
 
+from segmenter.fmp4.fragment import write_fragment
+from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
 from streaming.resource import MediaBodies
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
@@ -25,11 +27,22 @@ from streaming.thumbnail.thumbnails import FAILED_S, FRESH_S, Thumbnails, TooMan
 from tests.streaming.thumbnail.media import first_part
 
 
+def fragment(data: bytes, *, is_sync: bool = True) -> bytes:
+    """One picture, whose bytes are the last ones of the fragment."""
+    track = Track("v", Codec.VP9, VIDEO_TIMESCALE, b"", 2, 2)
+    samples = [Sample("v", 0, 0, data, is_sync, 3_000)]
+    return b"".join(write_fragment(track, samples, 1, end=3_000))
+
+
+FRAGMENTS = {3: fragment(b"first"), 4: fragment(b"later"), 5: fragment(b"delta", is_sync=False)}
+"""The media store: offset to what is there."""
+
+
 class Scene:
-    """Live paths whose store holds letters, and somebody who makes pictures of them when told."""
+    """Live paths, and somebody who makes pictures of them when told."""
 
     def __init__(self) -> None:
-        self.shelf = Shelf(MediaBodies(lambda at, size: b"%d" % at + b"x" * (size - 1), 0))
+        self.shelf = Shelf(MediaBodies(lambda at, size: FRAGMENTS[at], 0))
         self.now = 100.0
         self.made: list[bytes] = []
         self.gate = asyncio.Event()
@@ -56,7 +69,7 @@ class Scene:
         await self.gate.wait()
         self.working -= 1
         self.made.append(media)
-        return b"" if self.fails else b"jpeg of " + media[:6]
+        return b"" if self.fails else b"jpeg of " + media[-5:]
 
 
 @pytest.fixture
@@ -67,7 +80,7 @@ def scene() -> Scene:
 async def test_many_who_ask_get_one_picture_that_is_made_once(scene: Scene) -> None:
     scene.path("live/a")
     pictures = await asyncio.gather(*(scene.thumbnails.picture("live/a") for _ in range(9)))
-    assert set(pictures) == {b"jpeg of 720p3x"}
+    assert set(pictures) == {b"jpeg of first"}
     assert len(scene.made) == 1
 
 
@@ -80,7 +93,7 @@ async def test_a_picture_is_kept_for_seconds_and_as_long_as_nothing_newer_is_the
     await scene.thumbnails.picture("live/a")
     assert len(scene.made) == 1
     scene.now += FRESH_S
-    assert await scene.thumbnails.picture("live/a") == b"jpeg of 720p4x"
+    assert await scene.thumbnails.picture("live/a") == b"jpeg of later"
     scene.now += FRESH_S
     await scene.thumbnails.picture("live/a")
     assert len(scene.made) == 2
@@ -153,6 +166,15 @@ def test_the_smallest_rendition_that_is_large_enough_is_taken(scene: Scene) -> N
 def test_a_first_part_that_is_too_large_is_passed_over(scene: Scene) -> None:
     scene.path("live/a")
     scene.shelf.put_media(PartAdded(hash(("live/a", "720p")), 8, 0, 0, 4, MOST_BYTES + 1))
+    found = find_key_frame(scene.shelf, "live/a")
+    assert found is not None
+    assert found.msn == 7
+
+
+def test_a_segment_that_begins_without_a_key_frame_is_passed_over(scene: Scene) -> None:
+    scene.path("live/a")
+    for msn in (8, 9):
+        scene.shelf.put_media(PartAdded(hash(("live/a", "720p")), msn, 0, 0, 5, 50))
     found = find_key_frame(scene.shelf, "live/a")
     assert found is not None
     assert found.msn == 7
