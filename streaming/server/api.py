@@ -21,6 +21,7 @@ from streaming.server.access import Access, Asked, Caller, scope_challenge
 from streaming.server.answers import json_response
 from streaming.server.api_call import AsCommand, Call, Refused
 from streaming.server.api_types import (
+    CallerRecord,
     Done,
     MintedToken,
     OnAirChoice,
@@ -40,6 +41,8 @@ MOST_BODY_BYTES: Final = 1_000_000
 BODY_S: Final = 10.0
 OPERATIONS: Final = (
     Operation("getServer", "GET", "/server", "The server.", None, ServerRecord),
+    Operation("getCaller", "GET", "/caller", "Who calls, as the API sees it.", None,
+              CallerRecord),
     Operation("listPaths", "GET", "/paths", "Paths, a page at a time.", None, PathList,
               paged=True, problems=(400,)),
     Operation("getPath", "GET", "/paths/{path}", "One path.", None, PathRecord, tagged=True,
@@ -62,8 +65,8 @@ _COMMANDS: Final[dict[str, AsCommand]] = {
     **config_api.COMMANDS,
     **webhook_api.COMMANDS,
 }
-_OWN_RULES: Final = ("getPath", message_api.FOR_VIEWERS)
-"""What viewing tokens are good for, too."""
+_OWN_RULES: Final = ("getPath", "getCaller", message_api.FOR_VIEWERS)
+"""What viewing tokens are good for, too, and what tells nothing but who asks."""
 _PATTERNS: Final = tuple((one, one.pattern) for one in OPERATIONS)
 
 
@@ -90,6 +93,7 @@ class Api:
         self.speaking = Speaking(access, commands)
         self._handlers: dict[str, Callable[[Call], Awaitable[object]]] = {
             "getServer": self._server,
+            "getCaller": self._get_caller,
             "listPaths": self._list,
             "getPath": self._get,
             "listSessions": self._list_sessions,
@@ -155,6 +159,9 @@ class Api:
 
     async def _server(self, call: Call) -> ServerRecord:
         return self._view().server
+
+    async def _get_caller(self, call: Call) -> CallerRecord:
+        return CallerRecord(call.caller.scope, call.caller.name)
 
     async def _list(self, call: Call) -> PathList:
         view, limit, after = self._view(), call.query["limit"], call.query.get("after", "")

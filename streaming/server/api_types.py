@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from streaming.auth.api_tokens import Scope
 from streaming.config import PathConfig
 from streaming.shelf_messages import (
     PathPhase,
@@ -25,6 +26,15 @@ class ServerRecord(Struct, frozen=True):
     """Empty where RTMP is off."""
     webrtc: bool
     viewers: int
+
+
+class CallerRecord(Struct, frozen=True):
+    """Who asks."""
+
+    scope: Scope | None
+    """What it may do; null: what everyone may."""
+    name: str
+    """Of its token."""
 
 
 class PathRecord(Struct, frozen=True):

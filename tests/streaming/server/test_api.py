@@ -315,6 +315,18 @@ async def test_what_is_not_public_needs_the_scope_read_or_a_viewing_token(serve:
     assert len((await call(served, "GET", "/paths", **bearer("read")))[1]["paths"]) == 2
 
 
+@pytest.mark.parametrize("public", [True, False])
+async def test_callers_learn_what_they_may_do_and_no_more(serve: Serve, public: bool) -> None:
+    rules = AccessRules(api_public=public, api_tokens=API_TOKENS)
+    served = await serve(access=rules)
+    for scope in SCOPES:
+        _, told = await call(served, "GET", "/caller", **bearer(scope))
+        assert told == {"scope": scope, "name": scope}
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        response, told = await call(served, "GET", "/caller", **headers)
+        assert (response.status, told) == (200, {"scope": None, "name": ""})
+
+
 async def test_a_minted_token_opens_its_path(served: Served) -> None:
     wish = {"path": ["live/*"], "expires_s": 60, "max_sessions": 2}
     _, made = await call(served, "POST", "/tokens", wish, **bearer("admin"))
