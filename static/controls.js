@@ -1,5 +1,6 @@
 // Everything on the page that is not the picture: buttons, menu, keys, messages.
-import { bitrateLabel, engineLabel } from "./engine.js";
+import { engineLabel } from "./engine.js";
+import { bitrateLabel } from "./labels.js";
 
 const IDLE_MS = 3000;
 const VOLUME_STEP = 0.1;

@@ -27,12 +27,6 @@ export function levelLabel(height, fps, bitrate) {
   return fps && fps > 31 ? `${height}p${Math.round(fps)}` : `${height}p`;
 }
 
-/** A bit rate for people. */
-export function bitrateLabel(bitrate) {
-  if (!bitrate) return "";
-  return bitrate >= 1e6 ? `${(bitrate / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bitrate / 1e3)} kbit/s`;
-}
-
 const APPLE = /^Apple/.test(navigator.vendor);
 const MSE = "ManagedMediaSource" in window || "MediaSource" in window;
 

@@ -94,7 +94,7 @@ export class DashEngine {
   }
 
   level() {
-    return this.player?.getCurrentRepresentationForType("video")?.id ?? null;
+    return this.#ask((player) => player.getCurrentRepresentationForType("video"))?.id ?? null;
   }
 
   selected() {
@@ -121,12 +121,12 @@ export class DashEngine {
   }
 
   distance() {
-    const latency = this.player?.getCurrentLiveLatency();
+    const latency = this.#ask((player) => player.getCurrentLiveLatency());
     return Number.isFinite(latency) && latency > 0 ? latency : null;
   }
 
   target() {
-    const delay = this.player?.getTargetLiveDelay();
+    const delay = this.#ask((player) => player.getTargetLiveDelay());
     return Number.isFinite(delay) && delay > 0 ? delay : null;
   }
 
@@ -175,10 +175,15 @@ export class DashEngine {
   }
 
   #representations() {
+    return this.#ask((player) => player.getRepresentationsByType("video")) ?? [];
+  }
+
+  /** The library throws where it is asked before it has a source. */
+  #ask(question) {
     try {
-      return this.player?.getRepresentationsByType("video") ?? [];
+      return this.player ? question(this.player) : null;
     } catch {
-      return []; // before the manifest is there
+      return null;
     }
   }
 

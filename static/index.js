@@ -1,84 +1,196 @@
-// The list of live paths, and how to push when there is none.
-import { bitrateLabel } from "./engine.js";
+// The dashboard: what is live and how it fares, what happens, and what can be done about it.
+import { AdviceBook } from "./advice_book.js";
+import { ApiClient } from "./api_client.js";
+import { ServerClock } from "./clock.js";
+import { offerCopies } from "./copy.js";
+import { EventList } from "./event_list.js";
+import { compareIds, followEvents } from "./events.js";
+import { History } from "./history.js";
+import { Kick } from "./kick.js";
+import { bitrateLabel, countLabel } from "./labels.js";
+import { PathCard } from "./path_card.js";
+import { PublishPanel } from "./publish_panel.js";
+import { SignIn } from "./sign_in.js";
+import { stateOf } from "./words.js";
 
-const POLL_MS = 2000;
+const POLL_MS = 2_000;
+const SOON_MS = 150; // after an event: others come with it
+const MOST_CARDS = 200; // more are to be found by the filter
+const EARLIER_EVENTS = 200;
+const FOLLOW_AGAIN_MS = 5_000;
+const SHOWN_TYPES = "path.* publisher.* track.* rendition.* session.* worker.* ingest.* disk.* config.* server.* source.* webhook.* metadata.* chat.*".split(" ");
+
 const $ = (id) => document.getElementById(id);
-
-const STATES = { live: "Live", starting: "Starting", away: "Away", idle: "On demand", ended: "Ended" };
-
-function facts(path) {
-  const videos = path.renditions.filter((one) => (one.kind ?? "video") === "video");
-  const best = videos.reduce((a, b) => ((b.height ?? 0) > (a.height ?? 0) ? b : a), {});
-  return [
-    best.height ? `${best.width}×${best.height}` : "",
-    videos.length > 1 ? `${videos.length} qualities` : "",
-    bitrateLabel(path.ingest_bps),
-    `${path.viewers} ${path.viewers === 1 ? "viewer" : "viewers"}`,
-  ]
-    .map((fact) => fact.replaceAll(" ", "\u00a0"))
-    .concat(path.state === "live" ? "" : path.reason)
-    .filter(Boolean)
-    .join(" · ");
-}
-
-function card(path, old) {
-  const item = old ?? $("path-card").content.firstElementChild.cloneNode(true);
-  const name = item.querySelector(".name");
-  item.dataset.path = path.path;
-  name.textContent = path.path;
-  name.href = encodeURI(path.urls.page);
-  const state = item.querySelector(".state");
-  state.textContent = path.state === "idle" && !path.reason ? "Off air" : STATES[path.state] ?? path.state;
-  state.className = `state ${path.state}`;
-  item.querySelector(".facts").textContent = facts(path);
-  item.querySelector(".hls").href = encodeURI(path.urls.hls);
-  item.querySelector(".dash").href = encodeURI(path.urls.dash);
-  item.querySelector(".webrtc").href = `${encodeURI(path.urls.page)}?engine=webrtc`;
-  item.querySelector(".webrtc").hidden = !path.urls.whep;
-  return item;
-}
-
-function showPaths(paths) {
-  const list = $("paths");
-  const old = new Map([...list.children].map((item) => [item.dataset.path, item]));
-  const items = paths.map((path) => card(path, old.get(path.path)));
-  // Replace only when the set changed: a rebuilt list would take the keyboard's focus away.
-  if (items.length !== list.children.length || items.some((item, i) => item !== list.children[i])) {
-    list.replaceChildren(...items);
+const cards = new Map();
+const history = new History();
+const advice = new AdviceBook();
+const api = new ApiClient();
+const clock = new ServerClock();
+const panel = new PublishPanel();
+const feed = new EventList($("events"), say);
+const signIn = new SignIn(api, () => begin());
+const kick = new Kick(api, signIn, say);
+const visible = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    const card = cards.get(target.dataset.path);
+    if (card) card.isVisible = isIntersecting;
   }
-  const live = paths.filter((path) => path.state === "live").length;
-  $("summary").textContent = paths.length ? `${live} live` : "";
-  $("push-title").textContent = live ? "Push another stream" : "Nothing is live yet";
+});
+
+let server = { name: "headwater", rtmp_listen: "", webrtc: false };
+let records = [];
+let timer = 0;
+let log = null;
+
+/** For screen readers; what is said replaces what was. */
+function say(text) {
+  $("told").textContent = text;
 }
 
-function showPush(server) {
+// -- paths ---------------------------------------------------------------------------------------
+
+function matches(record) {
+  const text = $("filter").value.trim().toLowerCase();
+  if (text && !record.path.toLowerCase().includes(text)) return false;
+  const tone = stateOf(record).tone;
+  if ($("which").value === "live") return record.state === "live";
+  if ($("which").value === "trouble") return tone === "warn" || tone === "bad" || advice.of(record.path).length > 0;
+  return true;
+}
+
+/** Live ones first, each kind by name, so that a card stays where it is. */
+function order(a, b) {
+  return (b.state === "live") - (a.state === "live") || a.path.localeCompare(b.path);
+}
+
+function showPaths() {
+  const found = records.filter(matches).sort(order);
+  const shown = found.slice(0, MOST_CARDS);
+  const elements = shown.map((record) => cardOf(record).element);
+  const list = $("paths");
+  // Replace only when the set changed: a rebuilt list would take the keyboard's focus away.
+  if (elements.length !== list.children.length || elements.some((one, i) => one !== list.children[i])) {
+    list.replaceChildren(...elements);
+  }
+  forget(new Set(shown.map((record) => record.path)));
+  $("none").hidden = found.length > 0 && found.length === shown.length;
+  $("none").textContent = !records.length
+    ? "Nothing is live yet. Publish a stream, and it appears here by itself."
+    : found.length
+      ? `The first ${MOST_CARDS} of ${found.length} paths: filter by name to find the others.`
+      : "No path is like this.";
+}
+
+function cardOf(record) {
+  let card = cards.get(record.path);
+  if (!card) {
+    card = new PathCard(record.path, (one) => kick.ask(one));
+    cards.set(record.path, card);
+    visible.observe(card.element);
+  }
+  card.show(record, { server, seen: history.of(record.path), advice: advice.of(record.path), nowMs: clock.now() });
+  return card;
+}
+
+function forget(kept) {
+  for (const [path, card] of cards) {
+    if (kept.has(path)) continue;
+    visible.unobserve(card.element);
+    cards.delete(path);
+  }
+}
+
+function showTotals() {
+  const live = records.filter((one) => one.state === "live").length;
+  $("total-live").textContent = `${live}`;
+  $("total-viewers").textContent = `${records.reduce((sum, one) => sum + one.viewers, 0)}`;
+  $("total-ingest").textContent = bitrateLabel(records.reduce((sum, one) => sum + one.ingest_bps, 0)) || "0";
+  document.title = `${countLabel(live, "live path", "live paths")} – ${$("name").textContent}`;
+}
+
+function showServer() {
   $("name").textContent = server.name === "headwater" ? "Headwater" : server.name;
-  document.title = $("name").textContent;
-  for (const one of document.querySelectorAll("#push .webrtc")) one.hidden = !server.webrtc;
-  if (!server.rtmp_listen) return;
-  const [, host, port] = server.rtmp_listen.match(/^(.*):(\d+)$/);
-  const loopback = /^(127\.|localhost$|\[::1\]$)/.test(host);
-  const where = `${location.hostname}${port === "1935" ? "" : `:${port}`}`;
-  $("obs-server").textContent = `rtmp://${where}/live`;
-  $("ffmpeg").textContent =
-    `ffmpeg -re -i video.mp4 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -c:a aac -f flv rtmp://${where}/live/mystream`;
-  $("watch").textContent = new URL("/live/mystream/", location.href).href;
-  $("loopback").hidden = !loopback;
-  $("push").hidden = false;
+  panel.setServer(server);
+}
+
+function showTrouble(text) {
+  $("trouble").hidden = !text;
+  if (text && $("trouble").textContent !== text) $("trouble").textContent = text;
 }
 
 async function refresh() {
+  clearTimeout(timer);
   try {
-    const [paths, server] = await Promise.all(
-      ["/api/v1/paths", "/api/v1/server"].map(async (url) => (await fetch(url)).json()),
-    );
-    showPaths(paths.paths);
-    showPush(server);
-    $("trouble").hidden = true;
-  } catch {
-    $("trouble").hidden = false;
+    [records, server] = await Promise.all([api.paths(), api.server()]);
+    history.push(records, performance.now());
+    showServer();
+    showPaths();
+    showTotals();
+    showTrouble("");
+  } catch (error) {
+    showTrouble(error.status === 401 || error.status === 403 ? "This server tells only those who sign in." : "The server does not answer; trying again…");
   }
-  setTimeout(refresh, POLL_MS);
+  clearTimeout(timer);
+  timer = setTimeout(refresh, document.hidden ? 5 * POLL_MS : POLL_MS);
 }
 
-refresh();
+function refreshSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, SOON_MS);
+}
+
+// -- events --------------------------------------------------------------------------------------
+
+/** From some time before now, so that the feed is not empty. */
+async function startOfFeed() {
+  const [newest] = await api.call("GET", "/events?wait=0", { Accept: "application/json" });
+  const [epoch, number] = newest.id.split("-").map(Number);
+  return { after: `${epoch}-${Math.max(0, number - EARLIER_EVENTS)}`, newest: newest.id };
+}
+
+async function follow() {
+  log?.close();
+  feed.clear();
+  let begun;
+  try {
+    begun = await startOfFeed();
+  } catch (error) {
+    $("feed-state").textContent = error.status === 401 ? "For those who sign in" : "Not available";
+    if (error.status !== 401) setTimeout(follow, FOLLOW_AGAIN_MS);
+    return;
+  }
+  log = followEvents({
+    after: begun.after,
+    type: SHOWN_TYPES,
+    headers: api.headers,
+    ...(api.token && { ways: ["stream", "poll"] }), // a WebSocket sends no headers
+    onEvent: (event) => happened(event, begun.newest),
+    onReset: () => refreshSoon(),
+    onState: ({ connected }) => {
+      $("feed-state").textContent = connected ? "Live" : "Reconnecting…";
+      $("feed-state").dataset.connected = connected;
+    },
+  });
+}
+
+function happened(event, newest) {
+  advice.push(event);
+  feed.push(event, { isOld: compareIds(event.id, newest) <= 0 });
+  refreshSoon();
+}
+
+function filter() {
+  showPaths();
+  feed.filter({ path: $("filter").value.trim(), notable: $("feed-which").value === "notable" });
+}
+
+function begin() {
+  refresh();
+  follow();
+}
+
+for (const id of ["filter", "which", "feed-which"]) $(id).addEventListener("input", filter);
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+offerCopies(document, say);
+clock.synchronise();
+signIn.refresh().catch(() => begin());

@@ -2,7 +2,7 @@
 import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
 import { availableEngines, chooseEngine, createEngine, loadEngine, sourceUrl } from "./engine.js";
-import { paceOf } from "./pace.js";
+import { PaceKeeper, bufferedAhead } from "./pace_keeper.js";
 import { readPlace } from "./place.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
@@ -11,13 +11,7 @@ const STATE_POLL_MS = 2000;
 const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
 const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
-const JUMP_S = 3; // further behind its low-latency target than this, it jumps rather than hurries
-const SETTLE_MS = 1000; // after the first picture, what joining cost is left out in one go
-const SETTLE_S = 0.5; // if it was more than this
-const JUMP_PAUSE_MS = 5000; // between two such jumps
 const NUDGE_EVERY_MS = 200;
-const STARVED_MS = 300; // standing still for longer than this with media at hand is nudged on,
-const ENOUGH_S = 0.4; // if there are two parts of it
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
 // A viewing token before the path; whatever is asked for by a relative URL inherits it.
@@ -25,6 +19,7 @@ const { access, path } = readPlace(location.pathname);
 const parameters = new URLSearchParams(location.search);
 const video = document.getElementById("video");
 const clock = new ServerClock();
+const pace = new PaceKeeper(video);
 
 const status = {
   path,
@@ -50,7 +45,7 @@ window.headwater = Object.freeze({
   /** A copy of the status above with `currentTime` and `buffered` (seconds ahead of it). */
   statistics: () => {
     readFrames();
-    return structuredClone({ ...status, currentTime: video.currentTime, buffered: bufferedAhead() });
+    return structuredClone({ ...status, currentTime: video.currentTime, buffered: bufferedAhead(video) });
   },
   /** Chooses a level by its id; null is automatic. */
   select: (id) => select(id),
@@ -64,10 +59,6 @@ let stallTimer = 0;
 let stateTimer = 0;
 let startTimer = 0;
 let stuckSince = 0;
-let starvedSince = 0;
-let jumpedAt = 0;
-let playingSince = 0;
-let isSettled = false;
 let hasPlayed = false;
 let webrtcFailed = false; // this network or server has no WebRTC for us: HLS until the viewer asks again
 
@@ -147,7 +138,7 @@ async function startEngine(name) {
   stopEngine();
   status.engine = name;
   status.starts += 1;
-  isSettled = false;
+  pace.begin();
   controls.setEngine(name, availableEngines(video));
   engine = await createEngine(name, video, {
     ready: () => play(),
@@ -281,22 +272,6 @@ async function pathState() {
   }
 }
 
-/**
- * Chromium wants twice as much sound after each time that it ran dry, in the end three seconds,
- * before it goes on. A seek makes it forget that.
- */
-function nudge() {
-  const isStarved = video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA && !video.paused && !video.seeking;
-  if (!engine || !hasPlayed || !isStarved) {
-    starvedSince = 0;
-    return;
-  }
-  starvedSince ||= performance.now();
-  if (performance.now() - starvedSince < STARVED_MS || bufferedAhead() < ENOUGH_S) return;
-  starvedSince = performance.now();
-  video.currentTime += 0.001;
-}
-
 function ended() {
   setState("ended", ...WORDS.ended);
   clearTimeout(retryTimer);
@@ -318,7 +293,7 @@ async function lookForNext() {
 video.addEventListener("waiting", stalled);
 video.addEventListener("playing", () => {
   hasPlayed = true;
-  playingSince = performance.now();
+  pace.resume();
   clearTimeout(stallTimer);
   clearTimeout(stateTimer);
   setState("playing");
@@ -339,39 +314,6 @@ function readLevels() {
   if (level && status.level && level.id !== status.level.id) status.switches += 1;
   status.level = level;
   controls.setLevels(status.levels, status.selected, level);
-}
-
-function bufferedAhead() {
-  const { currentTime, buffered } = video;
-  for (let i = 0; i < buffered.length; i++) {
-    if (buffered.start(i) <= currentTime && currentTime <= buffered.end(i)) return buffered.end(i) - currentTime;
-  }
-  return 0;
-}
-
-/** Once after each start: within what is buffered, so that nothing has to be waited for. */
-function settleIfJoinedLate(distance) {
-  if (isSettled || !status.lowLatency.on || performance.now() - playingSince < SETTLE_MS) return false;
-  isSettled = true;
-  const late = distance - status.target;
-  if (late < SETTLE_S || bufferedAhead() - late < status.target / 2) return false;
-  video.currentTime += late;
-  return true;
-}
-
-/** Only while it plays: a library that stands on purpose has set its own rate. */
-function keepPace() {
-  const distance = engine.distance();
-  if (distance === null || status.state !== "playing" || video.playbackRate === 0) return;
-  if (settleIfJoinedLate(distance)) return;
-  const mayJump = status.lowLatency.on && performance.now() - jumpedAt > JUMP_PAUSE_MS;
-  if (mayJump && status.target !== null && distance - status.target > JUMP_S) {
-    jumpedAt = performance.now();
-    engine.jumpToLive();
-    return;
-  }
-  const rate = paceOf({ distance, target: status.target, ahead: bufferedAhead() });
-  if (video.playbackRate !== rate) video.playbackRate = rate;
 }
 
 function readFrames() {
@@ -398,12 +340,14 @@ setInterval(() => {
   controls.setLowLatency(status.lowLatency);
   status.latency = engine.latency(clock);
   status.target = engine.target();
-  keepPace();
+  if (status.state === "playing") pace.keep(engine);
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
   controls.setLatency(status.latency, behind || video.paused);
 }, 500);
 
-setInterval(nudge, NUDGE_EVERY_MS);
+setInterval(() => {
+  if (engine && hasPlayed) pace.nudge();
+}, NUDGE_EVERY_MS);
 
 document.title = `${path} — live`;
 controls.setTitle(path);

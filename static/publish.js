@@ -1,5 +1,5 @@
 // Publishes a camera or the screen from the browser by WHIP.
-import { bitrateLabel } from "./engine.js";
+import { bitrateLabel } from "./labels.js";
 import { readPlace } from "./place.js";
 import { publish } from "./webrtc.js";
 

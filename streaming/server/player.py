@@ -57,8 +57,13 @@ class Pages:
         return self._files.get(PREFIX + "publish.html")
 
     @property
+    def compare(self) -> Resource | None:
+        """The page that plays a path by every protocol, the same for every path."""
+        return self._files.get(PREFIX + "compare.html")
+
+    @property
     def index(self) -> Resource | None:
-        """The page that lists the live paths."""
+        """The dashboard."""
         return self._files.get(PREFIX + "index.html")
 
 
@@ -80,6 +85,11 @@ def is_path_name(name: str) -> bool:
 def is_publish_page(url: str) -> bool:
     """Whether a decoded URL is where a browser publishes to a path: "/live/foo/publish"."""
     return url.endswith("/publish") and is_path_name(url[1 : -len("/publish")])
+
+
+def is_compare_page(url: str) -> bool:
+    """Whether a decoded URL is where a path's players are compared: "/live/foo/compare"."""
+    return url.endswith("/compare") and is_path_name(url[1 : -len("/compare")])
 
 
 def _load(folder: Path) -> dict[str, Resource]:

@@ -36,7 +36,7 @@ from streaming.server.followers import Followers
 from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
-from streaming.server.player import Pages, is_path_name, is_publish_page
+from streaming.server.player import Pages, is_compare_page, is_path_name, is_publish_page
 from streaming.server.signal_relay import SignalRelay
 from streaming.server.signalling import (
     SignalPlace,
@@ -228,6 +228,8 @@ class Site:
             return self._pages.player
         if self._signals is not None and is_publish_page(url):
             return self._pages.publish
+        if is_compare_page(url):
+            return self._pages.compare
         return self._pages.file(url)
 
     async def _thumbnail(self, request: BaseRequest, asked: Asked) -> Response:

@@ -101,10 +101,11 @@ async def test_the_index_lists_live_paths_and_leads_to_their_players(
 ) -> None:
     async with player_page(browser, origin.url("/")) as opened:
         page = opened.page
-        card = page.locator(".card", has_text="demo")
-        await card.locator(".state.live").wait_for()
+        card = page.locator('#paths > [data-path="demo"]')
+        await card.locator('.state[data-tone="live"]').wait_for()
         assert "1280×720" in await card.inner_text()
-        assert f":{origin.rtmp_port}/live" in await page.locator("#ffmpeg").inner_text()
+        command = page.locator("[data-id=ffmpeg] .value")
+        assert f":{origin.rtmp_port}/live" in await command.inner_text()
         await card.locator(".name").click()
         await page.wait_for_url("**/demo/")
         assert not opened.log.console

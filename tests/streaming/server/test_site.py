@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from streaming.server.player import Pages, find_folder, is_path_name
+from streaming.server.player import Pages, find_folder, is_compare_page, is_path_name
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
     DeliveryStatistics,
@@ -272,6 +272,14 @@ async def test_a_bug_costs_one_answer(served: Served, monkeypatch: pytest.Monkey
     assert health.status == 200
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("/live/a/compare", True), ("/compare", False), ("/api/compare", False), ("/a/x", False)],
+)
+def test_where_players_are_compared(url: str, expected: bool) -> None:
+    assert is_compare_page(url) is expected
+
+
 @pytest.mark.parametrize("name", ["demo", "live/foo", "a b".replace(" ", "-"), "ä", "x.y_z"])
 def test_names_of_paths(name: str) -> None:
     assert is_path_name(name)
@@ -286,7 +294,7 @@ def test_the_real_pages_are_found_and_have_nothing_inline() -> None:
     folder = find_folder()
     assert folder is not None
     pages = Pages(folder)
-    for page in (pages.player, pages.index):
+    for page in (pages.player, pages.index, pages.compare, pages.publish):
         assert page is not None
         text = (page.load() or b"").decode()
         assert not re.search(r"<script(?![^>]*\bsrc=)|\sstyle=|\son\w+=|<style", text)

@@ -1,0 +1,76 @@
+// The API as the dashboard uses it, with the token of who signed in: kept for this tab alone.
+
+const KEY = "headwater.token";
+const PAGE = 500;
+const MOST_PATHS = 2_000;
+
+/** An answer that is none: `status` 0 means that the server cannot be reached. */
+export class ApiError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+export class ApiClient {
+  constructor(storage = globalThis.sessionStorage) {
+    this.storage = storage;
+  }
+
+  get token() {
+    return this.storage.getItem(KEY) ?? "";
+  }
+
+  set token(token) {
+    if (token) this.storage.setItem(KEY, token);
+    else this.storage.removeItem(KEY);
+  }
+
+  /** For requests to the API and to the events, never in a URL. */
+  get headers() {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+
+  async call(method, place, headers = {}) {
+    let response;
+    try {
+      response = await fetch(`/api/v1${place}`, { method, cache: "no-store", headers: { ...this.headers, ...headers } });
+    } catch {
+      throw new ApiError(0, "The server does not answer.");
+    }
+    const told = await response.json().catch(() => null);
+    if (!response.ok) throw new ApiError(response.status, told?.detail ?? `The server says ${response.status}.`);
+    return told;
+  }
+
+  /** { scope, name } of the token, or of this machine. */
+  caller() {
+    return this.call("GET", "/caller");
+  }
+
+  server() {
+    return this.call("GET", "/server");
+  }
+
+  /** All paths in the order of their names, as many as a page can show. */
+  async paths() {
+    const found = [];
+    for (let after = ""; found.length < MOST_PATHS; ) {
+      const page = await this.call("GET", `/paths?limit=${PAGE}&after=${encodeURIComponent(after)}`);
+      found.push(...page.paths);
+      if (!page.next) break;
+      after = page.next;
+    }
+    return found;
+  }
+
+  /** Closes the publishers of a path, unless its state has changed meanwhile. */
+  kick(path, version) {
+    return this.call("DELETE", `/publishers/${encodeURIComponent(path)}`, version === undefined ? {} : { "If-Match": `"${version}"` });
+  }
+}
+
+/** Whether a caller may close publishers. */
+export function mayControl(caller) {
+  return caller?.scope === "control" || caller?.scope === "admin";
+}

@@ -1,0 +1,59 @@
+// One path by every protocol side by side, with the latency that each has now.
+import { ServerClock } from "./clock.js";
+import { availableEngines } from "./engine.js";
+import { readPlace } from "./place.js";
+import { PlayerTile } from "./player_tile.js";
+
+const KINDS = [
+  { id: "webrtc", title: "WebRTC", engine: "webrtc", lowLatency: true },
+  { id: "ll-hls", title: "LL-HLS", engine: "hls", lowLatency: true },
+  { id: "ll-dash", title: "LL-DASH", engine: "dash", lowLatency: true },
+  { id: "hls", title: "HLS", engine: "hls", lowLatency: false },
+  { id: "dash", title: "DASH", engine: "dash", lowLatency: false },
+];
+const AT_ONCE_ON_PHONES = new Set(["webrtc", "ll-hls"]);
+const DRAW_MS = 500;
+const AHEAD_MS = 2000;
+const LEAST_TOP_S = 1;
+
+const $ = (id) => document.getElementById(id);
+const clock = new ServerClock();
+const { access, path } = readPlace(location.pathname, "compare");
+const engines = availableEngines(document.createElement("video"));
+const tiles = KINDS.filter((kind) => engines.includes(kind.engine)).map((kind) => new PlayerTile(kind, clock, hear));
+
+/** One at a time is to be heard. */
+function hear(tile) {
+  const isHeard = !tile.isHeard;
+  for (const one of tiles) one.isHeard = one === tile && isHeard;
+  $("told").textContent = isHeard ? `You hear ${tile.kind.title}.` : "All players are muted.";
+}
+
+/** Publishers' clocks drift, and media time with them. */
+async function readAhead() {
+  try {
+    const response = await fetch(`${access}/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
+    const { details } = await response.json();
+    for (const tile of tiles) tile.aheadS = details?.timeline?.ahead_s ?? 0;
+  } catch {
+    // the last one has to do
+  }
+}
+
+window.headwater = Object.freeze({ statistics: () => tiles.map((tile) => tile.statistics()) });
+
+document.title = `${path} – compare players`;
+$("title").textContent = path;
+$("tiles").append(...tiles.map((tile) => tile.element));
+$("start-all").addEventListener("click", () => tiles.filter((one) => !one.isRunning).forEach((one) => one.start()));
+$("stop-all").addEventListener("click", () => tiles.forEach((one) => one.stop()));
+setInterval(() => {
+  const topS = Math.max(LEAST_TOP_S, ...tiles.map((one) => one.worstS));
+  for (const tile of tiles) tile.scale(topS);
+}, DRAW_MS);
+
+await Promise.all([clock.synchronise(), readAhead()]);
+setInterval(readAhead, AHEAD_MS);
+setInterval(() => clock.synchronise(), 60_000);
+const isSmall = matchMedia("(max-width: 40rem)").matches;
+for (const tile of tiles) if (!isSmall || AT_ONCE_ON_PHONES.has(tile.kind.id)) tile.start();

@@ -1,0 +1,74 @@
+// Signing in with a token of the API, which then stays in this tab.
+import { mayControl } from "./api_client.js";
+
+const $ = (id) => document.getElementById(id);
+
+export class SignIn {
+  #waiting = null;
+
+  /** `onChange(caller)` is called whenever somebody else is calling. */
+  constructor(api, onChange) {
+    this.api = api;
+    this.onChange = onChange;
+    this.caller = { scope: null, name: "" };
+    $("sign-in").addEventListener("click", () => this.ask());
+    $("sign-out").addEventListener("click", () => this.signOut());
+    $("sign-cancel").addEventListener("click", () => $("sign-dialog").close());
+    $("sign-dialog").addEventListener("close", () => this.#done(false));
+    $("sign-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#try($("sign-token").value.trim());
+    });
+  }
+
+  /** Who calls by now. */
+  async refresh() {
+    this.#take(await this.api.caller());
+  }
+
+  /** Asks for a token; true once there is one that is good. */
+  ask(why = "With a token of the API you can do here what it allows.") {
+    $("sign-why").textContent = why;
+    $("sign-problem").hidden = true;
+    $("sign-token").value = "";
+    if (!$("sign-dialog").open) $("sign-dialog").showModal();
+    $("sign-token").focus();
+    return new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  async signOut() {
+    this.api.token = "";
+    await this.refresh();
+  }
+
+  async #try(token) {
+    const before = this.api.token;
+    this.api.token = token;
+    try {
+      const caller = token ? await this.api.caller() : { scope: null, name: "" };
+      if (!caller.scope) throw new Error("That is no token of this server.");
+      this.#take(caller);
+      this.#done(true);
+      $("sign-dialog").close();
+    } catch (error) {
+      this.api.token = before;
+      $("sign-problem").textContent = error.message;
+      $("sign-problem").hidden = false;
+      $("sign-token").select();
+    }
+  }
+
+  #take(caller) {
+    this.caller = caller;
+    $("sign-in").hidden = Boolean(caller.scope);
+    $("sign-out").hidden = !this.api.token;
+    $("caller").textContent = caller.scope ? `${caller.name} · ${caller.scope}` : "";
+    document.body.classList.toggle("may-control", mayControl(caller));
+    this.onChange(caller);
+  }
+
+  #done(isSignedIn) {
+    this.#waiting?.(isSignedIn);
+    this.#waiting = null;
+  }
+}

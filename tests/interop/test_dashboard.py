@@ -1,0 +1,281 @@
+"""The dashboard in Chromium, clicked through: what it shows, and what can be done with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+
+from streaming.auth.api_tokens import hash_token, new_token
+from tests.interop.browser import LAPTOP, PlayerPage, chromium, player_page
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
+
+SOURCE = "test:?width=320&height=180&bitrate_kbps=300"
+CONTROL, READ = new_token(), new_token()
+TOKENS = f"""
+[api]
+tokens = [
+  {{ name = "desk", hash = "{hash_token(CONTROL)}", scope = "control" }},
+  {{ name = "guest", hash = "{hash_token(READ)}", scope = "read" }},
+]
+"""
+PATHS = f"""
+[paths.demo]
+source = "{SOURCE}"
+ladder = "copy"
+[paths."live/*"]
+ladder = "copy"
+"""
+SMALLEST_PHONE = (360, 740)
+ADVISED_S = 30_000
+"""Milliseconds: a publisher is looked at for twelve seconds."""
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    """One origin for all tests here, whose commands need a token."""
+    with origin_process(tmp_path_factory.mktemp("origin"), TOKENS + PATHS) as running:
+        running.wait_segments("demo", "source", 3)
+        yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium."""
+    async with chromium() as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def dashboard(
+    browser: Browser, origin: OriginProcess, size: tuple[int, int] = LAPTOP
+) -> AsyncIterator[PlayerPage]:
+    """The dashboard with its paths on it."""
+    touch = size == SMALLEST_PHONE
+    async with player_page(browser, origin.url("/"), size=size, touch=touch) as opened:
+        await card(opened.page, "demo").wait_for()
+        yield opened
+
+
+def card(page: Page, path: str) -> Locator:
+    return page.locator(f'#paths > [data-path="{path}"]')
+
+
+@contextlib.contextmanager
+def pushing(origin: OriginProcess, path: str, query: str = "") -> Iterator[None]:
+    """Somebody publishes to `path`, again and again when closed, as encoders do."""
+    script = "from streaming.cli import main; main()"
+    push = subprocess.Popen(
+        [sys.executable, "-c", script, "push", SOURCE + query, origin.rtmp_url(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        origin.wait_path(path, "live")
+        yield
+    finally:
+        push.kill()
+        push.wait()
+
+
+async def test_a_path_shows_its_picture_its_figures_and_how_they_went(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        demo = card(opened.page, "demo")
+        await demo.locator(".thumbnail").wait_for(state="visible")
+        assert await demo.locator(".thumbnail").evaluate("image => image.naturalWidth") == 320
+        await expect(demo.locator(".state")).to_have_text("Live")
+        await expect(demo.locator(".facts")).to_contain_text("320×180 · H.264 + AAC")
+        await expect(demo.locator(".bitrate b")).to_contain_text("kbit/s")
+        await expect(demo.locator(".fps b")).to_have_text("30 fps")
+        await expect(demo.locator(".latency")).to_contain_text("s")
+        await expect(demo.locator(".bitrate .line")).to_have_attribute("d", re.compile("M.+L"))
+
+
+@pytest.mark.parametrize("size", [SMALLEST_PHONE, LAPTOP], ids=["phone", "laptop"])
+async def test_nothing_is_wider_than_the_screen_and_nothing_is_refused_by_the_policy(
+    origin: OriginProcess, browser: Browser, size: tuple[int, int]
+) -> None:
+    async with dashboard(browser, origin, size) as opened:
+        page = opened.page
+        await card(page, "demo").locator("summary").click()
+        await expect(page.locator("#feed-state")).to_have_text("Live")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        answer = await page.request.get(origin.url("/"))
+        policy = answer.headers["content-security-policy"]
+        assert "script-src 'self';" in policy
+        assert "unsafe" not in policy
+        assert not opened.log.console
+        assert not opened.log.exceptions
+
+
+async def test_addresses_are_copied_as_obs_and_players_want_them(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        page = opened.page
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await page.locator("#push-path").fill("live/stage")
+        wanted = {
+            "#obs [data-id=obs-server]": f"rtmp://127.0.0.1:{origin.rtmp_port}/live",
+            "#obs [data-id=obs-key]": "stage",
+            "#other [data-id=whip]": origin.url("/live/stage/whip"),
+            "#watch [data-id=page]": origin.url("/live/stage/"),
+        }
+        for place, text in wanted.items():
+            button = page.locator(f"{place} .copy")
+            await button.click()
+            await expect(button).to_have_attribute("data-copied", "yes")
+            assert await page.evaluate("navigator.clipboard.readText()") == text
+            await expect(page.locator("#told")).to_have_text(f"Copied: {text}")
+        await expect(page.locator("#push")).to_contain_text("Keyframe interval")
+        await card(page, "demo").locator("summary").click()
+        await card(page, "demo").locator(".play [data-id=hls] .copy").click()
+        text = origin.url("/demo/index.m3u8")
+        await expect(page.locator("#told")).to_have_text(f"Copied: {text}")
+
+
+async def test_events_and_advice_appear_as_they_happen(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        page = opened.page
+        await expect(page.locator("#feed-state")).to_have_text("Live")
+        with pushing(origin, "live/slow", "&gop_s=5"):
+            event = page.locator('.event[data-path="live/slow"][data-type="publisher.connected"]')
+            await expect(event).to_contain_text("Publisher connected (RTMP)")
+            advice = card(page, "live/slow").locator(".advice")
+            await expect(advice).to_contain_text("key frame", timeout=ADVISED_S)
+            await expect(advice.locator(".to-do")).to_contain_text("key frame interval")
+            await expect(page.locator("#told")).not_to_be_empty()  # said once for all of them
+            await page.locator("#feed-which").select_option("notable")
+            await expect(event).to_be_hidden()
+            await expect(page.locator('.event[data-type="ingest.advice"]').first).to_be_visible()
+            await page.locator("#which").select_option("trouble")
+            await expect(card(page, "live/slow")).to_be_visible()
+            await expect(card(page, "demo")).to_have_count(0)
+            await page.locator("#which").select_option("all")
+            await page.locator("#filter").fill("DEM")
+            await expect(card(page, "demo")).to_be_visible()
+            await expect(card(page, "live/slow")).to_have_count(0)
+
+
+async def test_a_publisher_is_kicked_by_who_signs_in_and_may(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        page = opened.page
+        with pushing(origin, "live/kicked"):
+            await card(page, "live/kicked").locator(".kick").click()
+            await expect(page.locator("#sign-dialog")).to_be_visible()
+            await sign(page, "hw_wrong")
+            await expect(page.locator("#sign-problem")).to_contain_text("no token")
+            await sign(page, READ)
+            await expect(page.locator("#sign-dialog")).to_be_hidden()
+            await expect(page.locator("#caller")).to_have_text("guest · read")
+            await expect(page.locator("#kick-dialog")).to_be_hidden()
+            await card(page, "live/kicked").locator(".kick").click()
+            await sign(page, CONTROL)
+            await expect(page.locator("#kick-path")).to_have_text("live/kicked")
+            await page.locator("#kick-now").click()
+            await expect(page.locator("#kick-dialog")).to_be_hidden()
+            gone = '.event[data-path="live/kicked"][data-type="publisher.disconnected"]'
+            await expect(page.locator(gone).first).to_contain_text("closed by the operator")
+        kept = await page.evaluate(
+            "[Object.values(sessionStorage), localStorage.length, document.cookie, location.href]"
+        )
+        assert kept == [[CONTROL], 0, "", origin.url("/")]
+        await page.locator("#sign-out").click()
+        await expect(page.locator("#sign-in")).to_be_visible()
+        assert await page.evaluate("sessionStorage.length") == 0
+        assert not opened.log.exceptions
+
+
+async def sign(page: Page, token: str) -> None:
+    await page.locator("#sign-token").fill(token)
+    await page.locator("#sign-token").press("Enter")
+
+
+async def test_the_keyboard_alone_asks_and_thinks_better_of_it_on_a_machine_of_ones_own(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with origin_process(tmp_path, PATHS) as origin:
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        async with dashboard(browser, origin) as opened:
+            page = opened.page
+            await expect(page.locator("#caller")).to_contain_text("admin")
+            await page.locator("#filter").focus()
+            await page.keyboard.type("demo")
+            focused = "document.activeElement.className"
+            for _ in range(8):
+                if "kick" in await page.evaluate(focused):
+                    break
+                await page.keyboard.press("Tab")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#kick-dialog")).to_be_visible()
+            await page.keyboard.press("Escape")
+            await expect(page.locator("#kick-dialog")).to_be_hidden()
+            assert "kick" in await page.evaluate(focused)
+            await page.keyboard.press("Enter")
+            await page.locator("#kick-now").press("Enter")
+            event = page.locator('.event[data-type="publisher.disconnected"]').first
+            await expect(event).to_contain_text("closed by the operator")
+
+
+async def test_all_players_of_a_path_play_side_by_side_and_say_how_late_they_are(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        page = opened.page
+        await card(page, "demo").locator(".compare").click()
+        await page.wait_for_url("**/demo/compare")
+        measured = """() => {
+            const seen = window.headwater?.statistics() ?? [];
+            const known = Object.fromEntries(seen.map((one) => [one.id, one.latency]));
+            return seen.length === 5 && Object.values(known).every(Boolean) ? known : null;
+        }"""
+        latency = await (await page.wait_for_function(measured, timeout=60_000)).json_value()
+        assert latency["webrtc"] < latency["hls"]
+        assert latency["ll-hls"] < latency["hls"]
+        assert latency["ll-dash"] < latency["dash"]
+        heard = "[...document.querySelectorAll('video')].filter((one) => !one.muted).length"
+        assert await page.evaluate(heard) == 0
+        for name in ("webrtc", "hls"):
+            await page.locator(f'[data-id="{name}"] .sound').click()
+            assert await page.evaluate(heard) == 1
+        await page.locator("#stop-all").click()
+        assert await page.evaluate(heard) == 0
+        await expect(page.locator('.tile[data-state="stopped"]')).to_have_count(5)
+        await page.locator('[data-id="ll-hls"] .run').click()
+        await page.locator('.tile[data-id="ll-hls"][data-state="playing"]').wait_for()
+        assert not opened.log.exceptions
+        # A question to a session may be under way when the page ends it.
+        assert all("/whep/" in one for one in opened.log.bad_answers), opened.log.bad_answers
+
+
+async def test_a_server_that_goes_and_comes_back_is_followed_again(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with origin_process(tmp_path, PATHS) as origin:
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        async with dashboard(browser, origin) as opened:
+            page = opened.page
+            await expect(page.locator("#feed-state")).to_have_text("Live")
+            origin.kill()
+            await expect(page.locator("#trouble")).to_contain_text("does not answer")
+            await expect(page.locator("#feed-state")).to_have_text("Reconnecting…", timeout=30_000)
+            await asyncio.to_thread(origin.restart)
+            await expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
+            started = page.locator('.event[data-type="server.started"]')
+            await expect(started).to_have_count(2, timeout=30_000)
