@@ -77,6 +77,9 @@ def banner(config: Config) -> Panel:
     if config.rtmp.enabled:
         target = f"rtmp://{reachable(config.rtmp.listen)}/live"
         lines.append(f"Push to   [bold]{target}[/]  stream key [bold]foo[/]")
+        if config.rtmp.tls_listen:
+            secure = reachable(config.rtmp.tls_listen)
+            lines.append(f"          or to [bold]rtmps://{secure}/live[/]")
         lines.append(f"          and watch [bold]{page}/live/foo/[/]")
     lines.append("[dim]Ctrl-C stops.[/]")
     return Panel("\n".join(lines), title=f"Headwater {__version__}", expand=False)

@@ -54,6 +54,8 @@ class LiveConfig:
         self._environment = environment
         self._apply = apply
         self._emit = emit
+        self._set = Overlay() if file is None else read_overlay(file)
+        """What of it the API has set."""
 
     def effective(self) -> dict[str, Any]:
         """All settings, secrets hidden."""
@@ -61,11 +63,12 @@ class LiveConfig:
 
     def validate(self, toml: str) -> None:
         """Returns where `toml` could be the configuration file. Raises ConfigError."""
-        check_config(toml, self._environment, self._overlay() if self._file else None)
+        check_config(toml, self._environment, self._set)
 
     def reload(self) -> dict[str, Any]:
         """Reads it again and applies what has changed. Raises ConfigError and changes nothing."""
         config = load_config(self._file, self._environment)
+        self._set = Overlay() if self._file is None else read_overlay(self._file)
         changes = self._apply(config)
         needs_restart = _waiting(self._started, config)
         webhooks = _changed_webhooks(self._config, config)
@@ -94,7 +97,7 @@ class LiveConfig:
     def settings(self, name: str) -> dict[str, Any]:
         """What a path of this name has, and what of that the API has set; secrets hidden."""
         pattern = best_pattern(self._config.paths, name)
-        set_by_api = self._overlay().paths.get(name, {}) if self._file else {}
+        set_by_api = self._set.paths.get(name, {})
         shown = shown_path(path_config(self._config, name))
         return {
             "path": name,
@@ -105,7 +108,7 @@ class LiveConfig:
 
     def sources(self) -> list[dict[str, Any]]:
         """Every path that pulls something, by name; secrets hidden."""
-        overlay = self._overlay().paths if self._file else {}
+        overlay = self._set.paths
         return [
             {
                 "path": name,
@@ -144,7 +147,7 @@ class LiveConfig:
 
     def webhooks(self) -> list[tuple[WebhookConfig, bool]]:
         """All of them, and whether the API has set something of each."""
-        overlay = self._overlay().webhooks if self._file else {}
+        overlay = self._set.webhooks
         return [(one, one.name in overlay) for one in self._config.webhooks]
 
     def set_webhook(self, name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -37,7 +37,14 @@ ADMIN, KEY, PLAIN = new_token(), new_key(), "planted-plain-key"
 VIEW_SECRET = "planted-view-secret-of-over-32-characters"
 SOURCE_PASSWORD = "planted-source-password"
 TURN_SECRET = "planted-turn-secret"
-PLANTED = (ADMIN, KEY, PLAIN, VIEW_SECRET, SOURCE_PASSWORD, TURN_SECRET, hash_token(ADMIN))
+SET_PASSWORD = "planted-password-set-by-the-api"
+SET_KEY = "planted-key-set-by-the-api"
+WEBHOOK_URL = "http://127.0.0.1:9/planted-webhook-path?key=planted-webhook-query"
+WEBHOOK_SECRET = "whsec_cGxhbnRlZC13ZWJob29rLXNlY3JldC0xMjM0NTY="
+PLANTED = (
+    ADMIN, KEY, PLAIN, VIEW_SECRET, SOURCE_PASSWORD, TURN_SECRET, hash_token(ADMIN), SET_PASSWORD,
+    SET_KEY, "planted-webhook-query", WEBHOOK_SECRET,
+)  # fmt: skip
 
 CONFIG = f"""
 [api]
@@ -227,6 +234,7 @@ def test_a_whole_run_tells_no_secret(origin: OriginProcess) -> None:
         playlists.append(origin.wait_url(vip + "source/index.m3u8"))
         shown = [
             *playlists,
+            *show_what_the_api_sets(origin),
             *(origin.fetch(url)[1] for url in ("/metrics", "/", "/vip/s/index.m3u8?key=" + KEY)),
             *(origin.fetch(f"/api/v1/{name}")[1] for name in ("paths", "server", "openapi.json")),
             origin.fetch(f"/t/{token}x/vip/s/index.m3u8")[1],
@@ -251,6 +259,34 @@ def fetch_by_tls(url: str, deadline: float) -> bytes:
             return bytes(answer.read())
         time.sleep(0.05)
     raise AssertionError(f"nothing at {url}")
+
+
+def show_what_the_api_sets(origin: OriginProcess) -> list[bytes]:
+    """Everything that is told of secrets that the API has set."""
+    source = f"rtsp://me:{SET_PASSWORD}@127.0.0.1:9/x"
+    webhook = {"url": WEBHOOK_URL, "secrets": [WEBHOOK_SECRET], "allow_private": True,
+               "retry_s": [1]}  # fmt: skip
+    asked: list[tuple[str, str, Any]] = [
+        ("PUT", "/sources/plain/set", {"source": source}),
+        ("PATCH", "/settings/plain/set", {"publish_key": SET_KEY}),
+        ("PATCH", "/settings/plain/set", {"publish_keys": [SET_KEY]}),
+        ("PUT", "/webhooks/planted", webhook),
+        ("PUT", "/webhooks/planted", {**webhook, "secrets": [WEBHOOK_SECRET + "x"]}),
+        ("GET", "/sources", None),
+        ("GET", "/settings/plain/set", None),
+        ("GET", "/sessions", None),
+        ("GET", "/config", None),
+    ]
+    told = [call(origin, *one) for one in asked]
+    assert [status for status, _ in told] == [200, 200, 422, 200, 422, 200, 200, 200, 200]
+    failed = wait_webhook(origin, lambda one: one["failed_attempts"] > 0)
+    log = call(origin, "GET", "/webhooks/planted/deliveries")[1]
+    assert log["deliveries"]
+    tidied = [call(origin, "DELETE", f"/{name}") for name in (
+        "webhooks/planted", "settings/plain/set", "sources/plain/set",
+    )]  # fmt: skip
+    assert [status for status, _ in tidied] == [200] * 3
+    return [json.dumps([told, failed, log, tidied]).encode(), origin.fetch("/metrics")[1]]
 
 
 def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
