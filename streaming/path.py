@@ -418,6 +418,11 @@ class Path:
         return self._timeline.end_utc if is_on_air else None
 
     @property
+    def has_guest(self) -> bool:
+        """Whether anybody publishes but the path's own source."""
+        return any(slot.protocol != "pull" for slot in self._on_air.publishers)
+
+    @property
     def has_publisher(self) -> bool:
         """Whether any publisher is there."""
         return bool(self._on_air.publishers)

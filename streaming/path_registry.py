@@ -255,7 +255,7 @@ class PathRegistry:
             except Exception:  # costs this path its timer, not the others theirs
                 logger.exception("%s: its timer failed", name)
                 continue
-            if name in self._on_demand and entry.pull is not None:
+            if name in self._on_demand and entry.pull is not None and not entry.path.has_guest:
                 idle_s = now - entry.wanted_utc
                 if idle_s > entry.path.config.source_idle_s:
                     logger.info("%s: nobody has watched for %.0f s", name, idle_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -14,9 +15,11 @@ import pytest
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
+from streaming.events.events import Events
 from streaming.media_store import MediaStore
 from streaming.path_registry import KNOCKS_BURST, PathRegistry
 from streaming.shelf_feed import ShelfFeed
+from streaming.webhooks.payload import render_payload
 from tests.segmenter.stage import SOURCE, START
 from tests.streaming.events.test_sources import Recorder, picture
 from tests.streaming.test_path import FakePublisher
@@ -55,6 +58,44 @@ class Scene:
             while not condition():
                 await self.registry.handle_timer()
                 await asyncio.sleep(0.02)
+
+
+async def test_each_transition_is_an_event_a_webhook_a_metric_and_a_line_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    events = Events(None, lambda: float(START))
+    registry = PathRegistry(
+        Config(paths={"*": PathConfig(ladder="copy")}),
+        ShelfFeed(MediaStore()),
+        lambda: float(START),
+        emit=events.emit,
+    )
+    publication = await registry.publish(request(), FakePublisher())
+    publication.close("connection lost")
+    logged = [
+        entry
+        for entry in events.log.after(events.log.floor, 10)
+        if entry.event.type == "path.state"
+    ]
+    posted = [json.loads(render_payload(entry.body)) for entry in logged]
+    assert [one["data"] for one in posted] == [
+        {"state": "probing", "was": "idle", "was_for_s": 0.0, "reason": "publisher-connected",
+         "detail": "rtmp publisher"},
+        {"state": "reconnecting", "was": "probing", "was_for_s": 0.0, "reason": "publisher-left",
+         "detail": "primary: connection lost"},
+    ]  # fmt: skip
+    assert posted[1]["state_version"] == posted[0]["state_version"] + 1
+    counted = {
+        metric.labels["reason"]: metric.value
+        for metric in registry.metrics()
+        if metric.name == "headwater_path_transitions"
+    }
+    assert counted == {"publisher-connected": 1, "publisher-left": 1}
+    assert (
+        "live/a: probing → reconnecting (publisher-left: primary: connection lost)" in caplog.text
+    )
+    await registry.close()
 
 
 async def test_a_named_path_is_authorizing_while_its_first_publishers_key_is_checked() -> None:

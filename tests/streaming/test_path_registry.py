@@ -201,6 +201,23 @@ async def test_an_on_demand_source_starts_with_a_viewer_and_stops_without(tmp_pa
     assert scene.told()[-1] == ("cam", "idle")
 
 
+async def test_an_on_demand_path_stays_while_a_backup_publishes_on_it(tmp_path: Path) -> None:
+    settings = PathConfig(source=str(tmp_path / "x.mp4"), source_on_demand=True, source_idle_s=30)
+    scene = Scene(paths={"cam": settings})
+    scene.registry.start()
+    scene.registry.want("cam")
+    backup = FakePublisher()
+    publication = await scene.registry.publish(request("cam", role="backup"), backup)
+    scene.now += 40
+    await scene.registry.handle_timer()
+    assert scene.registry.statistics().paths == 1
+    publication.close("gone")
+    scene.now += 40
+    await scene.registry.handle_timer()
+    assert scene.registry.statistics().paths == 0
+    await scene.registry.close()
+
+
 async def live_for(scene: Scene, publication: Publication, seconds: int) -> None:
     """Pictures, with the registry's timer after each second."""
     for _ in range(seconds):
