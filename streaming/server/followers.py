@@ -30,7 +30,7 @@ TICK_S: Final = 0.5
 UNKNOWN: Final = EventId(0, 0)
 """What is said of a position that we cannot have told."""
 SHARE: Final = 0.5
-"""Of the event loop's time, for telling: media go by the same loop."""
+"""Of the event loop's CPU time, for telling: media go by the same loop."""
 SLICE_S: Final = 0.02
 """Of a turn at a stretch; then whatever else there is to do has its own."""
 POLL_REST_S: Final = 0.0005
@@ -285,12 +285,12 @@ class Followers:
 
     def _tell_some(self) -> None:
         """A slice of a turn."""
-        began, queue = time.perf_counter(), self._queue
+        began, cpu, queue = time.perf_counter(), time.thread_time(), self._queue
         while queue and time.perf_counter() - began < SLICE_S:
             following = queue.popleft()
             if following in self._pushed:
                 self._guard(following, following.push)
-        self._spent_s += time.perf_counter() - began
+        self._spent_s += time.thread_time() - cpu
         loop = asyncio.get_running_loop()
         if queue:
             self._turn = loop.call_soon(self._tell_some)
