@@ -184,7 +184,7 @@ class PathRegistry:
             lambda slot, reason: self._news.left(name, slot, reason),
         )
         journal = self._live_state.journal(name, settings, notes) if self._live_state else None
-        floor = self._floors.pop(name, NO_FLOOR)
+        floor = self._floors.get(name, NO_FLOOR)
         tap = RtcTap(name, settings, self._webrtc) if self._webrtc is not None else None
         pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor, tap)
         entry = PathEntry(path, pipeline, journal, self._clock, self._emit)

@@ -12,6 +12,7 @@ import pytest
 from segmenter.media import Sample
 from segmenter.timeline import SourceClock
 from streaming.config import Config, PathConfig
+from streaming.errors import PublishRejected
 from streaming.ingest.source import Publication
 from streaming.live_state.live_state import LONGEST_ABSENCE_S, LiveState
 from streaming.media_store import MediaStore
@@ -169,6 +170,26 @@ async def test_settings_that_were_changed_begin_anew_above_the_old_numbers(
     await machine.reboot()
     assert machine.state is None
     await machine.play(5)
+    assert machine.numbers()[0] > before[-1]
+
+
+async def test_numbers_that_were_left_outlast_a_publisher_that_is_refused(
+    machine: Machine,
+) -> None:
+    await machine.play(9)
+    before = machine.numbers()
+    machine.settings = PathConfig(
+        ladder="copy", audio="copy", segment_duration_s=1, publish_key="right"
+    )
+    machine.now -= 3600
+    await machine.reboot(name="live/a")
+    with pytest.raises(PublishRejected):
+        await machine.registry.publish(request(key="wrong"), FakePublisher())
+    await machine.registry.handle_timer()
+    assert machine.state is None
+    publication = await machine.registry.publish(request(key="right"), FakePublisher())
+    publication.set_tracks([SOURCE, AUDIO], CLOCK)
+    machine.push(publication, 5)
     assert machine.numbers()[0] > before[-1]
 
 
