@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import socket
@@ -21,7 +22,7 @@ from streaming.server.site import Site
 from streaming.shelf_messages import DeliveryConfig
 from streaming.tls import Certificate
 from tests.interop.edge_room import trusting_anyone, write_certificate
-from tests.streaming.server.conftest import PLAYLIST, filled_shelf
+from tests.streaming.server.conftest import PLAYLIST, filled_shelf, until
 
 
 @pytest.fixture
@@ -77,6 +78,21 @@ async def ask(port: int) -> tuple[bytes | None, bytes]:
     writer.close()
     await writer.wait_closed()
     return shown, head + body
+
+
+async def test_files_that_change_are_taken_over_by_themselves(
+    certificate: Certificate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("streaming.tls.LOOK_S", 0.01)
+    caplog.set_level(logging.INFO)
+    following = asyncio.create_task(certificate.follow())
+    renew(tmp_path)
+    await until(lambda: "has been read again" in caplog.text)
+    assert not certificate.load()
+    following.cancel()
 
 
 def test_files_that_are_no_pair_leave_the_certificate_as_it_was(
