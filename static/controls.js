@@ -260,7 +260,7 @@ export class Controls {
 
   #key(event) {
     this.#wake();
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("[type=text]")) return;
     if (this.#arrow(event)) {
       event.preventDefault();
       return;
@@ -273,6 +273,7 @@ export class Controls {
       m: () => this.#toggleMute(),
       f: () => this.#toggleFull(),
       l: () => this.#do.jumpToLive(),
+      c: () => this.#do.toggleTalk(),
       q: () => this.#openMenu($("quality-menu").hidden),
       Escape: () => this.#openMenu(false),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -12,6 +12,7 @@
 //                      or null while unknown
 //   distance()         seconds behind the newest media, or null where the pace is not ours
 //   target()           the same as it should be, or null
+//   mediaTime()        of the picture on screen, milliseconds since 1970, or null while unknown
 //   jumpToLive()       goes to where it would have started
 // and calls
 //   on.ready()         now play() may be called
@@ -19,6 +20,7 @@
 //   on.failed({ kind, status, detail })   it cannot go on: kind is "missing" (HTTP status says why),
 //                      "network", "media" (cannot be decoded) or "unsupported"
 //   on.jumped()        the stream goes on elsewhere: begin anew at once
+//   on.message(event)  metadata or chat has come, perhaps before its time, perhaps again (docs/metadata.md)
 //   on.error(text)     something went wrong that it is dealing with
 
 /** A level's name for people, such as "720p60". */

@@ -9,6 +9,8 @@ const XSDATE = "urn:mpeg:dash:utc:http-xsdate:2014";
 const MANIFEST_ERRORS = new Set([10, 11, 25, 31, 32]);
 const CODEC_ERRORS = new Set([23, 30]);
 
+const MESSAGE_SCHEMES = ["urn:headwater:metadata:2026", "urn:headwater:chat:2026"]; // of emsg boxes
+
 const RETRY_MS = 1000;
 const MANIFEST_RETRIES = 20; // while the buffer plays on; then the page itself goes on asking
 const UNSTICK_MS = 500;
@@ -60,6 +62,7 @@ export class DashEngine {
     }
     // Not before: dash.js refreshes the manifest only if it sees the element's own "play" event.
     player.on(EVENTS.PLAYBACK_METADATA_LOADED, () => this.on.ready());
+    for (const scheme of MESSAGE_SCHEMES) player.on(scheme, ({ event }) => this.#readMessage(event));
     player.attachView(this.video);
     player.setAutoPlay(false);
     this.#attach(player);
@@ -118,6 +121,11 @@ export class DashEngine {
     if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return null;
     const captured = capturedAt(this.manifest, this.video.currentTime);
     return captured === null ? null : (clock.now() - captured) / 1000;
+  }
+
+  mediaTime() {
+    const start = Date.parse(this.manifest?.availabilityStartTime);
+    return Number.isNaN(start) ? null : start + this.video.currentTime * 1000;
   }
 
   distance() {
@@ -184,6 +192,14 @@ export class DashEngine {
       return this.player ? question(this.player) : null;
     } catch {
       return null;
+    }
+  }
+
+  #readMessage({ messageData }) {
+    try {
+      this.on.message?.(JSON.parse(new TextDecoder().decode(messageData)));
+    } catch (error) {
+      this.on.error(`message: ${error.message}`);
     }
   }
 

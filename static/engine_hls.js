@@ -10,6 +10,7 @@ const LONGEST_HOLD_MS = 30_000; // while the target duration is unknown
 const UNSTICK_MS = 250;
 const STARVED_MS = 500; // a hiccup of the network is over by then
 const ENOUGH_S = 0.3; // beyond a hole before it is worth a jump: two parts
+const MESSAGE_ATTRIBUTE = "X-HEADWATER-MESSAGE";
 const STALL_INCREASE_S = 0.2; // of the distance from live, after each stall: a part or so
 
 /** A server that restarts, or a proxy that has lost it, is asked again while the buffer plays on. */
@@ -39,6 +40,7 @@ export class HlsEngine {
     this.on = on;
     this.wantsLowLatency = lowLatency;
     this.recoveries = 0;
+    this.messages = new Set(); // their ids
     this.lastNumbers = new Map(); // level: the last segment it listed
     this.unstickTimer = 0;
     this.starvedSince = 0;
@@ -55,6 +57,7 @@ export class HlsEngine {
       lowLatencyMode: this.wantsLowLatency,
       liveSyncOnStallIncrease: STALL_INCREASE_S,
       backBufferLength: 30,
+      enableDateRangeMetadataCues: false, // by a text track from a data: URL, which the page's policy forbids
       pLoader: patientLoader(Hls.DefaultConfig.loader, () => this.#holdMs()),
       playlistLoadPolicy: patient(PLAYLIST_RETRIES),
       fragLoadPolicy: patient(MEDIA_RETRIES),
@@ -65,7 +68,10 @@ export class HlsEngine {
     for (const event of ["MANIFEST_PARSED", "LEVELS_UPDATED", "LEVEL_SWITCHED"]) {
       hls.on(Hls.Events[event], () => this.on.changed());
     }
-    hls.on(Hls.Events.LEVEL_UPDATED, (_, { level, details }) => this.#followNumbers(level, details));
+    hls.on(Hls.Events.LEVEL_UPDATED, (_, { level, details }) => {
+      this.#followNumbers(level, details);
+      this.#readMessages(details.dateRanges);
+    });
     hls.attachMedia(this.video);
     hls.loadSource(sourceUrl("hls"));
     this.unstickTimer = setInterval(() => this.#unstick(), UNSTICK_MS);
@@ -115,6 +121,10 @@ export class HlsEngine {
     return this.hls?.latency || null;
   }
 
+  mediaTime() {
+    return this.hls?.playingDate?.getTime() ?? null;
+  }
+
   distance() {
     return this.hls?.latency || null;
   }
@@ -156,6 +166,20 @@ export class HlsEngine {
     const last = this.lastNumbers.get(level);
     this.lastNumbers.set(level, details.endSN);
     if (last !== undefined && details.startSN > last + 1) this.on.jumped();
+  }
+
+  /** Each is told once: a playlist lists those of its whole window. */
+  #readMessages(ranges) {
+    for (const [id, range] of Object.entries(ranges)) {
+      const text = range.attr?.[MESSAGE_ATTRIBUTE];
+      if (!text || this.messages.has(id)) continue;
+      this.messages.add(id);
+      try {
+        this.on.message?.(JSON.parse(decodeURIComponent(text)));
+      } catch (error) {
+        this.on.error(`message ${id}: ${error.message}`);
+      }
+    }
   }
 
   #error(data) {

@@ -44,6 +44,10 @@ export class NativeEngine {
     return start ? (clock.now() - start) / 1000 - this.video.currentTime : null;
   }
 
+  mediaTime() {
+    return null; // Safari's date ranges are not read
+  }
+
   distance() {
     return null;
   }

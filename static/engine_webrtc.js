@@ -27,6 +27,7 @@ export class WebrtcEngine {
       const session = await view(endpoint, {
         on: {
           failed: (reason) => this.on.failed(reason),
+          message: (event) => this.on.message?.(event),
           state: (state) => state === "disconnected" && this.on.error("the connection is interrupted"),
         },
       });
@@ -77,6 +78,10 @@ export class WebrtcEngine {
   latency(clock) {
     if (this.onScreen === null) return null;
     return (clock.now() - performance.now() - this.onScreen) / 1000 + this.layers.mediaAheadS;
+  }
+
+  mediaTime() {
+    return Infinity; // messages come with their picture
   }
 
   distance() {

@@ -4,6 +4,7 @@ import { Controls } from "./controls.js";
 import { availableEngines, chooseEngine, createEngine, loadEngine, sourceUrl } from "./engine.js";
 import { PaceKeeper, bufferedAhead } from "./pace_keeper.js";
 import { readPlace } from "./place.js";
+import { Talk } from "./talk.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
@@ -11,6 +12,8 @@ const STATE_POLL_MS = 2000;
 const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
 const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
+const MAX_MESSAGES = 50;
+const MESSAGES_EVERY_MS = 100; // how late a message may be
 const NUDGE_EVERY_MS = 200;
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
@@ -37,6 +40,7 @@ const status = {
   frames: 0, // shown since the engine started
   droppedFrames: 0,
   errors: [], // { at, text }, the newest fifty
+  messages: [], // { id, type, lateMs } of metadata and chat shown, the newest fifty; milliseconds after their picture
   message: "", // what the viewer is told
 };
 
@@ -68,6 +72,15 @@ const controls = new Controls(video, {
   play: () => play(),
   useEngine: (name) => useEngine(name),
   useLowLatency: (on) => useLowLatency(on),
+  toggleTalk: () => talk.toggle(),
+});
+
+const talk = new Talk({
+  post: (line) => postChat(line),
+  shown: ({ id, type }, late) => {
+    status.messages.push({ id, type, lateMs: Number.isFinite(late) ? Math.round(late) : null });
+    if (status.messages.length > MAX_MESSAGES) status.messages.shift();
+  },
 });
 
 // -- what the viewer is told ---------------------------------------------------------------------
@@ -145,9 +158,11 @@ async function startEngine(name) {
     changed: () => readLevels(),
     failed: (reason) => failed(reason),
     jumped: () => beginAnew(),
+    message: (event) => talk.add(event),
     error: (text) => remember(text),
   }, { lowLatency: parameters.get("latency") !== "normal", clock });
   engine.start();
+  pathRecord().then((record) => talk.allow(record?.details?.viewer_chat === true));
   clearTimeout(startTimer);
   startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);
 }
@@ -263,12 +278,31 @@ async function explainStall() {
 
 /** The path's state by the API: its name, "gone", or null when the server does not answer. */
 async function pathState() {
+  const record = await pathRecord();
+  return record && (record.state ?? "unknown");
+}
+
+/** What the API says of the path; null when the server does not answer. */
+async function pathRecord() {
   try {
     const response = await fetch(`${access}/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
-    if (response.status === 404) return "gone";
-    return response.ok ? (await response.json()).state : "unknown";
+    if (response.status === 404) return { state: "gone" };
+    return response.ok ? await response.json() : {};
   } catch {
     return null;
+  }
+}
+
+/** Sends a line of chat; why it could not be sent, or "". */
+async function postChat(line) {
+  const url = `${access}/api/v1/paths/${encodeURI(path)}/chat`;
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(line) });
+    if (response.ok) return "";
+    return response.status === 429 ? "Please wait a moment." : "This could not be sent.";
+  } catch {
+    return WORDS.network[0];
   }
 }
 
@@ -348,6 +382,7 @@ setInterval(() => {
 setInterval(() => {
   if (engine && hasPlayed) pace.nudge();
 }, NUDGE_EVERY_MS);
+setInterval(() => talk.advance(engine?.mediaTime() ?? null), MESSAGES_EVERY_MS);
 
 document.title = `${path} — live`;
 controls.setTitle(path);

@@ -18,6 +18,8 @@
 //                    "network" (no way for media through this network, or the connection was lost)
 //                    or "unsupported" (no codec in common)
 //   on.track(track)  of a viewer: a track has begun
+//   on.message(event)  of a viewer: metadata or chat of the path, or { type: "error", status, detail } about a
+//                    line of one's own; viewer.say(text, sender) sends one (docs/metadata.md)
 //   maxBitrate       of a publisher: bits per second of the picture, of its largest layer (6,000,000)
 //   simulcast        of a publisher: true sends the picture in two or three sizes
 //

@@ -30,6 +30,7 @@ export async function openViewer(door, options) {
   const session = new Session(door, options);
   const stream = new MediaStream();
   for (const kind of ["video", "audio"]) session.peer.addTransceiver(kind, { direction: "recvonly" });
+  if (options.on?.message) session.listen(options.on.message);
   session.peer.addEventListener("track", ({ track }) => {
     stream.addTrack(track);
     options.on?.track?.(track);
@@ -75,6 +76,7 @@ function preferH264(peer) {
 class Session {
   #door;
   #candidates = [];
+  #channel = null;
   #isClosed = false;
   #restarted = false;
   #leads = []; // since the last correction
@@ -122,6 +124,21 @@ class Session {
   /** Of a viewer: which rendition it wants, by encodingId; null leaves it to the server. */
   async chooseLayer(encodingId) {
     return this.#door.isOpen && !this.#isClosed ? this.#door.chooseLayer(encodingId).catch(() => null) : null;
+  }
+
+  /** Of a viewer, before the offer: hears metadata and chat by a data channel. */
+  listen(hear) {
+    this.#channel = this.peer.createDataChannel("messages");
+    this.#channel.onmessage = ({ data }) => {
+      for (const event of [JSON.parse(data)].flat()) hear(event);
+    };
+  }
+
+  /** Of a viewer: sends a line of chat; false where there is no channel yet. */
+  say(text, sender = "") {
+    if (this.#channel?.readyState !== "open") return false;
+    this.#channel.send(JSON.stringify({ type: "chat", text, sender }));
+    return true;
   }
 
   /** Of a viewer: keeps picture and sound together as far as anybody notices; `lead` is what the picture is
