@@ -46,6 +46,7 @@ from streaming.status import (
     clock_metric,
     event_metrics,
     live_state_metrics,
+    loop_metric,
     message_metrics,
     rtmp_metrics,
     store_metrics,
@@ -108,6 +109,7 @@ class App:
         )
         self._messages = PathMessages(self._registry.spoken, self._events.emit)
         self._restarts: dict[str, int] = {}
+        self._lag_s = 0.0
         self._webhooks = Webhooks(
             config.webhooks,
             self._live_state.root,
@@ -248,6 +250,7 @@ class App:
             *message_metrics(self._messages.statistics()),
             *webhook_metrics(self._webhooks.statistics()),
             clock_metric(self._clock.offset_s),
+            loop_metric(self._take_lag_s()),
             *(webrtc_metrics(self._webrtc.statistics()) if self._webrtc is not None else ()),
             *self._registry.metrics(),
         ]
@@ -263,10 +266,17 @@ class App:
                 self._events.emit("worker.restarted", data={"worker": worker, "restarts": count})
         self._restarts = starts
 
+    def _take_lag_s(self) -> float:
+        """The worst delay of a tick since this was asked last."""
+        lag_s, self._lag_s = self._lag_s, 0.0
+        return lag_s
+
     async def _tick(self) -> None:
-        ticks = 0
+        ticks, loop = 0, asyncio.get_running_loop()
         while True:
+            due = loop.time() + TICK_S
             await asyncio.sleep(TICK_S)
+            self._lag_s = max(self._lag_s, loop.time() - due)
             ticks += 1
             try:
                 await self._registry.handle_timer()

@@ -53,6 +53,7 @@ NO_FLOOR = NumberFloor(0, 0)
 class OriginStatistics:
     """What has been packaged; counters only rise."""
 
+    parts: int
     segments: int
     segment_bytes: int
     playlist_renders: int
@@ -87,6 +88,7 @@ class Origin:
         """Rendition -> number of its latest segment that could not be kept."""
         self._latencies: defaultdict[str, LatencyHistogram] = defaultdict(LatencyHistogram)
         self._meters: defaultdict[str, RenditionMeter] = defaultdict(RenditionMeter)
+        self._parts = 0
         self._segments = 0
         self._segment_bytes = 0
         self._restored: list[Event] = []
@@ -198,6 +200,7 @@ class Origin:
         """What has been packaged until now."""
         renditions = self._presentation.renditions.values()
         return OriginStatistics(
+            parts=self._parts,
             segments=self._segments,
             segment_bytes=self._segment_bytes,
             playlist_renders=self._texts.renders,
@@ -238,6 +241,7 @@ class Origin:
                 self._put_part(rendition, part, pieces)
                 self._texts.note_part(rendition, part.index, now_utc)
                 self._meters[rendition].add(part, now_utc)
+                self._parts += 1
                 if part.captured_utc:
                     self._latencies[rendition].observe(now_utc - part.captured_utc)
             case SegmentReady(rendition, segment):

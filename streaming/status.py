@@ -23,6 +23,7 @@ from streaming.path_messages import MessageStatistics
 from streaming.path_state import Cause, PathState
 from streaming.path_statistics import PathStatistics
 from streaming.pipeline import Pipeline, PipelineStatistics
+from streaming.rendition_meter import RenditionRates
 from streaming.shelf_messages import Metric, PathPhase, RenditionRecord, WorkerRecord
 from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.transcode.transcode_link import TranscodeStatistics
@@ -167,6 +168,7 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         ("publishers", "Publishers that the path has had.", seen.publishers, "counter"),
         ("switches", "Changes of who is on air.", seen.on_air.switches, "counter"),
         ("stalls", "Publishers on air that fell silent.", seen.on_air.stalls, "counter"),
+        ("parts", "Parts made, of all renditions.", origin.parts, "counter"),
         ("segments", "Segments made, of all renditions.", origin.segments, "counter"),
         ("segment_bytes", "Bytes of segments made.", origin.segment_bytes, "counter"),
         ("playlist_renders", "Playlists and manifests.", origin.playlist_renders, "counter"),
@@ -197,6 +199,8 @@ def path_metrics(path: Path, pipeline: Pipeline, now_utc: float) -> list[Metric]
         ),
         *_life_metrics(path.name, seen.life),
         *_latency_metrics(path.name, made.origin.latencies),
+        *_rate_metrics(path.name, made.rates),
+        *_rung_metrics(path.name, made.transcode),
     ]
 
 
@@ -240,6 +244,35 @@ def _worker_figures(transcode: TranscodeStatistics) -> list[tuple[str, str, floa
         ("rungs_shed", "Rungs stopped for want of CPU.",
          sum(rung.shed for rung in status.rungs), "gauge"),
         ("hook_errors", "Failed calls of the frame hook.", status.hook_errors, "gauge"),
+    ]  # fmt: skip
+
+
+def _rate_metrics(path: str, rates: Mapping[str, RenditionRates]) -> list[Metric]:
+    name = "headwater_path_rendition_"
+    return [
+        metric
+        for rendition, seen in rates.items()
+        for labels in ({"path": path, "rendition": rendition},)
+        for metric in (
+            Metric(name + "bits_per_second", "Packaged lately.",
+                   float(seen.bits_per_second), labels),
+            Metric(name + "samples_per_second", "Packaged lately; of video: pictures.",
+                   seen.samples_per_second, labels),
+        )
+    ]  # fmt: skip
+
+
+def _rung_metrics(path: str, transcode: TranscodeStatistics | None) -> list[Metric]:
+    name = "headwater_path_encoder_"
+    return [
+        metric
+        for rung in (transcode.status.rungs if transcode is not None else ())
+        for labels in ({"path": path, "rung": rung.name},)
+        for metric in (
+            Metric(name + "frames_per_second", "Encoded lately.", rung.frames_per_s, labels),
+            Metric(name + "queued_frames", "Waiting to be encoded.",
+                   float(rung.queued_frames), labels),
+        )
     ]  # fmt: skip
 
 
@@ -330,6 +363,13 @@ def webhook_metrics(seen: WebhookReport) -> list[Metric]:
         for one in seen.endpoints
         for name, text, value, kind in figures
     ]
+
+
+def loop_metric(lag_s: float) -> Metric:
+    """How late the main process's event loop has been."""
+    return Metric(
+        "headwater_loop_lag_seconds", "Worst delay of the main process's loop lately.", lag_s
+    )
 
 
 def clock_metric(offset_s: float) -> Metric:

@@ -48,6 +48,7 @@ SANS_IO = (
     "webrtc/publisher.py",
     "webrtc/publisher_rtcp.py",
     "webrtc/python_viewer.py",
+    "webrtc/reception.py",
     "webrtc/rendition.py",
     "webrtc/rendition_choice.py",
     "webrtc/rtcp.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from webrtc.events import KeyFrameWanted, RenditionsWanted, SignallingEvent
+from webrtc.fanout_events import ViewerSummary
 from webrtc.rendition import Rendition
 from webrtc.subscriber import Subscriber
 from webrtc.viewer_settings import Kind
@@ -62,6 +63,10 @@ class Audience:
     def find_viewer(self, viewer: int) -> Subscriber | None:
         """By the fan-out's number."""
         return self._by_viewer.get(viewer)
+
+    def summaries(self) -> list[ViewerSummary | None]:
+        """What each viewer has reported last."""
+        return [subscriber.summary for subscriber in self._by_viewer.values()]
 
     def ask_for_key_frame(self, subscriber: Subscriber, kind: Kind) -> None:
         """A subscriber cannot go on; told with the next `handle_timer`, once for all."""

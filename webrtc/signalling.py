@@ -33,6 +33,7 @@ from webrtc.offer import Offer, OfferedMedia, parse_offer
 from webrtc.peer_port import PeerPort
 from webrtc.publication import answer_publication
 from webrtc.publisher import Publisher
+from webrtc.reception import Reception, ReceptionStatistics
 from webrtc.rendition import Rendition
 from webrtc.session import Role, Session, State
 from webrtc.session_table import SessionLimits, SessionTable
@@ -79,6 +80,7 @@ class SignallingStatistics:
     """Of the flow table: fragments and flows."""
     dropped: int
     """Datagrams that belonged to nobody."""
+    reception: ReceptionStatistics
 
 
 class Signalling:
@@ -105,6 +107,7 @@ class Signalling:
         self._random_bytes = random_bytes
         self._certificates = Certificates()
         self._audience = Audience(on_event)
+        self._reception = Reception()
         self._publishers: dict[str, Publisher] = {}
         self._sessions = SessionTable(limits or SessionLimits(), port.table, self._changed)
 
@@ -232,7 +235,13 @@ class Signalling:
         sessions, half_open = len(self._sessions), self._sessions.half_open
         viewers = sessions - half_open - publishers
         return SignallingStatistics(
-            sessions, half_open, publishers, viewers, len(table), table.dropped
+            sessions,
+            half_open,
+            publishers,
+            viewers,
+            len(table),
+            table.dropped,
+            self._reception.statistics(self._audience.summaries()),
         )
 
     async def wait_closed(self) -> None:
@@ -245,8 +254,10 @@ class Signalling:
             return
         match event:
             case ViewerSummary():
+                self._reception.add(subscriber.summary, event)
                 subscriber.judge(event, now)
             case PictureLost():
+                self._reception.pictures_lost += 1
                 self._audience.ask_for_key_frame(subscriber, event.kind)
             case AddressChanged(_, (host, port), socket):
                 self._sessions.follow(subscriber, Flow(socket, host, port))

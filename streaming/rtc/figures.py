@@ -25,8 +25,20 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
                 ("packets_resent", "Sent again because viewers asked.", report.retransmitted),
                 ("pictures_skipped", "Times that a viewer lost pictures up to the next key frame.",
                  report.pictures_skipped),
+                ("packets_asked_again", "Packets that viewers asked for (NACK).", report.nacks),
+                ("pictures_lost", "Times that a viewer needed a key frame (PLI, FIR).",
+                 report.pictures_lost),
                 ("key_frame_requests", "Key frames asked for, by all viewers of a path at once.",
                  report.key_frame_requests),
+            )
+        ),
+        *(
+            Metric(name + what, text, value)
+            for what, text, value in (
+                ("rtt_seconds", "Round trips to viewers, on average.", report.rtt_s),
+                ("worst_rtt_seconds", "The longest of them.", report.worst_rtt_s),
+                ("loss_ratio", "Packets of video lost on the way, on average.", report.loss),
+                ("worst_loss_ratio", "The most of a viewer.", report.worst_loss),
             )
         ),
         Metric(name + "send_lateness_seconds", "The most that a packet left late, lately.",

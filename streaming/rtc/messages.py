@@ -154,6 +154,16 @@ class RtcReport(Struct, tag="report", array_like=True, frozen=True):
     """Offers refused."""
     late_s: float = 0.0
     """The most that a packet left after its time, since the last report."""
+    nacks: int = 0
+    """Packets that viewers asked for again."""
+    pictures_lost: int = 0
+    """Times that a viewer could not go on without a key frame (PLI, FIR)."""
+    rtt_s: float = 0.0
+    """Of the viewers who have reported, on average."""
+    worst_rtt_s: float = 0.0
+    loss: float = 0.0
+    """Fraction of the video's packets lost on the way lately, on average."""
+    worst_loss: float = 0.0
 
 
 ToRtc: TypeAlias = (

@@ -144,7 +144,7 @@ class RtcServer:
 
     def report(self) -> RtcReport:
         """The figures of this second."""
-        sent = self._fanout.statistics()
+        sent, seen = self._fanout.statistics(), self._signalling.statistics().reception
         return RtcReport(
             viewers=self._sessions.viewers(),
             publishers=len(self._publishing),
@@ -156,6 +156,12 @@ class RtcServer:
             key_frame_requests=self._counts["key_frame_requests"],
             sessions_opened=self._counts["opened"],
             sessions_failed=self._counts["failed"],
+            nacks=seen.nacks,
+            pictures_lost=seen.pictures_lost,
+            rtt_s=seen.rtt_s,
+            worst_rtt_s=seen.worst_rtt_s,
+            loss=seen.loss,
+            worst_loss=seen.worst_loss,
         )
 
     # -- media -------------------------------------------------------------------------------

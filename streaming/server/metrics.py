@@ -37,7 +37,7 @@ class RecordCollector(Collector):
     def collect(self) -> Iterator[Family]:
         """All families."""
         yield from _delivery_families(self._totals)
-        yield from _path_families(self._paths.values(), self._totals.viewers)
+        yield from _path_families(self._paths.values(), self._totals)
         yield from _origin_families(self._metrics)
 
 
@@ -119,12 +119,17 @@ _DELIVERY_FIELDS: Final[tuple[tuple[str, str, type[Single], str], ...]] = (
 assert all(hasattr(DeliveryStatistics, f[3]) for f in _DELIVERY_FIELDS)
 
 
-def _path_families(paths: Iterable[PathState], viewers: Mapping[str, int]) -> Iterator[Family]:
+def _path_families(paths: Iterable[PathState], totals: Totals) -> Iterator[Family]:
     phase = GaugeMetricFamily(
         "headwater_path_state", "1 for the path's state.", labels=["path", "state"]
     )
     watching = GaugeMetricFamily(
-        "headwater_path_viewers", "HTTP viewers of the last seconds.", labels=["path"]
+        "headwater_path_viewers", "Viewers of the last seconds.", labels=["path"]
+    )
+    by = GaugeMetricFamily(
+        "headwater_path_protocol_viewers",
+        "The same by protocol; who plays by two counts in both.",
+        labels=["path", "protocol"],
     )
     received = CounterMetricFamily(
         "headwater_path_ingest_bytes", "Received from the publisher.", labels=["path"]
@@ -138,11 +143,13 @@ def _path_families(paths: Iterable[PathState], viewers: Mapping[str, int]) -> It
     for state in paths:
         for name in get_args(PathPhase):
             phase.add_metric([state.path, name], float(name == state.state))
-        watching.add_metric([state.path], viewers.get(state.path, 0))
+        watching.add_metric([state.path], totals.viewers.get(state.path, 0))
+        for protocol, count in totals.viewers_by.get(state.path, {}).items():
+            by.add_metric([state.path, protocol], count)
         received.add_metric([state.path], state.ingest_bytes)
         rate.add_metric([state.path], state.ingest_bps)
         window.add_metric([state.path], state.window_s)
-    yield from (phase, watching, received, rate, window)
+    yield from (phase, watching, by, received, rate, window)
 
 
 def _origin_families(metrics: Iterable[Metric]) -> Iterator[Family]:

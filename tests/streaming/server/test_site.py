@@ -226,6 +226,7 @@ async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Ser
         ),
         restarts=2,
         viewers={"live/a": 4},
+        viewers_by={"live/a": {"dash": 1, "webrtc": 3}},
     )
     served.site.metrics = Metrics(
         (
@@ -249,6 +250,7 @@ async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Ser
         'headwater_http_sent_bytes_total{process="0"} 7.0',
         "headwater_http_process_restarts_total 2.0",
         'headwater_path_viewers{path="live/a"} 4.0',
+        'headwater_path_protocol_viewers{path="live/a",protocol="webrtc"} 3.0',
         'headwater_path_state{path="live/a",state="live"} 1.0',
         'headwater_rtmp_connections{app="q\\"uote"} 3.0',
         "headwater_parts_total 9.0",

@@ -1,0 +1,158 @@
+"""/metrics of a whole origin, what is written about it, and the Grafana dashboard that asks it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.interop.origin_process import OriginProcess, origin_process
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+BOARD = ROOT / "deploy" / "grafana" / "headwater.json"
+CONFIG = """
+[paths.demo]
+source = "test:?width=320&height=180&bitrate_kbps=300"
+ladder = [{ name = "source", copy = true }, { name = "90p", height = 90, bitrate_kbps = 80 }]
+[[webhooks]]
+name = "ops"
+url = "http://127.0.0.1:9/nobody"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+"""
+WITHIN_S: Final = 40.0
+LABELS: Final = {
+    "path", "state", "reason", "rendition", "rung", "process", "kind", "status", "protocol",
+    "webhook", "le",
+}  # fmt: skip
+"""All there are: each has a bounded number of values."""
+SCRAPED: Final = {"job", "instance"}
+"""Labels that Prometheus adds."""
+
+_NAME: Final = re.compile(r"\bheadwater_\w+")
+_MATCHERS: Final = re.compile(r"\b(headwater_\w+)\{([^}]*)\}")
+_BY: Final = re.compile(r"\bby \(([^)]*)\)")
+_RATE: Final = re.compile(r"\b(rate|increase)\((headwater_\w+)")
+CPU_OF_WORKERS: Final = "headwater_path_worker_cpu_seconds"
+"""A gauge by type, as it begins anew with each worker; rate() takes that as it takes counters."""
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    """One that encodes, has viewers' protocols and a webhook, so that all metrics are there."""
+    with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
+        running.wait_segments("demo", "90p", 2)
+        running.get("/demo/index.m3u8")
+        deadline = time.monotonic() + WITHIN_S
+        wanted = ("encoder_frames_per_second{", "webhook_pending{", "protocol_viewers{",
+                  "latency_seconds_bucket{", "rendition_bits_per_second{")  # fmt: skip
+        while not all(one in scrape(running) for one in wanted):
+            assert time.monotonic() < deadline, scrape(running)
+            running.get("/demo/index.m3u8")
+            time.sleep(0.5)
+        yield running
+
+
+def scrape(origin: OriginProcess) -> str:
+    return origin.get("/metrics").decode()
+
+
+def series(text: str) -> dict[str, set[str]]:
+    """Names as queries have them, each with its labels."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] |= sample.labels.keys()
+    return dict(found)
+
+
+def queries() -> list[tuple[str, str, str]]:
+    """Panel, query and legend of everything that the dashboard asks."""
+    board: dict[str, Any] = json.loads(BOARD.read_text())
+    asked = [
+        (panel["title"], target["expr"], target["legendFormat"])
+        for panel in board["panels"]
+        for target in panel.get("targets", [])
+    ]
+    variables = board["templating"]["list"]
+    asked += [(one["name"], one["query"], "") for one in variables if one["type"] == "query"]
+    return asked
+
+
+def test_every_query_of_the_dashboard_finds_what_it_names(origin: OriginProcess) -> None:
+    there = series(scrape(origin))
+    assert len(queries()) > 50
+    for panel, query, legend in queries():
+        names = _NAME.findall(query)
+        assert names, panel
+        assert query.count("(") == query.count(")"), panel
+        known = set[str]()
+        for name in names:
+            assert name in there, f"{panel}: {name} is no metric"
+            known |= there[name]
+        for name, matchers in _MATCHERS.findall(query):
+            for label in re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers):
+                assert label in there[name] | SCRAPED, f"{panel}: {name} has no {label}"
+        for labels in _BY.findall(query):
+            assert {one.strip() for one in labels.split(",")} <= known, panel
+        assert set(re.findall(r"\{\{(\w+)\}\}", legend)) <= known, panel
+        for function, name in _RATE.findall(query):
+            is_counter = name.endswith(("_total", "_bucket")) or name == CPU_OF_WORKERS
+            assert is_counter, f"{panel}: {function}({name})"
+
+
+def test_panels_stand_beside_each_other_and_have_one_source() -> None:
+    board = json.loads(BOARD.read_text())
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(ids) == len(set(ids))
+    taken = set[tuple[int, int]]()
+    for panel in board["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"])
+                 for y in range(at["y"], at["y"] + at["h"])}  # fmt: skip
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+        if panel["type"] != "row":
+            assert panel["datasource"]["uid"] == "${datasource}"
+            assert panel["description"]
+
+
+def test_the_documentation_lists_all_metrics_with_their_labels_and_no_others(
+    origin: OriginProcess,
+) -> None:
+    written = {
+        name: (kind, {one.strip() for one in labels.split(",") if one.strip()})
+        for name, kind, labels in re.findall(
+            r"^\| `(headwater_\w+)` \| (\w+) \| ([\w, ]*) \|",
+            (ROOT / "docs" / "metrics.md").read_text(), re.M,
+        )
+    }  # fmt: skip
+    told = {}
+    for family in text_string_to_metric_families(scrape(origin)):
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = {key for sample in family.samples for key in sample.labels} - {"le"}
+        told[name] = (family.type, labels)
+        assert family.documentation, name
+    assert written == told
+
+
+def test_labels_are_words_and_names_of_ours_alone(origin: OriginProcess) -> None:
+    for name, labels in series(scrape(origin)).items():
+        assert labels <= LABELS, name
+    assert "127.0.0.1" not in scrape(origin)
+
+
+def test_queries_in_the_documentation_find_what_they_name(origin: OriginProcess) -> None:
+    there = series(scrape(origin))
+    for query in re.findall(r"^\| `([^`]*headwater_[^`]*[>=]=? ?[\d.]+)`",
+                            (ROOT / "docs" / "metrics.md").read_text(), re.M):  # fmt: skip
+        assert set(_NAME.findall(query)) <= there.keys(), query
