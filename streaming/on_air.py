@@ -160,7 +160,7 @@ class OnAir:
         self._slots[slot.rank] = slot
         current = self.current
         if current is None:
-            return self._switch(slot, Why.CAME, f"{slot.protocol} publisher {slot.remote}", now_utc)
+            return self._switch(slot, Why.CAME, f"{slot.protocol} publisher", now_utc)
         waits = current.rank is not Rank.SLATE and not current.has_media
         if waits and slot.rank.order < current.rank.order:
             reason = f"{slot.rank.value} came before the {current.rank.value} sent anything"

@@ -18,6 +18,7 @@ from streaming.latency_histogram import BOUNDS_S, LatencyCounts
 from streaming.lifecycle import LifeStatistics
 from streaming.live_state.live_state import LiveStateStatistics
 from streaming.media_store import StoreStatistics
+from streaming.on_air import OnAirStatistics
 from streaming.path import Path
 from streaming.path_messages import MessageStatistics
 from streaming.path_state import Cause, PathState
@@ -127,7 +128,7 @@ def _details(seen: PathStatistics, made: PipelineStatistics) -> dict[str, Any]:
         "source_failures": seen.life.source_failures,
         "source_due_utc": seen.life.source_due_utc,
         "publishers": seen.publishers,
-        "on_air": _plain(seen.on_air),
+        "on_air": _on_air_record(seen.on_air),
         "samples_in": seen.samples_in,
         "segments": made.origin.segments,
         "segment_bytes": made.origin.segment_bytes,
@@ -137,6 +138,14 @@ def _details(seen: PathStatistics, made: PipelineStatistics) -> dict[str, Any]:
         "presentation": _plain(made.origin.presentation),
         "transcode": _transcode_record(made.transcode),
     }
+
+
+def _on_air_record(seen: OnAirStatistics) -> dict[str, Any]:
+    """Without addresses: paths are shown to everyone, sessions to whom the API knows."""
+    record: dict[str, Any] = _plain(seen)
+    for publisher in record["publishers"]:
+        del publisher["remote"]
+    return record
 
 
 def _transcode_record(seen: TranscodeStatistics | None) -> dict[str, Any]:

@@ -269,6 +269,17 @@ async def test_the_operator_can_close_a_publisher(scene: Scene) -> None:
     assert not scene.registry.kick("live/b")
 
 
+async def test_what_everyone_may_see_of_a_path_has_no_address_of_a_publisher(
+    scene: Scene,
+) -> None:
+    for role, address in (("backup", "10.99.0.1:5"), ("primary", "10.99.0.2:5")):
+        asked = PublishRequest("live/a", "", address, "rtmp", {"role": role})
+        await scene.registry.publish(asked, FakePublisher())
+    scene.registry.publish_states()
+    assert [len(state.details["on_air"]["publishers"]) for state in scene.feed.told][-1] == 2
+    assert "10.99" not in repr(scene.feed.told)
+
+
 async def test_metrics_name_every_path(scene: Scene) -> None:
     await scene.registry.publish(request(), FakePublisher())
     metrics = scene.registry.metrics()
