@@ -177,7 +177,11 @@ async def test_whip_takes_its_key_from_two_places_alone(serve: Serve, place: str
         ("t/x/live/foo", RIGHT, 400),
         ("api/foo", RIGHT, 400),
     ],
-)
+    ids=[
+        "right", "none", "other", "viewing token", "API token", "hash", "open", "traversal",
+        "prefix", "reserved",
+    ],  # made anew each time: processes that share tests must call them the same
+)  # fmt: skip
 async def test_the_door_judges_what_whip_brings(path: str, key: str, status: int) -> None:
     registry = PathRegistry(CONFIG, ShelfFeed(MediaStore()))
     try:
