@@ -23,7 +23,10 @@ name after a brace (4.3)."""
 
 
 class DateRanges:
-    """Owns the words of the messages that one playlist lists; `update` before each reading."""
+    """Owns the words of the messages that one playlist lists.
+
+    `update` before each reading, unless it `is_empty`.
+    """
 
     def __init__(self, messages: MessageWindow) -> None:
         self._messages = messages
@@ -39,11 +42,14 @@ class DateRanges:
         self.removed_ids = ""
         """RECENTLY-REMOVED-DATERANGES."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to list or to tell of, so that `update` need not be called."""
+        return self._taken == self._messages.count and not self._listed and not self._removed
+
     def update(self, first_ms: int, end_ms: int, skip_ms: int) -> None:
         """The playlist goes from ``first_ms`` to ``end_ms`` by now, milliseconds since 1970; a
         delta update may leave out what was listed more than ``skip_ms`` before its end."""
-        if self._taken == self._messages.count and not self._listed and not self._removed:
-            return
         for message in self._messages.after(self._taken):
             if message.time_ms >= first_ms:
                 self._listed.append((message.time_ms, message.id, date_range_line(message)))

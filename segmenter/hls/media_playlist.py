@@ -128,7 +128,8 @@ class MediaPlaylist:
             self._take_parts()
         if is_new or self._has_old_parts():
             self._rebuild()
-        self._ranges.update(*self._span_ms())
+        if not self._ranges.is_empty:
+            self._ranges.update(*self._span_ms())
 
     @property
     def is_listable(self) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
+import struct
 from typing import Any
 
 import pytest
-from aiortc import RTCSctpTransport
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCSctpTransport
+from aiortc.rtcsctptransport import InitChunk, crc32c, serialize_packet
 
 from tests.webrtc.clips import video_clip
 from tests.webrtc.offers import offer
@@ -166,42 +170,54 @@ def test_a_channel_outside_of_the_bundle_is_turned_down() -> None:
 
 
 async def test_the_seams_of_aiortc_are_where_they_were() -> None:
-    from aiortc import RTCCertificate, RTCDtlsTransport
-
-    class Nothing:
-        role = "controlled"
-
-    transport = RTCDtlsTransport(Nothing(), [RTCCertificate.generateCertificate()])  # type: ignore[arg-type]
-    stock = RTCSctpTransport(transport)
+    stock = RTCSctpTransport(association().transport)
     assert isinstance(stock._advertised_rwnd, int)
     assert isinstance(stock._inbound_streams, dict)
     assert isinstance(stock._sack_misordered, set)
     assert asyncio.iscoroutinefunction(stock._handle_data)
 
 
+class Nothing:
+    """An ICE transport that leads nowhere."""
+
+    role = "controlled"
+
+
+def association() -> _Association:
+    certificate = RTCCertificate.generateCertificate()
+    return _Association(RTCDtlsTransport(Nothing(), [certificate]))  # type: ignore[arg-type]
+
+
 async def test_sctp_that_makes_aiortc_stumble_is_a_lost_connection() -> None:
-    from aiortc import RTCCertificate, RTCDtlsTransport
-
-    class Nothing:
-        role = "controlled"
-
-    transport = RTCDtlsTransport(Nothing(), [RTCCertificate.generateCertificate()])  # type: ignore[arg-type]
-    association = _Association(transport)
+    stumbling = association()
 
     async def stumble(chunk: object) -> None:
         raise AssertionError("odd")
 
-    association._receive_chunk = stumble  # type: ignore[method-assign]
-    packet = bytes.fromhex("1388138800000000")  # ports, tag
-    import struct
-
-    from aiortc.rtcsctptransport import InitChunk, serialize_packet
-
+    stumbling._receive_chunk = stumble  # type: ignore[method-assign]
     init = InitChunk()
     init.advertised_rwnd, init.outbound_streams, init.inbound_streams = 1, 1, 1
     init.initiate_tag = init.initial_tsn = 1
-    data = serialize_packet(5000, 5000, 0, init)
-    assert struct.unpack_from("!HH", data) == struct.unpack_from("!HH", packet)
     with pytest.raises(ConnectionError):
-        await association._handle_data(data)
-    await association._handle_data(b"nonsense")
+        await stumbling._handle_data(serialize_packet(5000, 5000, 0, init))
+    await stumbling._handle_data(b"nonsense")
+
+
+async def test_no_packet_of_a_peer_does_more_than_end_its_connection() -> None:
+    chance = random.Random(7)
+    for _ in range(60):
+        target = association()
+        for _ in range(50):
+            packet = odd_packet(chance, chance.choice((0, target._local_verification_tag)))
+            with contextlib.suppress(ConnectionError):
+                await target._handle_data(packet)
+
+
+def odd_packet(chance: random.Random, tag: int) -> bytes:
+    """One chunk, its checksum right and all else as chance will have it."""
+    kind = chance.choice((*range(16), 130, 192, chance.randrange(256)))
+    length = chance.choice((0, 1, 4, 12, 16, 40))
+    chunk = struct.pack("!BBH", kind, chance.randrange(256), 4 + length)
+    chunk += chance.randbytes(length + chance.choice((0, 0, 1, 3)))
+    head = struct.pack("!HHL", 5000, 5000, tag)
+    return head + struct.pack("<L", crc32c(head + bytes(4) + chunk)) + chunk
