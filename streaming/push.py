@@ -174,13 +174,15 @@ class _Sender:
             return
         if self._waits_for_key:
             self._waits_for_key, self._zero_dts = False, sample.dts
+        if sample.dts < self._zero_dts:
+            return  # sound from before the first picture: RTMP's time cannot be below zero
         lag_s = self._lag_s(sample)
         if is_paced:
             due = self._pacer.due(sample.dts, time.monotonic())
             connection.wait_until(due)
             lag_s = max(0.0, time.monotonic() - due)
         track = self._tracks[sample.track]
-        dts_ms = max(0, sample.dts - self._zero_dts) // TICKS_PER_MS
+        dts_ms = (sample.dts - self._zero_dts) // TICKS_PER_MS
         pts_ms = max(0, sample.pts - self._zero_dts) // TICKS_PER_MS
         payload = write_frame(track.codec, sample, pts_ms - dts_ms)
         is_video = track.media_type is MediaType.VIDEO

@@ -40,6 +40,9 @@ FIRST_RETRY_S = 1.0
 MOST_RETRY_S = 15.0
 QUEUE_PACKETS = 512
 """Half a minute of pictures and sound: more means that the network takes nothing."""
+HELD_S = 0.1
+"""From the first packet's media time on; two packets of Opus come with one of AAC."""
+MOST_OFF_S = 1.0
 OPUS = PlannedAudio("audio", 48_000, 2, 96, Codec.OPUS)
 _START_CODE = b"\0\0\0\1"
 
@@ -86,9 +89,10 @@ class WhipConnection:
 
     async def _connect(self, tracks: list[Track]) -> None:
         peer = self._peer = RTCPeerConnection()
+        times = SendTimes()
         for track in tracks:
             kind = track.media_type.value
-            feed = self._feeds[track.name] = _Feed(kind)
+            feed = self._feeds[track.name] = _Feed(kind, times)
             transceiver = peer.addTransceiver(feed, direction="sendonly")
             _prefer(transceiver, kind, "video/H264" if kind == "video" else "audio/opus")
         await peer.setLocalDescription(await peer.createOffer())
@@ -123,12 +127,30 @@ def _prefer(transceiver: RTCRtpTransceiver, kind: str, mime_type: str) -> None:
     transceiver.setCodecPreferences(wanted)
 
 
+class SendTimes:
+    """When packets leave: all tracks equally long after their media time.
+
+    aiortc's sender reports say when packets left, and receivers take that for when they were
+    captured. Encoding sound takes 50 ms longer than a picture, which would be seen.
+    """
+
+    def __init__(self) -> None:
+        self._base_s: float | None = None
+
+    def due_s(self, media_s: float, now_s: float) -> float:
+        """Of a packet that is there now; media time that jumps begins anew."""
+        if self._base_s is None or abs(self._base_s + media_s - now_s) > MOST_OFF_S:
+            self._base_s = now_s - media_s
+        return self._base_s + media_s + HELD_S
+
+
 class _Feed(MediaStreamTrack):
     """Packets on their way to aiortc's sender."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, times: SendTimes) -> None:
         super().__init__()
         self.kind = kind
+        self._times = times
         self._queue: asyncio.Queue[Packet[Any]] = asyncio.Queue(QUEUE_PACKETS)
 
     def put(self, packet: Packet[Any]) -> None:
@@ -139,7 +161,12 @@ class _Feed(MediaStreamTrack):
 
     async def recv(self) -> Packet[Any]:
         """See MediaStreamTrack."""
-        return await self._queue.get()
+        packet = await self._queue.get()
+        assert packet.pts is not None
+        now_s = asyncio.get_running_loop().time()
+        due_s = self._times.due_s(float(packet.pts * packet.time_base), now_s)
+        await asyncio.sleep(max(0.0, due_s - now_s))
+        return packet
 
 
 Encoder = Callable[[Sample], list["Packet[Any]"]]

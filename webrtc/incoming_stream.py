@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from segmenter.media import MediaType, Sample, Track
 from webrtc.depacketizer import AccessUnits
 from webrtc.jitter_buffer import AUDIO_WAIT_S, VIDEO_WAIT_S, Arrived, JitterBuffer
-from webrtc.media_clock import MEDIA_RATE, PictureTimes, SourceClock
+from webrtc.media_clock import PictureTimes, SourceClock
 from webrtc.publication import ReceivePlan
 from webrtc.publisher_rtcp import ReceptionReport, SenderReport
 from webrtc.rtp_packet import RtpPacket
@@ -166,8 +166,8 @@ class IncomingStream:
                 if unit.is_sync:
                     self.last_sync_at = now
                     self._key_frames += 1
-                duration = unit.duration * MEDIA_RATE // self.plan.clock_rate
-                samples.append(Sample(self.name, dts, dts, unit.data, unit.is_sync, duration))
+                # Of Opus alone, whose track counts as its RTP clock does.
+                samples.append(Sample(self.name, dts, dts, unit.data, unit.is_sync, unit.duration))
         return samples
 
     def _count(self, packet: RtpPacket, now: float) -> None:
