@@ -15,7 +15,8 @@ JavaScript players need.
 
 Access units have one canonical form: H.264 and H.265 as NAL units prefixed by a 4-byte length,
 parameter sets on the track and not in the samples; AV1 as low-overhead OBUs without temporal
-delimiters; VP9 as frames or superframes; AAC as raw data blocks without ADTS; Opus as packets.
+delimiters; VP8 as frames; VP9 as frames or superframes; AAC as raw data blocks without ADTS; Opus
+as packets.
 """
 
 from __future__ import annotations
@@ -41,11 +42,15 @@ class MediaType(enum.Enum):
 
 
 class Codec(enum.Enum):
-    """A codec we can package; the value is the word used in config, logs and the API."""
+    """A codec of ours; the value is the word used in config, logs and the API.
+
+    All but VP8 can be packaged: no player of HLS or DASH takes it in fragmented MP4.
+    """
 
     H264 = "h264"
     H265 = "h265"
     AV1 = "av1"
+    VP8 = "vp8"
     VP9 = "vp9"
     AAC = "aac"
     OPUS = "opus"
@@ -61,7 +66,7 @@ class Track:
     """One elementary stream of a path; packaged, it becomes one rendition of the same name.
 
     ``codec_config`` is the content (without box header) of avcC, hvcC, av1C or vpcC; for AAC the
-    AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1); for Opus the content of dOps.
+    AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1); for Opus the content of dOps; VP8 has none.
     A change of anything that an init section says makes a new Track of the same name.
     """
 

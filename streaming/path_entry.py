@@ -9,7 +9,7 @@ from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timed_message import TimedMessage
 from segmenter.timeline import SourceClock
-from streaming.events.advice import ADVICE
+from streaming.events.advice import ADVICE, not_packaged
 from streaming.events.advice_memory import AdviceMemory
 from streaming.events.event import Emit
 from streaming.events.ingest_exam import EXAM_CODES, IngestExam
@@ -22,6 +22,7 @@ from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Slot
 from streaming.slate.source import SlateSource
+from streaming.transcode.ladder import NOT_PACKAGED
 
 REST_AFTER_S: Final = 30.0
 """Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
@@ -204,7 +205,10 @@ class PathPublication:
         if exam.is_over(now):
             self._exam = None
             role = self._slot.rank.value
-            for advice in self._advice.news(role, exam.verdict(), EXAM_CODES):
+            verdict = exam.verdict()
+            if NOT_PACKAGED in self._pipeline.statistics().ladder_reasons:
+                verdict.append(not_packaged(NOT_PACKAGED))
+            for advice in self._advice.news(role, verdict, EXAM_CODES):
                 data = {**advice.data(), "role": role}
                 self._emit(ADVICE, self._path.name, data, self._path.state_version)
 

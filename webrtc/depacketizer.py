@@ -20,12 +20,14 @@ from webrtc.rtp.depacketizer import Depacketizer
 from webrtc.rtp.h264_depacketizer import H264Depacketizer
 from webrtc.rtp.h265_depacketizer import H265Depacketizer
 from webrtc.rtp.opus_depacketizer import OpusDepacketizer
+from webrtc.rtp.vp8_depacketizer import Vp8Depacketizer
 from webrtc.rtp.vp9_depacketizer import Vp9Depacketizer
 
 _DEPACKETIZERS: Final[dict[Codec, Callable[[str], Depacketizer]]] = {
     Codec.H264: H264Depacketizer,
     Codec.H265: H265Depacketizer,
     Codec.AV1: Av1Depacketizer,
+    Codec.VP8: Vp8Depacketizer,
     Codec.VP9: Vp9Depacketizer,
     Codec.OPUS: OpusDepacketizer,
 }

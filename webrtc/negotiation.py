@@ -26,6 +26,7 @@ CODEC_NAMES = {
     Codec.H264: "H264",
     Codec.H265: "H265",
     Codec.AV1: "AV1",
+    Codec.VP8: "VP8",
     Codec.VP9: "VP9",
     Codec.OPUS: "OPUS",
 }

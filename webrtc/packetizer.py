@@ -15,6 +15,7 @@ from webrtc.rtp.av1 import Av1Packetizer
 from webrtc.rtp.h264 import H264Packetizer
 from webrtc.rtp.h265 import H265Packetizer
 from webrtc.rtp.opus import OpusPacketizer
+from webrtc.rtp.vp8 import Vp8Packetizer
 from webrtc.rtp.vp9 import Vp9Packetizer
 
 VIDEO_CLOCK_RATE: Final = 90_000
@@ -33,6 +34,7 @@ _PACKETIZERS: Final[dict[Codec, Callable[[Track], Packetizer]]] = {
     Codec.H264: H264Packetizer,
     Codec.H265: H265Packetizer,
     Codec.AV1: Av1Packetizer,
+    Codec.VP8: Vp8Packetizer,
     Codec.VP9: Vp9Packetizer,
     Codec.OPUS: OpusPacketizer,
 }

@@ -27,9 +27,9 @@ from webrtc.negotiation import (
 from webrtc.offer import Offer, OfferedCodec, OfferedMedia
 from webrtc.subscription import answer_parameters, check_transport
 
-PREFERRED_CODECS = (Codec.H264, Codec.H265, Codec.AV1, Codec.VP9, Codec.OPUS)
+PREFERRED_CODECS = (Codec.H264, Codec.H265, Codec.AV1, Codec.VP9, Codec.VP8, Codec.OPUS)
 """H.264 first: every player of every protocol takes it as it is. Browsers would rather send VP8,
-which we do not package, or VP9."""
+which reaches players of HLS and DASH only when it is encoded again, or VP9."""
 
 _KINDS = ("video", "audio")
 _ESTIMATIONS = (TRANSPORT_WIDE, REMB)

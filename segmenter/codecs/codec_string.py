@@ -28,6 +28,8 @@ def codec_string(track: Track) -> str:
             return _hvc1(config)
         case Codec.AV1:
             return _av01(config)
+        case Codec.VP8:
+            return "vp8"
         case Codec.VP9:
             return _vp09(config)
         case Codec.AAC:

@@ -86,6 +86,16 @@ def missing_video() -> Advice:
     )
 
 
+def not_packaged(reason: str) -> Advice:
+    """The picture reaches WebRTC viewers alone."""
+    return Advice(
+        "not-packaged",
+        f"{reason[:1].upper()}{reason[1:]}.",
+        'Let the publisher prefer H.264 (browsers: setCodecPreferences), or set ladder to "auto".',
+        {},
+    )
+
+
 def timestamp_jump(jumps: int) -> Advice:
     """The publisher's clock jumped."""
     return Advice(

@@ -18,9 +18,16 @@ from streaming.events.advice import (
 )
 
 EXAM_CODES: Final = frozenset(
-    {"gop-too-long", "b-frames", "variable-frame-rate", "missing-audio", "missing-video"}
+    {
+        "not-packaged",
+        "gop-too-long",
+        "b-frames",
+        "variable-frame-rate",
+        "missing-audio",
+        "missing-video",
+    }
 )
-"""What it looks for."""
+"""What is looked for in a publisher's first seconds."""
 EXAM_S: Final = 12.0
 """Three groups of pictures of 4 s, which is more than most encoders make."""
 TOLERANCE_S: Final = 0.1

@@ -17,7 +17,9 @@ OPUS_RATE = 48_000
 OPUS_KBPS = 96
 """Stereo music at the quality of 128 kbit/s AAC."""
 
-VIDEO_CODECS = frozenset({Codec.H264, Codec.H265, Codec.AV1, Codec.VP9})
+VIDEO_CODECS = frozenset({Codec.H264, Codec.H265, Codec.AV1, Codec.VP8, Codec.VP9})
+EVERYWHERE = frozenset({Codec.H264, Codec.VP8})
+"""What all browsers decode (RFC 7742 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ def _suits(candidate: Candidate) -> bool:
 def _everyone_sees(source: Candidate, rungs: Sequence[Track]) -> bool:
     """Whether every browser decodes what there is at the source's size.
 
-    All of them have H.264; a rung of the ladder that is as large saves an encoding.
+    A rung of the ladder in H.264 that is as large saves an encoding.
     """
     lines = min(source.track.height, MOST_HEIGHT)
-    if _suits(source) and source.track.codec is Codec.H264:
+    if _suits(source) and source.track.codec in EVERYWHERE:
         return True
     return any(rung.codec is Codec.H264 and rung.height >= lines for rung in rungs)
 

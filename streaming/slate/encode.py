@@ -85,12 +85,13 @@ def _video(track: Track, setup: SlateSetup, warnings: list[str]) -> SlateStrip:
     rate = track.frame_rate if 1 <= track.frame_rate <= MOST_RATE else UNKNOWN_RATE
     profile, level_idc = _profile_of(track)
     bitrate_kbps = math.ceil(width * height * BITS_PER_PIXEL / 1000 / setup.gop_s)
+    codec = Codec.H264 if track.codec is Codec.VP8 else track.codec  # which is not packaged
     rung = PlannedRung(
-        track.name, track.codec, width, height, 1,
+        track.name, codec, width, height, 1,
         bitrate_kbps, 2 * bitrate_kbps, 2 * bitrate_kbps, profile=profile,
     )  # fmt: skip
     look = _SlateLook(Fraction(1), _BT709, _BT709, _BT709, level_idc)
-    encoder = RungEncoder(rung, software_encoder(track.codec, "a slate"), rate, look)
+    encoder = RungEncoder(rung, software_encoder(codec, "a slate"), rate, look)
     samples = []
     count = max(1, round(setup.gop_s * rate))
     for index in range(count):

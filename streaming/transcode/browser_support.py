@@ -13,6 +13,8 @@ def plays_in_browsers(video: Track) -> tuple[bool, str]:
     config = video.codec_config
     if video.codec is Codec.H265:
         return False, "few browsers play HEVC"
+    if video.codec is Codec.VP8:
+        return False, "players take VP8 by WebRTC alone"
     if video.codec is Codec.H264 and len(config) > 1 and config[1] not in _H264_8_BIT_420:
         return False, f"browsers do not play H.264 profile {config[1]}"
     if video.codec is Codec.AV1 and len(config) > 1 and config[1] >> 5 != 0:

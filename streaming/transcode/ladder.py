@@ -64,6 +64,13 @@ MAX_AAC_RATE = 48_000
 """Browsers decode more, phones' decoders often not."""
 
 
+NOT_PACKAGED = (
+    "the picture is in no HLS and no DASH, whose players do not take VP8: publish H.264, or let a "
+    "ladder encode it"
+)
+NOT_COPIED = "the source is not offered as it is: players take VP8 by WebRTC alone"
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedRung:
     """One rung to encode; every number is decided."""
@@ -142,6 +149,9 @@ def plan_ladder(
     if video is not None and config.ladder != "none":
         budget = min(config.cpu_budget or cores, cores)
         copies_video, rungs = _plan_video(config, video, budget, reasons, layers)
+        if copies_video and video.codec is Codec.VP8:
+            copies_video = False
+            reasons.append(NOT_PACKAGED if not rungs else NOT_COPIED)
     if copies_video and gop_s is not None and gop_s > LONG_GOP_S:
         reasons.append(f"the source's key frames are {gop_s:.1f} s apart: so long are segments")
     total = _ladder_cores(video, rungs) if video is not None and rungs else 0.0

@@ -23,7 +23,13 @@ MOST_PENDING = 64
 """Frames a decoder may hold back; what is remembered of older ones is forgotten."""
 
 _TIME_BASE = Fraction(1, VIDEO_TIMESCALE)
-_DECODERS = {Codec.H264: "h264", Codec.H265: "hevc", Codec.AV1: "libdav1d", Codec.VP9: "vp9"}
+_DECODERS = {
+    Codec.H264: "h264",
+    Codec.H265: "hevc",
+    Codec.AV1: "libdav1d",
+    Codec.VP8: "vp8",
+    Codec.VP9: "vp9",
+}
 _WITH_EXTRADATA = frozenset({Codec.H264, Codec.H265, Codec.AV1})
 
 

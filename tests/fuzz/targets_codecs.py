@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from segmenter.codecs import aac, adts, av1, h264, h265, opus, vp9
+from segmenter.codecs import aac, adts, av1, h264, h265, opus, vp8, vp9
 from segmenter.codecs.codec_string import codec_string
 from segmenter.codecs.description import describe_track
 from segmenter.errors import MediaError
@@ -77,6 +77,13 @@ def fuzz_vp9(data: bytes) -> None:
     vp9.is_sync(data)
 
 
+def fuzz_vp8(data: bytes) -> None:
+    """A frame."""
+    with suppress(MediaError):
+        header = vp8.parse_frame_header(data)
+        assert header.is_key == vp8.is_sync(data) == bool(header.width and header.height)
+
+
 def fuzz_aac(data: bytes) -> None:
     """AudioSpecificConfig and ADTS."""
     with suppress(MediaError):
@@ -103,6 +110,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "codecs_h264": fuzz_h264,
     "codecs_h265": fuzz_h265,
     "codecs_av1": fuzz_av1,
+    "codecs_vp8": fuzz_vp8,
     "codecs_vp9": fuzz_vp9,
     "codecs_aac": fuzz_aac,
     "codecs_opus": fuzz_opus,
@@ -137,6 +145,7 @@ SEEDS: dict[str, list[bytes]] = {
         h265.join_length_prefixed([b"\x26\x01\xaf"]),
     ],
     "codecs_av1": [_AV1, _AV1[4:], _AV1[6:], b"\x12\0" + _AV1[4:] + b"\x32\x02\x10\0"],
+    "codecs_vp8": [bytes.fromhex("1000009d012a4001b400"), bytes.fromhex("310000")],
     "codecs_vp9": [
         bytes.fromhex(CONFIGS[Codec.VP9]),
         b"\1\0\0\0" + bytes.fromhex(CONFIGS[Codec.VP9]),

@@ -20,7 +20,7 @@ from segmenter.fmp4.reader import (
 )
 from segmenter.media import Codec, Track
 from tests.segmenter.fmp4.chunks import write_chunk
-from tests.segmenter.fmp4.test_golden import samples_of, track_of
+from tests.segmenter.fmp4.test_golden import CONFIGS, samples_of, track_of
 
 TRACK = Track("source", Codec.H264, 90_000, b"\1\x42\0\x1e\xff\xe0\0", width=320, height=180)
 LENIENT = InitTrack(TRACK, 1, TrackExtends(1, 1, 3000, 1, 0), nal_length_bytes=2)
@@ -62,7 +62,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "fmp4_checks": fuzz_checks,
 }
 
-_INITS = [write_init_section(track_of(codec)) for codec in Codec]
+_INITS = [write_init_section(track_of(codec)) for codec in CONFIGS]
 _FRAGMENTS = [
     write_chunk(
         track_of(codec),

@@ -58,7 +58,7 @@ def fuzz_fragment(data: bytes) -> None:
 def fuzz_depacketizers(data: bytes) -> None:
     """Packets behind 2-byte lengths, which may be cut, as each codec: never an error, and all that
     comes out is canonical."""
-    for codec in (Codec.H264, Codec.H265, Codec.AV1, Codec.VP9, Codec.OPUS):
+    for codec in (Codec.H264, Codec.H265, Codec.AV1, Codec.VP8, Codec.VP9, Codec.OPUS):
         buffer, units = JitterBuffer(0.1), AccessUnits(codec, "t")
         for at, raw in enumerate(_pieces(data)):
             with suppress(MediaPacketError):
@@ -113,7 +113,8 @@ SEEDS = {
         b"a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\n",
     ),
     "depacketizers": tuple(
-        _framed(packets_of(clip_of(codec)[2][:3])) for codec in (Codec.H264, Codec.AV1, Codec.VP9)
+        _framed(packets_of(clip_of(codec)[2][:3]))
+        for codec in (Codec.H264, Codec.AV1, Codec.VP8, Codec.VP9)
     ),
     "publisher-rtcp": (render_sender_report(1, "cname", 1, 2, 3, 4),),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -11,18 +12,25 @@ from pathlib import Path
 
 import av
 import pytest
+from aiortc import RTCSessionDescription
 from playwright.async_api import Browser
 
+from streaming.errors import RemoteError
 from streaming.play import play_whep
+from streaming.whip_client import end, offer
 from tests.interop.browser import chromium, player_page
 from tests.interop.lip_sync import sound_lag_s
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.webrtc.test_whip_loopback import WhipClient
+from tests.webrtc.viewer import on_loopback
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 CONFIG = """
 [paths."live/*"]
 ladder = "copy"
+[paths."small/*"]
+ladder = [{ name = "source", copy = true }, { name = "240p", height = 240, bitrate_kbps = 200 }]
 [paths."locked/*"]
 ladder = "copy"
 publish_key = "s3cret"
@@ -114,6 +122,61 @@ async def test_a_browser_publishes_its_camera_and_another_watches(
     await page.wait_for_selector('#state[data-state="idle"]')
     await asyncio.to_thread(origin.wait_path, "live/cam", "away")
     await context.close()
+
+
+async def answer_to(sdp: str, target: str) -> tuple[str, str]:
+    """The answer and the session, once WebRTC has started."""
+    for _ in range(50):
+        try:
+            return await offer(target, sdp, "")
+        except RemoteError as error:
+            if error.http_status != 503:
+                raise
+        await asyncio.sleep(0.2)
+    raise TimeoutError(target)
+
+
+@contextlib.asynccontextmanager
+async def sending_vp8(target: str) -> AsyncIterator[None]:
+    """An aiortc client that offers VP8 alone publishes a still picture and silence."""
+    client = WhipClient("VP8")
+    with on_loopback():
+        await client.connection.setLocalDescription(await client.connection.createOffer())
+    session = ""
+    try:
+        sdp, session = await answer_to(client.connection.localDescription.sdp, target)
+        await client.connection.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        yield
+    finally:
+        if session:
+            await end(session, "")
+        await client.connection.close()
+
+
+async def test_vp8_is_encoded_for_hls_and_passes_to_webrtc_viewers(origin: OriginProcess) -> None:
+    async with sending_vp8(origin.url("/small/old/whip")):
+        media = await asyncio.to_thread(origin.wait_media, "small/old", "240p", 2, 40.0)
+        report = await play_whep(origin.url("/small/old/whep"), 3.0)
+    assert (report.width, report.height) == (640, 480)
+    assert report.frames > 30
+    size, times = key_frames(media, Path(origin.log_file).with_name("vp8.mp4"))
+    assert size == (320, 240)
+    assert len(times) >= 2
+    assert "source" not in origin.get("/small/old/index.m3u8").decode()
+
+
+async def test_vp8_without_a_ladder_is_for_webrtc_viewers_and_the_record_says_why(
+    origin: OriginProcess,
+) -> None:
+    async with sending_vp8(origin.url("/live/old/whip")):
+        await asyncio.to_thread(origin.wait_segments, "live/old", "audio_aac", 1, 40.0)
+        report = await play_whep(origin.url("/live/old/whep"), 3.0)
+        record = origin.path_record("live/old")
+    assert (report.width, report.height) == (640, 480)
+    assert record is not None
+    assert "VP8" in json.dumps(record)
+    assert "publish H.264, or let a ladder encode it" in origin.log()
+    assert "RESOLUTION" not in origin.get("/live/old/index.m3u8").decode()
 
 
 def key_frames(media: bytes, file: Path) -> tuple[tuple[int, int], list[float]]:

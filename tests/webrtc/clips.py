@@ -44,6 +44,23 @@ def video_clip(name: str = "video", width: int = 160, profile: str = "baseline")
 
 
 @functools.cache
+def vp8_clip(name: str = "video", width: int = 160) -> Clip:
+    """A second of VP8, a key frame at its beginning."""
+    height = width * 9 // 16 // 2 * 2
+    options = (("deadline", "realtime"), ("g", str(RATE)), ("b", "300000"))
+    encode = encode_video(
+        "libvpx", width, height, Fraction(RATE), "yuv420p", RATE, options, container_format="webm"
+    )
+    samples = tuple(
+        Sample(name, n * FRAME_TICKS, n * FRAME_TICKS, each, encode.keyframes[n], FRAME_TICKS)
+        for n, each in enumerate(encode.packets)
+    )
+    return Clip(
+        Track(name, Codec.VP8, VIDEO_TIMESCALE, b"", width, height), samples, RATE * FRAME_TICKS
+    )
+
+
+@functools.cache
 def audio_clip(name: str = "audio") -> Clip:
     """A fifth of a second of Opus."""
     encode = encode_audio("libopus")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from aiortc.codecs.vpx import VpxPayloadDescriptor
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segmenter.codecs import av1
 from segmenter.media import Codec, Sample, Track
-from tests.webrtc.clips import audio_clip, video_clip
+from tests.webrtc.clips import audio_clip, video_clip, vp8_clip
 from tests.webrtc.packets import packet, packets_of, shuffled
 from tests.webrtc.rtp.clips import samples_of
 from webrtc.depacketizer import AccessUnit, AccessUnits
@@ -20,6 +21,7 @@ CLIPS = {
     Codec.H264: lambda: (video_clip().track, list(video_clip().samples)),
     Codec.H265: lambda: samples_of("hevc.mp4"),
     Codec.AV1: lambda: samples_of("av1.mp4"),
+    Codec.VP8: lambda: (vp8_clip(width=640).track, list(vp8_clip(width=640).samples)),
     Codec.VP9: lambda: samples_of("vp9.mp4"),
     Codec.OPUS: lambda: (audio_clip().track, list(audio_clip().samples)),
 }
@@ -69,6 +71,41 @@ def test_after_a_loss_nothing_comes_before_the_next_key_frame(codec: Codec) -> N
     expected = [samples[0], samples[0], samples[1]]
     assert [unit.data for unit in found] == [canonical(codec, s.data) for s in expected]
     assert not depacketizer.needs_key_frame
+
+
+@given(
+    picture=st.none() | st.integers(0, 0x7FFF),
+    level=st.none() | st.integers(0, 255),
+    layer=st.none() | st.integers(0, 3),
+    key=st.none() | st.integers(0, 31),
+)
+def test_vp8_behind_any_descriptor_is_read(
+    picture: int | None, level: int | None, layer: int | None, key: int | None
+) -> None:
+    """aiortc writes what libwebrtc and others put in front of their packets."""
+    samples = vp8_clip().samples[:2]
+    units = []
+    for sample in samples:
+        at, payloads = 0, []
+        while at < len(sample.data):
+            head = VpxPayloadDescriptor(
+                partition_start=int(not at), partition_id=0, picture_id=picture,
+                tl0picidx=level, tid=None if layer is None else (layer, 0), keyidx=key,
+            )  # fmt: skip
+            payloads.append(bytes(head) + sample.data[at : at + 300])
+            at += 300
+        units.append(payloads)
+    _, found = read(Codec.VP8, packets_of(units))
+    assert [unit.data for unit in found] == [sample.data for sample in samples]
+
+
+def test_vp8_that_begins_within_a_frame_or_lacks_its_end_is_given_up() -> None:
+    frame = vp8_clip().samples[0].data
+    for payload in (b"\x10" + frame[:20], b"\x00" + frame, b"\x11" + frame):
+        depacketizer, found = read(Codec.VP8, [packet(1, payload, is_marked=True)])
+        assert found == []
+        assert depacketizer.broken == 1
+        assert depacketizer.needs_key_frame
 
 
 def test_a_lost_packet_of_sound_is_that_packet() -> None:

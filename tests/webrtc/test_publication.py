@@ -45,6 +45,13 @@ def test_without_h264_the_next_codec_that_we_package_is_taken() -> None:
     assert plans(WHIP.replace("H264", "x264"))[MediaType.VIDEO].codec is Codec.AV1
 
 
+def test_vp8_is_taken_where_nothing_better_is_offered() -> None:
+    text = WHIP
+    for name in ("H264", "H265", "AV1", "VP9"):
+        text = text.replace(f" {name}/", f" x-{name}/")
+    assert plans(text)[MediaType.VIDEO].codec is Codec.VP8
+
+
 def test_sound_alone_is_a_publication() -> None:
     without_picture = WHIP[: WHIP.index("m=video")].replace("BUNDLE 0 1", "BUNDLE 0")
     assert list(plans(without_picture)) == [MediaType.AUDIO]
@@ -64,7 +71,7 @@ def test_an_offer_that_would_not_send_is_refused(direction: str) -> None:
 
 def test_an_offer_without_a_codec_of_ours_is_not_acceptable() -> None:
     text = WHIP
-    for name in ("H264", "AV1", "VP9", "opus"):
+    for name in ("H264", "AV1", "VP8", "VP9", "opus"):
         text = text.replace(f" {name}/", f" x-{name}/")
     with pytest.raises(NoCommonCodec):
         plans(text)

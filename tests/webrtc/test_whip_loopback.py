@@ -7,7 +7,13 @@ import itertools
 from collections.abc import AsyncIterator
 
 import av
-from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    AudioStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
 from aiortc import VideoStreamTrack as StillTrack
 
 from segmenter.codecs import h264
@@ -21,10 +27,14 @@ from webrtc.signalling import Answer
 class WhipClient:
     """One RTCPeerConnection that sends a still picture and silence."""
 
-    def __init__(self) -> None:
+    def __init__(self, video: str = "") -> None:
+        """``video`` names the only codec of the picture that it offers; any without."""
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        for track in (StillTrack(), AudioStreamTrack()):
-            self.connection.addTransceiver(track, direction="sendonly")
+        transceiver = self.connection.addTransceiver(StillTrack(), direction="sendonly")
+        if video:
+            known = RTCRtpSender.getCapabilities("video").codecs
+            transceiver.setCodecPreferences([each for each in known if each.name == video])
+        self.connection.addTransceiver(AudioStreamTrack(), direction="sendonly")
 
     async def join(self, room: PeerRoom) -> Answer:
         """Offer and take the answer."""
@@ -37,8 +47,8 @@ class WhipClient:
 
 
 @contextlib.asynccontextmanager
-async def a_publisher() -> AsyncIterator[WhipClient]:
-    client = WhipClient()
+async def a_publisher(video: str = "") -> AsyncIterator[WhipClient]:
+    client = WhipClient(video)
     try:
         yield client
     finally:
@@ -68,6 +78,18 @@ def decode_h264(track: Track, samples: list[Sample]) -> list[tuple[int, int]]:
         packet = av.Packet(b"".join(start + bytes(nal) for nal in nals))
         pictures += [(frame.width, frame.height) for frame in context.decode(packet)]
     return pictures
+
+
+async def test_vp8_is_taken_of_who_has_nothing_else() -> None:
+    async with peer_room() as room, a_publisher("VP8") as client:
+        await client.join(room)
+        await room.wait_for(lambda: len(samples_of(room, "source")) >= 30)
+        video, _ = tracks_of(room)
+        assert (video.codec, video.width, video.height) == (Codec.VP8, 640, 480)
+        context = av.CodecContext.create("vp8", "r")
+        for sample in samples_of(room, "source"):
+            (frame,) = context.decode(av.Packet(sample.data))
+            assert (frame.width, frame.height) == (640, 480)
 
 
 async def test_a_publishers_picture_and_sound_arrive() -> None:

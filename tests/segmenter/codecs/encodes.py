@@ -37,10 +37,11 @@ def encode_video(
     pixels: str = "yuv420p",
     frames: int = 6,
     options: tuple[tuple[str, str], ...] = (),
+    container_format: str = "mp4",
 ) -> Encode:
     """``frames`` pictures of a moving ramp, as raw packets and as MP4."""
     out = io.BytesIO()
-    with av.open(out, "w", format="mp4") as container:
+    with av.open(out, "w", format=container_format) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=dict(options))
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
         stream.codec_context.thread_count = 1

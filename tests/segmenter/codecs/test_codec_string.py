@@ -147,7 +147,9 @@ def codecs_in_mpd(encode: Encode, folder: Path) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("codec", [codec for codec in Codec if codec is not Codec.OPUS])
+@pytest.mark.parametrize(
+    "codec", [codec for codec in Codec if codec not in (Codec.OPUS, Codec.VP8)]
+)
 def test_a_broken_configuration_is_a_media_error(codec: Codec) -> None:
     with pytest.raises(MediaError):
         string_of(codec, b"")

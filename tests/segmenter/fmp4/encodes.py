@@ -18,6 +18,8 @@ import numpy as np
 
 from segmenter.media import Codec, Sample, Track
 
+PACKAGED = [codec for codec in Codec if codec is not Codec.VP8]
+
 WIDTH, HEIGHT, FRAMES, RATE = 160, 96, 30, 25
 SAMPLE_RATE = 48_000
 EPOCH_S = 1_760_000_000

@@ -17,6 +17,7 @@ from segmenter.errors import UsageError
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.media import Codec, Sample, Track
 from tests.segmenter.fmp4.chunks import write_chunk
+from tests.segmenter.fmp4.encodes import PACKAGED
 
 from .encodes import encode
 
@@ -55,7 +56,7 @@ def ffmpeg_shift(samples: Sequence[Sample]) -> int:
 
 
 @pytest.mark.parametrize("count", [1, 5, 100])
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_ffmpeg_reads_back_the_samples_that_were_written(codec: Codec, count: int) -> None:
     track, samples = encode(codec)
     data = write_init_section(track) + b"".join(parts_of(track, samples, count))
@@ -64,7 +65,7 @@ def test_ffmpeg_reads_back_the_samples_that_were_written(codec: Codec, count: in
     assert reread(data) == expected
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_ffmpeg_decodes_what_was_written(codec: Codec) -> None:
     track, samples = encode(codec)
     data = write_init_section(track) + b"".join(parts_of(track, samples, 5))

@@ -13,6 +13,7 @@ from segmenter.fmp4.reader import read_boxes, read_fragments, read_init_section
 from segmenter.media import Codec, Sample, Track
 from tests.conftest import Golden
 from tests.segmenter.fmp4.chunks import write_chunk
+from tests.segmenter.fmp4.encodes import PACKAGED
 
 EPOCH_S = 1_760_000_000
 
@@ -67,12 +68,12 @@ def dump(data: bytes) -> str:
     return render_boxes(read_boxes(data)) + "\n" + "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_an_init_section_is_byte_for_byte_the_golden_one(codec: Codec, golden: Golden) -> None:
     golden(f"init_{codec.value}.txt", dump(write_init_section(track_of(codec))))
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_a_fragment_is_byte_for_byte_the_golden_one(codec: Codec, golden: Golden) -> None:
     track = track_of(codec)
     samples = samples_of(track)
@@ -81,7 +82,7 @@ def test_a_fragment_is_byte_for_byte_the_golden_one(codec: Codec, golden: Golden
     golden(f"fragment_{codec.value}.txt", dump(data))
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_the_golden_bytes_read_back_as_what_was_meant(codec: Codec) -> None:
     track = track_of(codec)
     samples = samples_of(track)

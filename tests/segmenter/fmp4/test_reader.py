@@ -31,18 +31,19 @@ from segmenter.fmp4.reader import (
 from segmenter.media import Codec, Sample, Track
 from tests.fuzz.targets_fmp4 import TARGETS
 from tests.segmenter.fmp4.chunks import write_chunk
+from tests.segmenter.fmp4.encodes import PACKAGED
 
 from .encodes import encode, mux
 from .test_fragment import VIDEO, video_sample
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_an_init_section_gives_back_its_track(codec: Codec) -> None:
     track, _ = encode(codec)
     assert read_init_section(write_init_section(track)) == track
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", PACKAGED)
 def test_fragments_give_back_their_samples(codec: Codec) -> None:
     track, samples = encode(codec)
     data = b"".join(

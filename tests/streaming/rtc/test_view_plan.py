@@ -32,6 +32,13 @@ def test_a_source_of_h264_and_opus_needs_no_worker() -> None:
     assert plan.made is None
 
 
+def test_vp8_passes_as_every_browser_decodes_it() -> None:
+    vp8 = replace(SOURCE, codec=Codec.VP8, codec_config=b"")
+    plan = plan_view(CONFIG, plain(vp8, OPUS), [])
+    assert plan.offered == (vp8, OPUS)
+    assert plan.made is None
+
+
 def test_layers_of_a_publisher_are_offered_beside_its_best() -> None:
     layer = replace(SMALL, name="source_l")
     plan = plan_view(CONFIG, plain(SOURCE, layer, OPUS), [])

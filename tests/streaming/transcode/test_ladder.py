@@ -8,7 +8,13 @@ import pytest
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.config import PathConfig, RungConfig
 from streaming.errors import ConfigError
-from streaming.transcode.ladder import LadderPlan, plan_ladder, validate_ladder
+from streaming.transcode.ladder import (
+    NOT_COPIED,
+    NOT_PACKAGED,
+    LadderPlan,
+    plan_ladder,
+    validate_ladder,
+)
 
 HIGH_AVC = bytes((1, 100, 0, 40, 0xFF))
 AAC = Track("audio", Codec.AAC, 48_000, b"\x11\x90", sample_rate=48_000, channels=2)
@@ -259,3 +265,23 @@ def test_what_the_publisher_sends_in_several_sizes_is_not_encoded_in_them() -> N
     assert "360p is not encoded: the publisher sends it" in plan.reasons
     names = [rung.name for rung in written(RungConfig(name="small", height=360)).rungs]
     assert names == ["small"], "who writes a ladder gets it"
+
+
+VP8 = source(640, 360, codec=Codec.VP8, codec_config=b"")
+
+
+def test_vp8_is_encoded_at_its_size_and_not_offered_as_it_is() -> None:
+    plan = auto(VP8)
+    assert not plan.copies_video
+    assert sizes(plan)[0] == ("360p", 640, 360)
+    written_plan = written(RungConfig(name="source", copy=True), RungConfig(name="p"), video=VP8)
+    assert not written_plan.copies_video
+    assert sizes(written_plan) == [("p", 640, 360)]
+    assert NOT_COPIED in written_plan.reasons
+
+
+def test_vp8_alone_is_packaged_in_no_way_and_the_reason_says_what_helps() -> None:
+    plan = auto(VP8, ladder="copy")
+    assert not plan.copies_video
+    assert plan.rungs == ()
+    assert NOT_PACKAGED in plan.reasons

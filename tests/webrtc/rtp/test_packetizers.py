@@ -7,6 +7,7 @@ import random
 
 import pytest
 from aiortc.codecs.h264 import H264PayloadDescriptor
+from aiortc.codecs.vpx import VpxPayloadDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from webrtc.rtp.limits import MAX_PAYLOAD_BYTES, MTU_BYTES, fragment_bytes
 SPS = bytes.fromhex("6742c01fda014016e840000003004000000c83c60c92")
 PPS = bytes.fromhex("68ce3c80")
 H264 = Track("v", Codec.H264, 90_000, write_decoder_configuration([SPS], [PPS]))
+VP8 = Track("v", Codec.VP8, 90_000, b"", 320, 180)
 OPUS = Track("a", Codec.OPUS, 48_000, b"")
 START = b"\0\0\0\1"
 
@@ -64,6 +66,17 @@ def test_a_key_frame_has_its_parameter_sets_in_one_packet_and_then_equal_fragmen
 
 def test_an_access_unit_of_nothing_has_no_packets() -> None:
     assert push(packetizer_of(H264), b"") == []
+
+
+@given(st.binary(min_size=1, max_size=4000))
+def test_aiortc_reads_every_frame_of_vp8_back(frame: bytes) -> None:
+    payloads = push(packetizer_of(VP8), frame)
+    assert all(0 < len(payload) <= MAX_PAYLOAD_BYTES for payload in payloads)
+    parsed = [VpxPayloadDescriptor.parse(payload) for payload in payloads]
+    assert b"".join(rest for _, rest in parsed) == frame
+    first, *others = [descriptor for descriptor, _ in parsed]
+    assert (first.partition_start, first.partition_id) == (1, 0)
+    assert all(not each.partition_start for each in others)
 
 
 @pytest.mark.parametrize("name", ["two-second-gop.mp4", "hevc.mp4", "av1.mp4", "vp9.mp4"])
