@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
+StunServer = Annotated[str, Meta(pattern=r"^$|^(stun:)?(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
 Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
 
 
@@ -93,6 +94,9 @@ class WebrtcConfig(Struct, forbid_unknown_fields=True, frozen=True):
     public_addresses: tuple[str, ...] = ()
     """IP addresses at which clients reach the port, where the machine does not have them itself
     (NAT 1:1); none: those that the machine has."""
+    stun_server: StunServer = ""
+    """host:port of a STUN server that tells at which address others see ours; empty: none is asked.
+    For a NAT whose address changes; where it does not, `public_addresses` will do."""
     ice_servers: tuple[IceServerConfig, ...] = ()
     """STUN and TURN servers that clients are told about."""
     max_sessions: Annotated[int, Meta(ge=1)] = 5_000

@@ -25,6 +25,7 @@ NOT_IN_SANS_IO = {
 
 SANS_IO = (
     "segmenter",
+    "webrtc/address_discovery.py",
     "webrtc/answer.py",
     "webrtc/arrival_recorder.py",
     "webrtc/audience.py",

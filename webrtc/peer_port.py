@@ -58,11 +58,18 @@ class MuxedPort:
         versions = udp.by_version
         usable = [each for each in addresses if ipaddress.ip_address(each).version in versions]
         ways = [("udp", udp.port)] + ([("tcp", tcp.port)] if tcp is not None else [])
-        self.candidates: tuple[Candidate, ...] = tuple(
+        self._own: tuple[Candidate, ...] = tuple(
             host_candidate(address, port, rank=rank, transport=transport)
             for transport, port in ways
             for rank, address in enumerate(usable)
         )
+        self.candidates = self._own
+
+    def set_discovered(self, host: str, port: int) -> None:
+        """Where others see our UDP port behind a NAT; peers are told of it as well, from now on."""
+        if all((one.host, one.port) != (host, port) for one in self._own):
+            found = host_candidate(host, port, rank=MAX_ADDRESSES)
+            self.candidates = (*self._own, found)
 
     @property
     def by_version(self) -> dict[int, int]:

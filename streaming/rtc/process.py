@@ -20,8 +20,10 @@ from streaming.link import Link
 from streaming.rtc.messages import RtcListening, RtcSetup, ToRtc
 from streaming.rtc.server import RtcServer
 from streaming.worker_entry import live_with_parent
+from webrtc.address_discovery import AddressDiscovery
 from webrtc.fanout import Fanout
 from webrtc.flow_table import FlowTable
+from webrtc.ice import Flow
 from webrtc.peer_port import MuxedPort, reachable_addresses
 from webrtc.signalling import TIMER_S
 from webrtc.tcp_mux import TcpMux
@@ -31,6 +33,8 @@ from webrtc.udp_mux import UdpMux, bind_udp
 logger = logging.getLogger(__name__)
 
 REPORT_S = 1.0
+DISCOVERY_TURN_S = 0.1
+RESOLVE_AGAIN_S = 30.0
 
 
 class RtcProcess:
@@ -80,13 +84,34 @@ class RtcProcess:
         )
         gc.freeze()
         self._send(RtcListening())
-        await asyncio.gather(self._tick(server), self._report(server))
+        work = [self._tick(server), self._report(server)]
+        if setup.config.stun_server:
+            work.append(self._discover(setup.config.stun_server, table, port))
+        await asyncio.gather(*work)
 
     async def _tick(self, server: RtcServer) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TIMER_S)
             server.handle_timer(loop.time())
+
+    async def _discover(self, stun_server: str, table: FlowTable, port: MuxedPort) -> None:
+        """Asks a STUN server for our address, for as long as there are peers."""
+        loop = asyncio.get_running_loop()
+
+        def tell(host: str, number: int) -> None:
+            logger.info("others see us at %s port %d", host, number)
+            port.set_discovered(host, number)
+
+        def fail(why: str) -> None:
+            logger.warning("%s: %s", stun_server, why)
+
+        flow = await _resolve(stun_server, port)
+        discovery = AddressDiscovery(flow, port.send, tell, fail, os.urandom)
+        table.learn(flow, discovery)
+        while True:
+            discovery.handle_timer(loop.time())
+            await asyncio.sleep(DISCOVERY_TURN_S)
 
     async def _report(self, server: RtcServer) -> None:
         while True:
@@ -102,6 +127,25 @@ class RtcProcess:
             self._setup.set_result(message)
         elif self._server is not None:
             self._server.receive(message)
+
+
+async def _resolve(server: str, port: MuxedPort) -> Flow:
+    """The server's address, as soon as its name can be resolved."""
+    loop, is_told = asyncio.get_running_loop(), False
+    host, _, number = server.removeprefix("stun:").rpartition(":")
+    while True:
+        try:
+            found = await loop.getaddrinfo(host.strip("[]"), int(number), type=socket.SOCK_DGRAM)
+        except OSError as error:
+            found = []
+            if not is_told:
+                logger.warning("%s cannot be resolved: %s", server, error)
+        for family, _type, _proto, _name, address in found:
+            version = 6 if family == socket.AF_INET6 else 4
+            if version in port.by_version:
+                return Flow(port.by_version[version], str(address[0]), int(address[1]))
+        is_told = True
+        await asyncio.sleep(RESOLVE_AGAIN_S)
 
 
 async def _run(fd: int) -> None:
