@@ -15,6 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from streaming.cli import app
+from streaming.cli_output import out
 
 
 @dataclass
@@ -28,7 +29,9 @@ class CommandedOrigin:
     def run(self, *arguments: str) -> Result:
         """`headwater` with these arguments, its output wide enough for any table."""
         options = ["--url", self.url]
-        return CliRunner().invoke(app, [*arguments, *options], env={"COLUMNS": "200"})
+        # Not by COLUMNS: processes that share tests set it, and rich reads it when it is imported.
+        out.width = 200
+        return CliRunner().invoke(app, [*arguments, *options])
 
     def json(self, *arguments: str) -> Any:
         """What it prints with --json."""
