@@ -24,6 +24,7 @@ from streaming.publisher_slot import Slot
 from streaming.slate.source import SlateSource
 from streaming.transcode.ladder import NOT_PACKAGED
 
+RESTARTED: Final = "worker.restarted"
 REST_AFTER_S: Final = 30.0
 """Without viewers for so long a path's texts are rendered on demand: far longer than requests wait
 for a change, and players with the longest segments between two of theirs."""
@@ -146,9 +147,7 @@ class PathEntry:
     def source_failed(self, end: RunEnd) -> None:
         """See SourceOwner."""
         if end.died:
-            self._emit(
-                "worker.restarted", self.path.name, {"worker": "source", "reason": end.reason}
-            )
+            self._emit(RESTARTED, self.path.name, {"worker": "source", "reason": end.reason})
         self.path.lifecycle.source_failed(end.ran_s, self._clock())
 
     def source_over(self, reason: str) -> None:

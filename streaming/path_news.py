@@ -13,7 +13,7 @@ from streaming.events.event_filter import SEGMENT
 from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
 from streaming.ingest.source import PublishRequest
 from streaming.on_air import Switch
-from streaming.path_entry import PathEntry
+from streaming.path_entry import RESTARTED, PathEntry
 from streaming.path_name import name_error
 from streaming.path_state import Cause, StateChange
 from streaming.path_statistics import PathStatistics
@@ -63,6 +63,10 @@ class PathNews:
         if slot.rank is not Rank.SLATE:
             data = {"protocol": slot.protocol, "role": slot.rank.value, "reason": reason}
             self._emit_of(name, "publisher.disconnected", data)
+
+    def restarted(self, name: str, worker: str, reason: str) -> None:
+        """A worker of a path died and is being replaced."""
+        self._emit_of(name, RESTARTED, {"worker": worker, "reason": reason})
 
     def watched(self, viewers: Mapping[str, int], now_utc: float) -> None:
         """Viewers of each path right now."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -190,7 +191,8 @@ class PathRegistry:
         entry = PathEntry(path, pipeline, journal, self._clock, self._emit)
         self._entries[name] = entry
         if settings.slate:
-            entry.slate = SlateSource(path, self._clock)
+            told = functools.partial(self._news.restarted, name, "slate")
+            entry.slate = SlateSource(path, self._clock, told)
         return entry
 
     def _ladder_cores(self, name: str) -> float:

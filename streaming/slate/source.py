@@ -39,8 +39,15 @@ _PLAIN_AUDIO = Track(
 class SlateSource:
     """Owns the worker and the pacing task of one path's slate; the registry calls and closes it."""
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float],
+        on_restart: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        """`on_restart` is told why a worker died that is replaced."""
         self._path = path
+        self._on_restart = on_restart
         self._clock = clock
         self._wanted: tuple[Track, ...] = ()
         self._worker: WorkerProcess[SlateNews] | None = None
@@ -123,6 +130,8 @@ class SlateSource:
         if self._tries >= MOST_TRIES:
             logger.warning("%s: there is no slate: %s", self._path.name, end.reason)
             self._let_go()
+        else:
+            self._on_restart(end.reason)
 
     def _let_go(self) -> None:
         """Ends the worker, if there is one."""

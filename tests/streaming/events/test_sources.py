@@ -286,6 +286,24 @@ async def test_sound_that_drifts_from_its_picture_is_advised_about(scene: Scene)
     assert len(advice) <= 4, "and again when it is worse, not each second"
 
 
+async def test_a_publisher_whose_sound_runs_one_percent_fast_is_told(scene: Scene) -> None:
+    publication = await scene.registry.publish(request(), FakePublisher())
+    publication.set_tracks([SOURCE, AUDIO], RTMP_CLOCK)
+    sounds = 0
+    for n in range(60 * 25):
+        scene.now = T0 + n / 25
+        publication.write([picture(n * 40, sync=n % 50 == 0)])
+        while sounds * 1024 / 48 < n * 40:
+            publication.write([sound(int(sounds * 1024 / 48 * 1.01))])
+            sounds += 1
+        if n % 25 == 0:
+            scene.registry.publish_states()
+    advice = [data for data in scene.recorder.of("ingest.advice") if data["code"] == "av-drift"]
+    assert 1 <= len(advice) <= 3
+    assert 0.25 < advice[0]["sound_ahead_s"] < 0.35
+    assert advice[0]["role"] == "primary"
+
+
 def test_a_constant_distance_of_sound_and_picture_is_no_drift() -> None:
     drift = AvDrift()
     assert {drift.push(1, 0.8) for _ in range(60)} == {0.0}

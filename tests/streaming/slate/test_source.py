@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -53,6 +55,25 @@ async def test_a_slate_is_encoded_once_and_played_at_its_pace() -> None:
     assert video[0].is_sync
     assert {sample.track for sample in reader.samples} == {"source", "audio"}
     assert abs(video[-1].dts / 90_000 - time.time()) < 1.0
+
+
+async def test_a_slates_worker_that_is_killed_is_replaced_and_told_of() -> None:
+    made, _ = path()
+    died: list[str] = []
+    source = SlateSource(made, time.time, died.append)
+
+    def tick() -> None:
+        made.handle_timer(time.time())
+        source.handle_timer()
+
+    def pid() -> int:
+        return source._worker.statistics().pid if source._worker is not None else 0
+
+    await until(lambda: pid() > 0, tick)
+    os.kill(pid(), signal.SIGKILL)
+    await until(lambda: made.state is PathState.SLATE, tick)
+    await source.close()
+    assert died == ["signal 9"]
 
 
 async def test_a_slate_follows_what_publishers_look_like() -> None:
