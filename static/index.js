@@ -1,5 +1,4 @@
 // The dashboard: what is live and how it fares, what happens, and what can be done about it.
-import { AdviceBook } from "./advice_book.js";
 import { ApiClient } from "./api_client.js";
 import { ServerClock } from "./clock.js";
 import { offerCopies } from "./copy.js";
@@ -18,12 +17,11 @@ const SOON_MS = 150; // after an event: others come with it
 const MOST_CARDS = 200; // more are to be found by the filter
 const EARLIER_EVENTS = 200;
 const FOLLOW_AGAIN_MS = 5_000;
-const SHOWN_TYPES = "path.* publisher.* track.* rendition.* session.* worker.* ingest.* disk.* config.* server.* source.* webhook.* metadata.* chat.*".split(" ");
+const SHOWN_TYPES = "path.* publisher.* track.* rendition.* session.* worker.* ingest.* disk.* config.* server.* source.* webhook.* metadata chat".split(" ");
 
 const $ = (id) => document.getElementById(id);
 const cards = new Map();
 const history = new History();
-const advice = new AdviceBook();
 const api = new ApiClient();
 const clock = new ServerClock();
 const panel = new PublishPanel();
@@ -54,7 +52,7 @@ function matches(record) {
   if (text && !record.path.toLowerCase().includes(text)) return false;
   const tone = stateOf(record).tone;
   if ($("which").value === "live") return record.state === "live";
-  if ($("which").value === "trouble") return tone === "warn" || tone === "bad" || advice.of(record.path).length > 0;
+  if ($("which").value === "trouble") return tone === "warn" || tone === "bad" || record.advice.length > 0;
   return true;
 }
 
@@ -88,7 +86,7 @@ function cardOf(record) {
     cards.set(record.path, card);
     visible.observe(card.element);
   }
-  card.show(record, { server, seen: history.of(record.path), advice: advice.of(record.path), nowMs: clock.now() });
+  card.show(record, { server, seen: history.of(record.path), nowMs: clock.now() });
   return card;
 }
 
@@ -174,7 +172,6 @@ async function follow() {
 }
 
 function happened(event, newest) {
-  advice.push(event);
   feed.push(event, { isOld: compareIds(event.id, newest) <= 0 });
   refreshSoon();
 }

@@ -40,8 +40,8 @@ export class PathCard {
     this.#showThumbnail();
   }
 
-  /** `seen` is what History knows, `advice` a list of { code, text, to_do }. */
-  show(record, { server, seen, advice, nowMs }) {
+  /** `seen` is what History knows of the path. */
+  show(record, { server, seen, nowMs }) {
     this.record = record;
     const state = stateOf(record);
     this.element.dataset.state = state.name;
@@ -55,7 +55,7 @@ export class PathCard {
     this.#find(".reason").hidden = !record.reason;
     this.#find(".kick").hidden = !record.publisher || record.publisher === "slate";
     this.#showFigures(record, seen);
-    this.#showAdvice(advice);
+    this.#showAdvice(record.advice);
     showAddresses(this.#find(".publish"), publishAddresses(this.path, server, location.origin, location.hostname));
     showAddresses(this.#find(".play"), playAddresses(record, location.origin));
     this.#showRenditions(record);
@@ -168,10 +168,10 @@ function row(...cells) {
   return line;
 }
 
-function adviceItem({ text, to_do: toDo }) {
+function adviceItem({ text, to_do: toDo, role }) {
   const item = document.createElement("li");
   const what = document.createElement("p");
-  what.textContent = text;
+  what.textContent = role === "primary" ? text : `${text} (${role})`;
   const todo = document.createElement("p");
   todo.className = "to-do";
   todo.textContent = toDo ?? "";

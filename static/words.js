@@ -27,11 +27,39 @@ export function stateOf(record) {
   return { name, label, tone };
 }
 
+// Reason codes of docs/events.md; those that only say what the state says already are left out.
+const REASONS = {
+  "publisher-asks": "",
+  "publisher-refused": "the publisher was turned down",
+  "source-wanted": "its source is to be pulled",
+  "source-dropped": "it has no source any more",
+  "source-failing": "its source cannot be opened; it is tried on",
+  "publisher-connected": "",
+  "tracks-known": "",
+  "first-sample": "",
+  "encoder-behind": "an encoder cannot keep up",
+  "encoder-recovered": "the encoder works again",
+  "publisher-silent": "nothing comes from the publisher",
+  "publisher-resumed": "the publisher sends again",
+  "publisher-left": "the publisher has left",
+  "publisher-replaced": "another publisher has its place",
+  "publisher-kicked": "an operator closed the publisher",
+  "publisher-expelled": "what the publisher sent cannot be packaged",
+  "nothing-came": "nothing came that could be begun with",
+  "slate-on-air": "",
+  "slate-gone": "the slate is over",
+  restored: "restored after a restart",
+  "nobody-came-back": "no publisher came back",
+  drained: "",
+};
+
+const LONGEST_QUOTE = 200;
+
 const WORDS = {
   "server.started": ({ version }) => ["good", `The server has started${version ? ` (${version})` : ""}`],
-  "path.state": ({ state, was, reason }) => [
+  "path.state": ({ state, was, reason, detail }) => [
     toneOf(state),
-    `${STATES[state]?.[0] ?? sentence(state)}${was ? `, was ${(STATES[was]?.[0] ?? was).toLowerCase()}` : ""}${because(reason)}`,
+    `${STATES[state]?.[0] ?? sentence(state)}${was ? `, was ${(STATES[was]?.[0] ?? was).toLowerCase()}` : ""}${because(detail || (REASONS[reason] ?? reason))}`,
   ],
   "path.closed": () => ["quiet", "Closed; its playlists have gone"],
   "publisher.connected": ({ protocol, role }) => [
@@ -53,7 +81,9 @@ const WORDS = {
   "worker.restarted": ({ worker, reason }) => ["warn", `The ${worker} process was replaced${because(reason)}`],
   "ingest.advice": ({ text, to_do }) => ["warn", [text, to_do].filter(Boolean).join(" ")],
   "disk.low": ({ free_bytes }) => ["bad", `The disk is nearly full: ${Math.round(free_bytes / 1e6)} MB left`],
-  "config.reloaded": () => ["quiet", "The configuration was read again"],
+  "config.reloaded": ({ changed = [] }) => ["quiet", `The configuration was read again${because(changed.join(", "))}`],
+  metadata: ({ data }) => ["quiet", `Metadata: ${short(JSON.stringify(data))}`],
+  chat: ({ sender, text }) => ["quiet", `${sender || "Somebody"} says: ${short(text)}`],
 };
 
 /** { tone, text } of an event; tone is "good", "quiet", "live", "wait", "warn" or "bad". */
@@ -81,6 +111,10 @@ function trackWords({ codec = "", width, height, frame_rate, sample_rate, channe
 
 function toneOf(state) {
   return STATES[state]?.[1] ?? "quiet";
+}
+
+function short(text = "") {
+  return text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
 }
 
 function because(reason) {

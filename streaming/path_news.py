@@ -133,7 +133,8 @@ class PathNews:
         """Tells the delivery processes how a path fares by now, and gives that."""
         path, pipeline = entry.path, entry.pipeline
         seen, made = path.statistics(now_utc), pipeline.statistics()
-        self._feed.path_state(path_state_message(path, pipeline, seen, made))
+        advice = entry.advice.standing()
+        self._feed.path_state(path_state_message(path, pipeline, seen, made, advice))
         return seen, made
 
 

@@ -207,6 +207,15 @@ class WorkerRecord(Struct, frozen=True):
     """How often there had to be one; more than 1: it was replaced."""
 
 
+class AdviceRecord(Struct, frozen=True):
+    """What a publisher could do better, as it was told in the event ingest.advice."""
+
+    code: str
+    text: str
+    to_do: str
+    role: str
+
+
 class PathState(Struct, tag="path", array_like=True, frozen=True):
     """A path's state and statistics, sent when they change and about once a second while live."""
 
@@ -234,6 +243,8 @@ class PathState(Struct, tag="path", array_like=True, frozen=True):
     """What the publisher on air sends."""
     worker: WorkerRecord | None = None
     """None: nothing is encoded for this path."""
+    advice: tuple[AdviceRecord, ...] = ()
+    """What has not been heeded yet."""
     details: dict[str, Any] = {}
     """Whatever else the API should show, JSON types only."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from segmenter.codecs.codec_string import codec_string
 from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Track
+from streaming.events.advice import Advice
 from streaming.events.events import EventStatistics
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.latency_histogram import BOUNDS_S, LatencyCounts
@@ -25,7 +26,13 @@ from streaming.path_state import Cause, PathState
 from streaming.path_statistics import PathStatistics
 from streaming.pipeline import Pipeline, PipelineStatistics
 from streaming.rendition_meter import RenditionRates
-from streaming.shelf_messages import Metric, PathPhase, RenditionRecord, WorkerRecord
+from streaming.shelf_messages import (
+    AdviceRecord,
+    Metric,
+    PathPhase,
+    RenditionRecord,
+    WorkerRecord,
+)
 from streaming.shelf_messages import PathState as PathStateMessage
 from streaming.transcode.transcode_link import TranscodeStatistics
 from streaming.webhooks.messages import EndpointRecord, WebhookReport
@@ -51,9 +58,13 @@ SOURCE_TROUBLE: Final = "its source cannot be opened"
 
 
 def path_state_message(
-    path: Path, pipeline: Pipeline, seen: PathStatistics, made: PipelineStatistics
+    path: Path,
+    pipeline: Pipeline,
+    seen: PathStatistics,
+    made: PipelineStatistics,
+    advice: Sequence[tuple[str, Advice]] = (),
 ) -> PathStateMessage:
-    """The state of one path with what both say of themselves by now."""
+    """The state of one path with what both say of themselves by now, and the standing advice."""
     life = seen.life
     phase = _PHASES[life.state]
     if phase == "live" and not pipeline.is_playable:
@@ -77,6 +88,7 @@ def path_state_message(
         ),
         tracks=tuple(_rendition_record(track, copied=True) for track in seen.tracks),
         worker=_worker_record(made.transcode),
+        advice=tuple(AdviceRecord(one.code, one.text, one.to_do, role) for role, one in advice),
         details={**_details(seen, made), "viewer_chat": path.config.viewer_chat},
     )
 

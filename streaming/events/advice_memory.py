@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from streaming.events.advice import Advice
+
+HAPPENED: Final = frozenset({"timestamp-jump", "clock-stood-still"})
+"""Codes that tell of a moment, not of how things are."""
 
 
 class AdviceMemory:
@@ -24,6 +28,10 @@ class AdviceMemory:
         for advice in news:
             self._told[role, advice.code] = advice
         return news
+
+    def standing(self) -> list[tuple[str, Advice]]:
+        """Role and advice, as long as it has not been heeded; what only happened is over."""
+        return [(role, one) for (role, code), one in self._told.items() if code not in HAPPENED]
 
     def _is_news(self, role: str, advice: Advice) -> bool:
         told = self._told.get((role, advice.code))

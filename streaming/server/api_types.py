@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from streaming.auth.api_tokens import Scope
 from streaming.config import PathConfig
 from streaming.shelf_messages import (
+    AdviceRecord,
     PathPhase,
     PathState,
     RenditionRecord,
@@ -56,6 +57,8 @@ class PathRecord(Struct, frozen=True):
     """What the publisher on air sends."""
     worker: WorkerRecord | None
     """None: nothing is encoded for this path."""
+    advice: tuple[AdviceRecord, ...]
+    """What the publishers could do better, and have not yet."""
     details: dict[str, Any]
     """With "state" and "state_version", the number that If-Match takes."""
     viewers: int

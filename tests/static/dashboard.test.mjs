@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escapePath, ffmpegCommand, playAddresses, publishAddresses, rtmpOf } from "../../static/addresses.js";
-import { AdviceBook } from "../../static/advice_book.js";
 import { ApiClient, mayControl } from "../../static/api_client.js";
 import { History, POINTS } from "../../static/history.js";
 import { bitrateLabel, bytesLabel, codecLabel, countLabel, durationLabel, latencyLabel, protocolLabel } from "../../static/labels.js";
@@ -79,20 +78,6 @@ test("a chart ends at its right edge, and two with one scale can be compared", (
   assert.equal(gap.area, "");
 });
 
-test("advice is given once for each kind and forgotten with its publisher", () => {
-  const book = new AdviceBook();
-  const advise = (path, code, text) => book.push({ type: "ingest.advice", path, data: { code, text, to_do: "do", figure: 1 } });
-  advise("a", "gop-too-long", "old");
-  advise("a", "b-frames", "b");
-  advise("a", "gop-too-long", "new");
-  advise("b", "b-frames", "b");
-  assert.deepEqual(book.of("a").map((one) => [one.code, one.text, one.to_do]), [["b-frames", "b", "do"], ["gop-too-long", "new", "do"]]);
-  book.push({ type: "publisher.connected", path: "a", data: {} });
-  assert.deepEqual(book.of("a"), []);
-  book.push({ type: "server.started", path: "", data: {} });
-  assert.deepEqual(book.of("b"), []);
-});
-
 test("states are told in words, and new ones by their own name", () => {
   const label = (state, details, reason = "") => stateOf({ state, details, reason }).label;
   assert.equal(label("live", { state: "live" }), "Live");
@@ -106,7 +91,12 @@ test("states are told in words, and new ones by their own name", () => {
 
 test("events are told in words, unknown ones with all they carry", () => {
   const text = (type, data) => eventWords({ type, data }).text;
-  assert.equal(text("path.state", { state: "live", was: "starting", reason: "first sample" }), "Live, was starting: first sample");
+  assert.equal(text("path.state", { state: "live", was: "starting", reason: "first-sample" }), "Live, was starting");
+  assert.equal(text("path.state", { state: "reconnecting", was: "live", reason: "publisher-left", detail: "" }), "Reconnecting, was live: the publisher has left");
+  assert.equal(text("path.state", { state: "degraded", reason: "encoder-behind", detail: "720p is shed" }), "Degraded: 720p is shed");
+  assert.equal(text("path.state", { state: "ended", reason: "new-reason" }), "Ended: new-reason");
+  assert.equal(text("chat", { sender: "Ada", text: "x".repeat(300) }), `Ada says: ${"x".repeat(200)}…`);
+  assert.equal(text("config.reloaded", { changed: ["live/*"] }), "The configuration was read again: live/*");
   assert.equal(text("publisher.connected", { protocol: "rtmp", role: "primary" }), "Publisher connected (RTMP)");
   assert.equal(text("publisher.connected", { protocol: "whip", role: "backup" }), "Backup publisher connected (WHIP)");
   assert.equal(text("publisher.rejected", { protocol: "rtmp", reason: "wrong key", withheld: 3 }), "Publisher turned down (RTMP): wrong key; and 3 before it");
