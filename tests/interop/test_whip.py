@@ -228,6 +228,57 @@ async def test_the_layers_of_a_simulcasting_browser_are_renditions(
     await context.close()
 
 
+PUBLISH_LAYERS = """async (url) => {
+  const { publish } = await import("/static/webrtc.js");
+  const video = { width: 640, height: 360, frameRate: 30 };
+  const stream = await navigator.mediaDevices.getUserMedia({ video, audio: true });
+  window.session = await publish(url, stream, { simulcast: true });
+}"""
+SET_BEST = """async (active) => {
+  const sender = session.peer.getSenders().find((one) => one.track.kind === "video");
+  const parameters = sender.getParameters();
+  parameters.encodings[0].active = active;
+  await sender.setParameters(parameters);
+}"""
+
+
+def wait_tracks(origin: OriginProcess, path: str, names: list[str]) -> None:
+    """Until these are the pictures that come."""
+
+    def found() -> bool | None:
+        record = origin.path_record(path)
+        assert record is not None
+        assert record["state"] == "live"
+        pictures = [t["name"] for t in record["tracks"] if t["name"].startswith("source")]
+        return True if pictures == names else None
+
+    origin._wait(found, f"pictures {names} of {path}", 20.0)
+
+
+async def test_viewers_go_on_while_the_browser_stops_its_best_layer(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    path = "live/shy"
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    page = await context.new_page()
+    await page.goto(origin.url(f"/{path}/publish"))
+    await page.evaluate(PUBLISH_LAYERS, origin.url(f"/{path}/whip"))
+    await asyncio.to_thread(origin.wait_segments, path, "source", 2, 40.0)
+    async with player_page(browser, origin.url(f"/{path}/?engine=webrtc")) as player:
+        await player.wait_state("playing")
+        await page.evaluate(SET_BEST, False)
+        await asyncio.to_thread(wait_tracks, origin, path, ["source_m"])
+        assert (await player.watch(3.0)).frames > 45
+        await page.evaluate(SET_BEST, True)
+        await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_m"])
+        assert (await player.watch(2.0)).frames > 30
+    for name in ("source", "source_m"):
+        playlist = origin.get(f"/{path}/{name}/index.m3u8").decode()
+        assert "EXT-X-DISCONTINUITY\n" not in playlist
+        assert ("EXT-X-GAP" in playlist) is (name == "source")
+    await context.close()
+
+
 async def test_a_browser_that_may_not_publish_is_told_why(
     origin: OriginProcess, browser: Browser
 ) -> None:
