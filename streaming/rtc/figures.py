@@ -13,6 +13,8 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
     return [
         Metric(name + "viewers", "WHEP sessions.", float(sessions)),
         Metric(name + "publishers", "WHIP sessions.", float(report.publishers)),
+        Metric(name + "published_pictures", "Video tracks of WHIP sessions; each layer is one.",
+               float(report.pictures)),
         Metric(name + "process_starts", "Starts of the WebRTC process.",
                float(seen.worker.starts), kind="counter"),
         *(
@@ -20,6 +22,8 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
             for what, text, value in (
                 ("sessions_opened", "Offers answered.", report.sessions_opened),
                 ("sessions_failed", "Offers refused.", report.sessions_failed),
+                ("layers_stopped", "Times that a publisher ceased to send a simulcast layer.",
+                 report.layers_stopped),
                 ("packets_sent", "Datagrams sent to viewers.", report.packets_sent),
                 ("bytes_sent", "Their bytes.", report.bytes_sent),
                 ("packets_resent", "Sent again because viewers asked.", report.retransmitted),

@@ -143,6 +143,10 @@ class RtcReport(Struct, tag="report", array_like=True, frozen=True):
     viewers: dict[str, int] = {}
     """WHEP sessions of each path."""
     publishers: int = 0
+    pictures: int = 0
+    """Video tracks of publishers, each simulcast layer counted."""
+    layers_stopped: int = 0
+    """Times that a publisher ceased to send a layer."""
     packets_sent: int = 0
     bytes_sent: int = 0
     retransmitted: int = 0

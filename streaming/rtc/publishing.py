@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from segmenter.media import MediaType
 from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
@@ -43,12 +44,20 @@ class Publishing:
         self._max_layers = max_layers
         self._send = send
         self._asked: dict[str, _Asked] = {}
+        self._pictures: dict[str, int] = {}
+        self.layers_stopped = 0
+        """How often a publisher ceased to send a layer."""
         self._paths: dict[str, str] = {}
         """Session to path, of those that have one."""
 
     def __len__(self) -> int:
         """How many publish."""
         return len(self._paths)
+
+    @property
+    def pictures(self) -> int:
+        """How many video tracks all of them send, each simulcast layer counted."""
+        return sum(self._pictures[session] for session in self._paths.keys() & self._pictures)
 
     def offer(self, request: SignalRequest) -> str:
         """Negotiates and asks for the path; gives the session. Raises WebRtcError."""
@@ -81,6 +90,7 @@ class Publishing:
     def close(self, news: PublishClosed) -> None:
         """The path has let go of the session."""
         self._paths.pop(news.session, None)
+        self._pictures.pop(news.session, None)
         self._end(news.session, news.reason)
 
     def want_key_frame(self, path: str, track: str) -> None:
@@ -92,6 +102,9 @@ class Publishing:
     def set_tracks(self, event: PublishedTracks) -> None:
         """What a session publishes from now on."""
         if event.session_id in self._paths:
+            pictures = sum(track.media_type is MediaType.VIDEO for track in event.tracks)
+            self.layers_stopped += max(0, self._pictures.get(event.session_id, 0) - pictures)
+            self._pictures[event.session_id] = pictures
             tracks = tuple(TrackMessage.from_track(track) for track in event.tracks)
             self._send(PublishTracks(event.session_id, tracks))
 
@@ -105,6 +118,7 @@ class Publishing:
     def forget(self, session: str, reason: str) -> None:
         """The session has ended on the client's side."""
         asked = self._asked.pop(session, None)
+        self._pictures.pop(session, None)
         if asked is not None:
             self._send(SignalAnswer(asked.request.id, 503, reason))
         if asked is not None or self._paths.pop(session, None) is not None:

@@ -148,6 +148,8 @@ class RtcServer:
         return RtcReport(
             viewers=self._sessions.viewers(),
             publishers=len(self._publishing),
+            pictures=self._publishing.pictures,
+            layers_stopped=self._publishing.layers_stopped,
             packets_sent=sent.packets,
             bytes_sent=sent.bytes,
             retransmitted=sent.resent,

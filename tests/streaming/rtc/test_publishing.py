@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from streaming.rtc.messages import (
 )
 from streaming.rtc.publishing import Publishing
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
-from tests.segmenter.stage import SOURCE
+from tests.segmenter.stage import AUDIO, SMALL, SOURCE
 from webrtc.errors import MalformedSdp, SessionNotFound
 from webrtc.events import PublishedSamples, PublishedTracks
 from webrtc.signalling import Answer
@@ -75,6 +76,16 @@ def test_an_offer_asks_for_the_path_before_it_is_answered(scene: Scene) -> None:
     assert scene.sent[1] == SignalAnswer(7, 201, "v=0 answer", headers, "s1")
     assert scene.signalling.intervals == {"s1": 2.0}
     assert len(scene.publishing) == 1
+
+
+def test_layers_that_come_and_stop_are_counted(scene: Scene) -> None:
+    scene.publish()
+    layer = replace(SMALL, name="source_l")
+    for tracks in ((SOURCE, layer, AUDIO), (layer, AUDIO), (SOURCE, layer, AUDIO)):
+        scene.publishing.set_tracks(PublishedTracks("s1", "live/a", tracks))
+    assert (scene.publishing.pictures, scene.publishing.layers_stopped) == (2, 1)
+    scene.publishing.forget("s1", "gone")
+    assert (scene.publishing.pictures, scene.publishing.layers_stopped) == (0, 1)
 
 
 def test_layers_are_taken_up_to_the_bound(scene: Scene) -> None:
