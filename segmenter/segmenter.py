@@ -25,7 +25,7 @@ from segmenter.fmp4.fragment import ProducerReference, write_fragment
 from segmenter.media import MediaType, Sample, Track
 from segmenter.part_target import LEAST_OF_TARGET, choose_part_target_ms
 from segmenter.segment import Event, InitSection, Part, PartReady, Segment, SegmentReady
-from segmenter.timed_message import TimedMessage, write_message
+from segmenter.timed_message import STALE_MS, TimedMessage, write_message
 
 ASSUMED_RATE = 30
 """Frames per second where nothing else tells how long a lone sample lasts."""
@@ -262,7 +262,7 @@ class TrackSegmenter:
             end=end,
             styp=starts_segment,
             producer_time=_producer_time(first) if starts_segment else None,
-            events=self._take_messages() if self._messages else (),
+            events=self._take_messages(first.dts) if self._messages else (),
         )
         self._end = end
         part = Part(
@@ -284,10 +284,13 @@ class TrackSegmenter:
             self._parts.append(part)
         return [PartReady(self._track.name, part, pieces)]
 
-    def _take_messages(self) -> list[bytes]:
-        boxes = [write_message(message, self._track.timescale) for message in self._messages]
+    def _take_messages(self, start: int) -> list[bytes]:
+        """Boxes of those that are not stale for a fragment that begins at ``start``."""
+        timescale = self._track.timescale
+        oldest_ms = start * 1000 // timescale - STALE_MS
+        fresh = [message for message in self._messages if message.time_ms >= oldest_ms]
         self._messages.clear()
-        return boxes
+        return [write_message(message, timescale) for message in fresh]
 
     def silence_until(self, end: int) -> list[Sample]:
         """Whole frames that fit between where the media end and ``end``."""

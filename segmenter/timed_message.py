@@ -32,6 +32,10 @@ MOST_WAITING: Final = 64
 """Messages that wait for the next fragment of a rendition, the latest: three seconds of what a path
 may be sent. A rendition that has gone silent for longer has nobody who watches it."""
 
+STALE_MS = 10_000
+"""A message of longer before the fragment goes with none: whoever plays it has had no use for the
+message, which came while there were no media, or before a long gap of this rendition."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimedMessage:

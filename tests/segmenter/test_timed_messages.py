@@ -23,6 +23,7 @@ from segmenter.timed_message import (
     MOST_CHAT_BYTES,
     MOST_LISTED_BYTES,
     MOST_WAITING,
+    STALE_MS,
     MessageKind,
     TimedMessage,
     write_message,
@@ -172,6 +173,17 @@ def test_a_message_waits_for_the_next_publisher_and_only_the_latest_do() -> None
     talk.play(1)
     (part,) = [data for (name, _), data in talk.data.items() if name == "audio" and b"emsg" in data]
     assert [event.event_id for event in events(part)] == list(range(5, MOST_WAITING + 5))
+
+
+def test_a_message_of_long_before_goes_with_no_fragment() -> None:
+    talk = Talk()
+    talk.play(3)
+    talk.pause()
+    talk.tell(message(1, 3.0), message(2, 8.0))
+    talk.return_at(3 + STALE_MS / 1000 + 1)
+    talk.play(1)
+    said = [event.event_id for data in talk.data.values() for event in events(data)]
+    assert set(said) == {2}
 
 
 # -- EXT-X-DATERANGE -----------------------------------------------------------------------------
