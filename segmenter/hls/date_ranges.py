@@ -17,9 +17,13 @@ from segmenter.timed_message import SCHEMES, MessageWindow, TimedMessage
 MESSAGE_ATTRIBUTE: Final = "X-HEADWATER-MESSAGE"
 """The message's JSON, as `decodeURIComponent` reads it."""
 
-_ESCAPES: Final = {code: f"%{code:02X}" for code in (*range(0x20), 0x7F, *b'"%$')}
-"""What a quoted string cannot have (4.2), what marks escapes, and "$", which begins a variable's
-name after a brace (4.3)."""
+_ESCAPES: Final = {
+    code: "".join(f"%{byte:02X}" for byte in chr(code).encode())
+    for code in (*range(0x20), *b'"%$', *range(0x7F, 0xA0), 0x2028, 0x2029)
+}
+"""What a quoted string cannot have (4.2) and a playlist must not (4.1: no control characters), what
+marks escapes, and "$", which begins a variable's name after a brace (4.3). The last two are line
+separators: players that take them for ends of lines would take what a viewer says for tags."""
 
 
 class DateRanges:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+import m3u8
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from segmenter.fmp4.box_tree import read_boxes, records
 from segmenter.fmp4.checks import check_segment
 from segmenter.fmp4.fragment_records import EventMessage
-from segmenter.hls.date_ranges import date_range_line
+from segmenter.hls.date_ranges import MESSAGE_ATTRIBUTE, date_range_line
 from segmenter.hls.live_playlists import LivePlaylists
 from segmenter.hls.rendered_playlist import RenderedPlaylist
 from segmenter.media import Sample
@@ -197,6 +198,15 @@ def test_a_date_range_is_this_line() -> None:
         ',X-HEADWATER-MESSAGE="{%22t%22:%22ä 5%25{%24x}%22}"\n'
     )
     assert unquote("{%22t%22:%22ä 5%25{%24x}%22}") == '{"t":"ä 5%{$x}"}'
+
+
+@pytest.mark.parametrize("end", ["\x85", "\x9b", "\u2028", "\u2029", "\x7f"])
+def test_nothing_that_anybody_says_ends_its_line(end: str) -> None:
+    text = f'{{"text":"bye{end}#EXT-X-ENDLIST{end}"}}'
+    line = date_range_line(TimedMessage("1-7", 7, "chat", 0, text.encode()))
+    assert end not in line
+    assert not m3u8.loads(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n{line}").is_endlist
+    assert unquote(line.partition(f'{MESSAGE_ATTRIBUTE}="')[2].removesuffix('"\n')) == text
 
 
 @pytest.mark.parametrize("parts", [True, False])
