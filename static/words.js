@@ -59,7 +59,7 @@ const WORDS = {
   "server.started": ({ version }) => ["good", `The server has started${version ? ` (${version})` : ""}`],
   "path.state": ({ state, was, reason, detail }) => [
     toneOf(state),
-    `${STATES[state]?.[0] ?? sentence(state)}${was ? `, was ${(STATES[was]?.[0] ?? was).toLowerCase()}` : ""}${because(detail || (REASONS[reason] ?? reason))}`,
+    `${STATES[state]?.[0] ?? sentence(state)}${was ? `, was ${(STATES[was]?.[0] ?? was).toLowerCase()}` : ""}${because(whyOf(reason, detail))}`,
   ],
   "path.closed": () => ["quiet", "Closed; its playlists have gone"],
   "publisher.connected": ({ protocol, role }) => [
@@ -115,6 +115,11 @@ function toneOf(state) {
 
 function short(text = "") {
   return text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text;
+}
+
+/** The reason in words and what else is known; that it is about the primary publisher is the rule. */
+function whyOf(reason, detail) {
+  return [REASONS[reason] ?? reason, detail === "primary" ? "" : detail].filter(Boolean).join("; ");
 }
 
 function because(reason) {

@@ -93,7 +93,8 @@ test("events are told in words, unknown ones with all they carry", () => {
   const text = (type, data) => eventWords({ type, data }).text;
   assert.equal(text("path.state", { state: "live", was: "starting", reason: "first-sample" }), "Live, was starting");
   assert.equal(text("path.state", { state: "reconnecting", was: "live", reason: "publisher-left", detail: "" }), "Reconnecting, was live: the publisher has left");
-  assert.equal(text("path.state", { state: "degraded", reason: "encoder-behind", detail: "720p is shed" }), "Degraded: 720p is shed");
+  assert.equal(text("path.state", { state: "degraded", reason: "encoder-behind", detail: "720p is shed" }), "Degraded: an encoder cannot keep up; 720p is shed");
+  assert.equal(text("path.state", { state: "stalled", was: "live", reason: "publisher-silent", detail: "primary" }), "Stalled, was live: nothing comes from the publisher");
   assert.equal(text("path.state", { state: "ended", reason: "new-reason" }), "Ended: new-reason");
   assert.equal(text("chat", { sender: "Ada", text: "x".repeat(300) }), `Ada says: ${"x".repeat(200)}…`);
   assert.equal(text("config.reloaded", { changed: ["live/*"] }), "The configuration was read again: live/*");
