@@ -134,6 +134,31 @@ async def test_a_viewer_by_webrtc_is_told_by_data_channel_and_says_something_bac
         assert not player.log.exceptions
 
 
+async def test_a_viewer_by_the_signalling_socket_is_told_by_data_channel_as_well(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/demo/?engine=webrtc")) as player:
+        await player.wait_state("playing")
+        told = await player.page.evaluate(
+            """async () => {
+              const { Signalling } = await import("/static/webrtc.js");
+              const signalling = new Signalling({ on: {} });
+              const texts = [];
+              const hear = ({ data }) => texts.push(data?.text);
+              const viewer = await signalling.view("demo", { on: { message: hear } });
+              const until = async (ready) => {
+                while (!ready()) await new Promise((done) => setTimeout(done, 20));
+              };
+              await until(() => viewer.say("by the socket"));
+              await until(() => texts.includes("by the socket"));
+              signalling.close();
+              return true;
+            }"""
+        )
+        assert told
+        assert not player.log.exceptions
+
+
 @pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
 async def test_a_viewer_writes_a_line_and_reads_it_with_its_picture(
     origin: OriginProcess, browser: Browser, size: tuple[int, int]
