@@ -22,6 +22,7 @@ from webrtc.errors import MediaPacketError
 from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
 from webrtc.ice import Flow
 from webrtc.incoming_stream import IncomingStatistics, IncomingStream
+from webrtc.layer_names import LayerNames
 from webrtc.layer_watch import LayerWatch
 from webrtc.media_clock import PictureTimes
 from webrtc.negotiation import REPAIRED_RID, RID
@@ -36,9 +37,6 @@ from webrtc.rtcp import is_rtcp
 from webrtc.rtp_packet import RtpPacket, parse_rtp
 from webrtc.srtp import SrtpSender
 from webrtc.srtp_receiver import SrtpReceiver
-
-VIDEO_NAME: Final = "source"
-AUDIO_NAME: Final = "audio"
 
 TRACKS_WAIT_S: Final = 2.0
 """How long the first kind of media waits for the other: a microphone may be muted for ever. Layers
@@ -91,8 +89,7 @@ class Publisher:
         self._repairs: dict[int, IncomingStream] = {}
         self._arrivals = ArrivalRecorder(ssrc)
         self._tracks: dict[str, Track] = {}
-        self._layers: dict[MediaType, tuple[str, ...]] = {p.kind: p.rids for p in plans}
-        """Rids, best first as far as is known."""
+        self._names = LayerNames(plans)
         self._pictures = PictureTimes()
         self._watch = LayerWatch()
         self._silent: set[str] = set()
@@ -142,7 +139,9 @@ class Publisher:
         return interval_s > 0 and any(
             now - source.last_sync_at > interval_s
             for source in self._sources.values()
-            if source.plan.kind is MediaType.VIDEO and source.name not in self._silent
+            if source.plan.kind is MediaType.VIDEO
+            and source.track is not None  # else it asks by itself
+            and source.name not in self._silent
         )
 
     def handle_timer(self, now: float) -> None:
@@ -210,7 +209,7 @@ class Publisher:
         rid = _text(packet, plan, RID)
         if plan.rids and rid not in plan.rids:
             return None
-        name = self._name(plan, rid)
+        name = self._names.name(plan, rid)
         for old in [each for each in self._sources.values() if each.name == name]:
             del self._sources[old.ssrc]  # the encoder was restarted
         if len(self._sources) >= _MAX_SOURCES:
@@ -221,7 +220,7 @@ class Publisher:
         return source
 
     def _new_repair(self, packet: RtpPacket, plan: ReceivePlan) -> IncomingStream | None:
-        name = self._name(plan, _text(packet, plan, REPAIRED_RID))
+        name = self._names.name(plan, _text(packet, plan, REPAIRED_RID))
         for source in self._sources.values():
             if source.name == name and len(self._repairs) < _MAX_SOURCES:
                 self._repairs[packet.ssrc] = source
@@ -236,7 +235,9 @@ class Publisher:
                 source.take_report(report, now)
         sound = [s for s in self._sources.values() if s.plan.kind is MediaType.AUDIO]
         pictures = [s for s in self._sources.values() if s.plan.kind is MediaType.VIDEO]
-        pictures.sort(key=lambda source: (source.name in self._silent, self._rank(source.name)))
+        pictures.sort(
+            key=lambda source: (source.name in self._silent, self._names.rank(source.name))
+        )
         for source in pictures[:1]:
             source.clock.alight()
             if sound:
@@ -261,7 +262,7 @@ class Publisher:
             self._on_event(PublishedSamples(self._session_id, self.stream, tuple(samples)))
             return
         self._held += samples
-        has_all = len(self._tracks) == sum(len(plan.rids) or 1 for plan in self._plans)
+        has_all = len(self._tracks) == self._names.count
         if has_all or now >= self._ready_by or len(self._held) > _MAX_HELD_SAMPLES:
             self._begin()
 
@@ -274,7 +275,7 @@ class Publisher:
 
     def _tell_tracks(self) -> None:
         """Video first, the best layer before the others."""
-        names = sorted(self._tracks.keys() - self._silent, key=self._rank)
+        names = sorted(self._tracks.keys() - self._silent, key=self._names.rank)
         tracks = tuple(self._tracks[name] for name in names)
         self._on_event(PublishedTracks(self._session_id, self.stream, tracks))
 
@@ -294,39 +295,16 @@ class Publisher:
                 self._tell_tracks()
 
     def _find_the_best(self) -> None:
-        """Offers may have their layers in either order (RFC 8853 says preference, not quality)."""
-        rids = self._layers.get(MediaType.VIDEO, ())
-        plan = next((plan for plan in self._plans if plan.kind is MediaType.VIDEO), None)
-        names = [self._name(plan, rid) for rid in rids] if plan is not None else []
-        areas = [t.width * t.height for t in map(self._tracks.get, names) if t is not None]
-        if len(areas) < 2 or areas[0] >= areas[-1]:
+        """Layers are called by their sizes, which are known only now."""
+        names = self._names.find_the_best(self._tracks)
+        if not names:
             return
-        assert plan is not None
-        self._layers[MediaType.VIDEO] = rids[::-1]
-        renamed = {old: self._name(plan, rid) for old, rid in zip(names, rids, strict=True)}
         for source in self._sources.values():
-            source.name = renamed.get(source.name, source.name)
+            source.name = names.get(source.name, source.name)
         self._tracks = {s.name: s.track for s in self._sources.values() if s.track is not None}
-        self._held = [replace(s, track=renamed.get(s.track, s.track)) for s in self._held]
-        self._watch.rename(renamed)
+        self._held = [replace(s, track=names.get(s.track, s.track)) for s in self._held]
+        self._watch.rename(names)
         self._silent = set(self._watch.silent)
-
-    def _name(self, plan: ReceivePlan, rid: str) -> str:
-        """Of a track: the best layer is the source itself."""
-        if plan.kind is MediaType.AUDIO:
-            return AUDIO_NAME
-        best = self._layers[plan.kind][:1]
-        return VIDEO_NAME if rid in best or not best else f"{VIDEO_NAME}_{rid}"
-
-    def _rank(self, name: str) -> int:
-        """Video first, the best layer before the others."""
-        order = [
-            self._name(plan, rid)
-            for plan in self._plans
-            if plan.kind is MediaType.VIDEO
-            for rid in self._layers[plan.kind] or ("",)
-        ]
-        return order.index(name) if name in order else len(order)
 
     def _request(self, source: IncomingStream, now: float) -> None:
         missing = source.take_nacks(now)

@@ -259,6 +259,22 @@ def test_layers_are_asked_for_key_frames_together() -> None:
     assert asked[2.1] == {1, 2}
 
 
+def test_a_layer_that_never_had_a_key_frame_is_the_only_one_that_is_asked() -> None:
+    stage = Stage(LAYERS)
+    stage.publisher.key_frame_interval_s = 2.0
+    stage.send(by_picture(pictures(1, b"l"))[1], now=0.0)
+    large = pictures(2, b"h", width=320)
+    for now in (0.0, 1.5, 3.0):
+        stage.send(
+            [dataclasses.replace(each, sequence=(each.sequence + int(now * 1000)) & 0xFFFF,
+                                 timestamp=(each.timestamp + int(now * 90_000)) & 0xFFFFFFFF)
+             for each in large], now=now,
+        )  # fmt: skip
+    stage.told()
+    stage.publisher.handle_timer(3.1)
+    assert {m.ssrc for m in stage.told() if isinstance(m, PictureLoss)} == {1}
+
+
 def test_a_layer_that_the_browser_stops_is_no_track_until_its_next_key_frame() -> None:
     stage = Stage(LAYERS)
     large = by_picture(pictures(2, b"h", width=320))
