@@ -36,6 +36,7 @@ PLAYBACK_RATES = ("0.96", "1.04")
 """What viewers do not hear."""
 
 PRODUCER_REFERENCE_ID = 0
+"""Of the first representation of a period; the others follow."""
 
 
 class LowLatencyMpd:
@@ -146,18 +147,23 @@ class LowLatencyMpd:
                 member.rendition,
                 member.init,
                 member.rendition.is_independent,
-                [*self._producer_reference(period, member), *self._template(period, member)],
+                [
+                    *self._producer_reference(period, member, number),
+                    *self._template(period, member),
+                ],
             )
-            for member in period.members
+            for number, member in enumerate(period.members, PRODUCER_REFERENCE_ID)
         ]
         return adaptation_sets(listings)
 
-    def _producer_reference(self, period: LowLatencyPeriod, member: Member) -> list[str]:
+    def _producer_reference(
+        self, period: LowLatencyPeriod, member: Member, reference_id: int
+    ) -> list[str]:
         """Media time is the time of capture, as ours is the clock; prft says it more exactly."""
         timescale = member.init.track.timescale
         start = PeriodStart(period.discontinuity, period.start_ticks)
         reference: Attributes = {
-            "id": PRODUCER_REFERENCE_ID,
+            "id": reference_id,
             "inband": "true" if member.is_captured else None,
             "type": "captured",
             "wallClockTime": format_date_time(period.start_ticks, PERIOD_TICKS_PER_SECOND),

@@ -108,7 +108,7 @@ class Mpd:
     periods: list[Period]
     utc_timings: list[dict[str, str]]
     latencies: list[dict[str, str]]
-    producer_times: list[dict[str, str]]
+    producer_times: list[list[dict[str, str]]]
 
     @property
     def is_dynamic(self) -> bool:

@@ -86,10 +86,11 @@ def _check_dynamic(report: Report, mpd: Mpd) -> None:
 
 
 def _check_producer_times(report: Report, mpd: Mpd) -> None:
-    ids = [time.get("id") for time in mpd.producer_times]
-    if len(set(ids)) < len(ids):
-        report.error("D10", "MPD", "ProducerReferenceTime ids repeat")
-    for time in mpd.producer_times:
+    for times in mpd.producer_times:
+        ids = [time.get("id") for time in times]
+        if len(set(ids)) < len(ids):
+            report.error("D10", "MPD", "ProducerReferenceTime ids repeat within a period")
+    for time in itertools.chain.from_iterable(mpd.producer_times):
         for name in ("id", "wallClockTime", "presentationTime"):
             if name not in time:
                 report.error("D10", "MPD", f"ProducerReferenceTime without @{name}")

@@ -40,7 +40,10 @@ def parse_mpd(data: bytes, url: str = "") -> Mpd:
         [],
         [dict(e.attrib) for e in _children(root, "UTCTiming")],
         [dict(e.attrib) for e in root.iter() if _name(e) == "Latency"],
-        [dict(e.attrib) for e in root.iter() if _name(e) == "ProducerReferenceTime"],
+        [
+            [dict(e.attrib) for e in period.iter() if _name(e) == "ProducerReferenceTime"]
+            for period in _children(root, "Period")
+        ],
     )
     due: float | None = 0.0
     for element in _children(root, "Period"):

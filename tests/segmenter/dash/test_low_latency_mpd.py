@@ -265,6 +265,14 @@ def test_d10_where_prft_is_promised_each_segment_begins_with_it() -> None:
         assert boxes[:3] == ["styp", "prft", "moof"]
 
 
+def test_d10_each_representation_of_a_period_has_a_reference_of_its_own() -> None:
+    document = root(staged())
+    for period in document.iter(f"{NAMESPACE}Period"):
+        ids = [one.get("id") for one in period.iter(f"{NAMESPACE}ProducerReferenceTime")]
+        assert len(set(ids)) == len(ids) > 1
+        assert document[0][0].get("referenceId") == ids[0]
+
+
 def test_d10_where_capture_is_unknown_nothing_is_promised_inside_segments() -> None:
     references = root(staged()).iter(f"{NAMESPACE}ProducerReferenceTime")
     assert {reference.get("inband") for reference in references} == {None}
