@@ -30,7 +30,8 @@ class TooManyAskError(RemoteError):
 @dataclass(frozen=True, slots=True)
 class _Kept:
     until_s: float
-    segment: tuple[str, int]
+    segment: tuple[str, int] | None
+    """Rendition and msn; None: none begins with a key frame."""
     jpeg: bytes
     """Empty: there was none."""
 
@@ -56,6 +57,8 @@ class Thumbnails:
 
         Raises TooManyAskError.
         """
+        if path not in self._shelf.paths:
+            return b""
         kept = self._kept.get(path)
         if kept is not None and self._clock() < kept.until_s:
             return kept.jpeg
@@ -73,15 +76,20 @@ class Thumbnails:
         async with self._turn:
             found = find_key_frame(self._shelf, path)
             old = self._kept.pop(path, None)
-            if found is None:
+            if found is None:  # looking for one may have read many megabytes
+                self._keep(path, FRESH_S, None, b"")
                 return b""
             segment = found.rendition, found.msn
             if old is not None and old.segment == segment:
                 jpeg = old.jpeg
             else:
                 jpeg = await self._make(found.media)
-            fresh_s = FRESH_S if jpeg else FAILED_S
-            self._kept[path] = _Kept(self._clock() + fresh_s, segment, jpeg)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            self._keep(path, FRESH_S if jpeg else FAILED_S, segment, jpeg)
             return jpeg
+
+    def _keep(
+        self, path: str, fresh_s: float, segment: tuple[str, int] | None, jpeg: bytes
+    ) -> None:
+        self._kept[path] = _Kept(self._clock() + fresh_s, segment, jpeg)
+        if len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)

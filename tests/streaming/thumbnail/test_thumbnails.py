@@ -21,7 +21,7 @@ from streaming.shelf_messages import (
     RenditionRecord,
 )
 from streaming.thumbnail import thumbnails as module
-from streaming.thumbnail.newest_key_frame import MOST_BYTES, find_key_frame
+from streaming.thumbnail.newest_key_frame import MOST_BYTES, MOST_TRIES, find_key_frame
 from streaming.thumbnail.thumbnail_process import ThumbnailProcess
 from streaming.thumbnail.thumbnails import FAILED_S, FRESH_S, Thumbnails, TooManyAskError
 from tests.streaming.thumbnail.media import first_part
@@ -42,7 +42,8 @@ class Scene:
     """Live paths, and somebody who makes pictures of them when told."""
 
     def __init__(self) -> None:
-        self.shelf = Shelf(MediaBodies(lambda at, size: FRAGMENTS[at], 0))
+        self.looked_at: list[int] = []
+        self.shelf = Shelf(MediaBodies(self.read, 0))
         self.now = 100.0
         self.made: list[bytes] = []
         self.gate = asyncio.Event()
@@ -50,6 +51,11 @@ class Scene:
         self.working = 0
         self.fails = False
         self.thumbnails = Thumbnails(self.shelf, self.make, lambda: self.now)
+
+    def read(self, at: int, size: int) -> bytes:
+        """The media store, which takes its time."""
+        self.looked_at.append(at)
+        return FRAGMENTS[at]
 
     def path(self, name: str, *renditions: tuple[str, int], msn: int = 7) -> None:
         """A live path with video of these heights; without any, 720p."""
@@ -150,6 +156,37 @@ async def test_where_nothing_is_live_there_is_no_picture(scene: Scene) -> None:
     for name in ("live/a", "radio", "nobody"):
         assert await scene.thumbnails.picture(name) == b""
     assert scene.made == []
+
+
+async def test_names_of_nothing_take_nobodys_turn(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    scene.path("live/a")
+    scene.path("live/b")
+    scene.gate.clear()
+    first = asyncio.create_task(scene.thumbnails.picture("live/a"))
+    await asyncio.sleep(0)
+    strangers = [asyncio.create_task(scene.thumbnails.picture(f"no/{n}")) for n in range(9)]
+    await asyncio.sleep(0)
+    second = asyncio.create_task(scene.thumbnails.picture("live/b"))
+    await asyncio.sleep(0)
+    scene.gate.set()
+    assert all(await asyncio.gather(first, second))
+    assert await asyncio.gather(*strangers) == [b""] * 9
+
+
+async def test_media_without_a_key_frame_are_looked_through_once_in_a_while(scene: Scene) -> None:
+    scene.path("live/a")
+    rendition = hash(("live/a", "720p"))
+    for msn in range(8, 8 + MOST_TRIES):
+        scene.shelf.put_media(PartAdded(rendition, msn, 0, 0, 5, 50))
+    for _ in range(9):
+        assert await scene.thumbnails.picture("live/a") == b""
+    assert len(scene.looked_at) == MOST_TRIES
+    scene.shelf.put_media(PartAdded(rendition, 8 + MOST_TRIES, 0, 0, 4, 50))
+    scene.now += FRESH_S
+    assert await scene.thumbnails.picture("live/a")
 
 
 def test_the_smallest_rendition_that_is_large_enough_is_taken(scene: Scene) -> None:
