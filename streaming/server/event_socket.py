@@ -125,6 +125,7 @@ class _Connection:
         say: Callable[[SendMessage], Awaitable[dict[str, Any]]],
     ) -> None:
         self._say = say
+        self._request = request
         self._transport = request.transport
         bound_buffers(self._transport)
         self._socket = socket
@@ -145,6 +146,10 @@ class _Connection:
                     await self._socket.close(code=1008, message=b"not like this")
                     break
                 await self._take(message.data)
+                # Answers may be large, and are not told again: who takes none asks for no more.
+                await self._request.writer.drain()
+        except ConnectionError:  # it went while it was waited for
+            pass
         finally:
             ending.cancel()
 

@@ -305,16 +305,7 @@ async def test_a_socket_ends_when_the_process_drains(told: Served) -> None:
 async def test_who_does_not_read_costs_a_bounded_buffer_and_is_told_a_reset(
     told: Served, way: str
 ) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", told.port, limit=1 << 16)
-    upgrade = (
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    )
-    writer.write(
-        f"GET {URL}?after={EPOCH}-5 HTTP/1.1\r\nHost: a\r\n"
-        f"{upgrade if way == 'socket' else ''}\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
+    reader, writer = await follow_raw(told, way)
     (connection,) = told.listener.connections
     for number in range(6, 4_006):  # 16 MB, and the log keeps 1,000 events
         tell(told, number, text="x" * 4_000)
@@ -328,6 +319,44 @@ async def test_who_does_not_read_costs_a_bounded_buffer_and_is_told_a_reset(
             assert connection.unsent_bytes <= 2 * MOST_UNSENT_BYTES + 8_192
             assert in_kernel + connection.unsent_bytes <= 256 * 1024
     assert b'"type":"reset"' in await read_until(reader, b'"type":"reset"')
+    writer.close()
+
+
+async def follow_raw(told: Served, way: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A follower that reads when it is told to."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", told.port, limit=1 << 16)
+    upgrade = (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    writer.write(
+        f"GET {URL}?after={EPOCH}-5 HTTP/1.1\r\nHost: a\r\n"
+        f"{upgrade if way == 'socket' else ''}\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+async def test_answers_wait_for_who_does_not_read_them(serve: Serve) -> None:
+    served = await serve()
+    paths = {f"live/{n}": {"reason": "x" * 200} for n in range(500)}
+    begin = EventsBegin(EPOCH, f"{EPOCH}-0", paths, 1_000, 1 << 24, 1e9)
+    served.site.followers.begin(begin)
+    reader, writer = await follow_raw(served, "socket")
+    (connection,) = served.listener.connections
+    command = b'{"type":"subscribe","id":1}'
+    masked = bytes([0x81, 0x80 | len(command), 0, 0, 0, 0]) + command
+    for _ in range(60):
+        writer.write(masked)
+        await asyncio.sleep(0)
+    await until(lambda: connection.unsent_bytes > MOST_UNSENT_BYTES)
+    for _ in range(100):
+        await asyncio.sleep(0)
+        assert connection.unsent_bytes <= 4 * MOST_UNSENT_BYTES
+    told = bytearray()
+    async with asyncio.timeout(20):
+        while told.count(b'"answer"') < 60:
+            told += await reader.read(1 << 20)
     writer.close()
 
 
