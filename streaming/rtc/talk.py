@@ -8,7 +8,7 @@ for each viewer, whatever is in it. What comes in is a line of chat,
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +23,10 @@ from webrtc.signalling import Signalling
 
 GATHER_S: Final = 0.1
 """Half of what players may be off by."""
+MOST_TOLD_BYTES: Final = 65_536
+"""In one message: what who says nothing takes (RFC 8841 6); Chromium takes 262,144, and none of a
+longer one is sent. A burst of metadata may be twice that: the rest is told in the next messages,
+so that a viewer who takes them is not sent more than can wait for it."""
 
 
 class ChatLine(Struct, tag="chat", tag_field="type", forbid_unknown_fields=True, frozen=True):
@@ -64,7 +68,10 @@ class Talk:
         self._due = now + GATHER_S
         untold, self._untold = self._untold, {}
         for path, bodies in untold.items():
-            self._signalling.tell(path, f"[{b','.join(bodies).decode()}]")
+            count = _first_of(bodies)
+            self._signalling.tell(path, f"[{b','.join(bodies[:count]).decode()}]")
+            if count < len(bodies):
+                self._untold[path] = bodies[count:]
 
     def hear(self, said: TextReceived, now: float) -> None:
         """A viewer said something."""
@@ -83,3 +90,13 @@ class Talk:
         wrong = _encoder.encode(_Wrong(refusal.status, refusal.detail)).decode()
         with contextlib.suppress(SessionNotFound):
             self._signalling.session(refusal.session).tell(wrong)
+
+
+def _first_of(bodies: Sequence[bytes]) -> int:
+    """How many of them go in one message: MOST_TOLD_BYTES at most, unless one alone is more."""
+    size_bytes = 1
+    for count, body in enumerate(bodies):
+        size_bytes += len(body) + 1
+        if count and size_bytes > MOST_TOLD_BYTES:
+            return count
+    return len(bodies)

@@ -85,6 +85,15 @@ async def test_what_is_no_text_or_too_long_is_not_heard() -> None:
         assert texts(room) == ["x" * (MOST_MESSAGE_BYTES - 1), ""]
 
 
+async def test_a_peer_is_sent_no_text_that_is_longer_than_it_takes() -> None:
+    async with peer_room() as room, a_viewer(("video",)) as viewer:
+        talker = Talker(viewer)  # aiortc offers to take 262,144 bytes
+        session = room.signalling.session(await talker.join(room))
+        assert not session.tell("ä" * 131_073)
+        assert session.tell("ä" * 131_072)
+        assert len(await talker.next()) == 131_072
+
+
 async def test_a_peer_that_does_not_take_texts_is_told_no_more_than_so_much() -> None:
     async with peer_room() as room, a_viewer(("video",)) as viewer:
         talker = Talker(viewer)

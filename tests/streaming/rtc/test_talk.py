@@ -9,7 +9,7 @@ import pytest
 
 from streaming.message_limits import MOST_CHAT_CHARS, VIEWER_BURST
 from streaming.rtc.messages import PathMessage, SaidRefused, ViewerSaid
-from streaming.rtc.talk import GATHER_S, Talk
+from streaming.rtc.talk import GATHER_S, MOST_TOLD_BYTES, Talk
 from webrtc.errors import SessionNotFound
 from webrtc.events import TextReceived
 
@@ -68,6 +68,18 @@ def test_what_comes_together_is_told_together_and_each_path_its_own(scene: Scene
     assert scene.signalling.told[2:] == [("live/a", '[{"n":4}]')]
     scene.talk.handle_timer(101.0)
     assert len(scene.signalling.told) == 3
+
+
+def test_a_burst_is_told_in_messages_that_every_peer_takes(scene: Scene) -> None:
+    bodies = [b'{"n":%d,"data":"%s"}' % (n, "ä".encode() * 2_000) for n in range(100)]
+    for body in bodies:
+        scene.talk.gather(PathMessage("live/a", body))
+    for turn in range(9):
+        scene.talk.handle_timer(100.0 + turn * GATHER_S)
+        assert len(scene.signalling.told) == min(7, turn + 1)
+    texts = [text for _, text in scene.signalling.told]
+    assert max(len(text.encode()) for text in texts) <= MOST_TOLD_BYTES
+    assert [event["n"] for text in texts for event in json.loads(text)] == list(range(100))
 
 
 def test_a_line_of_chat_is_passed_on(scene: Scene) -> None:
