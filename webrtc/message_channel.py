@@ -30,6 +30,12 @@ MOST_MESSAGE_BYTES = 16_384
 MOST_UNSENT_BYTES = 131_072
 """A peer that has not taken so much is told nothing more until it has: some hundred messages."""
 
+PACKETS_PER_S = 200
+PACKETS_BURST = 400
+"""Of SCTP that we read of a peer, each of which has up to 75 chunks of 10 µs and is answered; what
+comes beyond is lost, which has SCTP slow down. Who takes all that a path may be told for long, some
+170 kB/s, acknowledges it by 80 packets a second."""
+
 _WINDOW_BYTES = 65_536
 """Of a message that is not whole yet, or out of order."""
 _MOST_STREAMS = 16
@@ -48,11 +54,18 @@ class ChannelOffer:
 class _Association(RTCSctpTransport):
     """Bounded, and deaf to what cannot be understood."""
 
-    def __init__(self, transport: RTCDtlsTransport) -> None:
+    def __init__(self, transport: RTCDtlsTransport, now: Callable[[], float]) -> None:
         super().__init__(transport, SCTP_PORT)
         self._advertised_rwnd = _WINDOW_BYTES
+        self._now = now
+        self._allowance, self._allowed_at = float(PACKETS_BURST), now()
+        self.dropped = 0
+        """Packets that came too fast."""
 
     async def _handle_data(self, data: bytes) -> None:
+        if not self._may_read():
+            self.dropped += 1
+            return
         try:
             await super()._handle_data(data)
         except ConnectionError:
@@ -63,6 +76,15 @@ class _Association(RTCSctpTransport):
         if is_flood or len(self._sack_misordered) > _MOST_MISORDERED:
             raise ConnectionError("too much SCTP that is not whole")
 
+    def _may_read(self) -> bool:
+        now = self._now()
+        more = PACKETS_PER_S * (now - self._allowed_at)
+        self._allowance, self._allowed_at = min(PACKETS_BURST, self._allowance + more), now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
 
 class MessageChannel:
     """Owns a session's SCTP association and its channel; its DTLS transport makes and stops it."""
@@ -71,12 +93,13 @@ class MessageChannel:
         self, transport: RTCDtlsTransport, offer: ChannelOffer, on_text: Callable[[str], None]
     ) -> None:
         """``on_text`` is called with each text of the peer; other messages are ignored."""
-        self._association = _Association(transport)
+        loop = asyncio.get_running_loop()
+        self._association = _Association(transport, loop.time)
         self._association.on("datachannel", self._opened)
         self._offer = offer
         self._on_text = on_text
         self._channel: RTCDataChannel | None = None
-        self._starting = asyncio.get_running_loop().create_task(self._start())
+        self._starting = loop.create_task(self._start())
         self.withheld = 0
         """Texts that the peer was not sent: it has no channel, or is too slow."""
 

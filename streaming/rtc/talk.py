@@ -75,15 +75,15 @@ class Talk:
 
     def hear(self, said: TextReceived, now: float) -> None:
         """A viewer said something."""
+        if not self._buckets.take(said.session_id, now):
+            self.refuse(SaidRefused(said.session_id, 429, "you send too many messages"))
+            return
         try:
             line = _decoder.decode(said.text)
         except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
             self.refuse(SaidRefused(said.session_id, 400, str(error)))
             return
-        if self._buckets.take(said.session_id, now):
-            self._send(ViewerSaid(said.session_id, said.stream, line.text, line.sender))
-        else:
-            self.refuse(SaidRefused(said.session_id, 429, "you send too many messages"))
+        self._send(ViewerSaid(said.session_id, said.stream, line.text, line.sender))
 
     def refuse(self, refusal: SaidRefused) -> None:
         """Tells a viewer why its line was not sent on."""

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import random
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCSctpTransport
-from aiortc.rtcsctptransport import InitChunk, crc32c, serialize_packet
+from aiortc.rtcsctptransport import InitChunk, ShutdownAckChunk, crc32c, serialize_packet
 
 from tests.webrtc.clips import video_clip
 from tests.webrtc.offers import offer
@@ -18,7 +19,13 @@ from tests.webrtc.peer_room import STREAM, PeerRoom, peer_room
 from tests.webrtc.test_signalling import Stage
 from tests.webrtc.viewer import Viewer, a_viewer
 from webrtc.events import SessionClosed, TextReceived
-from webrtc.message_channel import MOST_MESSAGE_BYTES, MOST_UNSENT_BYTES, _Association
+from webrtc.message_channel import (
+    MOST_MESSAGE_BYTES,
+    MOST_UNSENT_BYTES,
+    PACKETS_BURST,
+    PACKETS_PER_S,
+    _Association,
+)
 
 CHANNEL = (
     "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:9\r\n"
@@ -192,9 +199,9 @@ class Nothing:
     role = "controlled"
 
 
-def association() -> _Association:
+def association(now: Callable[[], float] = lambda: 0.0) -> _Association:
     certificate = RTCCertificate.generateCertificate()
-    return _Association(RTCDtlsTransport(Nothing(), [certificate]))  # type: ignore[arg-type]
+    return _Association(RTCDtlsTransport(Nothing(), [certificate]), now)  # type: ignore[arg-type]
 
 
 async def test_sctp_that_makes_aiortc_stumble_is_a_lost_connection() -> None:
@@ -210,6 +217,26 @@ async def test_sctp_that_makes_aiortc_stumble_is_a_lost_connection() -> None:
     with pytest.raises(ConnectionError):
         await stumbling._handle_data(serialize_packet(5000, 5000, 0, init))
     await stumbling._handle_data(b"nonsense")
+
+
+async def test_a_flood_of_sctp_is_dropped_before_it_is_read() -> None:
+    now, taken = 100.0, 0
+    flooded = association(lambda: now)
+
+    async def take(chunk: object) -> None:
+        nonlocal taken
+        taken += 1
+
+    flooded._receive_chunk = take  # type: ignore[method-assign]
+    packet = serialize_packet(5000, 5000, flooded._local_verification_tag, ShutdownAckChunk())
+    for _ in range(5_000):
+        await flooded._handle_data(packet)
+    assert taken == PACKETS_BURST
+    now += 1.0
+    for _ in range(5_000):
+        await flooded._handle_data(packet)
+    assert taken == PACKETS_BURST + PACKETS_PER_S
+    assert flooded.dropped == 10_000 - taken
 
 
 async def test_no_packet_of_a_peer_does_more_than_end_its_connection() -> None:

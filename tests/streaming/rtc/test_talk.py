@@ -126,6 +126,14 @@ def test_a_viewer_that_says_too_much_is_told_so_and_others_may_go_on(scene: Scen
     assert len(scene.sent) == VIEWER_BURST + 2
 
 
+def test_who_is_not_understood_uses_up_what_it_may_say(scene: Scene) -> None:
+    for _ in range(int(VIEWER_BURST)):
+        scene.hear("hi")
+    scene.hear('{"type":"chat","text":"hi"}')
+    assert [one["status"] for one in scene.answers] == [400] * int(VIEWER_BURST) + [429]
+    assert scene.sent == []
+
+
 def test_a_refusal_of_the_path_reaches_the_viewer_if_it_is_still_there(scene: Scene) -> None:
     scene.talk.refuse(SaidRefused("s1", 403, "viewers may not send chat to live/a"))
     scene.talk.refuse(SaidRefused("s9", 403, "gone"))
