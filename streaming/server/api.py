@@ -37,7 +37,9 @@ from streaming.server.speaking import Speaking
 from streaming.shelf_messages import PathState, Totals
 
 MOST_BODY_BYTES: Final = 1_000_000
-"""A configuration of 60,000 characters, each as an escape; only who may has its body read."""
+"""A configuration of 60,000 characters, each as an escape, of who has a token of the API."""
+MOST_OPEN_BODY_BYTES: Final = 16_384
+"""Of everyone else: a line of chat, each of its characters as two escapes, is half of that."""
 BODY_S: Final = 10.0
 OPERATIONS: Final = (
     Operation("getServer", "GET", "/server", "The server.", None, ServerRecord),
@@ -108,7 +110,8 @@ class Api:
                 return self._openapi()
             operation, groups = _find(request.method, asked.url)
             caller = self._authorise(operation, request, asked)
-            body = await _read_body(request, operation.takes)
+            most_bytes = MOST_OPEN_BODY_BYTES if caller.scope is None else MOST_BODY_BYTES
+            body = await _read_body(request, operation.takes, most_bytes)
             _check_names(groups)
             query = _read_query(operation, request)
             if_match = _if_match(request) if operation.matched else None
@@ -261,7 +264,7 @@ def _if_match(request: BaseRequest) -> int | None:
     return int(number)
 
 
-async def _read_body(request: BaseRequest, kind: type[Struct] | None) -> Any:
+async def _read_body(request: BaseRequest, kind: type[Struct] | None, most_bytes: int) -> Any:
     """The body as its type; a content type that pages cannot send by themselves is a must."""
     if kind is None:
         return None
@@ -272,8 +275,8 @@ async def _read_body(request: BaseRequest, kind: type[Struct] | None) -> Any:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.content.iter_any():
                 data += chunk
-                if len(data) > MOST_BODY_BYTES:
-                    raise Refused(413, f"A body has at most {MOST_BODY_BYTES} bytes.")
+                if len(data) > most_bytes:
+                    raise Refused(413, f"A body has at most {most_bytes} bytes.")
     except TimeoutError:
         raise Refused(400, "The body did not come in time.") from None
     try:

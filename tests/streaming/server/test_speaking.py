@@ -10,7 +10,8 @@ import pytest
 
 from streaming.auth.access_rules import AccessRules
 from streaming.command_messages import SendMessage
-from streaming.message_limits import MOST_CHAT_CHARS, VIEWER_BURST
+from streaming.message_limits import MOST_CHAT_CHARS, MOST_SENDER_CHARS, VIEWER_BURST
+from streaming.server.api import MOST_OPEN_BODY_BYTES
 from tests.streaming.auth.tokens import EDDSA, KEYS, token
 from tests.streaming.events.happenings import EPOCH
 from tests.streaming.server.conftest import Serve, Served
@@ -127,6 +128,21 @@ async def test_a_body_that_is_made_to_hurt_costs_its_sender_a_400(
     fields = {"Content-Type": "application/json", **bearer("control")}
     async with served.client.post(url, data=body, headers=fields) as response:
         assert response.status == 400
+
+
+async def test_a_strangers_body_is_read_no_further_than_a_line_of_chat_can_be(
+    served: Served, origin: Origin
+) -> None:
+    longest = {"text": "\U0001f600" * MOST_CHAT_CHARS, "sender": "\x00" * MOST_SENDER_CHARS}
+    response, told = await call(served, "POST", "/paths/open/b/chat", longest)
+    assert response.status == 200, told
+    url = f"http://127.0.0.1:{served.port}/api/v1/paths/open/b/chat"
+    body = b'{"text":"hi"}' + b" " * MOST_OPEN_BODY_BYTES
+    for headers, expected in (({}, 413), (bearer("control"), 200)):
+        fields = {"Content-Type": "application/json", **headers}
+        async with served.client.post(url, data=body, headers=fields) as response:
+            assert response.status == expected
+    assert len(origin.told) == 2
 
 
 async def test_a_refusal_of_the_path_is_the_answer(served: Served, origin: Origin) -> None:
