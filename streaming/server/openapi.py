@@ -15,15 +15,20 @@ from streaming.path_name import MAX_NAME_CHARS, NAME_PATTERN, name_error
 from streaming.server.api_types import Problem
 
 PREFIX: Final = "/api/v1"
+_MOST_SESSION_CHARS: Final = 64
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "path": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": MAX_NAME_CHARS},
-    "session": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    "session": {
+        "type": "string",
+        "pattern": f"^[A-Za-z0-9_-]{{1,{_MOST_SESSION_CHARS}}}$",
+    },
     "webhook": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
 _PAGING: Final = (
     ("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
-    ("after", {"type": "string", "maxLength": MAX_NAME_CHARS}),
+    ("after", {"type": "string", "maxLength": MAX_NAME_CHARS + 1 + _MOST_SESSION_CHARS}),
 )
+"""A page of sessions ends at a path and a session, joined by a slash."""
 _PROBLEMS: Final = {
     400: "What was sent cannot be understood.",
     401: "A token is needed, or this one is not good.",

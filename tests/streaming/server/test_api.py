@@ -27,6 +27,7 @@ from streaming.command_messages import (
     SetSource,
     SetWebhook,
 )
+from streaming.path_name import MAX_NAME_CHARS
 from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
 from streaming.server.command_relay import CommandRelay
 from streaming.shelf_messages import PathState, Totals
@@ -229,6 +230,15 @@ async def test_sessions_come_with_the_viewers_that_have_none(
     assert told["next"] == "live/a/rtmp-1"
     _, told = await call(served, "GET", "/sessions?path=open/b", **bearer("read"))
     assert told["http_viewers"] == {"open/b": {"dash": 1}}
+
+
+async def test_a_page_of_sessions_may_end_at_a_path_with_the_longest_name(
+    served: Served, origin: Origin
+) -> None:
+    last = f"{'a' * MAX_NAME_CHARS}/{'s' * 64}"
+    response, told = await call(served, "GET", f"/sessions?after={last}", **bearer("read"))
+    assert response.status == 200, told
+    assert origin.told[-1].command == ListSessions(100, last)
 
 
 async def test_webhooks_are_commanded_as_asked(served: Served, origin: Origin) -> None:
