@@ -19,6 +19,7 @@ from streaming.cli_output import (
     interruptible,
     out,
     print_json,
+    shown,
 )
 from streaming.errors import RemoteError
 
@@ -88,4 +89,5 @@ def print_event(event: dict[str, Any], *, as_json: bool) -> None:
     details = "  ".join(f"{key}={value}" for key, value in event["data"].items())
     out.print(f"[dim]{at:%H:%M:%S}.{at.microsecond // 1000:03}[/]", end=" ", highlight=False)
     out.print(f"[{colour}]{event['type']:<22}[/]", end=" ")
-    out.print(f"{event['path']:<16} {details}", markup=False, highlight=False, soft_wrap=True)
+    line = f"{event['path']:<16} {shown(details)}"
+    out.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from streaming.config import Config
 from streaming.config_file import load_config
@@ -45,6 +46,19 @@ def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
     err.print("[bold red]error:[/] ", end="")
     err.print(message, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(code)
+
+
+def shown(text: str) -> str:
+    """What others say, fit for a terminal, which control characters would command."""
+    return text.translate(_CONTROLS)
+
+
+def cells(*texts: str) -> tuple[Text, ...]:
+    """The same for a row of a table, where brackets are no markup."""
+    return tuple(Text(shown(text)) for text in texts)
+
+
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
 def print_json(value: Mapping[str, object], *, indent: int | None = None) -> None:

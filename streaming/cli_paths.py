@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from streaming.cli_api import TokenOption, ask, ask_pages
-from streaming.cli_output import LOCAL_URL, JsonOption, UrlOption, out, print_json
+from streaming.cli_output import LOCAL_URL, JsonOption, UrlOption, cells, out, print_json
 
 
 def paths(url: UrlOption = LOCAL_URL, token: TokenOption = "", as_json: JsonOption = False) -> None:
@@ -24,9 +24,9 @@ def paths(url: UrlOption = LOCAL_URL, token: TokenOption = "", as_json: JsonOpti
         names = ", ".join(rendition["name"] for rendition in one["renditions"])
         version = str(one["details"].get("state_version", ""))
         rate = f"{one['ingest_bps'] / 1_000:.0f}"
-        table.add_row(
-            one["path"], one["state"], one["publisher"], rate, str(one["viewers"]), names, version
-        )
+        viewers = str(one["viewers"])
+        state = one["state"]
+        table.add_row(*cells(one["path"], state, one["publisher"], rate, viewers, names, version))
     out.print(table)
 
 
@@ -53,7 +53,8 @@ def sessions(
         if one["role"] == "publisher" and one["is_on_air"]:
             role += ", on air"
         since = datetime.datetime.fromtimestamp(one["since_utc"]).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(one["path"], one["session"], one["protocol"], role, one["remote"], since)
+        protocol, remote = one["protocol"], one["remote"]
+        table.add_row(*cells(one["path"], one["session"], protocol, role, remote, since))
     out.print(table)
     for name, counts in sorted(over_http.items()):
         text = ", ".join(f"{count} by {kind.upper()}" for kind, count in counts.items())

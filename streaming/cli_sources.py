@@ -16,6 +16,7 @@ from streaming.cli_output import (
     LOCAL_URL,
     JsonOption,
     UrlOption,
+    cells,
     fail,
     out,
     print_json,
@@ -43,7 +44,8 @@ def list_sources(
     table = Table("path", "source", "when", "set by")
     for one in told["sources"]:
         when = "while watched" if one["source_on_demand"] else "always"
-        table.add_row(one["path"], one["source"], when, "API" if one["set_by_api"] else "file")
+        by = "API" if one["set_by_api"] else "file"
+        table.add_row(*cells(one["path"], one["source"], when, by))
     out.print(table)
 
 
@@ -97,7 +99,7 @@ def show(
     table = Table("key", "value", "set by")
     for key, value in flat(told["effective"]):
         by = "API" if key in told["set_by_api"] else ""
-        table.add_row(key, value, by)
+        table.add_row(*cells(key, value, by))
     out.print(f"table: {told['table'] or 'none'}", highlight=False, markup=False)
     out.print(table)
 

@@ -16,6 +16,7 @@ from streaming.cli_output import (
     LOCAL_URL,
     JsonOption,
     UrlOption,
+    cells,
     fail,
     out,
     print_json,
@@ -44,7 +45,8 @@ def list_webhooks(
         state = "[red]disabled (410)[/]" if one["disabled"] else "told"
         counts = (one[key] for key in ("pending", "delivered", "failed_attempts", "given_up"))
         latest = one["last_error"] or str(one["last_status"] or "")
-        table.add_row(one["name"], one["url"], state, *map(str, counts), latest)
+        to, said = cells(one["url"], latest)
+        table.add_row(one["name"], to, state, *map(str, counts), said)
     out.print(table)
 
 
@@ -73,7 +75,8 @@ def deliveries(
         at = datetime.datetime.fromtimestamp(one["at_utc"]).strftime("%Y-%m-%d %H:%M:%S")
         answer = one["error"] or str(one["status"])
         attempt = str(one["attempt"])
-        table.add_row(at, one["event"], attempt, answer, f"{one['took_s']:.3f} s", one["outcome"])
+        took = f"{one['took_s']:.3f} s"
+        table.add_row(*cells(at, one["event"], attempt, answer, took, one["outcome"]))
     out.print(table)
     if told.get("next"):
         out.print(f"older ones: --after {told['next']}", highlight=False)

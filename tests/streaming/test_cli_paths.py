@@ -28,6 +28,12 @@ def test_sessions_are_listed_page_by_page(commanded: CommandedOrigin) -> None:
         assert text in shown
 
 
+def test_brackets_of_an_address_are_shown(commanded: CommandedOrigin) -> None:
+    session = {**SESSION, "remote": "[fd00::1]:5"}
+    commanded.answers["GET /sessions"] = {"sessions": [session]}
+    assert "[fd00::1]:5" in commanded.run("sessions").stdout
+
+
 def test_sessions_are_asked_for_as_wanted(commanded: CommandedOrigin) -> None:
     commanded.answers["GET /sessions"] = {"sessions": [SESSION]}
     commanded.json("sessions", "--path", "live/a", "--protocol", "rtmp")
