@@ -136,7 +136,7 @@ async def _resolve(server: str, port: MuxedPort) -> Flow:
     while True:
         try:
             found = await loop.getaddrinfo(host.strip("[]"), int(number), type=socket.SOCK_DGRAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for what can be no name
             found = []
             if not is_told:
                 logger.warning("%s cannot be resolved: %s", server, error)
