@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 from typing import Final
 
+from streaming.child_module import module_command, module_environment
 from streaming.link import Link
 from streaming.thumbnail.messages import KeyFrame, Still
 
@@ -72,10 +72,9 @@ class ThumbnailProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "streaming.thumbnail.worker",
+                *module_command("streaming.thumbnail.worker"),
                 str(theirs.fileno()),
+                env=module_environment(),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
             )

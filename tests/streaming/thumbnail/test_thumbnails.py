@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -238,6 +239,19 @@ async def test_the_process_decodes_survives_rubbish_and_is_replaced_when_it_dies
     finally:
         await process.close()
     assert process.pid == 0
+
+
+async def test_a_directory_with_our_name_in_the_working_directory_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "streaming").mkdir()
+    (tmp_path / "streaming" / "__init__.py").write_text("raise SystemExit('foreign')\n")
+    monkeypatch.chdir(tmp_path)
+    process = ThumbnailProcess()
+    try:
+        assert (await process.make(b"".join(first_part(size=(320, 180)))))[:2] == b"\xff\xd8"
+    finally:
+        await process.close()
 
 
 async def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
