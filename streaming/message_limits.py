@@ -9,6 +9,9 @@ from msgspec import Meta
 MOST_METADATA_BYTES: Final = 4_096
 """As JSON: enough for a score board or the credits of a song. The date ranges of a window, which
 playlists list at each reload, have room for thirty of the largest."""
+MOST_METADATA_DEPTH: Final = 32
+"""Objects and arrays in each other. 4,096 bytes have room for thousands, which decoders give up on,
+ours and those of whoever follows events, each at a depth of its own."""
 
 MOST_CHAT_CHARS: Final = 500
 """A few sentences, as chats of other services take."""

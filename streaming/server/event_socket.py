@@ -30,7 +30,7 @@ from streaming.server.access import Asked
 from streaming.server.answers import problem_response
 from streaming.server.followers import Followers, Following
 from streaming.server.signalling_socket import is_origin_allowed
-from streaming.server.speaking import Speaking
+from streaming.server.speaking import Speaking, render_metadata
 from streaming.server.unsent import MOST_UNSENT_BYTES, bound_buffers, unsent_bytes
 
 MOST_MESSAGE_BYTES: Final = 16_384
@@ -240,7 +240,7 @@ def _message(command: Send) -> SendMessage:
         raise MessageRefused(reason, http_status=400)
     if command.chat is not None:
         return SendMessage(command.path, "chat", text=command.chat, sender=command.sender)
-    return SendMessage(command.path, "metadata", msgspec.json.encode(command.metadata))
+    return SendMessage(command.path, "metadata", render_metadata(command.metadata or {}))
 
 
 def render_events(told: list[LoggedEvent], window_bits: int) -> bytes:

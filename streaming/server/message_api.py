@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
-import msgspec
 from msgspec import Meta, Struct
 
 from streaming.command_messages import SendMessage
@@ -13,14 +12,14 @@ from streaming.errors import MessageRefused
 from streaming.message_limits import ChatText, SenderName
 from streaming.server.api_call import Call, Refused
 from streaming.server.openapi import Operation
-from streaming.server.speaking import Speaking
+from streaming.server.speaking import Speaking, render_metadata
 
 
 class MetadataWish(Struct, frozen=True, forbid_unknown_fields=True):
     """Metadata for whoever watches a path, from now on in its media."""
 
     data: dict[str, Any]
-    """Of up to 4,096 bytes as JSON; what it means is between you and your players."""
+    """Of up to 4,096 bytes as JSON, 32 deep; what it means is between you and your players."""
 
 
 class ChatWish(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +65,10 @@ def handlers(speaking: Speaking) -> dict[str, Callable[[Call], Awaitable[object]
     """Who answers these operations."""
 
     async def metadata(call: Call) -> object:
-        data = msgspec.json.encode(call.body.data)
+        try:
+            data = render_metadata(call.body.data)
+        except MessageRefused as refusal:
+            raise Refused(400, str(refusal)) from None
         return await _send(speaking, call, SendMessage(call.path, "metadata", data))
 
     async def chat(call: Call) -> object:

@@ -14,7 +14,13 @@ from streaming.auth.api_tokens import covers
 from streaming.auth.failure_limit import network_of
 from streaming.command_messages import SendMessage
 from streaming.errors import MessageRefused
-from streaming.message_limits import CONTROL_BURST, CONTROL_RATE, VIEWER_BURST, VIEWER_RATE
+from streaming.message_limits import (
+    CONTROL_BURST,
+    CONTROL_RATE,
+    MOST_METADATA_DEPTH,
+    VIEWER_BURST,
+    VIEWER_RATE,
+)
 from streaming.server.access import Access, Asked, Caller
 from streaming.server.command_relay import CommandRelay
 from streaming.server.viewers import viewer_key
@@ -81,3 +87,14 @@ class Speaking:
         )
         if status:
             raise MessageRefused(reason, http_status=status)
+
+
+def render_metadata(data: dict[str, Any]) -> bytes:
+    """Metadata as JSON. Raises MessageRefused where they are nested too deep."""
+    level: list[Any] = [data]
+    for _ in range(MOST_METADATA_DEPTH):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for some in inner for one in some if isinstance(one, (dict, list))]
+        if not level:
+            return msgspec.json.encode(data)
+    raise MessageRefused(f"metadata are at most {MOST_METADATA_DEPTH} deep", http_status=400)

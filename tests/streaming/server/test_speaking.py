@@ -10,7 +10,12 @@ import pytest
 
 from streaming.auth.access_rules import AccessRules
 from streaming.command_messages import SendMessage
-from streaming.message_limits import MOST_CHAT_CHARS, MOST_SENDER_CHARS, VIEWER_BURST
+from streaming.message_limits import (
+    MOST_CHAT_CHARS,
+    MOST_METADATA_DEPTH,
+    MOST_SENDER_CHARS,
+    VIEWER_BURST,
+)
 from streaming.server.api import MOST_OPEN_BODY_BYTES
 from tests.streaming.auth.tokens import EDDSA, KEYS, token
 from tests.streaming.events.happenings import EPOCH
@@ -176,9 +181,34 @@ async def test_a_socket_sends_metadata_and_chat_and_is_told_their_events(
     ]
 
 
+def nested(deep: int) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for _ in range(deep - 1):
+        data = {"a": data}
+    return data
+
+
+async def test_metadata_are_no_deeper_than_whoever_reads_them_can_go(
+    served: Served, origin: Origin
+) -> None:
+    place = "/paths/open/b/metadata"
+    for data in (
+        nested(MOST_METADATA_DEPTH + 1),
+        nested(700),
+        {"a": json.loads("[" * 40 + "]" * 40)},
+    ):
+        response, told = await call(served, "POST", place, {"data": data}, **bearer("control"))
+        assert (response.status, "deep" in told["detail"]) == (400, True)
+    assert origin.told == []
+    data = nested(MOST_METADATA_DEPTH)
+    response, _ = await call(served, "POST", place, {"data": data}, **bearer("control"))
+    assert response.status == 200
+
+
 @pytest.mark.parametrize(
     ("command", "status"),
     [
+        ({"path": "open/b", "metadata": nested(MOST_METADATA_DEPTH + 1)}, 400),
         ({"path": "open/b"}, 400),
         ({"path": "open/b", "chat": "hi", "metadata": {}}, 400),
         ({"path": "a/../b", "chat": "hi"}, 400),
