@@ -13,7 +13,11 @@ AUDIO_NAME: Final = "audio"
 
 
 class LayerNames:
-    """Owned by a publisher: the best layer is the source itself, the others bear their rids."""
+    """Owned by a publisher: the best layer is the source itself, the others are numbered.
+
+    Not by their rids: who comes next has others, and every name there was stays a rendition for as
+    long as the path lives.
+    """
 
     def __init__(self, plans: Sequence[ReceivePlan]) -> None:
         pictures = [plan.rids for plan in plans if plan.kind is MediaType.VIDEO]
@@ -44,5 +48,5 @@ class LayerNames:
         return {old: self._picture(rid) for old, rid in zip(before, rids, strict=True)}
 
     def _picture(self, rid: str) -> str:
-        is_best = not self._rids or rid == self._rids[0]
-        return VIDEO_NAME if is_best else f"{VIDEO_NAME}_{rid}"
+        number = self._rids.index(rid) + 1 if self._rids else 1
+        return VIDEO_NAME if number == 1 else f"{VIDEO_NAME}_{number}"

@@ -220,7 +220,10 @@ class Publisher:
         return source
 
     def _new_repair(self, packet: RtpPacket, plan: ReceivePlan) -> IncomingStream | None:
-        name = self._names.name(plan, _text(packet, plan, REPAIRED_RID))
+        rid = _text(packet, plan, REPAIRED_RID)
+        if plan.rids and rid not in plan.rids:
+            return None
+        name = self._names.name(plan, rid)
         for source in self._sources.values():
             if source.name == name and len(self._repairs) < _MAX_SOURCES:
                 self._repairs[packet.ssrc] = source

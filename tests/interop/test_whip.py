@@ -205,7 +205,7 @@ async def test_the_layers_of_a_simulcasting_browser_are_renditions(
     await page.click("#go")
     await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
     found = {}
-    for name in ("source", "source_m"):
+    for name in ("source", "source_2"):
         media = await asyncio.to_thread(origin.wait_media, "live/cast", name, 4, 40.0)
         file = Path(origin.log_file).with_name(f"{name}.mp4")
         found[name] = key_frames(media, file)
@@ -216,7 +216,7 @@ async def test_the_layers_of_a_simulcasting_browser_are_renditions(
     assert "RESOLUTION=640x360" in variants
     assert "RESOLUTION=320x180" in variants
     assert "EXT-X-INDEPENDENT-SEGMENTS" in variants
-    for name in ("source", "source_m"):
+    for name in ("source", "source_2"):
         playlist = origin.get(f"/live/cast/{name}/index.m3u8").decode()
         assert "EXT-X-GAP" not in playlist
     async with player_page(browser, origin.url("/live/cast/?engine=webrtc")) as player:
@@ -267,12 +267,12 @@ async def test_viewers_go_on_while_the_browser_stops_its_best_layer(
     async with player_page(browser, origin.url(f"/{path}/?engine=webrtc")) as player:
         await player.wait_state("playing")
         await page.evaluate(SET_BEST, False)
-        await asyncio.to_thread(wait_tracks, origin, path, ["source_m"])
+        await asyncio.to_thread(wait_tracks, origin, path, ["source_2"])
         assert (await player.watch(3.0)).frames > 45
         await page.evaluate(SET_BEST, True)
-        await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_m"])
+        await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_2"])
         assert (await player.watch(2.0)).frames > 30
-    for name in ("source", "source_m"):
+    for name in ("source", "source_2"):
         playlist = origin.get(f"/{path}/{name}/index.m3u8").decode()
         assert "EXT-X-DISCONTINUITY\n" not in playlist
         assert ("EXT-X-GAP" in playlist) is (name == "source")

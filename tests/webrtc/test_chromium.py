@@ -99,7 +99,7 @@ async def test_chromium_publishes(layers: int) -> None:
         assert (video.codec, audio.codec) == (Codec.H264, Codec.OPUS)
         assert set(decode_h264(video, samples_of(room, "source"))) == {(video.width, video.height)}
         if layers > 1:
-            await room.wait_for(lambda: len(samples_of(room, "source_m")) >= 30, seconds=20)
+            await room.wait_for(lambda: len(samples_of(room, "source_2")) >= 30, seconds=20)
         room.signalling.want_key_frame(answer.session_id)
         before = sum(sample.is_sync for sample in samples_of(room, "source"))
         await room.wait_for(

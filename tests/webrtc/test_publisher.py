@@ -190,17 +190,17 @@ def test_simulcast_layers_are_tracks_the_best_of_which_is_the_source() -> None:
     assert stage.tracks == [], "the other layer is awaited"
     stage.send(pictures(2, b"h", width=320))
     stage.send(pictures(3, b"other"))
-    assert stage.tracks == ["source", "source_l"]
-    assert len(stage.samples("source")) == len(stage.samples("source_l")) == 30
+    assert stage.tracks == ["source", "source_2"]
+    assert len(stage.samples("source")) == len(stage.samples("source_2")) == 30
 
 
 def test_a_layer_that_does_not_come_is_not_awaited_for_ever() -> None:
     stage = Stage(LAYERS)
     stage.send(pictures(1, b"l", 5))
     stage.send(pictures(1, b"l")[len(pictures(1, b"l", 5)) :], TRACKS_WAIT_S)
-    assert stage.tracks == ["source_l"]
+    assert stage.tracks == ["source_2"]
     stage.send(pictures(2, b"h", width=320), now=3.0)
-    assert stage.tracks == ["source", "source_l"]
+    assert stage.tracks == ["source", "source_2"]
 
 
 def test_the_largest_layer_is_the_source_though_the_offer_has_it_last() -> None:
@@ -210,13 +210,23 @@ def test_the_largest_layer_is_the_source_though_the_offer_has_it_last() -> None:
         for ssrc, rid, width in ((1, b"l", 96), (2, b"m", 160), (3, b"h", 320))
     )
     stage.send([*small, *middle, *large])
-    assert stage.tracks == ["source", "source_m", "source_l"]
+    assert stage.tracks == ["source", "source_2", "source_3"]
     (told,) = [event for event in stage.events if isinstance(event, PublishedTracks)]
     assert [track.width for track in told.tracks] == [320, 160, 96]
     assert [len(stage.samples(name)) for name in stage.tracks] == [30, 30, 30]
     stage.publisher.ask_for_key_frame("source")
     stage.publisher.handle_timer(1.0)
     assert PictureLoss(3) in stage.told()
+
+
+def test_who_publishes_next_with_other_rids_has_layers_of_the_same_names() -> None:
+    names = []
+    for rids in (("h", "l"), ("0", "1"), ("mysterious", "odd")):
+        stage = Stage(dataclasses.replace(VIDEO, rids=rids))
+        stage.send(pictures(1, rids[0].encode(), width=320))
+        stage.send(pictures(2, rids[1].encode()))
+        names.append(stage.tracks)
+    assert names == 3 * [["source", "source_2"]]
 
 
 def layers_of_one_camera(stage: Stage, until: int, start: int = 0) -> None:
@@ -238,7 +248,7 @@ def test_layers_show_each_picture_at_the_same_tick() -> None:
     stage.report(2, second, 0xFFFFF000, now=0.3)
     stage.report(1, second, (0xFFFFF000 + 70_000 + 100) & 0xFFFFFFFF, now=0.3)
     layers_of_one_camera(stage, 30, start=8)
-    large, small = ([s.dts for s in stage.samples(name)] for name in ("source", "source_l"))
+    large, small = ([s.dts for s in stage.samples(name)] for name in ("source", "source_2"))
     assert large[8:] == small[8:]
     assert small == sorted(set(small))
 
@@ -282,15 +292,15 @@ def test_a_layer_that_the_browser_stops_is_no_track_until_its_next_key_frame() -
     for at in range(30):
         stage.send([*large[at], *small[at]] if at < 2 else small[at], now=at / 20)
         stage.publisher.handle_timer(at / 20)
-    assert stage.tracks == ["source_l"]
+    assert stage.tracks == ["source_2"]
     before = len(stage.samples("source"))
     stage.told()
     stage.send(large[2], now=1.5)
-    assert stage.tracks == ["source_l"], "no key frame"
+    assert stage.tracks == ["source_2"], "no key frame"
     assert PictureLoss(2) in stage.told()
     again = pictures(4, b"h", width=320)  # from its key frame on, by an encoder that began anew
     stage.send(again, now=1.6)
-    assert stage.tracks == ["source", "source_l"]
+    assert stage.tracks == ["source", "source_2"]
     assert len(stage.samples("source")) == before + 30
 
 
@@ -302,7 +312,7 @@ def test_a_publisher_that_stands_still_has_no_silent_layers() -> None:
         stage.send([*large, *small])
     for tick in range(100):
         stage.publisher.handle_timer(tick / 10)
-    assert stage.tracks == ["source", "source_l"]
+    assert stage.tracks == ["source", "source_2"]
 
 
 def test_an_encoder_that_begins_anew_goes_on_as_the_same_track() -> None:
