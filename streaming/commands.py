@@ -101,6 +101,14 @@ class Commands:
 
     def execute(self, request: CommandRequest, answer: Answer) -> None:
         """Does it; `answer` is called once, perhaps later."""
+        try:
+            self._execute(request, answer)
+        except Exception:  # a mistake of ours; raised further it would cost the asker's process
+            logger.exception("command %s failed", type(request.command).__name__)
+            detail = "something went wrong here; the log says more"
+            answer(CommandAnswer(request.id, 500, detail=detail))
+
+    def _execute(self, request: CommandRequest, answer: Answer) -> None:
         command = request.command
         name = type(command).__name__
         overtaken = self._overtaken(request)

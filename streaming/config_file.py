@@ -47,10 +47,7 @@ def check_config(
     toml: str, environment: Mapping[str, str], overlay: Overlay | None = None
 ) -> Config:
     """What `toml` would be as the configuration file, under `overlay`. Raises ConfigError."""
-    try:
-        values = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not TOML: {error}") from error
+    values = _parse_toml(toml, "the file")
     _refuse_unknown(values, Config, (), "the file")
     return _build(values, "the file", environment, overlay)
 
@@ -136,11 +133,19 @@ def _check_path(name: str, path: PathConfig, where: str, *, has_hook: bool) -> N
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        text = file.read_bytes().decode()
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not TOML: {error}") from error
+    return _parse_toml(text, str(file))
+
+
+def _parse_toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # of long numbers and brackets in brackets, too
+        raise ConfigError(f"{where}: not TOML: {error}") from error
 
 
 def _convert(values: dict[str, Any], where: str) -> Config:

@@ -24,6 +24,7 @@ _TITLES: Final = {
     415: "Wrong media type",
     422: "Not possible",
     429: "Too many messages",
+    500: "Failed",
     503: "Busy",
 }
 

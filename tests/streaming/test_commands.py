@@ -92,3 +92,13 @@ def test_a_path_that_is_not_there_matches_nothing() -> None:
     assert origin.command(Kick("live/a"), 7).status == 404
     assert origin.done == []
     assert origin.command(SetSource("live/a", {"source": "test:"}), None).status == 200
+
+
+def test_a_mistake_of_ours_costs_its_asker_an_answer_and_nobody_more() -> None:
+    class Broken(Origin):
+        def kick(self, name: str) -> bool:
+            raise RuntimeError("a mistake")
+
+    answer = Broken().command(Kick("live/a"), None)
+    assert (answer.id, answer.status) == (1, 500)
+    assert "mistake" not in answer.detail

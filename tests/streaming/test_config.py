@@ -9,7 +9,7 @@ import pytest
 
 from streaming.config import Config, PathConfig, RungConfig, path_config
 from streaming.config_example import render_example
-from streaming.config_file import load_config
+from streaming.config_file import check_config, load_config
 from streaming.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,15 @@ def test_a_value_of_the_wrong_type_names_its_key(tmp_path: Path) -> None:
 def test_text_that_is_no_toml_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"headwater\.toml: not TOML"):
         load(tmp_path, "[http\n")
+
+
+@pytest.mark.parametrize(
+    "toml", ["a = " + "[" * 20_000, "a = {" * 5_000, "a = " + "9" * 5_000, "a = 1 = 2"],
+    ids=["arrays", "tables", "number", "twice"],
+)  # fmt: skip
+def test_what_no_parser_can_read_is_not_toml(toml: str) -> None:
+    with pytest.raises(ConfigError, match="the file: not TOML"):
+        check_config(toml, {})
 
 
 def test_a_missing_file_is_named() -> None:
