@@ -84,6 +84,7 @@ class Following:
         self.follower = follower
         self.is_released = False
         """Of a poll: its turn has come."""
+        self._is_let_go = False
         self._owner = owner
         self._heartbeat_s = heartbeat_s
         self._wake = asyncio.Event()
@@ -106,7 +107,7 @@ class Following:
             self._wake.clear()
             if self._owner.may_answer(self):
                 batch = self.take()
-                if batch.told or self._owner.is_shut or self._is_heartbeat_due:
+                if batch.told or self._is_over or self._is_heartbeat_due:
                     return batch
             await self._wake.wait()
 
@@ -133,8 +134,8 @@ class Following:
                 return
 
     async def wait_over(self) -> None:
-        """Until the process ends."""
-        while not self._owner.is_shut:
+        """Until it is let go, or the process ends."""
+        while not self._is_over:
             self._wake.clear()
             await self._wake.wait()
 
@@ -142,6 +143,15 @@ class Following:
     def position(self) -> EventId:
         """Everything up to here has been taken, or was not wanted."""
         return self.follower.position or self._owner.log.last
+
+    def let_go(self) -> None:
+        """Its connection is to end; it may come again."""
+        self._is_let_go = True
+        self.wake()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._is_let_go or self._owner.is_shut
 
     @property
     def _is_heartbeat_due(self) -> bool:
@@ -231,8 +241,12 @@ class Followers:
     def shut(self) -> None:
         """The process ends: everybody is let go, to follow another one."""
         self.is_shut = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Everybody's connection ends; who still may follow comes again, and misses nothing."""
         for following in (*self._polls, *self._pushed):
-            following.wake()
+            following.let_go()
 
     def __len__(self) -> int:
         return len(self._polls) + len(self._pushed)

@@ -115,7 +115,12 @@ class Site:
         return time.monotonic() + ahead_s if ahead_s else time.time()
 
     def apply(self, rules: AccessRules) -> None:
-        """Other rules for who may view what, from now on."""
+        """Other rules for who may view what, from now on.
+
+        Who follows events was let in by the rules as they were: it has to ask again.
+        """
+        if _who_may_follow(rules) != _who_may_follow(self.access.rules):
+            self.followers.let_go()
         self.access.apply(rules)
         self.fast_path.forget()
 
@@ -337,6 +342,10 @@ class Site:
     def _saw(self, path: str, request: BaseRequest, content_type: str) -> None:
         agent = request.headers.get("User-Agent", "").encode("utf-8", "surrogateescape")
         self.viewers.saw(path, viewer_key(request.remote or "", agent), content_type)
+
+
+def _who_may_follow(rules: AccessRules) -> tuple[object, ...]:
+    return rules.api_tokens, rules.api_public, rules.views
 
 
 def _method_not_allowed(method: str) -> Response:

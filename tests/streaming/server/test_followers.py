@@ -164,3 +164,16 @@ async def test_the_end_of_the_process_lets_everybody_go(followers: Followers) ->
     followers.shut()
     batch, _ = await waits
     assert batch.told == []
+
+
+async def test_everybody_may_be_let_go_and_others_come_after_them(followers: Followers) -> None:
+    poll, stream = followers.open(LAST, ALL, 60.0), follow(followers, FakeSink())
+    waits = asyncio.gather(poll.wait(), stream.wait_over())
+    await asyncio.sleep(0)
+    followers.let_go()
+    batch, _ = await waits
+    assert batch.told == []
+    later = asyncio.create_task(followers.open(LAST, ALL, 60.0).wait())
+    await asyncio.sleep(0)
+    assert not later.done()
+    later.cancel()

@@ -6,7 +6,9 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
+from aiohttp import WSMsgType, WSServerHandshakeError
 
 from streaming.auth.access_rules import AccessRules
 from streaming.command_messages import SendMessage
@@ -238,6 +240,25 @@ async def test_a_viewers_socket_chats_as_a_viewer(serve: Serve, origin: Origin) 
     assert [one["type"] for one in told] == ["answer"] * int(VIEWER_BURST) + ["error"]
     assert told[-1]["status"] == 429
     assert origin.told[0].command == SendMessage("open/b", "chat", text="x", by_viewer=True)
+
+
+async def test_a_token_that_is_taken_back_ends_its_socket_and_what_it_may_send(
+    served: Served, origin: Origin
+) -> None:
+    send = {"type": "send", "id": 1, "path": "open/b", "metadata": {"score": 3}}
+    async with socket(served, f"?after={EPOCH}-0", headers=bearer("control")) as speaking:
+        await speaking.send_json(send)
+        assert (await speaking.receive_json())["type"] == "answer"
+        served.site.apply(RULES)  # as before: nobody is disturbed
+        await speaking.send_json({"type": "ping", "id": 2})
+        assert (await speaking.receive_json())["id"] == 2
+        served.site.apply(msgspec.structs.replace(RULES, api_tokens=API_TOKENS[:1]))
+        message = await speaking.receive()
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await socket(served, f"?after={EPOCH}-0", headers=bearer("control"))
+    assert refused.value.status == 401
+    assert len(origin.told) == 1
 
 
 async def test_a_message_of_brackets_alone_is_an_error(served: Served) -> None:
