@@ -247,6 +247,10 @@ class RtcServer:
             if error.retry_after_s is not None:
                 headers["Retry-After"] = str(error.retry_after_s)
             answer = SignalAnswer(request.id, error.http_status, str(error), headers)
+        except Exception:  # a mistake of ours; raised further it would end everybody's sessions
+            logger.exception("%s: a request to %s failed", request.path, request.verb)
+            self._counts["failed"] += request.verb in ("view", "publish")
+            answer = SignalAnswer(request.id, 500, "something went wrong here")
         if answer is not None:
             self._send(answer)
 

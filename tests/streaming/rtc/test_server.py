@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -26,6 +26,7 @@ from tests.webrtc.offers import offer
 from tests.webrtc.test_signalling import FakePort
 from webrtc.fanout import Fanout
 from webrtc.session import JOIN_S
+from webrtc.signalling import Signalling
 
 WHEP, WHIP = offer("chromium-whep"), offer("chromium-whip-simulcast")
 
@@ -105,6 +106,23 @@ def test_an_operator_ends_a_session_and_its_end_says_so(scene: Scene) -> None:
     assert gone.status == 200
     assert SessionEnded(session, "closed by the operator") in scene.sent
     assert scene.server.report().viewers == {}
+
+
+def test_a_mistake_of_ours_costs_its_asker_an_answer_and_others_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.offer_tracks()
+    scene.view()
+
+    def stumble(*of: object, **more: object) -> None:
+        raise RuntimeError("a mistake")
+
+    for verb, method in (("view", "subscribe"), ("publish", "publish")):
+        monkeypatch.setattr(Signalling, method, stumble)
+        answer = scene.ask(cast(Verb, verb), body=WHEP)
+        assert answer is not None
+        assert (answer.status, "mistake" in answer.body) == (500, False)
+    assert scene.server.report().viewers == {"live/a": 1}
 
 
 def test_w5_a_second_delete_and_another_path_s_session_are_404(scene: Scene) -> None:
