@@ -2,6 +2,7 @@
 import Hls from "./vendor/hls.min.js";
 import { levelLabel, sourceUrl } from "./engine.js";
 import { patientLoader } from "./patient_loader.js";
+import { Seen } from "./seen.js";
 
 const MAX_MEDIA_RECOVERIES = 3;
 const MAX_TARGETS_BEHIND = 10; // target durations; further behind than that, it jumps to live
@@ -40,7 +41,7 @@ export class HlsEngine {
     this.on = on;
     this.wantsLowLatency = lowLatency;
     this.recoveries = 0;
-    this.messages = new Set(); // their ids
+    this.messages = new Seen();
     this.lastNumbers = new Map(); // level: the last segment it listed
     this.unstickTimer = 0;
     this.starvedSince = 0;
@@ -172,8 +173,7 @@ export class HlsEngine {
   #readMessages(ranges) {
     for (const [id, range] of Object.entries(ranges)) {
       const text = range.attr?.[MESSAGE_ATTRIBUTE];
-      if (!text || this.messages.has(id)) continue;
-      this.messages.add(id);
+      if (!text || !this.messages.add(id)) continue;
       try {
         this.on.message?.(JSON.parse(decodeURIComponent(text)));
       } catch (error) {

@@ -1,4 +1,6 @@
 // Metadata and chat of the path: each shown when its picture is, and a line of one's own.
+import { Seen } from "./seen.js";
+
 const MAX_SHOWN = 200; // lines; older ones go
 const MAX_WAITING = 500; // messages that the picture has not come to
 const $ = (id) => document.getElementById(id);
@@ -6,7 +8,7 @@ const $ = (id) => document.getElementById(id);
 /** Messages by their media time; `show(event, late)` is called once for each, when its picture is on screen. */
 export class MessageTimeline {
   #show;
-  #seen = new Set();
+  #seen = new Seen();
   #waiting = [];
 
   constructor(show) {
@@ -15,8 +17,7 @@ export class MessageTimeline {
 
   /** A message, perhaps known already, perhaps long before or after its time. */
   add(event) {
-    if (!event?.id || this.#seen.has(event.id)) return;
-    this.#seen.add(event.id);
+    if (!event?.id || !this.#seen.add(event.id)) return;
     this.#waiting.push(event);
     this.#waiting.sort((a, b) => timeOf(a) - timeOf(b));
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { Seen } from "../../static/seen.js";
 import { MessageTimeline } from "../../static/talk.js";
 
 function timeline() {
@@ -49,4 +50,11 @@ test("what is no message is nothing, and those that wait are bounded", () => {
   messages.advance(1000);
   assert.equal(shown.length, 500);
   assert.equal(shown[0][0], "100");
+});
+
+test("a page that is open for days remembers the latest messages alone, and each of a window", () => {
+  const seen = new Seen(3);
+  assert.deepEqual(["a", "b", "c", "a", "d", "c"].map((id) => seen.add(id)), [true, true, true, false, true, false]);
+  assert.equal(seen.size, 3);
+  assert.equal(seen.add("b"), true, "forgotten: it was not among the latest three");
 });
