@@ -10,6 +10,7 @@ from segmenter.errors import SegmenterError
 from segmenter.fmp4.reader import read_fragments
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.media_shelf import ShelvedRendition
+from streaming.resource import MediaResource
 from streaming.shelf import Shelf
 
 ENOUGH_HEIGHT: Final = 180
@@ -18,6 +19,8 @@ MOST_TRIES: Final = 16
 """Segments looked at, the newest first."""
 MOST_BYTES: Final = 8_000_000
 """A segment without parts at 32 Mb/s for two seconds; who has larger ones has no thumbnails."""
+MOST_READ_BYTES: Final = 16_000_000
+"""Of all that is looked at for one picture: it is read on the event loop, by which media go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +37,27 @@ def find_key_frame(shelf: Shelf, path: str) -> NewestKeyFrame | None:
     """Of the smallest rendition that will do; None where there is no video, or none yet."""
     state = shelf.paths.get(path)
     videos = [one for one in state.renditions if one.kind == "video"] if state is not None else []
+    left_bytes = MOST_READ_BYTES
     for one in sorted(videos, key=lambda one: (one.height < ENOUGH_HEIGHT, one.height)):
         folder = f"/{path}/{one.name}/"
         rendition, init = shelf.rendition(folder), shelf.init_section(folder)
-        if rendition is not None and init is not None:
-            found = _newest(rendition, init.load() or b"", one.name)
-            if found is not None:
-                return found
-    return None
-
-
-def _newest(rendition: ShelvedRendition, init: bytes, name: str) -> NewestKeyFrame | None:
-    for msn in islice(reversed(rendition.segments), MOST_TRIES):
-        part = rendition.resource(msn, 0)
-        if part is None or part.size_bytes > MOST_BYTES:
+        if rendition is None or init is None:
             continue
-        data = part.load()
-        if data is not None and _begins_with_key_frame(data):
-            return NewestKeyFrame(name, msn, init + data)
+        for msn, part in _first_parts(rendition):
+            left_bytes -= part.size_bytes
+            if left_bytes < 0:
+                return None
+            data = part.load()
+            if data is not None and _begins_with_key_frame(data):
+                return NewestKeyFrame(one.name, msn, (init.load() or b"") + data)
     return None
+
+
+def _first_parts(rendition: ShelvedRendition) -> list[tuple[int, MediaResource]]:
+    """Of the newest segments; those that are too large are passed over."""
+    newest = islice(reversed(rendition.segments), MOST_TRIES)
+    parts = [(msn, rendition.resource(msn, 0)) for msn in newest]
+    return [(msn, one) for msn, one in parts if one is not None and one.size_bytes <= MOST_BYTES]
 
 
 def _begins_with_key_frame(part: bytes) -> bool:

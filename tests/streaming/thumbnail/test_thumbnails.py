@@ -22,7 +22,12 @@ from streaming.shelf_messages import (
     RenditionRecord,
 )
 from streaming.thumbnail import thumbnails as module
-from streaming.thumbnail.newest_key_frame import MOST_BYTES, MOST_TRIES, find_key_frame
+from streaming.thumbnail.newest_key_frame import (
+    MOST_BYTES,
+    MOST_READ_BYTES,
+    MOST_TRIES,
+    find_key_frame,
+)
 from streaming.thumbnail.thumbnail_process import ThumbnailProcess
 from streaming.thumbnail.thumbnails import FAILED_S, FRESH_S, Thumbnails, TooManyAskError
 from tests.streaming.thumbnail.media import first_part
@@ -216,6 +221,16 @@ def test_a_segment_that_begins_without_a_key_frame_is_passed_over(scene: Scene) 
     found = find_key_frame(scene.shelf, "live/a")
     assert found is not None
     assert found.msn == 7
+
+
+def test_no_more_is_read_in_search_of_a_key_frame_than_the_loop_has_time_for(scene: Scene) -> None:
+    scene.path("live/a", ("720p", 720), ("1080p", 1080))
+    for name in ("720p", "1080p"):
+        for msn in range(8, 8 + MOST_TRIES):
+            part = PartAdded(hash(("live/a", name)), msn, 0, 0, 5, MOST_BYTES)
+            scene.shelf.put_media(part)
+    assert find_key_frame(scene.shelf, "live/a") is None
+    assert len(scene.looked_at) * MOST_BYTES <= MOST_READ_BYTES
 
 
 async def test_the_process_decodes_survives_rubbish_and_is_replaced_when_it_dies() -> None:
