@@ -26,5 +26,6 @@ CONTROL_RATE: Final = 20.0
 """The same of one token of the API: what a path takes."""
 CONTROL_BURST: Final = 100.0
 PATH_RATE: Final = 20.0
-"""Messages of one kind a second that a path takes from everybody together: faster nobody reads."""
+"""Messages of one kind a second that a path takes from all viewers together, and from all others:
+faster nobody reads."""
 PATH_BURST: Final = 100.0

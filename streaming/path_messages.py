@@ -109,7 +109,9 @@ class PathMessages:
             raise MessageRefused(
                 f"metadata has at most {MOST_METADATA_BYTES} bytes as JSON", http_status=413
             )
-        if not self._buckets[wish.kind].take(wish.path, now):
+        # A crowd of viewers, or one with many sessions, does not silence the application.
+        whose = f"viewers of {wish.path}" if wish.by_viewer else wish.path
+        if not self._buckets[wish.kind].take(whose, now):
             raise MessageRefused(f"{wish.path} is sent too many messages", http_status=429)
         return path
 

@@ -234,6 +234,18 @@ async def test_viewers_may_chat_where_the_path_allows_it_and_nothing_else(
     }  # fmt: skip
 
 
+async def test_a_crowd_of_viewers_does_not_silence_the_application(studio: Studio) -> None:
+    studio.registry.apply(Config(paths={"live/*": TALKATIVE}))
+    await studio.publish()
+    for _ in range(int(PATH_BURST)):
+        studio.chat(by_viewer=True)
+    with pytest.raises(MessageRefused) as refused:
+        studio.chat(by_viewer=True)
+    assert refused.value.http_status == 429
+    studio.chat("please be kind")
+    studio.send()
+
+
 async def test_what_is_too_long_too_much_or_for_nobody_is_refused_and_counted(
     studio: Studio,
 ) -> None:
