@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check check-native day bench bench-continuity bench-latency fuzz fuzz-native soak soak-webrtc bench-webrtc setup setup-test clean
+.PHONY: run test test-long check check-native day bench bench-continuity bench-latency fuzz fuzz-native soak soak-webrtc bench-webrtc setup setup-test clean
 
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
@@ -14,6 +14,10 @@ run: $(STAMPS)/python $(STAMPS)/players
 # Two processes: most of the long tests wait rather than work (tests/sharing.py)
 test: setup-test
 	$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+# What takes minutes: more players, more kills, more events
+test-long: setup-test
+	TEST_LONG=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder -m long
 
 check: $(STAMPS)/python-dev
 	$(BIN)/ruff check .

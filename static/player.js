@@ -14,6 +14,7 @@ const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream
 const MAX_ERRORS = 50;
 const MAX_MESSAGES = 50;
 const MESSAGES_EVERY_MS = 100; // how late a message may be
+const AHEAD_EVERY_MS = 30_000;
 const NUDGE_EVERY_MS = 200;
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
@@ -57,6 +58,7 @@ window.headwater = Object.freeze({
 });
 
 let engine = null;
+let mediaAheadS = 0; // of media time, before capture
 let attempt = 0;
 let retryTimer = 0;
 let stallTimer = 0;
@@ -162,6 +164,7 @@ async function startEngine(name) {
     error: (text) => remember(text),
   }, { lowLatency: parameters.get("latency") !== "normal", clock });
   engine.start();
+  if (name !== "webrtc") measureAhead();
   pathRecord().then((record) => talk.allow(record?.details?.viewer_chat === true));
   clearTimeout(startTimer);
   startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);
@@ -366,13 +369,24 @@ function jumpToLive() {
   if (video.paused) play();
 }
 
+/** Dates in playlists and manifests are media time, which may be ahead of capture or behind it; WebRTC's
+ * engine has been told by how much already. */
+function trueLatency() {
+  const latency = engine.latency(clock);
+  return latency === null || engine.name === "webrtc" ? latency : latency + mediaAheadS;
+}
+
+async function measureAhead() {
+  mediaAheadS = (await pathRecord())?.timeline?.ahead_s ?? 0;
+}
+
 setInterval(() => {
   if (!engine) return;
   readLevels();
   readFrames();
   status.lowLatency = engine.lowLatency();
   controls.setLowLatency(status.lowLatency);
-  status.latency = engine.latency(clock);
+  status.latency = trueLatency();
   status.target = engine.target();
   if (status.state === "playing") pace.keep(engine);
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
@@ -389,4 +403,5 @@ controls.setTitle(path);
 setState("loading", "Connecting…");
 clock.synchronise();
 setInterval(() => clock.synchronise(), 300_000);
+setInterval(() => status.state === "playing" && measureAhead(), AHEAD_EVERY_MS * (0.8 + 0.4 * Math.random()));
 begin();

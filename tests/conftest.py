@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
@@ -19,6 +21,12 @@ Golden = Callable[[str, bytes | str], None]
 def pytest_configure() -> None:
     """Tests encode AV1 in their own process, which would then keep a core from everything else."""
     give_up_raising_priority()
+    # The same examples in each run, however slow the machine is.
+    slowness = [HealthCheck.too_slow]
+    settings.register_profile(
+        "shared", deadline=None, derandomize=True, suppress_health_check=slowness
+    )
+    settings.load_profile("shared")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,9 +36,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, which two processes that share the tests need."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first, which two processes that share the tests need; `long` ones on demand."""
     items.sort(key=lambda item: order_of(item.nodeid))
+    if os.environ.get("TEST_LONG") or config.args != config.getini("testpaths"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -139,7 +139,7 @@ async def _resolve(server: str, port: MuxedPort) -> Flow:
         except (OSError, UnicodeError) as error:  # the latter for what can be no name
             found = []
             if not is_told:
-                logger.warning("%s cannot be resolved: %s", server, error)
+                logger.warning("%r cannot be resolved: %s", server, error)
         for family, _type, _proto, _name, address in found:
             version = 6 if family == socket.AF_INET6 else 4
             if version in port.by_version:

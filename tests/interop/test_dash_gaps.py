@@ -38,6 +38,7 @@ async def stop_the_encoder(origin: OriginProcess) -> None:
     await asyncio.to_thread(wait_gap_period, origin)
 
 
+@pytest.mark.long
 async def test_dash_plays_on_over_gaps_of_a_rung(tmp_path: Path) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
         await asyncio.to_thread(origin.wait_segments, "demo", "180p", 4)

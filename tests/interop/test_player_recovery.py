@@ -75,6 +75,7 @@ async def plays_steadily(page: PlayerPage) -> None:
     raise AssertionError(f"never played steadily: {await page.status()} {page.log}")
 
 
+@pytest.mark.long
 async def test_a_publisher_that_is_back_is_seen_again_without_a_reload(tmp_path: Path) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
         with publisher(origin, "live/a"):

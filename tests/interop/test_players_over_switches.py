@@ -29,7 +29,7 @@ def publishers() -> Iterator[Publishers]:
     started.close()
 
 
-@pytest.mark.parametrize("engine", ["hls", "dash"])
+@pytest.mark.parametrize("engine", ["hls", pytest.param("dash", marks=pytest.mark.long)])
 async def test_a_player_goes_on_through_slate_and_return(
     tmp_path: Path, publishers: Publishers, engine: str
 ) -> None:

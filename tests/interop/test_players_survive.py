@@ -19,6 +19,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long
 async def test_nobody_reloads_a_page_when_publishers_and_the_origin_are_killed() -> None:
     report = await run(kills=3, restarts=1, seed=1, longest_away_s=5.0)
     assert report.notes == [], "numbers only rise, and every player has a picture again"

@@ -1,4 +1,4 @@
-"""Three minutes of the soak in every run, and tests of its own judges."""
+"""A minute of the soak in every run, and tests of its own judges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.soak.rejoins import rejoin
 from tests.soak.report import Plan, render
 from tests.soak.soak import soak
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "75"))
 
 
 @pytest.mark.slow

@@ -64,6 +64,7 @@ NOT_SHOWN = pytest.mark.xfail(
 
 
 @NOT_SHOWN
+@pytest.mark.long
 async def test_losses_are_made_good_in_time(
     room: WireRoom, origin: OriginProcess, browser: Browser
 ) -> None:
@@ -94,6 +95,7 @@ async def test_who_lacks_nothing_has_the_best_rendition_from_the_start(
 
 
 @NOT_SHOWN
+@pytest.mark.long
 async def test_a_cut_of_bandwidth_is_followed_within_3_seconds_and_made_good(
     room: WireRoom, origin: OriginProcess, browser: Browser
 ) -> None:
