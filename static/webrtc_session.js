@@ -4,11 +4,13 @@
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
 import { correct, hold, median } from "./lip_sync.js";
+import { LossCushion } from "./loss_cushion.js";
 import { apartStreams, fragment, preferStereo, withCredentials } from "./sdp_text.js";
 
 const CONNECT_MS = 3000;
 const DIRECT_MS = 1000; // without a relay, where there is one
 const LEADS = 4; // measured for one correction, which tells in the next ones alone
+const LOSSES_MS = 500; // between two looks
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
 const RESTART_MS = 4000; // how long a restart may take
 const RIDS = ["h", "m", "l"];
@@ -36,6 +38,7 @@ export async function openViewer(door, options) {
     options.on?.track?.(track);
   });
   await session.open();
+  session.watchLosses();
   return Object.assign(session, { stream });
 }
 
@@ -79,6 +82,9 @@ class Session {
   #channel = null;
   #isClosed = false;
   #restarted = false;
+  #losses = new LossCushion();
+  #cushion = 0; // milliseconds
+  #watching = 0;
   #leads = []; // since the last correction
   #held = { picture: 0, sound: 0 }; // milliseconds
   #timer = 0;
@@ -147,8 +153,27 @@ class Session {
     this.#leads.push(lead);
     if (this.#leads.length < LEADS) return;
     this.#held = correct(this.#held, median(this.#leads.splice(0)));
+    this.#hold();
+  }
+
+  /** Of a viewer: looks from now on whether packets get lost, and has pictures wait where they do. */
+  watchLosses() {
+    this.#watching = setInterval(async () => {
+      const reports = [...(await this.peer.getStats().catch(() => new Map())).values()];
+      const video = reports.find((one) => one.type === "inbound-rtp" && one.kind === "video");
+      const pair = reports.find((one) => one.type === "candidate-pair" && one.nominated && one.currentRoundTripTime);
+      if (!video || this.#isClosed) return;
+      const cushion = this.#losses.update(video, 1000 * (pair?.currentRoundTripTime ?? 0), performance.now());
+      if (cushion === this.#cushion) return;
+      this.#cushion = cushion;
+      this.#hold();
+    }, LOSSES_MS);
+  }
+
+  #hold() {
     for (const receiver of this.peer.getReceivers()) {
-      hold(receiver, receiver.track.kind === "video" ? this.#held.picture : this.#held.sound);
+      const isVideo = receiver.track.kind === "video";
+      hold(receiver, isVideo ? Math.max(this.#held.picture, this.#cushion) : this.#held.sound);
     }
   }
 
@@ -157,6 +182,7 @@ class Session {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#watching);
     this.peer.close();
     this.on.state?.("closed");
     if (this.#door.isOpen) await this.#door.close().catch(() => {});
