@@ -53,7 +53,7 @@ export function growsInPieces(mpd) {
 
 /** The camera's UTC at presentation time `time`, milliseconds since 1970; null without a clock. */
 export function capturedAt(mpd, time) {
-  const start = Date.parse(mpd?.availabilityStartTime);
+  const start = milliseconds(mpd?.availabilityStartTime);
   if (Number.isNaN(start)) return null;
   return start + time * 1000 + captureShift(mpd, start);
 }
@@ -64,11 +64,16 @@ function captureShift(mpd, start) {
   const set = period && mainSet(period);
   const representation = list(set?.Representation)[0];
   const reference = list(representation?.ProducerReferenceTime ?? set?.ProducerReferenceTime)[0];
-  const wall = Date.parse(reference?.wallClockTime);
+  const wall = milliseconds(reference?.wallClockTime);
   const template = representation?.SegmentTemplate ?? set?.SegmentTemplate;
   if (Number.isNaN(wall) || !template) return 0;
   const ticks = reference.presentationTime - (template.presentationTimeOffset ?? 0);
   return wall - (start + ((period.start ?? 0) + ticks / template.timescale) * 1000);
+}
+
+/** Of a date as text, or as dash.js has it: Date.parse would take that by its text, without fractions. */
+function milliseconds(date) {
+  return date === undefined ? NaN : new Date(date).getTime();
 }
 
 function mainSet(period) {

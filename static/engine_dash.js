@@ -124,7 +124,7 @@ export class DashEngine {
   }
 
   mediaTime() {
-    const start = Date.parse(this.manifest?.availabilityStartTime);
+    const start = new Date(this.manifest?.availabilityStartTime ?? NaN).getTime();
     return Number.isNaN(start) ? null : start + this.video.currentTime * 1000;
   }
 

@@ -377,7 +377,7 @@ function trueLatency() {
 }
 
 async function measureAhead() {
-  mediaAheadS = (await pathRecord())?.timeline?.ahead_s ?? 0;
+  mediaAheadS = (await pathRecord())?.details?.timeline?.ahead_s ?? 0;
 }
 
 setInterval(() => {

@@ -42,6 +42,9 @@ test("the camera's clock is that of the presentation, corrected by the producer'
     { wallClockTime: new Date(99_750).toISOString(), presentationTime: 100 * 90_000 },
   ];
   assert.equal(capturedAt(mpd, 104.5), 104_250);
+  const [reference] = mpd.Period[0].AdaptationSet[1].Representation[0].ProducerReferenceTime;
+  reference.wallClockTime = new Date(99_750); // as dash.js has it
+  assert.equal(capturedAt(mpd, 104.5), 104_250);
   assert.equal(capturedAt({}, 1), null);
 });
 
