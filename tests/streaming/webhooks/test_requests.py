@@ -109,7 +109,9 @@ def test_an_endpoint_that_is_new_to_an_old_queue_is_told_what_happens_from_then_
         later = endpoint(other, name="new", since=str(happening(99).id))
         with dispatching(tmp_path / "q", later, fresh=False) as (dispatcher, _):
             dispatcher.put(told(5))  # it has begun long ago
-            wait(lambda: ids(other) == [4, 5])
+            wait(lambda: 5 in ids(other))
+        # At least once: the one before may have ended before it had written down that 4 was taken.
+        assert set(ids(other)) == {4, 5}
 
 
 def test_the_late_answer_of_a_removed_endpoint_costs_no_other_its_events(tmp_path: Path) -> None:
