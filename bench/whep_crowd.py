@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import mmap
 import re
@@ -18,6 +19,7 @@ import socket
 import struct
 import sys
 import time
+import urllib.parse
 from dataclasses import asdict, dataclass, field
 from secrets import token_bytes
 from typing import Final
@@ -26,7 +28,6 @@ from aiortc import RTCDtlsFingerprint
 from pylibsrtp import Error, Policy, Session
 
 from bench.datagrams import Incoming
-from streaming.whip_client import offer
 from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
 from webrtc.ice import new_credentials
 from webrtc.offer import parse_offer
@@ -52,6 +53,8 @@ TURN_S: Final = 0.02
 """Between two looks at all sockets: datagrams come by the dozen, which costs less."""
 SETTLE_S: Final = 2.5
 """Until who joined last has got the group of pictures from before."""
+ADDRESSES: Final = 100
+"""Of loopback: an origin takes so many sessions of one address, and no more."""
 PROBES: Final = 8
 """Viewers whose packets' arrivals are looked at one by one, the last one among them."""
 SAMPLE: Final = 100
@@ -96,7 +99,8 @@ class Arrivals:
 class CrowdViewer:
     """One of them."""
 
-    def __init__(self, certificate: Certificate) -> None:
+    def __init__(self, certificate: Certificate, number: int) -> None:
+        self._address = f"127.0.0.{2 + number % ADDRESSES}"
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
@@ -118,7 +122,7 @@ class CrowdViewer:
         """Until DTLS is up."""
         loop = asyncio.get_running_loop()
         fingerprint = self._certificate.getFingerprints()[0].value
-        answer, _ = await offer(endpoint, self._offer(fingerprint), "")
+        answer = await asyncio.to_thread(_ask, endpoint, self._offer(fingerprint), self._address)
         parsed = parse_offer(answer)
         found = re.search(r"^a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) ", answer, re.M)
         source = re.search(r"^a=ssrc:(\d+)", answer, re.M)
@@ -228,6 +232,23 @@ class CrowdViewer:
         return "".join(f"{line}\r\n" for line in (*head, *sections))
 
 
+def _ask(endpoint: str, sdp: str, address: str) -> str:
+    """The answer to an offer from that address of loopback. Raises OSError."""
+    target = urllib.parse.urlsplit(endpoint)
+    connection = http.client.HTTPConnection(
+        target.netloc, timeout=JOIN_S, source_address=(address, 0)
+    )
+    try:
+        connection.request("POST", target.path, sdp, {"Content-Type": "application/sdp"})
+        response = connection.getresponse()
+        text = response.read().decode()
+    finally:
+        connection.close()
+    if response.status != 201:
+        raise OSError(f"the server answers {response.status}: {text}")
+    return text
+
+
 def _libsrtp(keys: SrtpKeys, direction: int) -> Session:
     profiles = {
         SrtpProfile.AES128_CM_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -252,13 +273,13 @@ class Crowd:
         certificate = Certificate.generateCertificate()
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def one() -> None:
+        async def one(number: int) -> None:
             async with gate:
-                viewer = CrowdViewer(certificate)
+                viewer = CrowdViewer(certificate, number)
                 await viewer.join(endpoint)
                 self.viewers.append(viewer)
 
-        joining = [asyncio.create_task(one()) for _ in range(count)]
+        joining = [asyncio.create_task(one(number)) for number in range(count)]
         while not all(task.done() for task in joining):
             await asyncio.wait(joining, timeout=0.25)
             self.turn([])
