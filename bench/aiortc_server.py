@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,10 +18,13 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from bench.aiortc_senders import EncodedTrack
 from bench.flv_file import read_messages
 from bench.rtp_load import FRAME_RATE, SOUND_BYTES, TICKS_PER_FRAME, TICKS_PER_SOUND
-from segmenter.media import MediaType, Sample
+from segmenter.codecs.h264 import parse_decoder_configuration
+from segmenter.codecs.nal_units import split_length_prefixed
+from segmenter.media import MediaType
 from streaming.ingest.flv import FlvDemuxer, TracksReady
 
 SOUND_RATE = 50
+START_CODE = b"\0\0\0\1"
 
 
 def pictures(file: Path) -> list[bytes]:
@@ -30,30 +34,16 @@ def pictures(file: Path) -> list[bytes]:
         for item in demuxer.push(message, 0.0):
             if isinstance(item, TracksReady):
                 video = next(t for t in item.tracks if t.media_type is MediaType.VIDEO)
-                head = _parameter_sets(video.codec_config)
+                config = parse_decoder_configuration(video.codec_config)
+                head = _with_start_codes((*config.sps, *config.pps))
             elif item.track == "source":
-                units.append((head if item.is_sync else b"") + _with_start_codes(item))
+                nals = split_length_prefixed(bytes(item.data))
+                units.append((head if item.is_sync else b"") + _with_start_codes(nals))
     return units
 
 
-def _parameter_sets(avcc: bytes) -> bytes:
-    at, found = 5, b""
-    for mask in (0x1F, 0xFF):
-        count, at = avcc[at] & mask, at + 1
-        for _ in range(count):
-            size = int.from_bytes(avcc[at : at + 2], "big")
-            found += b"\0\0\0\1" + avcc[at + 2 : at + 2 + size]
-            at += 2 + size
-    return found
-
-
-def _with_start_codes(sample: Sample) -> bytes:
-    data, at, out = bytes(sample.data), 0, b""
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        out += b"\0\0\0\1" + data[at + 4 : at + 4 + size]
-        at += 4 + size
-    return out
+def _with_start_codes(nals: Iterable[bytes | memoryview]) -> bytes:
+    return b"".join(START_CODE + bytes(nal) for nal in nals)
 
 
 class Broadcast:
