@@ -140,6 +140,10 @@ class OriginProcess:
         init = playlist.split('#EXT-X-MAP:URI="', 1)[1].split('"', 1)[0]
         return b"".join(map(self.get, [f"/{path}/{rendition}/{init}", *urls]))
 
+    def wait_listed(self, path: str, text: bytes, within_s: float = READY_S) -> None:
+        """Waits until what is at `path` contains `text`."""
+        self._wait(lambda: text in self.get(path), f"{text!r} in {path}", within_s)
+
     def log(self) -> str:
         """Everything printed so far."""
         return self.log_file.read_text("utf-8", "replace")

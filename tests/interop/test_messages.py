@@ -196,9 +196,8 @@ async def test_where_viewers_may_not_chat_there_is_nothing_to_write_in(
 
 async def test_playlists_go_on_listing_messages_after_a_kill(origin: OriginProcess) -> None:
     sent = send(origin, "demo", "metadata", {"data": {"before": "the kill"}})
-    await asyncio.sleep(3)
     listed = f'ID="{sent["id"]}"'.encode()
-    assert listed in origin.get("/demo/source/index.m3u8")
+    await asyncio.to_thread(origin.wait_listed, "/demo/source/index.m3u8", listed)
     origin.kill_main()
     origin.restart()
     await asyncio.to_thread(origin.wait_url, "/demo/source/index.m3u8")
