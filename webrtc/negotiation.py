@@ -140,15 +140,6 @@ def _fitting(tracks: Sequence[Track], offered: OfferedCodec) -> int:
     return sum(suits is not None and suits < Fit.TOLERATED for suits in fits)
 
 
-def choose_published_codec(media: OfferedMedia, preferred: Iterable[Codec]) -> OfferedCodec | None:
-    """What a publisher shall send: our first preference that it offers."""
-    for codec in preferred:
-        for offered in media.codecs:
-            if codec_of(offered) is codec:
-                return offered
-    return None
-
-
 REMB = "goog-remb"
 TRANSPORT_WIDE = "transport-cc"
 _ESTIMATION_EXTENSION = {REMB: ABS_SEND_TIME, TRANSPORT_WIDE: TRANSPORT_CC}
