@@ -134,15 +134,26 @@ class PathRegistry:
             raise
 
     async def _publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
-        settings = path_config(self._config, request.path)
-        with self._asking(request, settings):
-            rank = await self._admission.check(request, settings)
-            if self._restoring is not None:
-                await self._restoring.wait_restored(request.path)
+        with self._asking(request, path_config(self._config, request.path)):
+            rank, settings = await self._admit(request)
             entry, now = self._entry(request.path, settings), self._clock()
             slot = entry.path.occupy(publisher, request.remote, request.protocol, now, rank)
             self._news.connected(request, rank)
             return PathPublication(entry, slot, self._clock, self._emit)
+
+    async def _admit(self, request: PublishRequest) -> tuple[Rank, PathConfig]:
+        """The rank that the publisher may have, and what its path has when that is known.
+
+        Who waited while the configuration changed is judged again, by what holds now.
+        """
+        while True:
+            config = self._config
+            settings = path_config(config, request.path)
+            rank = await self._admission.check(request, settings)
+            if self._restoring is not None:
+                await self._restoring.wait_restored(request.path)
+            if config is self._config:
+                return rank, settings
 
     @contextlib.contextmanager
     def _asking(self, request: PublishRequest, settings: PathConfig) -> Iterator[None]:

@@ -17,6 +17,8 @@ class HookServer:
         self.status, self.body = 200, b""
         self.extra = ""
         self.silent = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.heard: list[dict[str, Any]] = []
         self.heads: list[str] = []
         self.url = ""
@@ -31,6 +33,7 @@ class HookServer:
         if self.silent:
             await reader.read()
         else:
+            await self.may_answer.wait()
             answer = f"HTTP/1.0 {self.status} X\r\n{self.extra}\r\n".encode() + self.body
             writer.write(answer)
         writer.close()

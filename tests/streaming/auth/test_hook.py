@@ -13,6 +13,7 @@ from streaming.config import AuthHookConfig, Config, PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import PublishRequest
 from tests.streaming.auth.hook_server import HookServer, hook_server
+from tests.streaming.server.conftest import until
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import Scene
 
@@ -132,6 +133,56 @@ async def test_a_wrong_key_is_refused_before_the_hook_is_asked(server: HookServe
         )
     assert server.heard == []
     await scene.registry.close()
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (PathConfig(publish_key="k"), "wrong or missing"),
+        (PathConfig(source="test:", source_on_demand=True), "pulls its own source"),
+        (PathConfig(ladder="copy", window_s=60.0), None),
+    ],
+    ids=["another key", "a source", "another window"],
+)
+async def test_a_publisher_is_let_in_by_what_holds_when_the_hook_has_answered(
+    server: HookServer, now: PathConfig, told: str | None
+) -> None:
+    hook = AuthHookConfig(url=server.url)
+    scene = Scene(auth_hook=hook, paths={"live/*": PathConfig(ladder="copy")})
+    server.may_answer.clear()
+    asked = PublishRequest("live/a", "old", "10.0.0.1:1", "rtmp")
+    waits = asyncio.create_task(scene.registry.publish(asked, FakePublisher()))
+    await until(lambda: bool(server.heard))
+    scene.registry.apply(Config(auth_hook=hook, paths={"live/a": now}))
+    server.may_answer.set()
+    if told is None:
+        await waits
+        entry = scene.registry.spoken("live/a")
+        assert entry is not None
+        assert entry.path.config == now
+    else:
+        with pytest.raises(PublishRejected, match=told):
+            await waits
+    await scene.registry.close()
+
+
+async def test_a_hook_that_is_configured_while_a_publisher_waits_is_asked(
+    server: HookServer,
+) -> None:
+    server.body = b'{"allow": false, "reason": "not you"}'
+    async with hook_server() as other:
+        old = AuthHookConfig(url=other.url)
+        scene = Scene(auth_hook=old, paths={"*": PathConfig(ladder="copy")})
+        other.may_answer.clear()
+        asked = PublishRequest("live/a", "old", "10.0.0.1:1", "rtmp")
+        waits = asyncio.create_task(scene.registry.publish(asked, FakePublisher()))
+        await until(lambda: bool(other.heard))
+        new = AuthHookConfig(url=server.url)
+        scene.registry.apply(Config(auth_hook=new, paths={"*": PathConfig(ladder="copy")}))
+        other.may_answer.set()
+        with pytest.raises(PublishRejected, match="not you"):
+            await waits
+        await scene.registry.close()
 
 
 def test_by_default_nobody_is_asked() -> None:
