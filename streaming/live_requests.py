@@ -16,6 +16,7 @@ from segmenter.hls.media_requests import (
     MediaRequest,
     judge_media_request,
     may_come,
+    newest_begun,
     parse_media_name,
 )
 from segmenter.hls.rendered_playlist import PlaylistState, Skip
@@ -26,9 +27,8 @@ from streaming.shelf_messages import Drop, Media, PathGone, Put, TextsRest
 from streaming.waiting_room import Outcome, Ticket, WaitingRoom
 
 HOLD_TARGETS: Final = 1
-"""Target durations that a request for a segment which has not begun is held: the clocks of
-players differ from ours by less."""
-
+"""Target durations that a request for the next segment is held, and one for a later one for each
+from here to there: the clocks of players differ from ours by less."""
 
 FRESH_WAIT_S: Final = 5.0
 """For the origin to render what rested: a millisecond, unless it is in great trouble."""
@@ -129,11 +129,9 @@ class LiveRequests:
         folder, _, name = url.rpartition("/")
         folder += "/"
         playlist = self.shelf.playlist(folder)
-        request = MediaRequest.NOT_FOUND
-        if playlist is not None:
-            request = judge_media_request(name, playlist.state)
         if playlist is None:
             return None
+        request = judge_media_request(name, playlist.state, may_be_late=self._is_live(playlist))
         if self.shelf.is_stale(playlist):
             return self._refresh(playlist)
         if request is MediaRequest.NOT_FOUND:
@@ -146,8 +144,14 @@ class LiveRequests:
         rendition = self.shelf.rendition(folder)
         segment = rendition.segments.get(position.msn) if rendition is not None else None
         if rendition is None or segment is None:
-            return Pending(folder, position, HOLD_TARGETS * target_s, Absence.NEVER)
+            to_come = max(1, position.msn - newest_begun(playlist.state))
+            return Pending(folder, position, HOLD_TARGETS * to_come * target_s, Absence.NEVER)
         return Growing(rendition, segment, WAIT_TARGETS * target_s)
+
+    def _is_live(self, playlist: PlaylistResource) -> bool:
+        """A publisher who comes back may send another format, which nobody should wait for here."""
+        state = self.shelf.paths.get(playlist.path)
+        return state is not None and state.state == "live"
 
     def _refresh(self, text: Resource) -> Pending:
         """Wait until the origin has rendered it as of now."""

@@ -6,7 +6,9 @@ next segment, at any time: it may have been hinted when this segment was expecte
 will come. What else is neither there nor hinted does not exist. A low-latency DASH player asks for
 the segment in progress, which it gets chunk by chunk as parts complete; and as its clock and ours
 differ, sometimes for the one after it a little too early, which is held rather than refused (shaka
-gives up at a 404).
+gives up at a 404). Numbers follow from the clock, so where a publisher's media come late (its
+machine or its network is too slow for a moment) players ask for some more that are due and have not
+begun.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ import re
 from segmenter.hls.directives import MAX_DIGITS, WHOLE, Position
 from segmenter.hls.rendered_playlist import PlaylistState
 from segmenter.segment import part_name
+
+LATE_SEGMENTS = 3
+"""How many that have not begun may be due where media come late: further ones mean that the
+publisher has as good as stopped, and that a client is better told so."""
 
 _NUMBER = rf"(0|[1-9]\d{{0,{MAX_DIGITS - 1}}})"
 _NAME = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?\.m4s", re.ASCII)
@@ -33,7 +39,8 @@ class MediaRequest(enum.Enum):
     STREAM = "stream"
     """Send the parts there are and each one that follows, until the segment is finished."""
     HOLD = "hold"
-    """As STREAM, once the segment has begun; 404 if that takes longer than a target duration."""
+    """As STREAM, once the segment has begun; 404 if that takes a target duration for each segment
+    from here to there."""
 
 
 def parse_media_name(name: str) -> Position | None:
@@ -55,15 +62,25 @@ def may_come(position: Position, state: PlaylistState) -> bool:
     return position == (following, 0)
 
 
-def judge_media_request(name: str, state: PlaylistState) -> MediaRequest:
-    """What to do with a request for ``name``, which is not on the shelf."""
+def newest_begun(state: PlaylistState) -> int:
+    """Number of the newest segment of which there is anything."""
+    return state.last_msn + 1 if state.open_parts else state.last_msn
+
+
+def judge_media_request(
+    name: str, state: PlaylistState, *, may_be_late: bool = False
+) -> MediaRequest:
+    """What to do with a request for ``name``, which is not on the shelf.
+
+    ``may_be_late``: media come, but not necessarily in time.
+    """
     position = parse_media_name(name)
     if position is None or state.is_ended or not state.can_block:
         return MediaRequest.NOT_FOUND
     if position.part != WHOLE:
         return MediaRequest.WAIT if may_come(position, state) else MediaRequest.NOT_FOUND
-    begun = state.last_msn + 1 if state.open_parts else state.last_msn
-    if position.msn == begun + 1:
+    begun = newest_begun(state)
+    if begun < position.msn <= begun + (LATE_SEGMENTS if may_be_late else 1):
         return MediaRequest.HOLD
     if position.msn == begun and state.open_parts:
         return MediaRequest.STREAM

@@ -7,7 +7,7 @@ import pytest
 from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
 from streaming.shelf import Absence
-from streaming.shelf_messages import Drop, PathGone, Put, SegmentCompleted, TextsRest
+from streaming.shelf_messages import Drop, PathGone, PathState, Put, SegmentCompleted, TextsRest
 from streaming.waiting_room import Outcome
 from tests.streaming.server.test_live import FOLDER, PLAYLIST, TARGET, LiveShelf
 
@@ -86,6 +86,21 @@ def test_who_follows_a_segment_that_became_a_gap_is_let_go_at_once(
     waiting.ask(FOLDER + "8.m4s")
     live.put(growing.playlist(8, 0))
     assert waiting.outcomes == [Outcome.DUE]
+
+
+def test_segments_that_are_due_and_late_are_waited_for_while_a_publisher_sends(
+    growing: LiveShelf, live: LiveRequests, waiting: Waiting
+) -> None:
+    live.shelf.path_state(PathState("live/a", "live"))
+    waiting.ask(FOLDER + "10.m4s")
+    live.put_media(SegmentCompleted(1, 8))
+    live.put_media(growing.part(9, 0))
+    live.put(growing.playlist(8, 1))
+    assert waiting.outcomes == []
+    live.put_media(growing.part(10, 0))
+    assert waiting.outcomes == [Outcome.DUE]
+    live.shelf.path_state(PathState("live/a", "away"))
+    assert live.find(FOLDER + "12.m4s") is Absence.NEVER
 
 
 def test_a_playlist_that_offers_nothing_any_more_lets_everyone_go(

@@ -43,6 +43,11 @@ def test_a_segment_that_has_not_begun_is_held_and_none_after_it() -> None:
     assert judge_media_request("102.m4s", BETWEEN) is MediaRequest.NOT_FOUND
 
 
+def test_segments_that_are_due_by_the_clock_are_held_where_media_may_come_late() -> None:
+    judged = [judge_media_request(f"{n}.m4s", STATE, may_be_late=True) for n in range(101, 106)]
+    assert judged == [MediaRequest.STREAM, *[MediaRequest.HOLD] * 3, MediaRequest.NOT_FOUND]
+
+
 @pytest.mark.parametrize("name", ["101.3.m4s", "101.m4s", "102.m4s"])
 def test_nothing_comes_after_the_end(name: str) -> None:
     assert judge_media_request(name, ENDED) is MediaRequest.NOT_FOUND
