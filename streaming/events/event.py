@@ -15,6 +15,11 @@ STARTED: Final = "server.started"
 """The first event of each epoch: what was known of paths before it no longer holds."""
 STATE: Final = "path.state"
 CLOSED: Final = "path.closed"
+FREQUENT: Final = frozenset(
+    {"chat", "metadata", "session.opened", "session.closed", "viewer.count", "segment.ready"}
+)
+"""Types of which there are as many as the audience, or the media, bring about. They have a share of
+the log, so that they do not push out what operators want to know."""
 
 _ID: Final = re.compile(r"(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})")
 

@@ -27,6 +27,8 @@ class FrameSink(Protocol):
 class _Reader:
     sink: FrameSink
     position: EventId
+    frequent_floor: EventId
+    """What it was told of the log when it began."""
     replayed: bool = False
 
 
@@ -43,7 +45,9 @@ class EventFeed:
 
     def attach(self, sink: FrameSink) -> None:
         """A process wants the log and whatever follows."""
-        self._readers.append(_Reader(sink, self._begin(sink)))
+        reader = _Reader(sink, self._log.floor, self._log.frequent_floor)
+        self._begin(reader)
+        self._readers.append(reader)
         self.pump()
 
     def detach(self, sink: FrameSink) -> None:
@@ -69,8 +73,8 @@ class EventFeed:
 
     def _pump(self, reader: _Reader) -> None:
         while reader.sink.buffered_bytes <= HIGH_WATER_BYTES:
-            if not self._log.knows(reader.position):
-                reader.position = self._begin(reader.sink)
+            if self._is_lost(reader):
+                self._begin(reader)
             entries = self._log.after(reader.position, BATCH)
             if not entries:
                 reader.replayed = True
@@ -80,7 +84,13 @@ class EventFeed:
             reader.sink.send_frame(encode_frame(told))
             reader.position = entries[-1].id
 
-    def _begin(self, sink: FrameSink) -> EventId:
+    def _is_lost(self, reader: _Reader) -> bool:
+        """Whether the log has forgotten what the reader was going to be told."""
+        log = self._log
+        has_frequent = max(reader.position, reader.frequent_floor) >= log.frequent_floor
+        return not (log.knows(reader.position) and has_frequent)
+
+    def _begin(self, reader: _Reader) -> None:
         log = self._log
         kept = log.bounds
         begin = EventsBegin(
@@ -90,6 +100,7 @@ class EventFeed:
             kept.count,
             kept.size_bytes,
             kept.age_s,
+            str(log.frequent_floor),
         )
-        sink.send_frame(encode_frame(begin))
-        return log.floor
+        reader.position, reader.frequent_floor = log.floor, log.frequent_floor
+        reader.sink.send_frame(encode_frame(begin))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Final, Protocol
 
-from streaming.events.event import RESET, Event
+from streaming.events.event import FREQUENT, RESET, Event
 
 SEGMENT: Final = "segment.ready"
 ON_REQUEST: Final = frozenset({SEGMENT})
@@ -38,6 +38,8 @@ class EventFilter:
         """Filters with equal keys want the same."""
         self._paths = _compile(paths)
         self._types = _compile(types)
+        self.wants_frequent = self._types is None or any(map(self._types.fullmatch, FREQUENT))
+        """Whether it wants events of any of the frequent types."""
 
     def matches(self, event: Event) -> bool:
         """Whether the follower wants it; resets everybody wants."""
@@ -68,6 +70,8 @@ class AnyOf:
         self._filters = tuple(filters)
         self.key: Hashable = tuple(one.key for one in self._filters)
         """Filters with equal keys want the same."""
+        self.wants_frequent = any(one.wants_frequent for one in self._filters)
+        """Whether one of them does."""
 
     def matches(self, event: Event) -> bool:
         """Whether the follower wants it; resets everybody wants."""
@@ -84,6 +88,10 @@ class Wanted(Protocol):
     @property
     def key(self) -> Hashable:
         """Those with equal keys want the same."""
+
+    @property
+    def wants_frequent(self) -> bool:
+        """Whether it wants events of any of the frequent types."""
 
     def matches(self, event: Event) -> bool:
         """Whether it wants an event."""

@@ -5,8 +5,9 @@ What is known of an id decides whether a follower can go on from it:
     … forgotten │ floor │ kept events … last │ not yet told, in the present epoch
       cannot    │  can  │   can              │  can: another process of ours told it already
 
-The floor is the last event that was forgotten; nothing is missing after it. Ids of former epochs
-are known as long as their events are kept.
+The floor is the last event that was forgotten; nothing is missing after it but events of the
+frequent types, which take a share of the room and have a floor of their own: who wants some of
+these cannot go on from before that. Ids of former epochs are known as far as their events were.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from streaming.events.event import EventId, LoggedEvent
+from streaming.events.event import FREQUENT, EventId, LoggedEvent
 from streaming.events.path_states import PathStates, Record
 
 OVERHEAD_BYTES: Final = 600
 """What an event costs in memory beside its JSON: the decoded twin, measured 500 to 700 bytes."""
 COMPACT_AT: Final = 1_024
 """Forgotten entries that are cut off at once; one at a time would move the whole list."""
+FREQUENT_SHARE: Final = 0.5
+"""Of the bounds, for events of frequent types together. The others have what these leave free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,50 @@ class LogBounds:
 DEFAULT_BOUNDS: Final = LogBounds()
 
 
+class _Ring:
+    """Owns events in the order of their ids; the first ones are forgotten first."""
+
+    def __init__(self) -> None:
+        self._entries: list[LoggedEvent] = []
+        self._first = 0
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._first
+
+    @property
+    def oldest(self) -> LoggedEvent:
+        """The next one to be forgotten."""
+        return self._entries[self._first]
+
+    def push(self, entry: LoggedEvent) -> None:
+        """The next one."""
+        self._entries.append(entry)
+        self.size_bytes += len(entry.body) + OVERHEAD_BYTES
+
+    def forget(self) -> LoggedEvent:
+        """Takes the oldest out."""
+        entry = self._entries[self._first]
+        self._first += 1
+        self.size_bytes -= len(entry.body) + OVERHEAD_BYTES
+        if self._first >= COMPACT_AT:
+            del self._entries[: self._first]
+            self._first = 0
+        return entry
+
+    def after(self, position: EventId, most: int) -> list[LoggedEvent]:
+        """The next ones after a position, at most so many."""
+        if not self._entries or position >= self._entries[-1].id:
+            return []
+        index = bisect_right(self._entries, position, lo=self._first, key=_id_of)
+        return self._entries[index : index + most]
+
+
 class EventLog:
-    """Owns the ring; events are pushed in the order of their ids, without holes."""
+    """Owns two rings; events are pushed in the order of their ids.
+
+    All have been pushed that came after the floor, but for frequent ones before their own floor.
+    """
 
     def __init__(
         self,
@@ -46,56 +91,66 @@ class EventLog:
         epoch: int,
         bounds: LogBounds = DEFAULT_BOUNDS,
         paths: dict[str, Record] | None = None,
+        frequent_floor: EventId | None = None,
     ) -> None:
         """`paths`: the states of paths at the floor."""
         self.floor = floor
+        self.frequent_floor = max(floor, frequent_floor or floor)
+        """The last frequent event that was forgotten, or the floor."""
         self.epoch = epoch
         self.bounds = bounds
+        self.last = floor
+        """The id of the latest event; the floor where there was none."""
+        self._ends = {at.epoch: at.number for at in (floor, self.frequent_floor)}
+        """The latest event of each epoch since the floor."""
         self._base = PathStates(paths)
         self._states = PathStates(paths)
-        self._entries: list[LoggedEvent] = []
-        self._first = 0
-        self._size_bytes = 0
+        self._frequent = _Ring()
+        self._others = _Ring()
 
     def push(self, entry: LoggedEvent, now_utc: float) -> None:
         """The next event; what is beyond the bounds is forgotten."""
-        self._entries.append(entry)
-        self._size_bytes += _cost(entry)
+        (self._frequent if entry.event.type in FREQUENT else self._others).push(entry)
+        self.last = entry.id
+        self._ends[entry.id.epoch] = entry.id.number
         self._states.push(entry.event)
         self.trim(now_utc)
 
     def trim(self, now_utc: float) -> None:
         """Forgets what is too old by now, or too much."""
         bounds, oldest_utc = self.bounds, now_utc - self.bounds.age_s
-        while len(self) and (
-            len(self) > bounds.count
-            or self._size_bytes > bounds.size_bytes
-            or self._entries[self._first].event.ts < oldest_utc
+        frequent, others = self._frequent, self._others
+        while len(frequent) and (
+            len(frequent) > bounds.count * FREQUENT_SHARE
+            or frequent.size_bytes > bounds.size_bytes * FREQUENT_SHARE
+            or frequent.oldest.event.ts < oldest_utc
         ):
-            self._forget_first()
-        if self._first >= COMPACT_AT:
-            del self._entries[: self._first]
-            self._first = 0
+            self.frequent_floor = max(self.frequent_floor, frequent.forget().id)
+        while len(others) and (
+            len(self) > bounds.count
+            or self.size_bytes > bounds.size_bytes
+            or others.oldest.event.ts < oldest_utc
+        ):
+            self._forget_other()
 
-    def _forget_first(self) -> None:
-        entry = self._entries[self._first]
-        self._first += 1
-        self._size_bytes -= _cost(entry)
+    def _forget_other(self) -> None:
+        entry = self._others.forget()
         self._base.push(entry.event)
         self.floor = entry.id
+        self.frequent_floor = max(self.frequent_floor, entry.id)
+        for epoch in [epoch for epoch in self._ends if epoch < self.floor.epoch]:
+            del self._ends[epoch]
+        # Nobody can go on from before the floor, so nobody would ever be told these.
+        while len(self._frequent) and self._frequent.oldest.id < self.floor:
+            self._frequent.forget()
 
     def __len__(self) -> int:
-        return len(self._entries) - self._first
+        return len(self._frequent) + len(self._others)
 
     @property
     def size_bytes(self) -> int:
         """What it costs in memory, about."""
-        return self._size_bytes
-
-    @property
-    def last(self) -> EventId:
-        """The id of the latest event; the floor where there is none."""
-        return self._entries[-1].id if len(self) else self.floor
+        return self._frequent.size_bytes + self._others.size_bytes
 
     @property
     def paths(self) -> dict[str, Record]:
@@ -110,47 +165,24 @@ class EventLog:
     @property
     def entries(self) -> list[LoggedEvent]:
         """All that are kept, in order."""
-        return self._entries[self._first :]
+        return self.after(self.floor, len(self))
 
     def knows(self, position: EventId) -> bool:
-        """Whether a follower who has everything up to `position` can go on from it."""
+        """Whether who has everything up to `position`, and wants nothing frequent, can go on."""
         if position < self.floor:
             return False
         if position == self.floor or position.epoch == self.epoch:
             return True
-        index = self._index_after(position)
-        if position.number == 0:  # before the first of a former epoch
-            return index < len(self._entries) and self._entries[index].id.epoch == position.epoch
-        return index > self._first and self._entries[index - 1].id == position
+        return position.number <= self._ends.get(position.epoch, -1)
 
     def after(self, position: EventId, most: int) -> list[LoggedEvent]:
         """The next events after a position, at most so many."""
-        if position >= self.last:
-            return []
-        index = self._index_after(position)
-        return self._entries[index : index + most]
-
-    def _index_after(self, position: EventId) -> int:
-        return bisect_right(self._entries, position, lo=self._first, key=_id_of)
+        frequent = self._frequent.after(position, most)
+        others = self._others.after(position, most)
+        if not frequent or not others:
+            return frequent or others
+        return sorted(frequent + others, key=_id_of)[:most]
 
 
 def _id_of(entry: LoggedEvent) -> EventId:
     return entry.id
-
-
-def _cost(entry: LoggedEvent) -> int:
-    return len(entry.body) + OVERHEAD_BYTES
-
-
-def unbroken(entries: list[LoggedEvent]) -> list[LoggedEvent]:
-    """The end of `entries`, from where none is missing within an epoch.
-
-    An epoch that begins after another one without its first event follows a hole, too.
-    """
-    start = 0
-    for index in range(1, len(entries)):
-        before, this = entries[index - 1].id, entries[index].id
-        follows = this.epoch > before.epoch and this.number == 1
-        if not follows and this != (before.epoch, before.number + 1):
-            start = index
-    return entries[start:]

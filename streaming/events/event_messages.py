@@ -19,6 +19,8 @@ class EventsBegin(Struct, tag="events_begin", array_like=True, frozen=True):
     """These three: how much of the past is kept."""
     keep_bytes: int
     keep_s: float
+    frequent_floor: str = ""
+    """Of events of frequent types, the last one that is not told; "" where that is the floor."""
 
 
 class EventsTold(Struct, tag="events", array_like=True, frozen=True):

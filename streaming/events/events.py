@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from streaming.events.event import STARTED, Event, EventId, LoggedEvent, log_event
 from streaming.events.event_feed import EventFeed
-from streaming.events.event_files import FOLDER, EventWriter, read_events
+from streaming.events.event_files import FOLDER, KeptEvents, read_events
 from streaming.events.event_log import DEFAULT_BOUNDS, EventLog, LogBounds
+from streaming.events.event_writer import EventWriter
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +52,14 @@ class Events:
         self._folder = root / FOLDER if root is not None else None
         self._clock = clock
         now_utc = clock()
-        entries = read_events(self._folder) if self._folder is not None else []
+        nothing = KeptEvents([], None, None)
+        kept = read_events(self._folder) if self._folder is not None else nothing
         epoch = int(now_utc * 1000)
-        if entries:
-            epoch = max(epoch, entries[-1].id.epoch + 1)
-        self.log = EventLog(_floor(entries, epoch), epoch, bounds)
-        for entry in entries:
+        if kept.entries:
+            epoch = max(epoch, kept.entries[-1].id.epoch + 1)
+        floor = kept.floor or EventId(epoch, 0)
+        self.log = EventLog(floor, epoch, bounds, frequent_floor=kept.frequent_floor)
+        for entry in kept.entries:
             self.log.push(entry, now_utc)
         self.feed = EventFeed(self.log)
         self._number = 0
@@ -92,7 +95,7 @@ class Events:
             self._tell(entry)
             return entry
         self._untold.append((self._loop.time() + WRITE_S, entry))
-        self._writer.write(entry, self.log.floor)
+        self._writer.write(entry, self.log.floor, self.log.frequent_floor)
         if self._timer is None:
             self._timer = self._loop.call_later(WRITE_S, self._overdue)
         return entry
@@ -148,10 +151,3 @@ class Events:
             self._tell(self._untold.popleft()[1])
         if self._untold:
             self._timer = self._loop.call_at(self._untold[0][0], self._overdue)
-
-
-def _floor(entries: list[LoggedEvent], epoch: int) -> EventId:
-    if not entries:
-        return EventId(epoch, 0)
-    first = entries[0].id
-    return EventId(first.epoch, first.number - 1)

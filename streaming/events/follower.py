@@ -18,7 +18,8 @@ class Follower:
     """Owns a position in the log. It holds no events: who is slow costs nothing here.
 
     A follower whose position is forgotten, or never was, is told a `reset` with the states of
-    paths and goes on after it; so is one that gives no position.
+    paths and goes on after it; so is one that gives no position. What counts is what it wants: who
+    wants no frequent events can go on from where some of these are forgotten.
     """
 
     def __init__(self, position: EventId | None, wanted: Wanted, *, at_end: bool = True):
@@ -27,17 +28,27 @@ class Follower:
         self.wanted = wanted
         self._at_end = at_end
         self._why = "start"
+        self._does_without: EventId | None = None
+        """It has asked for what is kept: frequent events up to here it does not expect."""
 
     def take(self, log: EventLog, now_utc: float) -> list[LoggedEvent]:
         """What is to be told next; empty when everything has been. `position` is then after it."""
         if self.position is None and not self._at_end:
-            self.position = log.floor
-        if self.position is None or not log.knows(self.position):
+            self.position, self._does_without = log.floor, log.frequent_floor
+        if self.is_lost(log):
             why, self._why = self._why, "lost"
             self.position = log.last
             return [reset(log, self.wanted, why, now_utc)]
         self._why = "lost"
         return self._take(log)
+
+    def is_lost(self, log: EventLog) -> bool:
+        """Whether something that it wants and has not been told is forgotten."""
+        if self.position is None or not log.knows(self.position):
+            return True
+        if not self.wanted.wants_frequent or self.position >= log.frequent_floor:
+            return False
+        return self._does_without is None or self._does_without < log.frequent_floor
 
     def skip_to(self, position: EventId) -> None:
         """Somebody at the same place who wants the same has taken what is before `position`."""

@@ -203,7 +203,8 @@ class Followers:
         """The log as the main process has it; whoever is not in it is told a reset."""
         floor = parse_id(message.floor) or UNKNOWN
         bounds = LogBounds(message.keep_count, message.keep_bytes, message.keep_s)
-        self.log = EventLog(floor, message.epoch, bounds, message.paths)
+        frequent_floor = parse_id(message.frequent_floor)
+        self.log = EventLog(floor, message.epoch, bounds, message.paths, frequent_floor)
         self._changed()
 
     def told(self, message: EventsTold) -> None:
@@ -257,7 +258,7 @@ class Followers:
         if before is None:
             return Batch(follower.take(self.log, self.utc()), follower.position)
         key = before, follower.wanted.key
-        batch = self._batches.get(key)
+        batch = None if follower.is_lost(self.log) else self._batches.get(key)
         if batch is not None:
             assert batch.position is not None
             follower.skip_to(batch.position)

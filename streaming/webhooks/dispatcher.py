@@ -159,14 +159,22 @@ class Dispatcher:
         if self._position is None:
             # What happened before there were webhooks is nobody's business.
             self._position = EventId(message.epoch, 0)
-        floor = parse_id(message.floor)
+        floor, frequent_floor = parse_id(message.floor), parse_id(message.frequent_floor)
         if floor is not None and self._position < floor:
-            self._missed += 1
-            logger.warning(
-                "webhooks: events between %s and %s were forgotten before they were taken in",
-                self._position,
-                floor,
-            )
+            self._miss("events", floor)
+        elif frequent_floor is not None and self._position < frequent_floor:
+            wanted_by = [target for target in self._targets.values() if target.wants_frequent]
+            if wanted_by:
+                self._miss("chat, metadata or sessions", frequent_floor)
+
+    def _miss(self, what: str, floor: EventId) -> None:
+        self._missed += 1
+        logger.warning(
+            "webhooks: %s between %s and %s were forgotten before they were taken in",
+            what,
+            self._position,
+            floor,
+        )
 
     def _take_in(self, queue: DeliveryQueue, events: list[LoggedEvent]) -> None:
         position = self._position

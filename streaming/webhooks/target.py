@@ -46,6 +46,11 @@ class Target:
         """Whether it is to be told."""
         return event.id > self._since and self._wanted.matches(event.event)
 
+    @property
+    def wants_frequent(self) -> bool:
+        """Whether it is to be told any of the frequent types."""
+        return self._wanted.wants_frequent
+
     def record(self, pending: int) -> EndpointRecord:
         """How it fares."""
         return EndpointRecord(

@@ -118,7 +118,7 @@ class Origin:
 
     def logged(self) -> list[str]:
         """The ids of everything that it and its predecessors told."""
-        return [str(entry.id) for entry in read_events(self.state_dir / "events")]
+        return [str(entry.id) for entry in read_events(self.state_dir / "events").entries]
 
 
 @pytest.fixture

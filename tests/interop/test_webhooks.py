@@ -63,7 +63,7 @@ def test_thousands_of_events_reach_a_failing_receiver_over_five_kills(tmp_path: 
 
 
 def ticks(origin: Origin) -> list[str]:
-    entries = read_events(origin.state_dir / "events")
+    entries = read_events(origin.state_dir / "events").entries
     return [str(entry.id) for entry in entries if entry.event.type == "test.tick"]
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from streaming.events.event import CLOSED, STARTED, STATE, EventId, parse_id, read_event
+from streaming.events.event import (
+    CLOSED,
+    STARTED,
+    STATE,
+    EventId,
+    LoggedEvent,
+    parse_id,
+    read_event,
+)
 from streaming.events.event_filter import AnyOf, EventFilter, FilterError
-from streaming.events.event_log import EventLog, LogBounds, unbroken
+from streaming.events.event_log import EventLog, LogBounds
 from streaming.events.follower import Follower
 from tests.streaming.events.happenings import EPOCH, T0, happening, log_of, numbers
 
 EVERYTHING = EventFilter()
+STATES = EventFilter(types=["path.*", "publisher.*"])
 
 
 @pytest.mark.parametrize(
@@ -116,6 +127,80 @@ def test_a_position_moves_past_what_is_not_wanted() -> None:
     assert follower.position == EventId(EPOCH, 700)
 
 
+def chatty(count: int, bounds: LogBounds) -> EventLog:
+    """A log to which one path.state in twenty events was pushed among chat."""
+    log = EventLog(EventId(EPOCH, 0), EPOCH, bounds)
+    for number in range(1, count + 1):
+        log.push(happening(number, STATE if number % 20 == 1 else "chat"), T0)
+    return log
+
+
+def test_a_chatty_audience_pushes_nothing_of_others_out() -> None:
+    log = chatty(1_000, LogBounds(count=200))
+    states = [n for n in range(1, 1_001) if n % 20 == 1]
+    assert numbers(Follower(EventId(EPOCH, 0), STATES).take(log, T0)) == states
+    assert len(log) == 150, "half of the room, and the fifty others"
+    assert log.floor == EventId(EPOCH, 0)
+
+
+def test_a_chatty_audience_takes_half_of_the_bytes_at_most() -> None:
+    log = chatty(4_000, LogBounds(size_bytes=100_000))
+    assert log.size_bytes <= 100_000
+    assert len(Follower(EventId(EPOCH, 2_700), STATES).take(log, T0)) > 50
+
+
+def test_who_wants_chat_cannot_go_on_from_where_some_is_forgotten() -> None:
+    log = chatty(1_000, LogBounds(count=200))
+    for types in ([], ["chat"], ["session.*"]):
+        (told,) = Follower(EventId(EPOCH, 500), EventFilter(types=types)).take(log, T0)
+        assert (told.event.type, told.id) == ("reset", EventId(EPOCH, 1_000))
+    assert numbers(Follower(EventId(EPOCH, 998), EVERYTHING).take(log, T0)) == [999, 1_000]
+    assert numbers(Follower(log.frequent_floor, EVERYTHING).take(log, T0))[0] == 896
+
+
+def test_who_asks_for_all_that_is_kept_gets_it_though_chat_is_forgotten_between() -> None:
+    log = chatty(1_000, LogBounds(count=200))
+    got = numbers(Follower(None, EVERYTHING, at_end=False).take(log, T0))
+    assert got[:4] == [1, 21, 41, 61]
+    assert got[-105:] == list(range(896, 1_001))
+
+
+def test_ids_of_chat_that_is_forgotten_are_known_in_former_epochs() -> None:
+    log = EventLog(EventId(EPOCH, 0), EPOCH + 1, LogBounds(count=200))
+    for number in range(1, 1_000):
+        log.push(happening(number, STATE if number < 9 else "chat", epoch=EPOCH), T0)
+    for number in range(1, 400):
+        log.push(happening(number, "chat", epoch=EPOCH + 1), T0)
+    assert log.knows(EventId(EPOCH, 990))
+    assert not Follower(EventId(EPOCH, 990), STATES).is_lost(log)
+    assert Follower(EventId(EPOCH, 990), EVERYTHING).is_lost(log)
+    assert not log.knows(EventId(EPOCH, 1_000))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_is_skipped_silently_whatever_is_forgotten(seed: int) -> None:
+    """Followers that stall at random: what each is told has no hole but where a reset stands."""
+    chance = random.Random(seed)
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=40))
+    filters = [EVERYTHING, STATES, EventFilter(types=["chat"]), EventFilter(types=["path.*", "c*"])]
+    followers = [Follower(EventId(EPOCH, 0), one) for one in filters * 3]
+    after = {id(one): 0 for one in followers}
+    pushed: list[LoggedEvent] = []
+    for number in range(1, 1_500):
+        kind = chance.choices([STATE, "chat"], [1, chance.choice([0.2, 5.0])])[0]
+        pushed.append(happening(number, kind))
+        log.push(pushed[-1], T0)
+        if chance.random() < 0.2:
+            follower = chance.choice(followers)
+            known = after[id(follower)]
+            told = follower.take(log, T0)
+            if told and told[0].event.type != "reset":
+                wanted = [e for e in pushed[known:] if follower.wanted.matches(e.event)]
+                assert numbers(told) == numbers(wanted)[: len(told)]
+            assert follower.position is not None
+            after[id(follower)] = follower.position.number
+
+
 def test_a_snapshot_is_what_the_events_until_its_id_say() -> None:
     log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=2))
     for entry in (
@@ -144,15 +229,6 @@ def test_a_snapshot_is_what_the_events_until_its_id_say() -> None:
     }
     log.push(happening(1, STARTED, "", epoch=EPOCH + 1), T0)
     assert log.paths == {}, "a server that started knows nothing of paths yet"
-
-
-def test_only_an_unbroken_end_is_gone_on_from() -> None:
-    entries = [happening(n) for n in (1, 2, 4, 5)]
-    assert numbers(unbroken(entries)) == [4, 5]
-    next_epoch = [happening(1, epoch=EPOCH + 1), happening(2, epoch=EPOCH + 1)]
-    assert numbers(unbroken(entries + next_epoch)) == [4, 5, 1, 2]
-    assert numbers(unbroken(entries + next_epoch[1:])) == [2]
-    assert unbroken([]) == []
 
 
 def test_filters_are_patterns_of_paths_and_types() -> None:

@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 import streaming.events.event_files as event_files
+import streaming.events.event_writer as event_writer
 import streaming.events.events as events_module
-from streaming.events.event import STARTED, EventId
-from streaming.events.event_files import EventWriter, read_events
-from streaming.events.event_log import LogBounds
+from streaming.events.event import FREQUENT, STARTED, EventId, LoggedEvent
+from streaming.events.event_files import read_events
+from streaming.events.event_filter import EventFilter
+from streaming.events.event_log import EventLog, LogBounds
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
+from streaming.events.event_writer import EventSeries, EventWriter
 from streaming.events.events import Events
+from streaming.events.follower import Follower
 from streaming.link import FrameReader
 from streaming.server.followers import Followers
 from streaming.shelf_messages import ToDelivery
@@ -88,13 +92,13 @@ async def test_an_event_is_told_when_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    append = EventWriter._append
+    append = EventSeries._append
 
-    def slow(self: EventWriter, data: bytes) -> None:
+    def slow(self: EventSeries, data: bytes) -> None:
         gate.wait()
         append(self, data)
 
-    monkeypatch.setattr(EventWriter, "_append", slow)
+    monkeypatch.setattr(EventSeries, "_append", slow)
     async with server(tmp_path, Clock()) as events:
         events.emit("test.tick")
         await asyncio.sleep(0.01)
@@ -103,14 +107,14 @@ async def test_an_event_is_told_when_it_is_written(
         gate.set()
         await until(lambda: len(events.log) == 2)
         (file,) = (tmp_path / "events").iterdir()
-        assert len(file.read_bytes().splitlines()) == 2
+        assert len(file.read_bytes().splitlines()) == 3, "its head and two events"
 
 
 async def test_a_disk_that_hangs_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(EventWriter, "_append", lambda self, data: gate.wait())
+    monkeypatch.setattr(EventSeries, "_append", lambda self, data: gate.wait())
     monkeypatch.setattr(events_module, "WRITE_S", 0.02)
     async with server(tmp_path, Clock()) as events:
         events.emit("test.tick")
@@ -127,30 +131,30 @@ async def test_a_disk_that_fails_leaves_nothing_to_go_on_from(
     async with server(tmp_path, Clock()) as events:
         await until(lambda: len(events.log) == 1)
 
-        def full(self: EventWriter, data: bytes) -> None:
+        def full(self: EventSeries, data: bytes) -> None:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(EventWriter, "_append", full)
+            patch.setattr(EventSeries, "_append", full)
             events.emit("test.tick")
             await until(lambda: len(events.log) == 2)
         assert events.statistics().failures == 1
         events.emit("test.tick")
         await until(lambda: len(events.log) == 3)
-    assert read_events(tmp_path / "events") == []
+    assert read_events(tmp_path / "events").entries == []
 
 
 def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path: Path) -> None:
     lines = b"".join(happening(n).body + b"\n" for n in (1, 2, 3))
     (tmp_path / f"{EPOCH}-1.jsonl").write_bytes(lines[:-10])
-    assert numbers(read_events(tmp_path)) == [1, 2]
+    assert numbers(read_events(tmp_path).entries) == [1, 2]
 
 
 def test_nothing_before_damage_is_gone_on_from(tmp_path: Path) -> None:
     (tmp_path / f"{EPOCH}-1.jsonl").write_bytes(happening(1).body + b"\nrubbish\n")
     (tmp_path / f"{EPOCH}-3.jsonl").write_bytes(happening(3).body + b"\n")
     (tmp_path / "notes.txt").write_text("not ours")
-    assert numbers(read_events(tmp_path)) == [3]
+    assert numbers(read_events(tmp_path).entries) == [3]
 
 
 def test_the_files_are_bounded_with_the_log(
@@ -160,12 +164,102 @@ def test_the_files_are_bounded_with_the_log(
     written = threading.Semaphore(0)
     writer = EventWriter(tmp_path, lambda _: written.release())
     for number in range(1, 501):
-        writer.write(happening(number), EventId(EPOCH, max(0, number - 50)))
+        floor = EventId(EPOCH, max(0, number - 50))
+        writer.write(happening(number), floor, floor)
         written.acquire()
     writer.close()
-    kept = numbers(read_events(tmp_path))
+    kept = numbers(read_events(tmp_path).entries)
     assert kept[-1] == 500
     assert 420 < kept[0] <= 451, "what the log has, and one file more"
+
+
+@pytest.mark.parametrize(
+    ("there", "left"),
+    [((1, 2, 4, 5), [4, 5]), ((1, 2, 3), [1, 2, 3]), ((2, 3), [2, 3]), ((), [])],
+)
+def test_only_an_unbroken_end_is_gone_on_from(
+    tmp_path: Path, there: tuple[int, ...], left: list[int]
+) -> None:
+    for number in there:
+        (tmp_path / f"{EPOCH}-{number}.jsonl").write_bytes(happening(number).body + b"\n")
+    assert numbers(read_events(tmp_path).entries) == left
+
+
+def test_an_epoch_without_its_beginning_follows_a_hole(tmp_path: Path) -> None:
+    (tmp_path / f"{EPOCH}-1.jsonl").write_bytes(happening(1).body + b"\n")
+    later = tmp_path / f"{EPOCH + 9}-1.jsonl"
+    later.write_bytes(b"".join(happening(n, epoch=EPOCH + 9).body + b"\n" for n in (1, 2)))
+    assert numbers(read_events(tmp_path).entries) == [1, 1, 2]
+    later.rename(tmp_path / f"{EPOCH + 9}-2.jsonl")
+    (tmp_path / f"{EPOCH + 9}-2.jsonl").write_bytes(happening(2, epoch=EPOCH + 9).body + b"\n")
+    assert numbers(read_events(tmp_path).entries) == [2]
+
+
+def write_all(folder: Path, log: EventLog, told: list[LoggedEvent]) -> None:
+    """Events on their way into a log and onto the disk, each written before the next one comes."""
+    written = threading.Semaphore(0)
+    writer = EventWriter(folder, lambda _: written.release())
+    for entry in told:
+        log.push(entry, T0)
+        writer.write(entry, log.floor, log.frequent_floor)
+        written.acquire()
+    writer.close()
+
+
+def size_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def test_a_chatty_audience_pushes_nothing_of_others_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "FILE_BYTES", 2_000)
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=100))
+    kinds = ["path.state" if number % 100 == 1 else "chat" for number in range(1, 2_001)]
+    write_all(tmp_path, log, [happening(n, kind) for n, kind in enumerate(kinds, 1)])
+    kept = read_events(tmp_path)
+    others = [entry for entry in kept.entries if entry.event.type not in FREQUENT]
+    assert numbers(others) == list(range(1, 2_001, 100))
+    assert kept.floor == EventId(EPOCH, 0)
+    assert kept.frequent_floor is not None
+    assert EventId(EPOCH, 1_920) < kept.frequent_floor <= log.frequent_floor
+    assert size_bytes(tmp_path) < 20_000, "2,000 events are 240,000"
+
+
+def test_what_was_forgotten_at_the_end_of_an_epoch_is_known_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "FILE_BYTES", 500)
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=20))
+    write_all(tmp_path, log, [happening(1, "path.state")])
+    write_all(tmp_path, log, [happening(n, "chat") for n in range(2, 41)])
+    second = [happening(1, STARTED, "", epoch=EPOCH + 1)]
+    second += [happening(n, "chat", epoch=EPOCH + 1) for n in range(2, 41)]
+    write_all(tmp_path, log, second)
+    kept = read_events(tmp_path)
+    again = EventLog(kept.floor or EventId(0, 0), EPOCH + 2, frequent_floor=kept.frequent_floor)
+    for entry in kept.entries:
+        again.push(entry, T0)
+    states, everything = EventFilter(types=["path.*"]), EventFilter()
+    assert not Follower(EventId(EPOCH, 1), states).is_lost(again)
+    for number in (1, 20, 40):
+        assert Follower(EventId(EPOCH, number), everything).is_lost(again)
+
+
+async def test_a_copy_that_is_behind_in_a_chatty_time_begins_anew_and_keeps_the_rest() -> None:
+    async with server(None, Clock(), LogBounds(count=20)) as events:
+        copy = Copy()
+        events.feed.attach(copy)
+        copy.buffered_bytes = 1 << 30
+        events.emit("path.state")
+        for _ in range(50):
+            events.emit("chat")
+        copy.buffered_bytes = 0
+        events.feed.pump()
+        assert copy.begun == 2
+        assert copy.numbers == [1, 2, *range(43, 53)]
+        assert copy.followers.log.frequent_floor == EventId(events.log.epoch, 42)
+        assert copy.followers.log.floor == EventId(events.log.epoch, 0)
 
 
 async def test_without_a_directory_the_log_is_in_memory_alone() -> None:
@@ -222,8 +316,8 @@ async def test_a_copy_that_is_too_far_behind_begins_anew() -> None:
 async def test_a_disk_that_runs_full_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_files, "LOW_BYTES", 1 << 60)
-    monkeypatch.setattr(event_files, "LOOK_S", 0.0)
+    monkeypatch.setattr(event_writer, "LOW_BYTES", 1 << 60)
+    monkeypatch.setattr(event_writer, "LOOK_S", 0.0)
     async with server(tmp_path, Clock()) as events:
         for _ in range(3):
             events.emit("test")

@@ -85,6 +85,22 @@ async def test_sinks_of_another_kind_and_other_wants_are_rendered_apart(
     assert [sink.told for sink in sinks] == [[b"[1, 2]"], [b"[1, 2]"], [b"[2]"]]
 
 
+async def test_what_one_does_without_is_not_kept_from_another_at_the_same_place(
+    followers: Followers,
+) -> None:
+    """Who asks for all that is kept knows that chat is missing, unlike who comes back."""
+    chat = [happening(n, "test.tick" if n == 1 else "chat").body for n in range(1, 21)]
+    followers.told(EventsTold(tuple(chat)))
+    newcomer, returned = FakeSink(), FakeSink()
+    all_kept = followers.open("0", ALL)
+    all_kept.tell_by(newcomer)
+    follow(followers, returned)
+    assert newcomer.told == [b"[1, 16, 17, 18, 19, 20]"]
+    assert returned.told == [b"reset"]
+    follow(followers, states := FakeSink(), EventFilter(types=["test.*"]))
+    assert states.told == [b"[1]"]
+
+
 async def test_what_happens_in_a_turn_is_told_in_the_next(followers: Followers) -> None:
     sink = FakeSink()
     follow(followers, sink)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.webhooks.dispatcher import Dispatcher
 from streaming.webhooks.messages import (
@@ -176,6 +178,24 @@ def test_events_that_the_log_forgot_meanwhile_are_counted(tmp_path: Path) -> Non
             dispatcher.put(EventsBegin(EPOCH, f"{EPOCH}-50", {}, 10, 1 << 20, 1e9))
             dispatcher.put(told(51))
             wait(lambda: bool(reports) and reports[-1].missed == 1)
+
+
+@pytest.mark.parametrize(("types", "missed"), [((), 1), (("test.*",), 0)], ids=["all", "some"])
+def test_chat_that_the_log_forgot_is_counted_where_it_is_wanted(
+    tmp_path: Path, types: tuple[str, ...], missed: int
+) -> None:
+    begin = EventsBegin(EPOCH, f"{EPOCH}-0", {}, 10, 1 << 20, 1e9, f"{EPOCH}-50")
+    with receiver() as seen:
+        one = endpoint(seen, types=types)
+        with dispatching(tmp_path / "q", one) as (dispatcher, _):
+            dispatcher.put(told(1))
+            wait(lambda: len(seen.posted) == 1)
+        with dispatching(tmp_path / "q", one, fresh=False) as (dispatcher, reports):
+            dispatcher.put(begin)
+            dispatcher.put(told(2))
+            wait(lambda: len(seen.posted) == 2)
+            wait(lambda: bool(reports))
+            assert reports[-1].missed == missed
 
 
 def test_gone_ends_an_endpoint_until_it_is_enabled(tmp_path: Path) -> None:
