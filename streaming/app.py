@@ -108,6 +108,7 @@ class App:
             logged_messages(self._events.log.entries),
         )
         self._messages = PathMessages(self._registry.spoken, self._events.emit)
+        self._reloads: set[asyncio.Task[None]] = set()
         self._restarts: dict[str, int] = {}
         self._lag_s = 0.0
         self._webhooks = Webhooks(
@@ -121,6 +122,14 @@ class App:
             ),
         )
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
+        self._signal = self._webrtc.signal if self._webrtc is not None else refuse_signal
+        self._commands = Commands(
+            self._registry,
+            self._live_config,
+            SessionCommands(self._registry, self._webrtc or NoViewers(), self._signal),
+            self._send_message,
+            WebhookCommands(self._live_config, self._webhooks, self._events.log),
+        )
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Serves until SIGINT or SIGTERM; `ready` is called once both ports listen.
@@ -145,6 +154,8 @@ class App:
             self._feed.on_segment = segment_news(self._events.emit)
         self._events.start({"name": self._config.name, "version": __version__})
         stack.callback(self._events.close)
+        stack.callback(self._live_config.close)
+        stack.push_async_callback(self._commands.close)
         http = stack.enter_context(listening_socket(self._config.http.listen, "http.listen"))
         delivery = self._delivery_processes = self._delivery(http)
         stack.push_async_callback(delivery.close)
@@ -177,7 +188,6 @@ class App:
         config = self._config
         if config.http.tls_certificate:  # here, where the reason reaches the operator
             Certificate(Path(config.http.tls_certificate), Path(config.http.tls_key))
-        on_signal = self._webrtc.signal if self._webrtc is not None else refuse_signal
         return DeliveryProcesses(
             DeliveryConfig(
                 name=config.name,
@@ -199,14 +209,8 @@ class App:
             on_path_wanted=self._registry.want,
             on_viewers=self._registry.set_viewers,
             other_viewers=self._webrtc_viewers,
-            on_signal=on_signal,
-            on_command=Commands(
-                self._registry,
-                self._live_config,
-                SessionCommands(self._registry, self._webrtc or NoViewers(), on_signal),
-                self._send_message,
-                WebhookCommands(self._live_config, self._webhooks, self._events.log),
-            ).execute,
+            on_signal=self._signal,
+            on_command=self._commands.execute,
             metrics=self._metrics,
             utc_ahead_s=self._utc_ahead_s,
             events=self._events.feed,
@@ -223,8 +227,13 @@ class App:
         return changes
 
     def _reload(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._read_again())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _read_again(self) -> None:
         try:
-            self._live_config.reload()
+            await self._live_config.reload()
         except ConfigError as error:
             logger.error("the configuration is not read again: %s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
@@ -22,8 +23,10 @@ from streaming.command_messages import (
     ListWebhooks,
     ReloadConfig,
     RemoveSource,
+    RemoveWebhook,
     SendMessage,
     SetSource,
+    SetWebhook,
     ValidateConfig,
     WebhookCommand,
 )
@@ -41,6 +44,11 @@ _UNLOGGED: Final = (
     ListSessions,
 )  # fmt: skip
 """Not worth a line in the log; messages are events."""
+_CONFIGURING: Final = (
+    SetSource, RemoveSource, ChangeSettings, ForgetSettings, SetWebhook, RemoveWebhook,
+    ReloadConfig, ValidateConfig,
+)  # fmt: skip
+"""What reads or writes files."""
 
 
 class CommandedPaths(Protocol):
@@ -62,10 +70,10 @@ class CommandedConfig(Protocol):
     def effective(self) -> dict[str, Any]:
         """All settings, secrets hidden."""
 
-    def validate(self, toml: str) -> None:
+    async def validate(self, toml: str) -> None:
         """Returns where the text could be the configuration file."""
 
-    def reload(self) -> dict[str, Any]:
+    async def reload(self) -> dict[str, Any]:
         """Reads it again; what has changed."""
 
     def settings(self, name: str) -> dict[str, Any]:
@@ -74,15 +82,18 @@ class CommandedConfig(Protocol):
     def sources(self) -> list[dict[str, Any]]:
         """Every path that pulls something."""
 
-    def set_path(self, name: str, settings: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+    async def set_path(self, name: str, settings: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
         """Settings of a path from now on; what has changed."""
 
-    def unset_path(self, name: str, keys: Keys) -> dict[str, Any] | None:
+    async def unset_path(self, name: str, keys: Keys) -> dict[str, Any] | None:
         """Takes them back; None where there were none."""
 
 
 class Commands:
-    """Owns nothing; the composition root wires it between delivery and everything it commands."""
+    """Owns the commands that wait for a disk, and their order.
+
+    The composition root wires it between delivery and everything it commands.
+    """
 
     def __init__(
         self,
@@ -98,19 +109,41 @@ class Commands:
         self._sessions = sessions
         self._send = send
         self._webhooks = webhooks
+        self._turn = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def execute(self, request: CommandRequest, answer: Answer) -> None:
         """Does it; `answer` is called once, perhaps later."""
+        if isinstance(request.command, _CONFIGURING):
+            task = asyncio.get_running_loop().create_task(self._configure(request, answer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
         try:
             self._execute(request, answer)
         except Exception:  # a mistake of ours; raised further it would cost the asker's process
-            logger.exception("command %s failed", type(request.command).__name__)
-            detail = "something went wrong here; the log says more"
-            answer(CommandAnswer(request.id, 500, detail=detail))
+            answer(_mistake(request))
+
+    async def close(self) -> None:
+        """What waits for a disk is not answered any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _configure(self, request: CommandRequest, answer: Answer) -> None:
+        """In the order of the requests, so that what one changes is seen by the next."""
+        async with self._turn:
+            try:
+                told = self._overtaken(request) or await self._change(request)
+            except ConfigError as error:
+                told = CommandAnswer(request.id, error.http_status or 422, detail=str(error))
+            except Exception:
+                told = _mistake(request)
+            answer(told)
+        _log(request, told.status)
 
     def _execute(self, request: CommandRequest, answer: Answer) -> None:
         command = request.command
-        name = type(command).__name__
         overtaken = self._overtaken(request)
         if overtaken is not None:
             told: CommandAnswer | None = overtaken
@@ -124,10 +157,7 @@ class Commands:
         else:
             told = self._carry_out(request)
             answer(told)
-        if not isinstance(command, _UNLOGGED):
-            status = told.status if told is not None else "passed on"
-            path = getattr(command, "path", "") or getattr(command, "name", "")
-            logger.info("command %s %s by %s: %s", name, path, request.actor, status)
+        _log(request, told.status if told is not None else "passed on")
 
     def _overtaken(self, request: CommandRequest) -> CommandAnswer | None:
         """The answer where the path is not in the state that the command is for (RFC 9110 13.1.1).
@@ -159,39 +189,48 @@ class Commands:
                     )
                 case SendMessage():
                     return CommandAnswer(number, 200, self._send(command))
-                case SetSource():
-                    changes = self._config.set_path(command.path, command.settings, SOURCE_KEYS)
-                    return CommandAnswer(number, 200, changes)
-                case ChangeSettings():
-                    settings = command.settings
-                    changes = self._config.set_path(command.path, settings, settings.keys())
-                    return CommandAnswer(number, 200, changes)
-                case RemoveSource():
-                    return self._unset(number, command.path, SOURCE_KEYS)
-                case ForgetSettings():
-                    return self._unset(number, command.path, SETTING_KEYS)
                 case GetSettings():
                     return CommandAnswer(number, 200, self._config.settings(command.path))
                 case ListSessions():
                     return self._sessions.list(number, command)
                 case ListSources():
                     return CommandAnswer(number, 200, {"sources": self._config.sources()})
-                case ValidateConfig():
-                    self._config.validate(command.toml)
-                    return CommandAnswer(number, 200, {"valid": True, "reason": ""})
-                case ReloadConfig():
-                    return CommandAnswer(number, 200, self._config.reload())
                 case _:
                     return CommandAnswer(number, 200, self._config.effective())
         except MessageRefused as refusal:
             return CommandAnswer(number, refusal.http_status or 400, detail=str(refusal))
-        except ConfigError as error:
-            if isinstance(command, ValidateConfig):
-                return CommandAnswer(number, 200, {"valid": False, "reason": str(error)})
-            return CommandAnswer(number, 422, detail=str(error))
 
-    def _unset(self, number: int, path: str, keys: Keys) -> CommandAnswer:
-        unset = self._config.unset_path(path, keys)
+    async def _change(self, request: CommandRequest) -> CommandAnswer:
+        """What changes the configuration, or looks whether it could be. Raises ConfigError."""
+        number, command, config = request.id, request.command, self._config
+        match command:
+            case SetSource():
+                changes = await config.set_path(command.path, command.settings, SOURCE_KEYS)
+                return CommandAnswer(number, 200, changes)
+            case ChangeSettings():
+                settings = command.settings
+                changes = await config.set_path(command.path, settings, settings.keys())
+                return CommandAnswer(number, 200, changes)
+            case RemoveSource():
+                return await self._unset(number, command.path, SOURCE_KEYS)
+            case ForgetSettings():
+                return await self._unset(number, command.path, SETTING_KEYS)
+            case ValidateConfig():
+                return await self._validate(number, command.toml)
+            case SetWebhook() | RemoveWebhook() if self._webhooks is not None:
+                return await self._webhooks.change(number, command)
+            case _:
+                return CommandAnswer(number, 200, await config.reload())
+
+    async def _validate(self, number: int, toml: str) -> CommandAnswer:
+        try:
+            await self._config.validate(toml)
+        except ConfigError as error:
+            return CommandAnswer(number, 200, {"valid": False, "reason": str(error)})
+        return CommandAnswer(number, 200, {"valid": True, "reason": ""})
+
+    async def _unset(self, number: int, path: str, keys: Keys) -> CommandAnswer:
+        unset = await self._config.unset_path(path, keys)
         if unset is None:
             return _no_path(number, f"the API has set nothing of that of {path}")
         return CommandAnswer(number, 200, unset)
@@ -210,3 +249,18 @@ class Commands:
 
 def _no_path(number: int, detail: str) -> CommandAnswer:
     return CommandAnswer(number, 404, detail=detail)
+
+
+def _mistake(request: CommandRequest) -> CommandAnswer:
+    """The answer where something was raised that nobody foresaw."""
+    logger.exception("command %s failed", type(request.command).__name__)
+    detail = "something went wrong here; the log says more"
+    return CommandAnswer(request.id, 500, detail=detail)
+
+
+def _log(request: CommandRequest, outcome: int | str) -> None:
+    command = request.command
+    if not isinstance(command, _UNLOGGED):
+        path = getattr(command, "path", "") or getattr(command, "name", "")
+        name = type(command).__name__
+        logger.info("command %s %s by %s: %s", name, path, request.actor, outcome)

@@ -26,8 +26,12 @@ MOST_WEBHOOKS = 100
 _HOOK = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
-def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
+def load_config(
+    file: Path | None, environment: Mapping[str, str], overlay: Overlay | None = None
+) -> Config:
     """The configuration from `file` (None: defaults and the demo path) and the environment.
+
+    `overlay` is what the API has set; without it, what is kept beside the file.
 
     Raises ConfigError, whose message names the file or variable, the key, and the nearest known
     key or what would be right.
@@ -37,7 +41,7 @@ def load_config(file: Path | None, environment: Mapping[str, str]) -> Config:
         return config if config.paths else msgspec.structs.replace(config, paths=dict(DEMO_PATHS))
     values = _read_toml(file)
     _refuse_unknown(values, Config, (), str(file))
-    overlay = read_overlay(file)
+    overlay = overlay or read_overlay(file)
     _refuse_unknown({"paths": overlay.paths}, Config, (), str(overlay_file(file)))
     _refuse_unknown({"webhooks": [*overlay.webhooks.values()]}, Config, (), str(overlay_file(file)))
     return _build(values, str(file), environment, overlay)

@@ -44,7 +44,7 @@ def read_overlay(file: Path) -> Overlay:
 def write_overlay(file: Path, overlay: Overlay) -> None:
     """All of it or nothing, for its owner's eyes alone: sources and webhooks carry credentials.
 
-    Raises ConfigError.
+    Returns when it is on the disk, which may take seconds. Raises ConfigError.
     """
     place = overlay_file(file)
     new = place.with_name(place.name + ".new")
@@ -56,8 +56,19 @@ def write_overlay(file: Path, overlay: Overlay) -> None:
             written.flush()
             os.fsync(written.fileno())
         new.replace(place)
+        _sync_folder(place.parent)
     except OSError as error:
-        raise ConfigError(f"{place.name} cannot be written: {error.strerror or error}") from error
+        reason = f"{place.name} cannot be written: {error.strerror or error}"
+        raise ConfigError(reason, http_status=500) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A power cut after this finds the new name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def lay_over(values: dict[str, Any], overlay: Overlay) -> None:

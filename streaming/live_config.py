@@ -1,14 +1,18 @@
 """The configuration while the origin runs: read again, and changed through the API.
 
-What the API sets is in one JSON file next to the configuration file and lies over it.
+What the API sets is in one JSON file next to the configuration file and lies over it. Disks may
+hang, so files are read and written by a thread, and what comes of it is applied by the event loop.
+Changes are made one after another, in the order in which they were asked for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
@@ -24,6 +28,8 @@ from streaming.webhooks.signature import new_secret
 
 logger = logging.getLogger(__name__)
 
+Found = TypeVar("Found")
+Given = TypeVarTuple("Given")
 Keys: TypeAlias = Set[str]
 SOURCE_KEYS: Final[Keys] = frozenset({"source", "source_loop", "source_on_demand", "source_idle_s"})
 """Of a path, what /sources sets."""
@@ -56,19 +62,29 @@ class LiveConfig:
         self._emit = emit
         self._set = Overlay() if file is None else read_overlay(file)
         """What of it the API has set."""
+        self._turn = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(1, "configuration")
+
+    def close(self) -> None:
+        """Nothing is read or written any more; what is under way is all or nothing."""
+        self._disk.shutdown(wait=False, cancel_futures=True)
 
     def effective(self) -> dict[str, Any]:
         """All settings, secrets hidden."""
         return effective(self._config)
 
-    def validate(self, toml: str) -> None:
+    async def validate(self, toml: str) -> None:
         """Returns where `toml` could be the configuration file. Raises ConfigError."""
-        check_config(toml, self._environment, self._set)
+        await self._in_thread(check_config, toml, self._environment, self._set)
 
-    def reload(self) -> dict[str, Any]:
+    async def reload(self) -> dict[str, Any]:
         """Reads it again and applies what has changed. Raises ConfigError and changes nothing."""
-        config = load_config(self._file, self._environment)
-        self._set = Overlay() if self._file is None else read_overlay(self._file)
+        async with self._turn:
+            return self._hold(*await self._in_thread(self._read))
+
+    def _hold(self, config: Config, overlay: Overlay) -> dict[str, Any]:
+        """This is the configuration from now on; what has changed."""
+        self._set = overlay
         changes = self._apply(config)
         needs_restart = _waiting(self._started, config)
         webhooks = _changed_webhooks(self._config, config)
@@ -121,7 +137,7 @@ class LiveConfig:
 
     # -- what the API sets ---------------------------------------------------------------------
 
-    def set_path(self, name: str, settings: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
+    async def set_path(self, name: str, settings: Mapping[str, Any], keys: Keys) -> dict[str, Any]:
         """Settings of one path from now on, over those of the file. Raises ConfigError.
 
         Of the `keys` the path then has these alone; None takes one back. What the API has set
@@ -130,63 +146,86 @@ class LiveConfig:
         reason = name_error(name)
         if reason:
             raise ConfigError(reason)
-        overlay = self._overlay()
-        kept = {key: v for key, v in overlay.paths.get(name, {}).items() if key not in keys}
-        overlay.paths[name] = {**kept, **{k: v for k, v in settings.items() if v is not None}}
-        return self._rewrite(overlay)
 
-    def unset_path(self, name: str, keys: Keys) -> dict[str, Any] | None:
+        def edit(overlay: Overlay) -> bool:
+            kept = {key: v for key, v in overlay.paths.get(name, {}).items() if key not in keys}
+            overlay.paths[name] = {**kept, **{k: v for k, v in settings.items() if v is not None}}
+            return True
+
+        changes = await self._change(edit)
+        assert changes is not None
+        return changes
+
+    async def unset_path(self, name: str, keys: Keys) -> dict[str, Any] | None:
         """Takes those of the `keys` back; None where there were none. Raises ConfigError."""
-        overlay = self._overlay()
-        found = overlay.paths.get(name, {})
-        kept = {key: value for key, value in found.items() if key not in keys}
-        if len(kept) == len(found):
-            return None
-        overlay.paths[name] = kept
-        return self._rewrite(overlay)
+
+        def edit(overlay: Overlay) -> bool:
+            found = overlay.paths.get(name, {})
+            overlay.paths[name] = {key: v for key, v in found.items() if key not in keys}
+            return len(overlay.paths[name]) < len(found)
+
+        return await self._change(edit)
 
     def webhooks(self) -> list[tuple[WebhookConfig, bool]]:
         """All of them, and whether the API has set something of each."""
         overlay = self._set.webhooks
         return [(one, one.name in overlay) for one in self._config.webhooks]
 
-    def set_webhook(self, name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    async def set_webhook(
+        self, name: str, settings: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], str]:
         """A webhook from now on; what has changed, and the secret that was made for it.
 
         Without secrets it keeps those that it has; a new one gets one. Raises ConfigError.
         """
-        overlay = self._overlay()
-        before, table, made = overlay.webhooks.get(name, {}), dict(settings), ""
-        if "secrets" not in table and "secrets" in before:
-            table["secrets"] = before["secrets"]
-        elif "secrets" not in table and name not in {one.name for one in self._config.webhooks}:
-            made = new_secret()
-            table["secrets"] = [made]
-        overlay.webhooks[name] = table
-        return self._rewrite(overlay), made
+        made = ""
 
-    def unset_webhook(self, name: str) -> dict[str, Any] | None:
+        def edit(overlay: Overlay) -> bool:
+            nonlocal made
+            before, table = overlay.webhooks.get(name, {}), dict(settings)
+            if "secrets" not in table and "secrets" in before:
+                table["secrets"] = before["secrets"]
+            elif "secrets" not in table and name not in {one.name for one in self._config.webhooks}:
+                made = new_secret()
+                table["secrets"] = [made]
+            overlay.webhooks[name] = table
+            return True
+
+        changes = await self._change(edit)
+        assert changes is not None
+        return changes, made
+
+    async def unset_webhook(self, name: str) -> dict[str, Any] | None:
         """Takes that back; None where the API has set nothing of it. Raises ConfigError."""
-        overlay = self._overlay()
-        if overlay.webhooks.pop(name, None) is None:
-            return None
-        return self._rewrite(overlay)
+        return await self._change(lambda overlay: overlay.webhooks.pop(name, None) is not None)
 
-    def _overlay(self) -> Overlay:
+    async def _change(self, edit: Callable[[Overlay], bool]) -> dict[str, Any] | None:
+        """What has changed since `edit` was done to what the API has set; None where it said no."""
+        async with self._turn:
+            found = await self._in_thread(self._rewrite, edit)
+            return None if found is None else self._hold(*found)
+
+    # -- in the thread ---------------------------------------------------------------------------
+
+    async def _in_thread(self, work: Callable[[Unpack[Given]], Found], *given: *Given) -> Found:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, work, *given)
+
+    def _read(self) -> tuple[Config, Overlay]:
+        overlay = Overlay() if self._file is None else read_overlay(self._file)
+        return load_config(self._file, self._environment, overlay), overlay
+
+    def _rewrite(self, edit: Callable[[Overlay], bool]) -> tuple[Config, Overlay] | None:
+        """What cannot be is never written."""
         if self._file is None:
             raise ConfigError("there is no configuration file beside which that could be kept")
-        return read_overlay(self._file)
-
-    def _rewrite(self, overlay: Overlay) -> dict[str, Any]:
-        assert self._file is not None
-        before = read_overlay(self._file)
+        overlay = read_overlay(self._file)
+        if not edit(overlay):
+            return None
         overlay.paths = {name: table for name, table in overlay.paths.items() if table}
+        config = load_config(self._file, self._environment, overlay)
         write_overlay(self._file, overlay)
-        try:
-            return self.reload()
-        except ConfigError:
-            write_overlay(self._file, before)
-            raise
+        return config, overlay
 
 
 def _changed_webhooks(before: Config, now: Config) -> list[str]:

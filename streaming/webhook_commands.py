@@ -19,7 +19,6 @@ from streaming.command_messages import (
     WebhookCommand,
 )
 from streaming.config import WebhookConfig
-from streaming.errors import ConfigError
 from streaming.events.event_filter import EventFilter
 from streaming.events.event_log import EventLog
 from streaming.webhooks.messages import EndpointRecord, WebhookAnswer
@@ -37,10 +36,12 @@ class WebhookSettings(Protocol):
     def webhooks(self) -> list[tuple[WebhookConfig, bool]]:
         """All of them, and whether the API has set something of each."""
 
-    def set_webhook(self, name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    async def set_webhook(
+        self, name: str, settings: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], str]:
         """A webhook from now on; what has changed, and the secret that was made for it."""
 
-    def unset_webhook(self, name: str) -> dict[str, Any] | None:
+    async def unset_webhook(self, name: str) -> dict[str, Any] | None:
         """Takes that back; None where the API has set nothing of it."""
 
 
@@ -53,33 +54,34 @@ class WebhookCommands:
         self._log = log
 
     def execute(self, number: int, command: WebhookCommand, answer: Answer) -> None:
-        """Does it; `answer` is called once, perhaps later."""
+        """Does what changes no setting; `answer` is called once, perhaps later."""
         try:
             self._execute(number, command, answer)
-        except (ConfigError, ReplayError) as error:
+        except ReplayError as error:
             answer(CommandAnswer(number, 422, detail=str(error)))
 
     def _execute(self, number: int, command: WebhookCommand, answer: Answer) -> None:
         match command:
             case ListWebhooks():
                 answer(CommandAnswer(number, 200, {"webhooks": self._list()}))
-            case SetWebhook():
-                changes, secret = self._settings.set_webhook(command.name, command.settings)
-                told = {"name": command.name, "secret": secret, "changes": changes}
-                answer(CommandAnswer(number, 200, told))
-            case RemoveWebhook():
-                unset = self._settings.unset_webhook(command.name)
-                if unset is None:
-                    detail = f"the API has set nothing of the webhook {command.name}"
-                    answer(CommandAnswer(number, 404, detail=detail))
-                else:
-                    answer(CommandAnswer(number, 200, unset))
             case EnableWebhook():
                 self._webhooks.enable(command.name, lambda told: answer(_answer(number, told)))
             case ListDeliveries():
                 self._list_deliveries(number, command, answer)
             case ReplayEvents():
                 self._replay(number, command, answer)
+
+    async def change(self, number: int, command: SetWebhook | RemoveWebhook) -> CommandAnswer:
+        """Sets one, or takes that back. Raises ConfigError."""
+        if isinstance(command, SetWebhook):
+            changes, secret = await self._settings.set_webhook(command.name, command.settings)
+            told = {"name": command.name, "secret": secret, "changes": changes}
+            return CommandAnswer(number, 200, told)
+        unset = await self._settings.unset_webhook(command.name)
+        if unset is None:
+            detail = f"the API has set nothing of the webhook {command.name}"
+            return CommandAnswer(number, 404, detail=detail)
+        return CommandAnswer(number, 200, unset)
 
     def _list(self) -> list[dict[str, Any]]:
         reported = {one.name: one for one in self._webhooks.statistics().endpoints}

@@ -40,6 +40,7 @@ _PROBLEMS: Final = {
     415: "The body has to be application/json.",
     422: "That cannot be: the detail says why.",
     429: "Too many messages; slow down.",
+    500: "It could not be kept: the detail says why.",
     503: "Too busy; try again.",
 }
 
