@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ from streaming.cli_key import key
 from streaming.cli_output import (
     EXIT_FAILED,
     EXIT_USAGE,
+    ConfigArgument,
     ConfigOption,
     environment,
     err,
@@ -36,6 +36,7 @@ from streaming.cli_token import token
 from streaming.cli_webhooks import webhooks
 from streaming.config import Config
 from streaming.errors import ConfigError, StreamingError
+from streaming.logs import start_logging
 
 app = typer.Typer(
     name="headwater",
@@ -49,18 +50,16 @@ app = typer.Typer(
 
 @app.command()
 def serve(
+    file: ConfigArgument = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve the origin; without a configuration the built-in test source is live at once."""
     from streaming.app import serve as run
 
+    config = file or config
     settings = read_config(config)
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(message)s",
-        datefmt="[%X]",
-        handlers=[RichHandler(console=err, show_path=False, markup=False)],
-    )
+    terminal = RichHandler(console=err, show_path=False, markup=False) if err.is_terminal else None
+    start_logging("origin", settings.log_level, settings.log_format, terminal)
     try:
         run(settings, lambda: out.print(banner(settings)), config, environment())
     except StreamingError as error:

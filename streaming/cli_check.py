@@ -13,6 +13,7 @@ from streaming.auth.view_keys import access_rules
 from streaming.auth.view_tokens import check_key
 from streaming.cli_output import (
     EXIT_USAGE,
+    ConfigArgument,
     ConfigOption,
     JsonOption,
     err,
@@ -29,6 +30,7 @@ from streaming.live_state.state_dir import find_state_dir
 
 
 def check(
+    file: ConfigArgument = None,
     config: ConfigOption = None,
     example: Annotated[
         bool, typer.Option("--example", help="Print the commented example and stop.")
@@ -42,6 +44,7 @@ def check(
     if example:
         sys.stdout.write(render_example())
         return
+    config = file or config
     settings = read_config(config)
     where = str(config) if config else "defaults and environment"
     try:

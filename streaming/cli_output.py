@@ -36,6 +36,9 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Configuration file (TOML).", envvar="HEADWATER_CONFIG"),
 ]
+ConfigArgument = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="The same as --config.")
+]
 UrlOption = Annotated[str, typer.Option("--url", help="The origin.", envvar="HEADWATER_URL")]
 LOCAL_URL = "http://127.0.0.1:8080"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -334,6 +334,8 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """How much to log."""
+    log_format: Literal["human", "json"] = "human"
+    """"human", or "json": an object on a line for each record, for programs."""
     name: str = "headwater"
     """The server's name in logs and the API."""
     max_paths: Annotated[int, Meta(ge=1)] = 1_000

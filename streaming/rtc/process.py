@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 
 from streaming.link import Link
+from streaming.logs import start_child_logging
 from streaming.rtc.messages import RtcListening, RtcSetup, ToRtc
 from streaming.rtc.server import RtcServer
 from streaming.worker_entry import live_with_parent
@@ -155,7 +156,7 @@ async def _run(fd: int) -> None:
 def main(arguments: list[str]) -> int:
     """Runs the process; the argument is the link's descriptor."""
     live_with_parent()
-    logging.basicConfig(format="%(asctime)s %(levelname)s webrtc: %(message)s")
+    start_child_logging("webrtc")
     uvloop.run(_run(int(arguments[0])))
     return 0
 

@@ -25,6 +25,7 @@ from streaming.command_messages import CommandAnswer
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.link import Link
 from streaming.live_requests import LiveRequests
+from streaming.logs import start_child_logging
 from streaming.media_store import StoreReader
 from streaming.resource import MediaBodies
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent
@@ -256,7 +257,7 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C and systemd reach the whole process group; the origin decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(format="%(asctime)s %(levelname)s delivery: %(message)s")
+    start_child_logging("delivery")
     link_fd, listen_fd, store_fd = map(int, arguments)
     uvloop.run(_run(link_fd, listen_fd, store_fd))
     return 0

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from streaming.errors import LinkBrokenError
 from streaming.link import BlockingLink
+from streaming.logs import start_child_logging
 from streaming.webhooks.dispatcher import Dispatcher
 from streaming.webhooks.messages import FromWebhooks, ToWebhooks, WebhookSetup
 
@@ -55,7 +56,7 @@ def _say(link: BlockingLink[Any], news: FromWebhooks) -> None:
 
 def main(arguments: list[str]) -> None:
     """Runs the process; `arguments` is the link's file descriptor."""
-    logging.basicConfig(format="%(levelname)s %(message)s")
+    start_child_logging("webhooks")
     code = run(BlockingLink.from_fd(int(arguments[0]), ToWebhooks))
     logging.shutdown()
     os._exit(code)  # threads that wait for receivers would be joined

@@ -111,8 +111,8 @@ def test_check_goes_by_both_names(tmp_path: Path) -> None:
     file = tmp_path / "headwater.toml"
     file.write_text("nme = 1")
     told = [
-        CliRunner().invoke(app, [*words, "-c", str(file)])
-        for words in (["check"], ["config", "check"])
+        CliRunner().invoke(app, [*words, str(file)])
+        for words in (["check", "-c"], ["config", "check", "-c"], ["check"])
     ]
-    assert [one.exit_code for one in told] == [2, 2]
-    assert told[0].stderr == told[1].stderr
+    assert [one.exit_code for one in told] == [2, 2, 2]
+    assert told[0].stderr == told[1].stderr == told[2].stderr
