@@ -41,11 +41,11 @@ day: $(STAMPS)/python-dev $(STAMPS)/judges
 check-native: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.native_sanitizer
 
-# Hostile bytes at the C that reads from the network, under the same sanitizers
+# Hostile bytes at all that reads what WebRTC's peers send, under the same sanitizers
 fuzz-native: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.native_sanitizer fuzz
 
-# FUZZ_SECONDS (for each target), FUZZ_TARGETS and more: tests/fuzz/runner.py
+# FUZZ_SECONDS or FUZZ_EXECUTIONS (for each target), FUZZ_TARGETS and more: tests/fuzz/runner.py
 fuzz: $(STAMPS)/python-dev
 	$(BIN)/python -m tests.fuzz.runner
 

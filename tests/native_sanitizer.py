@@ -1,7 +1,6 @@
 """Runs the tests of the C extensions with them compiled for the sanitizers: `make check-native`.
 
-`make fuzz-native` lets hostile bytes at the C that reads from the network instead: FUZZ_EXECUTIONS
-inputs for each of its targets (1,000,000 if not said), by the dice of FUZZ_SEED.
+`make fuzz-native` is tests/fuzz/native.py in their place.
 
 Builds a copy of the packages with gcc's address and undefined behaviour sanitizers, which must be
 loaded before Python; leaks are not looked for, since CPython itself keeps memory until exit.

@@ -75,7 +75,7 @@ async def signalling_socket(
     )
     await socket.prepare(request)
     address = access.client_address(request)
-    await _Connection(socket, relay, address, access, token).run()
+    await SignallingConnection(socket, relay, address, access, token).run()
     return socket
 
 
@@ -90,7 +90,7 @@ def is_origin_allowed(headers: Mapping[str, str], host: str, origins: frozenset[
     )
 
 
-class _Connection:
+class SignallingConnection:
     """One client; its reader and its writer."""
 
     def __init__(
@@ -99,7 +99,7 @@ class _Connection:
         relay: SignalRelay,
         remote: str,
         access: Access,
-        token: str,
+        token: str = "",
     ) -> None:
         self._access = access
         self._token = token
@@ -123,7 +123,7 @@ class _Connection:
                 if not self._may_ask():
                     await self._send(Failed(None, 429, f"more than {RATE:.0f} messages a second"))
                     break
-                await self._take(message.data)
+                await self.take(message.data)
         finally:
             telling.cancel()
             self._relay.close_channel(self._channel)
@@ -136,7 +136,8 @@ class _Connection:
         self._filled_at = now
         return self._tokens >= 0
 
-    async def _take(self, text: str) -> None:
+    async def take(self, text: str) -> None:
+        """One message of the client; it is answered once."""
         try:
             message = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeEncodeError) as error:

@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> None:
     atheris = importlib.import_module("atheris")
     name, *options = arguments
     # Targets are imported as they are found, so that has to happen under instrumentation.
-    with atheris.instrument_imports(include=["segmenter", "streaming"]):
+    with atheris.instrument_imports(include=["segmenter", "streaming", "webrtc"]):
         target = importlib.import_module(f"{__package__}.registry").targets()[name]
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(target.seeds):

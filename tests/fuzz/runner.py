@@ -3,12 +3,13 @@
 With atheris installed it drives the targets, guided by coverage. Without it our own dice do, with
 a coverage of lines that `sys.settrace` gives for a part of the inputs: slower, needs nothing.
 
-| variable      | meaning                                             | default      |
-|---------------|-----------------------------------------------------|--------------|
-| FUZZ_SECONDS  | seconds for each target                             | 60           |
-| FUZZ_TARGETS  | names or beginnings of names, separated by blanks   | all          |
-| FUZZ_SEED     | what the dice begin with                            | the clock    |
-| FUZZ_ENGINE   | `own` or `atheris`                                  | as installed |
+| variable        | meaning                                             | default      |
+|-----------------|-----------------------------------------------------|--------------|
+| FUZZ_SECONDS    | seconds for each target                             | 60           |
+| FUZZ_EXECUTIONS | inputs for each target instead, by our own dice     | by the time  |
+| FUZZ_TARGETS    | names or beginnings of names, separated by blanks   | all          |
+| FUZZ_SEED       | what the dice begin with                            | the clock    |
+| FUZZ_ENGINE     | `own` or `atheris`                                  | as installed |
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import math
 import os
 import random
 import resource
@@ -29,7 +31,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from .mutation import MAX_BYTES, mutate
+from .mutation import MAX_BYTES
 from .registry import CORPUS, HERE, Target, targets
 
 SLOW_S = 2.0
@@ -38,11 +40,14 @@ MEMORY_BYTES = 2 << 30
 """Address space; what wants more for 64 KiB of input is a denial of service too."""
 TRACED_SHARE = 0.25
 """How many of the inputs are watched for lines never reached before: they run ten times slower."""
+NO_END = 1 << 62
 CRASHES_KEPT = 5
 """Different crashes after which a target has had enough."""
 
 ROOT = str(HERE.parents[1])
-_WATCHED = tuple(os.path.join(ROOT, package) + os.sep for package in ("segmenter", "streaming"))
+_WATCHED = tuple(
+    os.path.join(ROOT, package) + os.sep for package in ("segmenter", "streaming", "webrtc")
+)
 
 
 class TooSlowError(Exception):
@@ -87,7 +92,7 @@ class Lines:
         return self._on_line
 
 
-def fuzz(target: Target, seconds: float, seed: str, most: int = 1 << 62) -> Outcome:
+def fuzz(target: Target, seconds: float, seed: str, most: int = NO_END) -> Outcome:
     """Our own dice against one target, for a time or a number of executions."""
     dice = random.Random(f"{seed} {target.name}")
     pool, outcome, lines = list(target.seeds), Outcome(), Lines()
@@ -98,7 +103,7 @@ def fuzz(target: Target, seconds: float, seed: str, most: int = 1 << 62) -> Outc
             break
         data = next(inputs, None)
         is_seed = data is not None
-        data = mutate(dice, pool) if data is None else data
+        data = target.mutate(dice, pool) if data is None else data
         outcome.executions += 1
         try:
             with time_limit(SLOW_S):
@@ -161,22 +166,25 @@ def chosen(names: str) -> list[Target]:
 
 def main() -> int:
     """Runs all that was chosen; 1 when anything broke."""
-    seconds = float(os.environ.get("FUZZ_SECONDS", "60"))
+    most = int(os.environ.get("FUZZ_EXECUTIONS", "0"))
+    seconds = math.inf if most else float(os.environ.get("FUZZ_SECONDS", "60"))
     seed = os.environ.get("FUZZ_SEED", str(int(time.time())))
-    installed = "atheris" if importlib.util.find_spec("atheris") else "own"
+    has_atheris = importlib.util.find_spec("atheris") is not None and not most
+    installed = "atheris" if has_atheris else "own"
     engine = os.environ.get("FUZZ_ENGINE", installed)
     picked = chosen(os.environ.get("FUZZ_TARGETS", ""))
     if not picked:
         print("no such fuzz target; there are: " + " ".join(targets()))
         return 2
-    print(f"{len(picked)} targets, {seconds:g} s each, engine {engine}, FUZZ_SEED={seed}")
+    each = f"{most} inputs" if most else f"{seconds:g} s"
+    print(f"{len(picked)} targets, {each} each, engine {engine}, FUZZ_SEED={seed}", flush=True)
     if engine == "atheris":
         codes = [fuzz_with_atheris(target.name, seconds) for target in picked]
         return int(any(codes))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     broken = 0
     for target in picked:
-        outcome = fuzz(target, seconds, seed)
+        outcome = fuzz(target, seconds, seed, most or NO_END)
         broken += bool(outcome.crashes)
         print(
             f"{target.name:24} {outcome.executions:9} executions {outcome.lines:5} lines "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from segmenter.errors import MediaError, UsageError
 from tests.fuzz import runner
 from tests.fuzz.mutation import MAX_BYTES, mutate
-from tests.fuzz.registry import HERE, Target, targets
+from tests.fuzz.registry import ALLOWED, HERE, Target, targets
+from tests.fuzz.text_mutation import mutate_text
 
 EXECUTIONS = 150
 """Of each target; with some twenty targets about two seconds in all."""
@@ -32,7 +34,7 @@ def test_honest_inputs_and_what_once_broke_a_target_cost_nothing_but_its_errors(
 def test_damaged_inputs_cost_nothing_but_a_targets_own_errors(name: str) -> None:
     dice = random.Random(name)
     for _ in range(EXECUTIONS):
-        ALL[name].run(mutate(dice, ALL[name].seeds))
+        ALL[name].run(ALL[name].mutate(dice))
 
 
 @settings(max_examples=50, deadline=None)
@@ -84,3 +86,22 @@ def test_the_runner_finds_a_bug_and_keeps_its_input_by_digest(
     (file,) = (tmp_path / "made_up").iterdir()
     assert len(file.read_bytes()) > 5
     assert list(outcome.crashes.values()) == [str(file)]
+
+
+def test_texts_are_changed_in_lines_and_words_and_stay_texts() -> None:
+    seeds = [b"a=one:1 x\r\na=two:2\r\n", b"m=video 9\r\n"]
+    first, second = random.Random("x"), random.Random("x")
+    runs = [(mutate_text(first, seeds), mutate_text(second, seeds)) for _ in range(300)]
+    assert all(a == b and len(a) <= MAX_BYTES for a, b in runs)
+    texts = [a.decode("utf-8", "replace") for a, _ in runs]
+    assert len(set(texts)) > 200
+    assert sum(text.startswith(("a=", "m=")) for text in texts) > 150
+
+
+def test_an_offer_is_read_to_its_end_by_a_good_part_of_the_inputs() -> None:
+    dice, target, answered = random.Random("x"), ALL["sdp-offer"], 0
+    for _ in range(300):
+        with contextlib.suppress(*ALLOWED):
+            target.function(target.mutate(dice))
+            answered += 1
+    assert answered > 60
