@@ -1,11 +1,12 @@
 """(b) Fifteen RTMP publishers at 8 Mb/s, packaged live, beside nginx-rtmp with HLS.
 
-Both servers run at the same time on the same core and get the same pushes from one sender on
+All servers run at the same time on the same core and get the same pushes from one sender on
 another core; their CPU is read from the kernel's accounts over the same windows of time.
 nginx-rtmp writes MPEG-TS into files in memory, without parts; Headwater makes CMAF parts of 200 ms
-and segments of 2 s, and its delivery process can serve each of them. First nobody watches, then
-somebody asks for a playlist of each stream each second, of both servers: only then does Headwater
-render playlists at each part.
+and segments of 2 s, and its delivery process can serve each of them. It runs twice: as it comes,
+with live windows on disk, too, and with windows in memory alone, as the peer's are. First nobody
+watches, then somebody asks for a playlist of each stream each second, of all servers: only then
+does Headwater render playlists at each part.
 """
 
 from __future__ import annotations
@@ -36,23 +37,34 @@ MOST_LATE_S = 0.25
 """A sender later than this was starved itself, and what it measured is void."""
 MEGA = 1e6
 PEER = "nginx-rtmp HLS"
+PLAYLISTS = (
+    "/live/stream{}/source/index.m3u8",
+    "/live/stream{}/index.m3u8",
+    "/live/stream{}/source/index.m3u8",
+)
+"""Of ours, theirs, ours in memory."""
 
 
 def measure(runs: int, seconds: int) -> list[Figure]:
     """Share of a core for each stream, and memory."""
     file = clip(ClipRequest(VIDEO_KBPS, BASE_S))
     warm_up = WARM_UP_S if seconds >= QUICK_S else QUICK_WARM_UP_S
-    with headwater(SERVERS_CORE) as ours, nginx_rtmp(SERVERS_CORE) as theirs:
+    with (
+        headwater(SERVERS_CORE) as ours,
+        headwater(SERVERS_CORE, on_disk=False) as in_memory,
+        nginx_rtmp(SERVERS_CORE) as theirs,
+    ):
+        servers = (ours, theirs, in_memory)
         targets = [
             f"127.0.0.1:{server.rtmp_port}/live/stream{n}"
             for n in range(STREAMS)
-            for server in (ours, theirs)
+            for server in servers
         ]
         length = warm_up + runs * seconds + WAKING_S + runs * seconds + 1
         command = python("bench.rtmp_sender", str(file), str(length), *targets)
         sender = subprocess.Popen(pinned(command, SENDER_CORE), stdout=subprocess.PIPE)
         try:
-            figures = _watch(ours, theirs, warm_up, runs, seconds)
+            figures = _watch(servers, warm_up, runs, seconds)
         except BaseException:
             sender.kill()
             raise
@@ -66,18 +78,18 @@ def measure(runs: int, seconds: int) -> list[Figure]:
     return figures
 
 
-def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) -> list[Figure]:
+def _watch(
+    servers: tuple[Server, Server, Server], warm_up: int, runs: int, seconds: int
+) -> list[Figure]:
+    ours, theirs, _ = servers
     time.sleep(warm_up)
-    trees = (ours.tree, theirs.tree)
+    trees = tuple(server.tree for server in servers)
     alone = _shares(trees, runs, seconds)
-    with _viewers(ours, theirs):
+    with _viewers(servers):
         time.sleep(WAKING_S)
         watched = _shares(trees, runs, seconds)
-    for server, playlist in (
-        (ours, "/live/stream0/source/index.m3u8"),
-        (theirs, "/live/stream0/index.m3u8"),
-    ):
-        if not server.get(playlist):
+    for server, playlist in zip(servers, PLAYLISTS, strict=True):
+        if not server.get(playlist.format(0)):
             raise BenchError(f"nothing at {playlist}: what was measured is not packaging")
     main, *others = (rss / MEGA for rss in ours.tree.rss_bytes())
     peers = sum(theirs.tree.rss_bytes()) / MEGA
@@ -86,6 +98,8 @@ def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) 
                tuple(alone[1]), Aim(1.0)),
         Figure("b", "… the aim for ours alone", "% of a core / stream", tuple(alone[0]),
                aim=Aim(0.4, of="ours")),
+        Figure("b", "… windows in memory alone", "% of a core / stream", tuple(alone[2]), PEER,
+               tuple(alone[1]), Aim(1.0)),
         Figure("b", "… while each is watched", "% of a core / stream", tuple(watched[0]), PEER,
                tuple(watched[1])),
         Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
@@ -95,11 +109,9 @@ def _watch(ours: Server, theirs: Server, warm_up: int, runs: int, seconds: int) 
     ]  # fmt: skip
 
 
-def _shares(
-    trees: tuple[ProcessTree, ...], runs: int, seconds: int
-) -> tuple[list[float], list[float]]:
-    """Of a core, in percent for each stream and run: ours, theirs."""
-    shares: tuple[list[float], list[float]] = ([], [])
+def _shares(trees: tuple[ProcessTree, ...], runs: int, seconds: int) -> list[list[float]]:
+    """Of a core, in percent for each stream and run, of each tree."""
+    shares: list[list[float]] = [[] for _ in trees]
     before, at = _cpu(trees), time.monotonic()
     for _ in range(runs):
         time.sleep(seconds)
@@ -111,15 +123,15 @@ def _shares(
 
 
 @contextlib.contextmanager
-def _viewers(ours: Server, theirs: Server) -> Iterator[None]:
-    """A playlist of each stream is asked for each second, of both servers."""
+def _viewers(servers: tuple[Server, ...]) -> Iterator[None]:
+    """A playlist of each stream is asked for each second, of all servers."""
     leaving = threading.Event()
 
     def watch() -> None:
         while not leaving.wait(1.0):
             for n in range(STREAMS):
-                ours.get(f"/live/stream{n}/source/index.m3u8")
-                theirs.get(f"/live/stream{n}/index.m3u8")
+                for server, playlist in zip(servers, PLAYLISTS, strict=True):
+                    server.get(playlist.format(n))
 
     thread = threading.Thread(target=watch, name="viewers")
     thread.start()

@@ -71,13 +71,19 @@ def scratch(prefix: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def headwater(core: int | None = None, settings: str = "") -> Iterator[Server]:
-    """The origin, copying only; `settings` are further lines of its path table."""
+def headwater(
+    core: int | None = None, settings: str = "", *, on_disk: bool = True
+) -> Iterator[Server]:
+    """The origin, copying only; `settings` are further lines of its path table.
+
+    With ``on_disk`` live windows outlive it, as they do without a configuration.
+    """
     with scratch("bench-headwater-") as directory:
         http, rtmp = free_port(), free_port()
         config = directory / "headwater.toml"
+        state = str(directory / "state") if on_disk else "memory"
         config.write_text(
-            f'log_level = "warning"\nstate_dir = "{directory / "state"}"\n'
+            f'log_level = "warning"\nstate_dir = "{state}"\n'
             f'[http]\nlisten = "127.0.0.1:{http}"\n'
             f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n[webrtc]\nlisten = "127.0.0.1:0"\n'
             f'[paths."live/*"]\nladder = "copy"\n{settings}'
