@@ -211,13 +211,18 @@ class Publisher:
             return None
         name = self._names.name(plan, rid)
         for old in [each for each in self._sources.values() if each.name == name]:
-            del self._sources[old.ssrc]  # the encoder was restarted
+            self._give_up(old)  # the encoder was restarted
         if len(self._sources) >= _MAX_SOURCES:
             raise MediaPacketError("too many sources", value=packet.ssrc)
         pictures = self._pictures if len(plan.rids) > 1 else None
         source = IncomingStream(packet.ssrc, name, plan, now, pictures)
         self._sources[packet.ssrc] = source
         return source
+
+    def _give_up(self, source: IncomingStream) -> None:
+        """Another has taken its place; what repairs it has another SSRC from now on, too."""
+        del self._sources[source.ssrc]
+        self._repairs = {ssrc: one for ssrc, one in self._repairs.items() if one is not source}
 
     def _new_repair(self, packet: RtpPacket, plan: ReceivePlan) -> IncomingStream | None:
         rid = _text(packet, plan, REPAIRED_RID)

@@ -8,6 +8,7 @@ SSRC, which is part of each nonce. A nonce must never protect two different pack
 from __future__ import annotations
 
 import hmac
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +28,9 @@ _SHA1_KEY_BYTES: Final = 20
 _REPLAY_BITS: Final = 128
 """RFC 3711 3.3.2 asks for at least 64."""
 _MAX_SOURCES: Final = 16
-"""SSRCs that one peer is remembered with; a browser uses one or two for each stream."""
+"""SSRCs that one peer may use at a time; a browser uses one or two for each stream and layer."""
+_MAX_RETIRED: Final = 64
+"""And those before, of which nothing is taken any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +147,38 @@ class _Replay:
             self._seen |= 1 << self.newest - index
 
 
+class _Sources:
+    """The windows of a peer's SSRCs: a new one takes the place of that heard least recently, whose
+    packets must not be played again then."""
+
+    def __init__(self) -> None:
+        self._windows: dict[int, _Replay] = {}
+        """Heard last at the end."""
+        self._retired: deque[int] = deque(maxlen=_MAX_RETIRED)
+
+    def window(self, ssrc: int) -> _Replay:
+        """That of a source, to be given to `keep` once a packet was authentic."""
+        if ssrc in self._retired:
+            raise MediaPacketError("an SSRC from before", value=ssrc)
+        return self._windows.get(ssrc) or _Replay()
+
+    def keep(self, ssrc: int, replay: _Replay) -> None:
+        """The source was heard."""
+        if self._windows.pop(ssrc, None) is None and len(self._windows) == _MAX_SOURCES:
+            oldest = next(iter(self._windows))
+            del self._windows[oldest]
+            self._retired.append(oldest)
+        self._windows[ssrc] = replay
+
+
 class SrtpReceiver:
     """Takes the protection off what one peer sends; forged, repeated and old packets raise
-    MediaPacketError, and so does a seventeenth SSRC."""
+    MediaPacketError."""
 
     def __init__(self, keys: SrtpKeys) -> None:
         self._rtp = _Protection(keys, 0)
         self._rtcp = _Protection(keys, 3)
-        self._rtp_replay: dict[int, _Replay] = {}
-        self._rtcp_replay: dict[int, _Replay] = {}
+        self._rtp_sources, self._rtcp_sources = _Sources(), _Sources()
 
     def unprotect(self, packet: bytes) -> bytes:
         """An RTP packet as it was before."""
@@ -161,7 +187,7 @@ class SrtpReceiver:
         if end < head:
             raise MediaPacketError("SRTP packet is too short", value=len(packet))
         ssrc, sequence = int.from_bytes(packet[8:12], "big"), int.from_bytes(packet[2:4], "big")
-        replay = _source(self._rtp_replay, ssrc)
+        replay = self._rtp_sources.window(ssrc)
         index = _extend(sequence, replay.newest)
         if not replay.is_fresh(index):
             raise MediaPacketError("SRTP packet came before", value=sequence)
@@ -171,7 +197,7 @@ class SrtpReceiver:
             rtp.check(packet[:end] + (index >> 16).to_bytes(4, "big"), packet[end:])
             plain = packet[:head] + rtp.count(ssrc, index, packet[head:end])
         replay.note(index)
-        self._rtp_replay[ssrc] = replay
+        self._rtp_sources.keep(ssrc, replay)
         return plain
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
@@ -184,7 +210,7 @@ class SrtpReceiver:
         trailer, header = packet[at : at + RTCP_INDEX_BYTES], packet[:_RTCP_HEADER_BYTES]
         word, ssrc = int.from_bytes(trailer, "big"), int.from_bytes(header[4:], "big")
         index = word & _ENCRYPTED - 1
-        replay = _source(self._rtcp_replay, ssrc)
+        replay = self._rtcp_sources.window(ssrc)
         if not word & _ENCRYPTED or not replay.is_fresh(index):
             raise MediaPacketError("SRTCP packet is in clear or came before", value=index)
         if rtcp.is_aead:
@@ -193,16 +219,8 @@ class SrtpReceiver:
             rtcp.check(packet[: at + RTCP_INDEX_BYTES], packet[at + RTCP_INDEX_BYTES :])
             body = rtcp.count(ssrc, index, packet[_RTCP_HEADER_BYTES:at])
         replay.note(index)
-        self._rtcp_replay[ssrc] = replay
+        self._rtcp_sources.keep(ssrc, replay)
         return header + body
-
-
-def _source(known: dict[int, _Replay], ssrc: int) -> _Replay:
-    """The window of a source; a new one is kept by the caller once a packet was authentic."""
-    replay = known.get(ssrc)
-    if replay is None and len(known) >= _MAX_SOURCES:
-        raise MediaPacketError("too many SSRCs", value=ssrc)
-    return replay or _Replay()
 
 
 def _extend(sequence: int, newest: int) -> int:

@@ -324,6 +324,37 @@ def test_an_encoder_that_begins_anew_goes_on_as_the_same_track() -> None:
     assert times == sorted(set(times))
 
 
+def test_an_encoder_that_begins_anew_again_and_again_is_heard_and_repaired() -> None:
+    stage = Stage(VIDEO)
+    packets = pictures()
+    for turn in range(40):
+        media, repairs, now = 1000 + turn, 2000 + turn, turn * 1.0
+        whole = [dataclasses.replace(each, ssrc=media) for each in packets]
+        lost = whole.pop(5)
+        again = packet(
+            1, lost.sequence.to_bytes(2, "big") + lost.payload,
+            payload_type=97, ssrc=repairs, timestamp=lost.timestamp, is_marked=lost.is_marked,
+        )  # fmt: skip
+        stage.send([*whole[:9], again, *whole[9:]], now=now)
+    assert len(stage.samples("source")) == 40 * 30
+    assert stage.publisher.rejected == 0
+
+
+def test_what_repairs_a_source_that_was_given_up_is_no_part_of_the_next() -> None:
+    stage = Stage(VIDEO)
+    packets = pictures(1)
+    stage.send([*packets[:5], *packets[6:]])
+    again = packet(
+        1, packets[5].sequence.to_bytes(2, "big") + packets[5].payload, payload_type=97, ssrc=2,
+        timestamp=packets[5].timestamp, is_marked=packets[5].is_marked,
+    )  # fmt: skip
+    probe = dataclasses.replace(again, payload=b"", sequence=0)
+    stage.send([probe, *pictures(77)], now=0.01)
+    before = len(stage.samples("source"))
+    stage.send([again], now=0.02)
+    assert len(stage.samples("source")) == before
+
+
 def test_arrivals_are_told_for_the_publishers_congestion_control() -> None:
     stage = Stage(VIDEO)
     numbered = [

@@ -60,11 +60,48 @@ def test_order_may_be_lost_within_the_window_and_not_beyond(
 
 
 @pytest.mark.parametrize("pure_python", TWINS)
-def test_a_peer_has_sixteen_sources_and_no_more(pure_python: bool) -> None:
+def test_a_peer_may_use_any_number_of_sources_one_after_the_other(pure_python: bool) -> None:
     keys = keys_of(SrtpProfile.AEAD_AES_128_GCM)
     sender, receiver = SrtpSender(keys), SrtpReceiver(keys, pure_python=pure_python)
-    sealed = [sender.protect(rtp(1, ssrc)[:12], b"x", 1) for ssrc in range(1, 20)]
-    assert len(receiver.unprotect(sealed)) == 16
+    for ssrc in range(1, 200):
+        sealed = [sender.protect(rtp(1, ssrc)[:12], b"x", 1), sender.protect_rtcp(rtcp(ssrc))]
+        assert len(receiver.unprotect(sealed)) == 2
+        assert receiver.unprotect(sealed) == []
+
+
+@pytest.mark.parametrize("pure_python", TWINS)
+def test_sources_that_were_given_up_cannot_be_played_again(pure_python: bool) -> None:
+    keys = keys_of(SrtpProfile.AEAD_AES_128_GCM)
+    sender, receiver = SrtpSender(keys), SrtpReceiver(keys, pure_python=pure_python)
+    sealed = [sender.protect(rtp(1, ssrc)[:12], b"x", 1) for ssrc in range(80)]
+    sealed += [sender.protect_rtcp(rtcp(ssrc)) for ssrc in range(80)]
+    assert len(receiver.unprotect(sealed)) == 160
+    assert receiver.unprotect(sealed) == []
+
+
+@pytest.mark.parametrize("pure_python", TWINS)
+def test_a_source_that_is_heard_now_and_then_is_not_given_up(pure_python: bool) -> None:
+    keys = keys_of(SrtpProfile.AEAD_AES_128_GCM)
+    sender, receiver = SrtpSender(keys), SrtpReceiver(keys, pure_python=pure_python)
+    for ssrc in range(1, 200):
+        index = 65_000 + 10 * ssrc  # its rollover counter is remembered, too
+        sealed = [sender.protect(rtp(1, 1000 + ssrc)[:12], b"x", 1)]
+        sealed += [sender.protect(rtp(index, 7)[:12], b"x", index)] if ssrc % 12 == 0 else []
+        assert len(receiver.unprotect(sealed)) == len(sealed)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.booleans()), max_size=150))
+def test_both_twins_give_up_the_same_sources(work: list[tuple[int, int, bool]]) -> None:
+    keys = keys_of(SrtpProfile.AEAD_AES_128_GCM)
+    sender = SrtpSender(keys)
+    datagrams = [
+        sender.protect_rtcp(rtcp(ssrc))
+        if is_rtcp
+        else sender.protect(rtp(index, ssrc)[:12], b"x", index)
+        for ssrc, index, is_rtcp in work
+    ]
+    python, other = SrtpReceiver(keys, pure_python=True), SrtpReceiver(keys)
+    assert python.unprotect(datagrams) == other.unprotect(datagrams)
 
 
 @given(

@@ -20,7 +20,8 @@ enum {
     RTCP_INDEX_BYTES = 4,
     MAX_RTCP_TRAILER_BYTES = MAX_TAG_BYTES + RTCP_INDEX_BYTES,
     REPLAY_BITS = 128, /* RFC 3711 3.3.2 asks for at least 64 */
-    MAX_SOURCES = 16,  /* SSRCs that one peer is remembered with */
+    MAX_SOURCES = 16,  /* SSRCs that one peer may use at a time */
+    MAX_RETIRED = 64,  /* and those before, of which nothing is taken any more */
 };
 
 /* OpenSSL's SHA_CTX has 96 bytes and no pointers, so a state is copied by assignment: HMAC then
@@ -52,7 +53,17 @@ typedef struct {
     bool is_known;
     uint64_t newest;
     uint64_t seen[2]; /* bit 0 of the first is the newest */
+    uint64_t heard;   /* by `turns` of its Sources */
 } Replay;
+
+/* The windows of a peer's SSRCs: a new one takes the place of that heard least recently, whose
+   packets must not be played again then. */
+typedef struct {
+    Replay windows[MAX_SOURCES];
+    uint64_t turns;
+    uint32_t retired[MAX_RETIRED]; /* a ring */
+    uint32_t retirements;
+} Sources;
 
 /* Looks for the functions in a shared library. NULL: they are there, else what is missing. */
 const char *crypto_load(const char *path);
@@ -80,8 +91,8 @@ size_t protect_rtcp(Protection *rtcp, uint8_t *packet, size_t size, uint32_t ind
 
 /* Takes the protection off in place; gives the size, or 0 for what is forged, repeated, old or
    damaged, which changes nothing. */
-size_t unprotect_rtp(Protection *rtp, Replay *sources, uint8_t *packet, size_t size);
-size_t unprotect_rtcp(Protection *rtcp, Replay *sources, uint8_t *packet, size_t size);
+size_t unprotect_rtp(Protection *rtp, Sources *sources, uint8_t *packet, size_t size);
+size_t unprotect_rtcp(Protection *rtcp, Sources *sources, uint8_t *packet, size_t size);
 
 static inline uint16_t
 read_16(const uint8_t *at)

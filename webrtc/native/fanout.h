@@ -219,7 +219,7 @@ struct Viewer {
     /* the receiving half, under Fanout.lock */
     Place source;
     Protection from_rtcp;
-    Replay sources[MAX_SOURCES];
+    Sources sources;
     char *username, *password;
     double last_seen_s, summary_s;
     uint64_t remb_bitrate;

@@ -105,7 +105,7 @@ take_datagram(Fanout *fanout, int socket, uint8_t *datagram, size_t size, Place 
     if (viewer == NULL) {
         return false;
     }
-    size = unprotect_rtcp(&viewer->from_rtcp, viewer->sources, datagram, size);
+    size = unprotect_rtcp(&viewer->from_rtcp, &viewer->sources, datagram, size);
     if (size == 0) {
         count(&fanout->counts.rejected);
         return true;

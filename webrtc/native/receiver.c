@@ -5,7 +5,7 @@
 typedef struct {
     PyObject_HEAD
     Protection rtp, rtcp;
-    Replay rtp_sources[MAX_SOURCES], rtcp_sources[MAX_SOURCES];
+    Sources rtp_sources, rtcp_sources;
 } Receiver;
 
 static PyObject *
@@ -69,9 +69,9 @@ open_one(Receiver *receiver, PyObject *datagram)
     }
     memcpy(packet, start, (size_t)size);
     bool is_rtcp = packet[1] >= 192 && packet[1] <= 223;
-    size_t opened = is_rtcp ? unprotect_rtcp(&receiver->rtcp, receiver->rtcp_sources, packet,
+    size_t opened = is_rtcp ? unprotect_rtcp(&receiver->rtcp, &receiver->rtcp_sources, packet,
                                              (size_t)size)
-                            : unprotect_rtp(&receiver->rtp, receiver->rtp_sources, packet,
+                            : unprotect_rtp(&receiver->rtp, &receiver->rtp_sources, packet,
                                             (size_t)size);
     return opened == 0 ? Py_NewRef(Py_None)
                        : PyBytes_FromStringAndSize((const char *)packet, (Py_ssize_t)opened);

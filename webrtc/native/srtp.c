@@ -153,16 +153,42 @@ protect_rtcp(Protection *rtcp, uint8_t *packet, size_t size, uint32_t index)
     return size + RTCP_INDEX_BYTES + (size_t)rtcp->tag_bytes;
 }
 
-/* The window of a source, or a free place for a new one; NULL: there are too many. */
-static Replay *
-replay_of(Replay *sources, uint32_t ssrc)
+static const Replay unheard;
+
+/* The window of a source, which is `unheard` of a new one; NULL: it was given up. */
+static const Replay *
+replay_of(const Sources *sources, uint32_t ssrc)
 {
     for (int at = 0; at < MAX_SOURCES; at++) {
-        if (!sources[at].is_known || sources[at].ssrc == ssrc) {
-            return &sources[at];
+        if (sources->windows[at].is_known && sources->windows[at].ssrc == ssrc) {
+            return &sources->windows[at];
         }
     }
-    return NULL;
+    for (uint32_t at = 0; at < MAX_RETIRED && at < sources->retirements; at++) {
+        if (sources->retired[at] == ssrc) {
+            return NULL;
+        }
+    }
+    return &unheard;
+}
+
+/* Where the window of a new source goes: those that are not known were never heard. */
+static Replay *
+make_room(Sources *sources)
+{
+    Replay *oldest = &sources->windows[0];
+    for (int at = 1; at < MAX_SOURCES; at++) {
+        if (sources->windows[at].heard < oldest->heard) {
+            oldest = &sources->windows[at];
+        }
+    }
+    if (oldest->is_known) {
+        sources->retired[sources->retirements % MAX_RETIRED] = oldest->ssrc;
+        /* Stays above MAX_RETIRED where it wraps. */
+        sources->retirements = sources->retirements + 1 != 0 ? sources->retirements + 1
+                                                             : MAX_RETIRED;
+    }
+    return oldest;
 }
 
 static bool
@@ -175,13 +201,17 @@ is_fresh(const Replay *replay, uint64_t index)
     return age < REPLAY_BITS && (replay->seen[age / 64] >> (age % 64) & 1) == 0;
 }
 
+/* An authentic packet of a source whose window `replay_of` gave. */
 static void
-note(Replay *replay, uint32_t ssrc, uint64_t index)
+note(Sources *sources, const Replay *known, uint32_t ssrc, uint64_t index)
 {
-    if (!replay->is_known) {
-        *replay = (Replay){.ssrc = ssrc, .is_known = true, .newest = index, .seen = {1, 0}};
+    if (!known->is_known) {
+        *make_room(sources) = (Replay){.ssrc = ssrc, .is_known = true, .newest = index,
+                                       .seen = {1, 0}, .heard = ++sources->turns};
         return;
     }
+    Replay *replay = &sources->windows[known - sources->windows];
+    replay->heard = ++sources->turns;
     if (index <= replay->newest) {
         uint64_t age = replay->newest - index;
         replay->seen[age / 64] |= (uint64_t)1 << (age % 64);
@@ -242,7 +272,7 @@ rtp_header_size(const uint8_t *packet, size_t size)
 }
 
 size_t
-unprotect_rtp(Protection *rtp, Replay *sources, uint8_t *packet, size_t size)
+unprotect_rtp(Protection *rtp, Sources *sources, uint8_t *packet, size_t size)
 {
     uint8_t iv[16], digest[SHA1_BYTES], rollover[4];
     size_t header = rtp_header_size(packet, size), tag = (size_t)rtp->tag_bytes;
@@ -251,7 +281,7 @@ unprotect_rtp(Protection *rtp, Replay *sources, uint8_t *packet, size_t size)
         return 0;
     }
     uint32_t ssrc = read_32(packet + 8);
-    Replay *replay = replay_of(sources, ssrc);
+    const Replay *replay = replay_of(sources, ssrc);
     if (replay == NULL) {
         return 0;
     }
@@ -274,12 +304,12 @@ unprotect_rtp(Protection *rtp, Replay *sources, uint8_t *packet, size_t size)
         encrypt(rtp, iv, NULL, 0);
         library.encrypt_update(rtp->cipher, body, &written, body, (int)(end - body));
     }
-    note(replay, ssrc, index);
+    note(sources, replay, ssrc, index);
     return size - tag;
 }
 
 size_t
-unprotect_rtcp(Protection *rtcp, Replay *sources, uint8_t *packet, size_t size)
+unprotect_rtcp(Protection *rtcp, Sources *sources, uint8_t *packet, size_t size)
 {
     uint8_t iv[16], associated[RTCP_HEADER_BYTES + RTCP_INDEX_BYTES], digest[SHA1_BYTES];
     size_t tag = (size_t)rtcp->tag_bytes;
@@ -290,7 +320,7 @@ unprotect_rtcp(Protection *rtcp, Replay *sources, uint8_t *packet, size_t size)
     uint8_t *body = packet + RTCP_HEADER_BYTES, *end = packet + size - RTCP_INDEX_BYTES - tag;
     uint8_t *trailer = rtcp->is_aead ? end + tag : end;
     uint32_t ssrc = read_32(packet + 4), word = read_32(trailer), index = word & 0x7FFFFFFF;
-    Replay *replay = replay_of(sources, ssrc);
+    const Replay *replay = replay_of(sources, ssrc);
     if (replay == NULL || word >> 31 == 0 || !is_fresh(replay, index)) {
         return 0;
     }
@@ -310,6 +340,6 @@ unprotect_rtcp(Protection *rtcp, Replay *sources, uint8_t *packet, size_t size)
         encrypt(rtcp, iv, NULL, 0);
         library.encrypt_update(rtcp->cipher, body, &written, body, (int)(end - body));
     }
-    note(replay, ssrc, index);
+    note(sources, replay, ssrc, index);
     return (size_t)(end - packet);
 }
