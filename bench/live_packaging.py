@@ -103,7 +103,7 @@ def _watch(
         Figure("b", "… while each is watched", "% of a core / stream", tuple(watched[0]), PEER,
                tuple(watched[1])),
         Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
-        Figure("b", "RSS, delivery process", "MB", (sum(others),)),
+        Figure("b", "RSS, delivery and WebRTC processes", "MB", (sum(others),)),
         Figure("b", "live windows, not in any RSS", "MB", (ours.media_bytes() / MEGA,), PEER,
                (theirs.media_bytes() / MEGA,)),
     ]  # fmt: skip
