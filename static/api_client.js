@@ -64,6 +64,16 @@ export class ApiClient {
     return found;
   }
 
+  /** Who publishes to a path and who views it by WebRTC, as many as a page can show. */
+  sessions(path) {
+    return this.call("GET", `/sessions?limit=${PAGE}&path=${encodeURIComponent(path)}`);
+  }
+
+  /** Ends one of them. */
+  endSession(path, session) {
+    return this.call("DELETE", `/sessions/${encodeURIComponent(path)}/${encodeURIComponent(session)}`);
+  }
+
   /** Closes the publishers of a path, unless its state has changed meanwhile. */
   kick(path, version) {
     return this.call("DELETE", `/publishers/${encodeURIComponent(path)}`, version === undefined ? {} : { "If-Match": `"${version}"` });

@@ -1,8 +1,11 @@
 // One path by every protocol side by side, with the latency that each has now.
+import { ApiClient } from "./api_client.js";
 import { ServerClock } from "./clock.js";
 import { availableEngines } from "./engine.js";
 import { readPlace } from "./place.js";
 import { PlayerTile } from "./player_tile.js";
+import { SessionList } from "./session_list.js";
+import { stateOf } from "./words.js";
 
 const KINDS = [
   { id: "webrtc", title: "WebRTC", engine: "webrtc", lowLatency: true },
@@ -13,8 +16,9 @@ const KINDS = [
 ];
 const AT_ONCE_ON_PHONES = new Set(["webrtc", "ll-hls"]);
 const DRAW_MS = 500;
-const AHEAD_MS = 2000;
+const READ_PATH_MS = 2000;
 const LEAST_TOP_S = 1;
+const WITH_MEDIA = new Set(["live", "degraded", "slate"]);
 
 const $ = (id) => document.getElementById(id);
 const clock = new ServerClock();
@@ -26,15 +30,24 @@ const tiles = KINDS.filter((kind) => engines.includes(kind.engine)).map((kind) =
 function hear(tile) {
   const isHeard = !tile.isHeard;
   for (const one of tiles) one.isHeard = one === tile && isHeard;
-  $("told").textContent = isHeard ? `You hear ${tile.kind.title}.` : "All players are muted.";
+  say(isHeard ? `You hear ${tile.kind.title}.` : "All players are muted.");
 }
 
-/** Publishers' clocks drift, and media time with them. */
-async function readAhead() {
+/** For screen readers; what is said replaces what was. */
+function say(text) {
+  $("told").textContent = text;
+}
+
+/** Publishers' clocks drift, and media time with them; and where nobody sends, no player is stuck. */
+async function readPath() {
   try {
     const response = await fetch(`${access}/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
-    const { details } = await response.json();
-    for (const tile of tiles) tile.aheadS = details?.timeline?.ahead_s ?? 0;
+    if (!response.ok) return;
+    const record = await response.json();
+    for (const tile of tiles) {
+      tile.aheadS = record.details?.timeline?.ahead_s ?? 0;
+      tile.isOnAir = WITH_MEDIA.has(stateOf(record).name);
+    }
   } catch {
     // the last one has to do
   }
@@ -52,8 +65,9 @@ setInterval(() => {
   for (const tile of tiles) tile.scale(topS);
 }, DRAW_MS);
 
-await Promise.all([clock.synchronise(), readAhead()]);
-setInterval(readAhead, AHEAD_MS);
+new SessionList(path, new ApiClient(), clock, say).start();
+await Promise.all([clock.synchronise(), readPath()]);
+setInterval(readPath, READ_PATH_MS);
 setInterval(() => clock.synchronise(), 60_000);
 const isSmall = matchMedia("(max-width: 40rem)").matches;
 for (const tile of tiles) if (!isSmall || AT_ONCE_ON_PHONES.has(tile.kind.id)) tile.start();

@@ -82,7 +82,7 @@ function showPaths() {
 function cardOf(record) {
   let card = cards.get(record.path);
   if (!card) {
-    card = new PathCard(record.path, (one) => kick.ask(one));
+    card = new PathCard(record.path, api, (one) => kick.ask(one));
     cards.set(record.path, card);
     visible.observe(card.element);
   }
@@ -94,6 +94,7 @@ function forget(kept) {
   for (const [path, card] of cards) {
     if (kept.has(path)) continue;
     visible.unobserve(card.element);
+    card.close();
     cards.delete(path);
   }
 }

@@ -4,6 +4,7 @@ import { escapePath, playAddresses, publishAddresses } from "./addresses.js";
 import { mainVideo } from "./history.js";
 import { bitrateLabel, bytesLabel, codecLabel, durationLabel, latencyLabel, protocolLabel } from "./labels.js";
 import { Sparkline } from "./sparkline.js";
+import { findPicture, forgetPicture } from "./thumbnail.js";
 import { stateOf } from "./words.js";
 
 const THUMBNAIL_MS = 10_000;
@@ -13,9 +14,12 @@ const ON_AIR = new Set(["live", "degraded", "slate", "starting", "stalled", "rec
 export class PathCard {
   #shotAt = -Infinity;
   #isVisible = false;
+  #shotBy = "";
 
-  constructor(path, onKick) {
+  /** `api` knows who signed in. */
+  constructor(path, api, onKick) {
     this.path = path;
+    this.api = api;
     this.record = null;
     this.element = document.getElementById("path-card").content.firstElementChild.cloneNode(true);
     this.element.dataset.path = path;
@@ -92,21 +96,28 @@ export class PathCard {
   #showThumbnail() {
     const url = this.record?.urls.thumbnail;
     const now = performance.now();
+    if (this.api.token !== this.#shotBy) this.#shotAt = -Infinity; // another may see more, or less
+    this.#shotBy = this.api.token;
     if (!url || !this.#isVisible || !ON_AIR.has(this.element.dataset.state) || now - this.#shotAt < THUMBNAIL_MS) return;
     this.#shotAt = now;
-    const [image, instead] = [this.#find(".thumbnail"), this.#find(".no-thumbnail")];
+    this.#load(`${escapePath(url)}?at=${Math.floor(Date.now() / THUMBNAIL_MS)}`);
+  }
+
+  async #load(url) {
     const next = new Image();
-    next.onload = () => {
-      image.src = next.src;
-      image.hidden = false;
-      instead.hidden = true;
-    };
-    next.onerror = () => {
-      this.#shotAt = performance.now() + BROKEN_MS - THUMBNAIL_MS;
-      image.hidden = true;
-      instead.hidden = false;
-    };
-    next.src = `${escapePath(url)}?at=${Math.floor(Date.now() / THUMBNAIL_MS)}`;
+    next.src = await findPicture(url, this.api.headers);
+    const hasPicture = await next.decode().then(() => true, () => false);
+    const [image, instead] = [this.#find(".thumbnail"), this.#find(".no-thumbnail")];
+    if (!hasPicture) this.#shotAt = performance.now() + BROKEN_MS - THUMBNAIL_MS;
+    forgetPicture(hasPicture ? image.src : next.src);
+    if (hasPicture) image.src = next.src;
+    image.hidden = !hasPicture;
+    instead.hidden = hasPicture;
+  }
+
+  /** It is not on the page any more. */
+  close() {
+    forgetPicture(this.#find(".thumbnail").src);
   }
 
   #find(selector) {

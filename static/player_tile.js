@@ -3,12 +3,11 @@ import { createEngine } from "./engine.js";
 import { latencyLabel } from "./labels.js";
 import { PaceKeeper, bufferedAhead } from "./pace_keeper.js";
 import { Sparkline } from "./sparkline.js";
+import { StuckWatch } from "./stuck.js";
 
 const READ_MS = 500;
 const NUDGE_MS = 200;
 const AGAIN_MS = 2000;
-const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
-const STALL_LIMIT_MS = 8000; // the same for one that is stuck
 const POINTS = 120; // of a reading each half second: a minute
 
 export class PlayerTile {
@@ -16,13 +15,15 @@ export class PlayerTile {
   #timers = [];
   #again = 0;
   #history = [];
-  #since = 0;
+  #stuck = new StuckWatch();
 
   /** `kind`: { id, title, engine, lowLatency }; `onSound(tile)` is called when it is to be heard. */
   constructor(kind, clock, onSound) {
     this.kind = kind;
     this.clock = clock;
     this.stalls = 0;
+    this.restarts = 0; // by itself: it was stuck, or what it showed was cut off
+    this.isOnAir = true; // whether the path has media, as far as is known
     this.latency = null;
     this.aheadS = 0; // of media time, by which dates in playlists and manifests go, before capture
     this.element = document.getElementById("tile").content.firstElementChild.cloneNode(true);
@@ -55,13 +56,19 @@ export class PlayerTile {
   async start() {
     this.#letGo();
     this.#show("starting", "Connecting…");
-    this.#since = performance.now();
+    this.#stuck.begin();
     this.pace.begin();
     const engine = await createEngine(this.kind.engine, this.video, {
       ready: () => this.video.play().catch(() => {}), // muted, so nothing but a new source can forbid it
       changed: () => {},
-      failed: (reason) => this.#failed(reason),
-      jumped: () => this.start(),
+      failed: (reason) => {
+        if (this.#hasShown) this.restarts += 1;
+        this.#failed(reason);
+      },
+      jumped: () => {
+        this.restarts += 1;
+        this.start();
+      },
       error: () => {},
     }, { lowLatency: this.kind.lowLatency, clock: this.clock });
     if (!this.isRunning || this.#engine) return engine.stop?.();
@@ -86,6 +93,7 @@ export class PlayerTile {
       target: this.#engine?.target() ?? null,
       lowLatency: this.#engine?.lowLatency().on ?? false,
       stalls: this.stalls,
+      restarts: this.restarts,
       frames: this.video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0,
       currentTime: this.video.currentTime,
     };
@@ -104,7 +112,10 @@ export class PlayerTile {
     const engine = this.#engine;
     if (!engine) return;
     if (this.tile.dataset.state === "playing") this.pace.keep(engine);
-    else if (this.#isStuck()) this.#failed({ kind: "media", status: 0 });
+    if (this.#stuck.push(this.tile.dataset.state, this.isOnAir, performance.now())) {
+      this.restarts += 1;
+      return this.#failed({ kind: "media", status: 0 });
+    }
     this.#draw(this.tile.dataset.state === "playing" ? this.#measure(engine) : null);
     const target = engine.target();
     this.#text(".target", this.kind.engine === "webrtc" ? "none" : latencyLabel(target));
@@ -124,15 +135,16 @@ export class PlayerTile {
     if (this.#history.length > POINTS) this.#history.shift();
     this.#text(".latency", latencyLabel(latency));
     this.#text(".stalls", `${this.stalls}`);
+    this.#text(".restarts", `${this.restarts}`);
   }
 
-  #isStuck() {
-    const limit = { starting: START_LIMIT_MS, stalled: STALL_LIMIT_MS }[this.tile.dataset.state] ?? Infinity;
-    return performance.now() - this.#since > limit;
+  /** Whether it has come as far as a picture since it was started last. */
+  get #hasShown() {
+    return this.tile.dataset.state === "playing" || this.tile.dataset.state === "stalled";
   }
 
   #nudge() {
-    if (this.tile.dataset.state === "playing" || this.tile.dataset.state === "stalled") this.pace.nudge();
+    if (this.#hasShown) this.pace.nudge();
   }
 
   #playing() {
@@ -144,8 +156,7 @@ export class PlayerTile {
   #stalled() {
     if (this.tile.dataset.state !== "playing" || this.video.seeking) return;
     this.stalls += 1;
-    this.#since = performance.now();
-    this.#show("stalled", "Waiting for media…");
+    this.#show("stalled", this.isOnAir ? "Waiting for media…" : "The stream pauses; waiting…");
   }
 
   #failed({ kind, status }) {

@@ -184,6 +184,15 @@ class Access:
         response.headers["WWW-Authenticate"] = scope_challenge("read")
         return response
 
+    def is_operator(self, path: str, request: BaseRequest, asked: Asked) -> bool:
+        """Whether a token of the API, rather than one for viewing, brings who asks to `path`.
+
+        Being on this machine is not enough: fronts that do not show themselves are there, too.
+        """
+        if asked.place != "header" or self.policy.is_open(path):
+            return False
+        return covers(self.caller(request, asked).scope, "read")
+
     # -- the site's ----------------------------------------------------------------------------
 
     async def refusal(

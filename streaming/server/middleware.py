@@ -27,7 +27,7 @@ PAGE_POLICY: Final = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self' data:",
+        "img-src 'self' data: blob:",  # pictures that are fetched with a token
         "media-src 'self' blob:",  # MSE object URLs
         "connect-src 'self'",
         "worker-src 'self' blob:",  # the players' demuxing workers

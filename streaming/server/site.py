@@ -238,9 +238,11 @@ class Site:
         return self._pages.file(url)
 
     async def _thumbnail(self, request: BaseRequest, asked: Asked) -> Response:
-        """A picture for who may view its path; nobody becomes a viewer by it."""
+        """A picture for who may view its path, or read the API; nobody becomes a viewer by it."""
         path = asked.url[1:].rpartition("/")[0]
-        refusal = await self.access.refusal(path, asked, request)
+        # Asked first: the auth hook is to see no token of the API.
+        is_operator = self.access.is_operator(path, request, asked)
+        refusal = None if is_operator else await self.access.refusal(path, asked, request)
         if refusal is not None:
             return refusal
         try:
@@ -252,7 +254,10 @@ class Site:
         if not jpeg:
             return absence_response(Absence.NEVER)
         response = resource_response(request, thumbnail_resource(asked.url, path, jpeg))
-        self.access.finish(path, asked, response)
+        if is_operator:
+            response.headers["Cache-Control"] = "no-store"
+        else:
+            self.access.finish(path, asked, response)
         return response
 
     async def _media(

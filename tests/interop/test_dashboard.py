@@ -35,7 +35,15 @@ ladder = "copy"
 [paths."live/*"]
 ladder = "copy"
 """
+GUARDED = f"""
+[paths.guarded]
+source = "{SOURCE}"
+ladder = "copy"
+view = "token"
+"""
 SMALLEST_PHONE = (360, 740)
+RESTART_MS = 40_000
+"""Until a browser takes a connection for lost, and the player for stuck, on a busy machine."""
 ADVISED_S = 30_000
 """Milliseconds: a publisher is looked at for twelve seconds."""
 
@@ -200,6 +208,56 @@ async def test_a_publisher_is_kicked_by_who_signs_in_and_may(
         await expect(page.locator("#sign-in")).to_be_visible()
         assert await page.evaluate("sessionStorage.length") == 0
         assert not opened.log.exceptions
+
+
+async def test_a_guarded_path_shows_its_picture_to_who_signed_in(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with origin_process(tmp_path, TOKENS + PATHS + GUARDED) as origin:
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        async with dashboard(browser, origin) as opened:
+            page = opened.page
+            await expect(card(page, "guarded")).to_have_count(0)
+            await page.locator("#sign-in").click()
+            await sign(page, READ)
+            picture = card(page, "guarded").locator(".thumbnail")
+            await picture.wait_for(state="visible")
+            assert await picture.evaluate("image => image.naturalWidth") == 320
+            assert (await picture.get_attribute("src") or "").startswith("blob:")
+            await page.locator("#sign-out").click()
+            await expect(card(page, "guarded")).to_have_count(0)
+            assert not opened.log.exceptions
+            assert not [one for one in opened.log.console if "Security Policy" in one]
+
+
+async def test_a_session_is_ended_on_the_page_of_its_path(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        page = opened.page
+        await page.goto(origin.url("/demo/compare"))
+        await expect(page.locator("#session-note")).to_contain_text("those who sign in")
+        await page.goto(origin.url("/"))
+        await page.locator("#sign-in").click()
+        await sign(page, CONTROL)
+        await expect(page.locator("#caller")).to_have_text("desk · control")
+        await page.goto(origin.url("/demo/compare"))
+        rows = page.locator("#session-rows tr")
+        viewer = rows.filter(has_text="WebRTC viewer")
+        await expect(viewer).to_have_count(1)
+        await expect(rows.filter(has_text="Pulled source")).to_have_count(1)
+        await expect(page.locator("#session-note")).to_contain_text("Over HTTP")
+        await page.locator('.tile[data-id="webrtc"][data-state="playing"]').wait_for()
+        first = await viewer.get_attribute("data-session")
+        await viewer.locator(".end").click()
+        await expect(page.locator("#end-what")).to_contain_text("WebRTC viewer from 127.0.0.1")
+        await page.locator("#end-now").click()
+        await expect(page.locator("#end-dialog")).to_be_hidden()
+        await expect(page.locator(f'[data-session="{first}"]')).to_have_count(0)
+        # The tile's player comes again by itself, and says that it had to.
+        restarts = page.locator('[data-id="webrtc"] .restarts')
+        await expect(restarts).not_to_have_text("0", timeout=RESTART_MS)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= LAPTOP[0]
 
 
 async def sign(page: Page, token: str) -> None:

@@ -4,7 +4,10 @@ import { escapePath, ffmpegCommand, playAddresses, publishAddresses, rtmpOf } fr
 import { ApiClient, mayControl } from "../../static/api_client.js";
 import { History, POINTS } from "../../static/history.js";
 import { bitrateLabel, bytesLabel, codecLabel, countLabel, durationLabel, latencyLabel, protocolLabel } from "../../static/labels.js";
+import { overHttp, words } from "../../static/session_list.js";
 import { sparkPaths } from "../../static/sparkline.js";
+import { StuckWatch } from "../../static/stuck.js";
+import { findPicture } from "../../static/thumbnail.js";
 import { eventWords, stateOf } from "../../static/words.js";
 
 const SERVER = { rtmp_listen: "0.0.0.0:1936", webrtc: true };
@@ -157,4 +160,48 @@ test("paths come page by page; refusals and silence are errors that say why", as
 
 test("only control and admin may close publishers", () => {
   assert.deepEqual(["read", "control", "admin", null].map((scope) => mayControl({ scope })), [false, true, true, false]);
+});
+
+test("a picture is fetched with the token of who signed in, which is in no URL", async () => {
+  const asked = [];
+  const answer = (ok) => async (url, options) => {
+    asked.push({ url, ...options });
+    return { ok, blob: async () => new Blob(["a picture"]) };
+  };
+  assert.equal(await findPicture("/live/a/thumbnail.jpg?at=1", {}, answer(true)), "/live/a/thumbnail.jpg?at=1");
+  assert.deepEqual(asked, []);
+  const headers = { Authorization: "Bearer hw_x" };
+  assert.match(await findPicture("/live/a/thumbnail.jpg", headers, answer(true)), /^blob:/);
+  assert.deepEqual(asked, [{ url: "/live/a/thumbnail.jpg", headers, cache: "no-store" }]);
+  assert.equal(await findPicture("/live/a/thumbnail.jpg", headers, answer(false)), "");
+  const broken = () => Promise.reject(new TypeError("no network"));
+  assert.equal(await findPicture("/live/a/thumbnail.jpg", headers, broken), "");
+});
+
+test("a player is stuck that stands still for eight seconds while its path has media", () => {
+  const watch = new StuckWatch();
+  assert.equal(watch.push("stalled", true, 0), false);
+  assert.equal(watch.push("stalled", true, 8_000), false);
+  assert.equal(watch.push("stalled", true, 8_001), true);
+  watch.begin();
+  assert.equal(watch.push("stalled", true, 8_500), false);
+  assert.equal(watch.push("playing", true, 30_000), false);
+  assert.equal(watch.push("starting", true, 30_000), false);
+  assert.equal(watch.push("starting", true, 42_001), true);
+});
+
+test("no player is stuck where nobody sends, and it has its time when somebody does again", () => {
+  const watch = new StuckWatch();
+  for (let now = 0; now < 60_000; now += 500) assert.equal(watch.push("stalled", false, now), false);
+  assert.equal(watch.push("stalled", true, 60_000), false);
+  assert.equal(watch.push("stalled", true, 67_000), false);
+  assert.equal(watch.push("stalled", true, 68_001), true);
+});
+
+test("sessions are told in words", () => {
+  assert.equal(words({ protocol: "whep", role: "viewer" }), "WebRTC viewer");
+  assert.equal(words({ protocol: "rtmp", role: "publisher", rank: "backup", is_on_air: false }), "RTMP publisher (backup, off air)");
+  assert.equal(words({ protocol: "pull", role: "publisher", rank: "primary", is_on_air: true }), "Pulled source");
+  assert.equal(overHttp(undefined), "");
+  assert.equal(overHttp({ hls: 3, dash: 0 }), "Over HTTP: HLS 3; these have no sessions that could be ended.");
 });

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from streaming.auth.access_rules import AccessRules
+from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.server.signal_relay import SignalRelay
 from streaming.shelf import Shelf
 from streaming.shelf_messages import PathState
+from streaming.thumbnail.newest_key_frame import NewestKeyFrame
 from tests.streaming.auth.tokens import EDDSA, ES256, KEYS, STRANGER, hand_made, token
 from tests.streaming.server.conftest import (
     PLAYLIST,
@@ -45,6 +47,40 @@ class Peer:
 @pytest.fixture
 def peer() -> Peer:
     return Peer()
+
+
+OPERATORS = {"read": new_token(), "control": new_token(), "admin": new_token()}
+
+
+@pytest.mark.parametrize("rule", ["token", "hook"])
+@pytest.mark.parametrize("scope", OPERATORS)
+async def test_a_guarded_picture_is_shown_to_operators_and_kept_by_no_cache(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, scope: str, rule: str
+) -> None:
+    async def make(media: bytes) -> bytes:
+        return b"a picture"
+
+    def find(shelf: Shelf, path: str) -> NewestKeyFrame | None:
+        return NewestKeyFrame("720p", 7, b"init and picture")
+
+    monkeypatch.setattr("streaming.thumbnail.thumbnails.find_key_frame", find)
+    tokens = tuple(
+        ApiToken(one, hash_token(secret), one)  # type: ignore[arg-type]
+        for one, secret in OPERATORS.items()
+    )
+    views: Any = (("live/*", rule), ("open/*", "open"))
+    rules = AccessRules(views=views, keys=KEYS, api_tokens=tokens)
+    served = await serve(guarded_shelf(), access=rules)
+    monkeypatch.setattr(served.site.thumbnails, "_make", make)
+    url, bearer = "/live/a/thumbnail.jpg", {"Authorization": f"Bearer {OPERATORS[scope]}"}
+    response, body = await served.get(url, **bearer)
+    assert (response.status, body) == (200, b"a picture")
+    assert response.headers["Cache-Control"] == "no-store"
+    for place in (f"/t/{OPERATORS[scope]}{url}", f"{url}?token={OPERATORS[scope]}", url):
+        assert (await served.get(place))[0].status in (401, 403), "never by a URL"
+    assert (await served.get(PLAYLIST_URL, **bearer))[0].status in (401, 403), "pictures alone"
+    response, _ = await served.get("/open/b/thumbnail.jpg", **bearer)
+    assert response.headers["Cache-Control"] == "public, max-age=5"
 
 
 def guarded_shelf() -> Shelf:
