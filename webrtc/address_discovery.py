@@ -1,7 +1,8 @@
 """Our own address as others see it, asked of a STUN server by the port that peers use; sans-IO.
 
 RFC 8489 6.2.1: a request is repeated with doubled waits, seven times, before that is a failure.
-Asked again now and then, it keeps the NAT's binding open and notices when it changed.
+Asked again now and then, it keeps the NAT's binding open and notices when it changed. Each of these
+rounds begins with the server's name, which its owner resolves: servers move, too.
 """
 
 from __future__ import annotations
@@ -29,18 +30,21 @@ _TRANSACTION_BYTES = 12
 
 
 class AddressDiscovery:
-    """Owns the question to one server; an Endpoint of the flow table for the server's flow."""
+    """Owns the question to one server; an Endpoint of the flow table for the server's flow.
+
+    Its owner calls `begin_round` when `is_round_due`, and `handle_timer` now and then.
+    """
 
     def __init__(
         self,
-        server: Flow,
         send: Callable[[Flow, bytes], None],
         on_address: Callable[[str, int], None],
         on_failure: Callable[[str], None],
         random_bytes: RandomBytes,
     ) -> None:
-        """``on_address`` is told each address that is new, ``on_failure`` that nobody answers."""
-        self._server = server
+        """``on_address`` is told each address that is new, ``on_failure`` why there is none: once,
+        until it is another reason or the server has answered."""
+        self._server: Flow | None = None
         self._send = send
         self._on_address = on_address
         self._on_failure = on_failure
@@ -49,20 +53,32 @@ class AddressDiscovery:
         self._requests = 0
         self._due = -math.inf
         self._known: tuple[str, int] | None = None
+        self._failure = ""
 
-    def handle_timer(self, now: float) -> None:
-        """Ask, or ask again, when it is time."""
-        if now < self._due:
-            return
-        if self._requests == MOST_REQUESTS:
-            self._on_failure("the STUN server does not answer")
+    def is_round_due(self, now: float) -> bool:
+        """Whether it is time to ask anew."""
+        return not self._requests and now >= self._due
+
+    def begin_round(self, server: Flow | None, now: float) -> None:
+        """Ask; ``server`` is what its name means now, None: that could not be found out."""
+        if server is None:
+            self._fail("the STUN server's name cannot be resolved")
+        self._server = server or self._server
+        if self._server is None:
             self._rest(now)
             return
-        if not self._requests:
-            self._transaction = self._random_bytes(_TRANSACTION_BYTES)
-        self._due = now + FIRST_WAIT_S * 2**self._requests
-        self._requests += 1
-        self._send(self._server, render_stun(BINDING_REQUEST, self._transaction, []))
+        self._transaction = self._random_bytes(_TRANSACTION_BYTES)
+        self._ask(self._server, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Ask again, or give up for this round, when it is time."""
+        if self._server is None or not self._requests or now < self._due:
+            return
+        if self._requests == MOST_REQUESTS:
+            self._fail("the STUN server does not answer")
+            self._rest(now)
+        else:
+            self._ask(self._server, now)
 
     def receive_stun(self, message: StunMessage, flow: Flow, now: float) -> bool:
         """Its answer; True, for the flow is its own."""
@@ -73,10 +89,12 @@ class AddressDiscovery:
         except StunError:
             address = None
         if message.message_type != BINDING_SUCCESS or address is None:
-            self._on_failure("the STUN server does not tell our address")
-        elif address != self._known:
-            self._known = address
-            self._on_address(*address)
+            self._fail("the STUN server does not tell our address")
+        else:
+            self._failure = ""
+            if address != self._known:
+                self._known = address
+                self._on_address(*address)
         self._rest(now)
         return True
 
@@ -87,7 +105,17 @@ class AddressDiscovery:
         """No business of a STUN server."""
 
     def forget_flow(self, flow: Flow) -> None:
-        """Nothing: the flow is the server's for good."""
+        """Nothing: answers to what was asked before are none."""
+
+    def _ask(self, server: Flow, now: float) -> None:
+        self._due = now + FIRST_WAIT_S * 2**self._requests
+        self._requests += 1
+        self._send(server, render_stun(BINDING_REQUEST, self._transaction, []))
+
+    def _fail(self, why: str) -> None:
+        if why != self._failure:
+            self._failure = why
+            self._on_failure(why)
 
     def _rest(self, now: float) -> None:
         self._requests = 0

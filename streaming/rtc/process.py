@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 REPORT_S = 1.0
 DISCOVERY_TURN_S = 0.1
-RESOLVE_AGAIN_S = 30.0
+RESOLVE_S = 5.0
+"""A resolver that takes longer is asked again next time; the question goes where it went before."""
 
 
 class RtcProcess:
@@ -107,10 +108,13 @@ class RtcProcess:
         def fail(why: str) -> None:
             logger.warning("%s: %s", stun_server, why)
 
-        flow = await _resolve(stun_server, port)
-        discovery = AddressDiscovery(flow, port.send, tell, fail, os.urandom)
-        table.learn(flow, discovery)
+        discovery = AddressDiscovery(port.send, tell, fail, os.urandom)
         while True:
+            if discovery.is_round_due(loop.time()):
+                flow = await _resolve(stun_server, port)
+                if flow is not None:
+                    table.learn(flow, discovery)
+                discovery.begin_round(flow, loop.time())
             discovery.handle_timer(loop.time())
             await asyncio.sleep(DISCOVERY_TURN_S)
 
@@ -130,23 +134,21 @@ class RtcProcess:
             self._server.receive(message)
 
 
-async def _resolve(server: str, port: MuxedPort) -> Flow:
-    """The server's address, as soon as its name can be resolved."""
-    loop, is_told = asyncio.get_running_loop(), False
+async def _resolve(server: str, port: MuxedPort) -> Flow | None:
+    """The server's present address; None where its name gives none that we can reach, or not
+    soon."""
+    loop = asyncio.get_running_loop()
     host, _, number = server.removeprefix("stun:").rpartition(":")
-    while True:
-        try:
+    try:
+        async with asyncio.timeout(RESOLVE_S):
             found = await loop.getaddrinfo(host.strip("[]"), int(number), type=socket.SOCK_DGRAM)
-        except (OSError, UnicodeError) as error:  # the latter for what can be no name
-            found = []
-            if not is_told:
-                logger.warning("%r cannot be resolved: %s", server, error)
-        for family, _type, _proto, _name, address in found:
-            version = 6 if family == socket.AF_INET6 else 4
-            if version in port.by_version:
-                return Flow(port.by_version[version], str(address[0]), int(address[1]))
-        is_told = True
-        await asyncio.sleep(RESOLVE_AGAIN_S)
+    except (OSError, UnicodeError):  # the latter for what can be no name
+        return None
+    for family, _type, _proto, _name, address in found:
+        version = 6 if family == socket.AF_INET6 else 4
+        if version in port.by_version:
+            return Flow(port.by_version[version], str(address[0]), int(address[1]))
+    return None
 
 
 async def _run(fd: int) -> None:
