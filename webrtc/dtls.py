@@ -81,30 +81,42 @@ class Certificate(RTCCertificate):
 
 
 class _Pipe:
-    """In the place of aiortc's RTCIceTransport: datagrams in from the mux, and out to it."""
+    """In the place of aiortc's RTCIceTransport: datagrams in from the mux, and out to it.
+
+    Thousands wait with nothing to read; an asyncio.Queue would take 3 kB for each.
+    """
 
     role = "controlled"
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send_datagram = send
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_MAX_WAITING_DATAGRAMS)
+        self._waiting: list[bytes] = []
+        self._reader: asyncio.Future[None] | None = None
         self.is_closed = False
 
     def receive(self, datagram: bytes) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(datagram)
+        if len(self._waiting) < _MAX_WAITING_DATAGRAMS:
+            self._waiting.append(datagram)
+            self._wake()
 
     def close(self) -> None:
         self.is_closed = True
-        if self._waiting.full():
-            self._waiting.get_nowait()
-        self._waiting.put_nowait(None)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     async def _recv(self) -> bytes:
-        datagram = None if self.is_closed else await self._waiting.get()
-        if datagram is None:
+        while not self._waiting and not self.is_closed:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        if self.is_closed:
             raise ConnectionError
-        return datagram
+        return self._waiting.pop(0)
 
     async def _send(self, datagram: bytes) -> None:
         if not self.is_closed:
@@ -199,6 +211,7 @@ class DtlsTransport:
             self._on_end("DTLS handshake failed")
             return
         self.transport.add_listener("statechange", self._look)
+        self._task = None  # it ends here; aiortc has one of its own from now on
         self._on_keys(self.transport.keys)
 
     def _look(self) -> None:

@@ -89,8 +89,8 @@ class Session:
         """``channel`` where a data channel was agreed on; ``on_text`` hears what comes by it."""
         self.session_id = session_id
         self.stream = stream
-        self.first_media = first_media
-        """The first that was accepted: its section carries the transport."""
+        self.transport_section = _media_line(first_media), first_media.mid
+        """The first media that was accepted, whose section carries the transport: line and mid."""
         self.agent = agent
         self.role = role
         self.state = State.NEW
@@ -98,7 +98,9 @@ class Session:
         """Why it was closed."""
         self.born = now
         self.etag = ""
-        self._offer = offer
+        # All that is needed of an offer, which has forty codecs, for as long as the session lives.
+        self._is_dtls_server = offer.setup != "passive"
+        self._fingerprints = list(offer.fingerprints)
         self._certificate = certificate
         self._send = send
         self._on_change = on_change
@@ -217,12 +219,12 @@ class Session:
     def _start_dtls(self, now: float) -> None:
         self._dtls = DtlsTransport(
             self._certificate,
-            is_server=self._offer.setup != "passive",
+            is_server=self._is_dtls_server,
             send=self._send_dtls,
             on_keys=self.take_keys,
             on_end=lambda reason: self.close(reason, self._now),
         )
-        self._dtls.start(list(self._offer.fingerprints))
+        self._dtls.start(self._fingerprints)
         self._set_state(State.CONNECTING, now)
 
     def _send_dtls(self, datagram: bytes) -> None:
@@ -234,6 +236,10 @@ class Session:
             raise LocalError(f"a session goes not from {self.state.value} to {state.value}")
         self.state = state
         self._on_change(self, now)
+
+
+def _media_line(media: OfferedMedia) -> str:
+    return f"m={media.kind} 9 {media.protocol} {' '.join(media.formats)}"
 
 
 _LATE = {

@@ -29,7 +29,7 @@ from webrtc.ice import Flow, RandomBytes
 from webrtc.ice_lite import IceAgent
 from webrtc.message_channel import ChannelOffer
 from webrtc.negotiation import Fit
-from webrtc.offer import Offer, OfferedMedia, parse_offer
+from webrtc.offer import Offer, parse_offer
 from webrtc.peer_port import PeerPort
 from webrtc.publication import answer_publication
 from webrtc.publisher import Publisher
@@ -202,8 +202,8 @@ class Signalling:
         session.agent.add_candidates(fragment.candidates, self._port.by_version)
         if not is_restart:
             return PatchResult(204)
-        local, first = session.agent.local, session.first_media
-        text = render_fragment(local, self._port.candidates, _media_line(first), first.mid)
+        local, section = session.agent.local, session.transport_section
+        text = render_fragment(local, self._port.candidates, *section)
         return PatchResult(200, text, session.etag)
 
     def tell(self, stream: str, text: str) -> None:
@@ -336,7 +336,3 @@ def _channel_offer(media: Sequence[AnsweredMedia]) -> ChannelOffer | None:
         if each.direction == CHANNEL:
             return ChannelOffer(each.offered.sctp_port, each.offered.most_message_bytes)
     return None
-
-
-def _media_line(media: OfferedMedia) -> str:
-    return f"m={media.kind} 9 {media.protocol} {' '.join(media.formats)}"

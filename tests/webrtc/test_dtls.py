@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime
 import inspect
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -21,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
+from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys, _Pipe
 from webrtc.viewer_settings import SrtpProfile
 
 
@@ -188,3 +189,32 @@ def test_the_seams_of_aiortc_are_where_they_were() -> None:
     assert list(parameters) == ["self", "srtp_profiles"]
     assert set(X509_DIGEST_ALGORITHMS) == {"sha-256", "sha-384", "sha-512"}
     assert sdp.SessionDescription.parse("v=0\r\n").media == []
+
+
+async def test_who_has_nothing_to_read_takes_little_memory() -> None:
+    pipe = _Pipe(lambda data: None)
+    reading = asyncio.ensure_future(pipe._recv())
+    tracemalloc.start()
+    more = [_Pipe(lambda data: None) for _ in range(100)]
+    taken = tracemalloc.get_traced_memory()[0] / len(more)
+    tracemalloc.stop()
+    assert taken < 500, "bytes"
+    pipe.close()
+    with pytest.raises(ConnectionError):
+        await reading
+
+
+async def test_datagrams_are_read_in_order_and_a_flood_of_them_is_cut() -> None:
+    pipe = _Pipe(lambda data: None)
+    reading = asyncio.ensure_future(pipe._recv())
+    await asyncio.sleep(0)
+    for number in range(100):
+        pipe.receive(bytes((number,)))
+    assert await reading == b"\0"
+    assert [await pipe._recv() for _ in range(3)] == [b"\1", b"\2", b"\3"]
+    rest = len(pipe._waiting)
+    assert [await pipe._recv() for _ in range(rest)][-1] < b"\x40"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(pipe._recv(), 0.001)
+    pipe.receive(b"late")
+    assert await pipe._recv() == b"late", "a reader that gave up took nothing with it"

@@ -29,7 +29,7 @@ from webrtc.events import KeyFrameWanted, RenditionsWanted, SessionClosed, Signa
 from webrtc.fanout_events import AddressChanged, Bye, Event, PictureLost
 from webrtc.flow_table import FlowTable
 from webrtc.ice import Candidate, Flow, IceCredentials, host_candidate
-from webrtc.offer import parse_offer
+from webrtc.offer import OfferedCodec, parse_offer
 from webrtc.rendition import Rendition
 from webrtc.session import JOIN_S, State
 from webrtc.session_table import SessionLimits
@@ -165,6 +165,18 @@ def test_an_answer_has_our_credentials_and_a_check_with_them_is_answered() -> No
     agent = stage.signalling.session(answer.session_id).agent
     assert sdp_value(answer.sdp, "ice-ufrag") == agent.local.ufrag
     assert answer.etag.startswith('"')
+
+
+def test_of_an_offer_a_session_keeps_the_codecs_that_were_chosen_alone() -> None:
+    stage = Stage()
+    stage.go_live()
+    gc.collect()
+    before = sum(isinstance(each, OfferedCodec) for each in gc.get_objects())
+    for _ in range(5):
+        stage.subscribe()
+    gc.collect()
+    kept = sum(isinstance(each, OfferedCodec) for each in gc.get_objects()) - before
+    assert kept <= 10, "one for sound and one for the picture, of 28 in each offer"
 
 
 async def test_the_first_check_begins_dtls() -> None:
