@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
+from tests import attempts
 from tests.sharing import GroupScheduling, order_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -18,9 +19,10 @@ GOLDEN = Path(__file__).parent / "golden"
 Golden = Callable[[str, bytes | str], None]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests encode AV1 in their own process, which would then keep a core from everything else."""
     give_up_raising_priority()
+    config.pluginmanager.register(attempts)
     # The same examples in each run, however slow the machine is.
     slowness = [HealthCheck.too_slow]
     settings.register_profile(
