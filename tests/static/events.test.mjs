@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import http from "node:http";
-import { after, test } from "node:test";
+import { afterEach, test } from "node:test";
 
 import { StreamParser, compareIds, followEvents } from "../../static/events.js";
 
@@ -12,7 +12,10 @@ const EVENTS = Array.from({ length: 400 }, (_, n) => ({
 }));
 const number = (id) => Number(id?.split("-")[1] ?? 0);
 const closing = [];
-after(() => closing.forEach((close) => close()));
+// One that a test leaves behind would wait for 20 s, by timers that the next test has replaced.
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
 
 async function serve(handler) {
   const server = http.createServer((request, response) => {
@@ -42,7 +45,7 @@ function follow(url, options = {}) {
     onState: (state) => states.push(`${state.way} ${state.connected}`),
     ...options,
   });
-  closing.push(() => log.close());
+  closing.push(() => (log.close(), log.finished));
   const count = (n) => new Promise((resolve) => waiting.push([n, resolve]));
   return { log, told, states, count };
 }
