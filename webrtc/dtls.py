@@ -207,12 +207,13 @@ class DtlsTransport:
 
     async def _run(self, fingerprints: list[RTCDtlsFingerprint]) -> None:
         await self.transport.start(RTCDtlsParameters(fingerprints=fingerprints))
-        if self.transport.keys is None or self.transport.state != "connected":
+        keys, self.transport.keys = self.transport.keys, None  # which nobody needs twice
+        if keys is None or self.transport.state != "connected":
             self._on_end("DTLS handshake failed")
             return
         self.transport.add_listener("statechange", self._look)
         self._task = None  # it ends here; aiortc has one of its own from now on
-        self._on_keys(self.transport.keys)
+        self._on_keys(keys)
 
     def _look(self) -> None:
         if self.transport.state == "closed":

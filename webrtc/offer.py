@@ -6,6 +6,7 @@ Of a stranger's text only the lines that we know reach the parser, so that what 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _MAX_SECTIONS = 32
 _MAX_FORMATS = 128
 """There are no more payload types; Chromium offers about 50 for video."""
 _MAX_WILDCARD_FEEDBACK = 16
+_CODECS_SHARED = 512
+"""Of some ten kinds of browsers."""
 _MAX_CANDIDATES = 64
 _MAX_RIDS = 8
 _MAX_FINGERPRINTS = 8
@@ -269,17 +272,31 @@ def _codecs(parsed: MediaDescription) -> tuple[OfferedCodec, ...]:
         feedback = [f"{each.type} {each.parameter or ''}".strip() for each in codec.rtcpFeedback]
         codecs.setdefault(
             number,
-            OfferedCodec(
+            _codec(
                 number,
                 name,
                 codec.clockRate,
                 codec.channels or 0,
-                parameters,
+                tuple(parameters.items()),
                 tuple(feedback),
                 repairs.get(number),
             ),
         )
     return tuple(codecs.values())
+
+
+@functools.lru_cache(_CODECS_SHARED)
+def _codec(
+    number: int,
+    name: str,
+    clock_rate: int,
+    channels: int,
+    parameters: tuple[tuple[str, str], ...],
+    feedback: tuple[str, ...],
+    rtx: int | None,
+) -> OfferedCodec:
+    """One object for all viewers that offer the same, each of which keeps those it was chosen."""
+    return OfferedCodec(number, name, clock_rate, channels, dict(parameters), feedback, rtx)
 
 
 def _text(value: int | str | None) -> str:

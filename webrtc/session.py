@@ -225,6 +225,7 @@ class Session:
             on_end=lambda reason: self.close(reason, self._now),
         )
         self._dtls.start(self._fingerprints)
+        self._fingerprints = []
         self._set_state(State.CONNECTING, now)
 
     def _send_dtls(self, datagram: bytes) -> None:

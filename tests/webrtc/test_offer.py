@@ -133,3 +133,9 @@ def test_cut_anywhere_an_offer_is_read_or_malformed() -> None:
             parse_offer(WHEP[:end])
         except MalformedSdp:
             continue
+
+
+def test_viewers_that_offer_the_same_codecs_share_them() -> None:
+    first, second = parse_offer(offer("chromium-whep")), parse_offer(offer("chromium-whep"))
+    pairs = zip(first.media[0].codecs, second.media[0].codecs, strict=True)
+    assert all(one is other for one, other in pairs)

@@ -142,6 +142,11 @@ typedef struct {
     Ring *ring;
 } Run;
 
+typedef struct {
+    uint64_t index;
+    double sent_s;
+} Resent;
+
 typedef struct Stream {
     Viewer *viewer;
     bool exists;
@@ -161,10 +166,7 @@ typedef struct Stream {
     double last_media_utc_s, last_written_s;
     Run runs[RUNS_KEPT];
     int newest_run, run_count;
-    struct {
-        uint64_t index;
-        double sent_s;
-    } resent[RESENT_KEPT];
+    Resent *resent; /* RESENT_KEPT of them once there is one: most viewers lose nothing */
     struct Stream *next_ready;
     size_t timer; /* place in the shard's heap from 1 on; 0: none */
     /* counters that others read */

@@ -4,6 +4,8 @@
 
 #include "fanout.h"
 
+#include <stdlib.h>
+
 Moment
 moment_of(const Fanout *fanout, double now_s)
 {
@@ -187,6 +189,18 @@ repeat(Stream *stream, Batch *batch, const Unit *unit, uint32_t place, uint64_t 
     return true;
 }
 
+/* When the packet was last sent again, by its place; NULL without memory. */
+static Resent *
+resent_of(Stream *stream, uint64_t index)
+{
+    if (stream->resent == NULL && (stream->resent = malloc(RESENT_KEPT * sizeof(Resent))) != NULL) {
+        for (int at = 0; at < RESENT_KEPT; at++) {
+            stream->resent[at] = (Resent){.sent_s = -INFINITY};
+        }
+    }
+    return stream->resent != NULL ? &stream->resent[index % RESENT_KEPT] : NULL;
+}
+
 static bool
 resend_one(Stream *stream, Batch *batch, uint16_t sequence, const Moment *now, double pause_s)
 {
@@ -196,8 +210,8 @@ resend_one(Stream *stream, Batch *batch, uint16_t sequence, const Moment *now, d
     if (stream->tokens < RESEND_COST || stream->index == 0 || behind > last) {
         return false;
     }
-    size_t slot = index % RESENT_KEPT;
-    if (stream->resent[slot].index == index && now->s - stream->resent[slot].sent_s < pause_s) {
+    Resent *resent = resent_of(stream, index);
+    if (resent == NULL || (resent->index == index && now->s - resent->sent_s < pause_s)) {
         return false;
     }
     Unit *unit = find_sent(stream, index, &place);
@@ -207,8 +221,7 @@ resend_one(Stream *stream, Batch *batch, uint16_t sequence, const Moment *now, d
     bool is_sent = repeat(stream, batch, unit, place, index, now);
     if (is_sent) {
         stream->tokens -= RESEND_COST;
-        stream->resent[slot].index = index;
-        stream->resent[slot].sent_s = now->s;
+        *resent = (Resent){.index = index, .sent_s = now->s};
     }
     unit_release(unit);
     return is_sent;

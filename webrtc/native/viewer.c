@@ -247,9 +247,6 @@ read_stream(Viewer *viewer, int kind, PyObject *settings)
     stream->wake_s = stream->wait_until_s = INFINITY;
     stream->tokens = RESEND_MOST;
     stream->newest_run = -1;
-    for (int at = 0; at < RESENT_KEPT; at++) {
-        stream->resent[at].sent_s = -INFINITY;
-    }
     make_header(stream, mid, mid_size, ids);
     return true;
 }
@@ -343,6 +340,9 @@ viewer_release(Viewer *viewer)
     protection_free(&viewer->rtp);
     protection_free(&viewer->rtcp);
     protection_free(&viewer->from_rtcp);
+    for (int kind = 0; kind < KINDS; kind++) {
+        free(viewer->streams[kind].resent);
+    }
     free(atomic_load(&viewer->sent));
     free(viewer->username);
     free(viewer->password);
