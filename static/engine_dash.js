@@ -62,7 +62,9 @@ export class DashEngine {
     }
     // Not before: dash.js refreshes the manifest only if it sees the element's own "play" event.
     player.on(EVENTS.PLAYBACK_METADATA_LOADED, () => this.on.ready());
-    for (const scheme of MESSAGE_SCHEMES) player.on(scheme, ({ event }) => this.#readMessage(event));
+    // As they come: the page itself waits for their picture, which dash.js looks at more seldom.
+    const early = { mode: EVENTS.EVENT_MODE_ON_RECEIVE };
+    for (const scheme of MESSAGE_SCHEMES) player.on(scheme, ({ event }) => this.#readMessage(event), null, early);
     player.attachView(this.video);
     player.setAutoPlay(false);
     this.#attach(player);

@@ -41,7 +41,7 @@ const status = {
   frames: 0, // shown since the engine started
   droppedFrames: 0,
   errors: [], // { at, text }, the newest fifty
-  messages: [], // { id, type, lateMs } of metadata and chat shown, the newest fifty; milliseconds after their picture
+  messages: [], // { id, type, lateMs, stepMs, wasKnown } of metadata and chat shown, the newest fifty: see MessageTimeline
   message: "", // what the viewer is told
 };
 
@@ -79,8 +79,9 @@ const controls = new Controls(video, {
 
 const talk = new Talk({
   post: (line) => postChat(line),
-  shown: ({ id, type }, late) => {
-    status.messages.push({ id, type, lateMs: Number.isFinite(late) ? Math.round(late) : null });
+  shown: ({ id, type }, { late, step, wasKnown }) => {
+    const [lateMs, stepMs] = [late, step].map((ms) => (Number.isFinite(ms) ? Math.round(ms) : null));
+    status.messages.push({ id, type, lateMs, stepMs, wasKnown });
     if (status.messages.length > MAX_MESSAGES) status.messages.shift();
   },
 });

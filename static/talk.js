@@ -5,11 +5,15 @@ const MAX_SHOWN = 200; // lines; older ones go
 const MAX_WAITING = 500; // messages that the picture has not come to
 const $ = (id) => document.getElementById(id);
 
-/** Messages by their media time; `show(event, late)` is called once for each, when its picture is on screen. */
+/** Messages by their media time; `show(event, look)` is called once for each, when its picture is on screen.
+ *  `look`: { late, step, wasKnown }: how far the picture is behind the message's, how far it has come since
+ *  it was looked at before, both in milliseconds of media, and whether the message was known by then. */
 export class MessageTimeline {
   #show;
   #seen = new Seen();
   #waiting = [];
+  #added = new Set(); // since the picture was looked at
+  #before = null;
 
   constructor(show) {
     this.#show = show;
@@ -19,16 +23,20 @@ export class MessageTimeline {
   add(event) {
     if (!event?.id || !this.#seen.add(event.id)) return;
     this.#waiting.push(event);
+    this.#added.add(event.id);
     this.#waiting.sort((a, b) => timeOf(a) - timeOf(b));
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
   }
 
   /** The picture of this media time (milliseconds since 1970) is on screen. */
   advance(mediaTime) {
+    const step = this.#before === null ? Infinity : mediaTime - this.#before;
     while (this.#waiting.length && timeOf(this.#waiting[0]) <= mediaTime) {
       const event = this.#waiting.shift();
-      this.#show(event, mediaTime - timeOf(event));
+      this.#show(event, { late: mediaTime - timeOf(event), step, wasKnown: !this.#added.has(event.id) });
     }
+    this.#added.clear();
+    this.#before = mediaTime;
   }
 }
 
@@ -36,15 +44,15 @@ function timeOf(event) {
   return event.data?.media_time_ms ?? 0;
 }
 
-/** The panel; `shown(event, late)` hears of each message, `post(line)` sends one and gives its answer. */
+/** The panel; `shown(event, look)` hears of each message, `post(line)` sends one and gives its answer. */
 export class Talk {
   #timeline;
   #wasClosed = false;
 
   constructor({ post, shown }) {
-    this.#timeline = new MessageTimeline((event, late) => {
+    this.#timeline = new MessageTimeline((event, look) => {
       this.#write(event);
-      shown(event, late);
+      shown(event, look);
     });
     $("talk-toggle").addEventListener("click", () => this.toggle());
     $("talk-form").addEventListener("submit", (event) => {

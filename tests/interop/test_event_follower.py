@@ -170,6 +170,8 @@ async def cutter(port: int, after_s: float) -> AsyncIterator[int]:
         finally:
             for end in ends:
                 end.transport.abort()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
             running.discard(asyncio.current_task())
 
     running: set[asyncio.Task[None] | None] = set()
@@ -179,7 +181,6 @@ async def cutter(port: int, after_s: float) -> AsyncIterator[int]:
         for task in [one for one in running if one is not None]:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(0.1)  # transports that were aborted close in the next turn
 
 
 @contextlib.asynccontextmanager
@@ -205,16 +206,16 @@ async def begin(page: Any, port: int, patience_ms: int) -> bool:
 
 
 async def wait_told(page: Any, count: int, within_s: float = 120.0) -> None:
-    async with asyncio.timeout(within_s):
-        while await page.evaluate("window.told.length") < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
+    enough = "(count) => window.told.length >= count"
+    await page.wait_for_function(enough, arg=count, timeout=1000 * within_s)
 
 
 async def judge(page: Any, origin: Origin) -> None:
     """The browser was told the log: all of it, each event once, in order, without a reset."""
     origin.kill()
     logged = origin.logged()
-    await asyncio.sleep(1.0)  # what is on its way
+    # What is on its way comes before the end of the connection that it comes by.
+    await page.wait_for_function("!window.log.connected")
     told = await page.evaluate("window.told")
     assert await page.evaluate("window.resets") == []
     assert len(set(told)) == len(told)

@@ -7,7 +7,7 @@ import { MessageTimeline } from "../../static/talk.js";
 
 function timeline() {
   const shown = [];
-  return { shown, messages: new MessageTimeline((event, late) => shown.push([event.id, late])) };
+  return { shown, messages: new MessageTimeline((event, look) => shown.push([event.id, look.late, look])) };
 }
 
 const at = (id, time) => ({ id, type: "chat", data: { media_time_ms: time } });
@@ -20,7 +20,22 @@ test("a message waits for its picture, whatever the order in which it comes", ()
   assert.deepEqual(shown, []);
   messages.advance(1050);
   messages.advance(2500);
-  assert.deepEqual(shown, [["a", 50], ["b", 500]]);
+  assert.deepEqual(shown.map(([id, late]) => [id, late]), [["a", 50], ["b", 500]]);
+});
+
+test("how exactly a message is shown is told by when the picture was looked at", () => {
+  const { shown, messages } = timeline();
+  messages.add(at("first", 900));
+  messages.advance(1000);
+  messages.add(at("known", 3000));
+  messages.advance(2500);
+  messages.add(at("late", 2000));
+  messages.advance(3100);
+  assert.deepEqual(shown.map(([id, , look]) => [id, look]), [
+    ["first", { late: 100, step: Infinity, wasKnown: false }],
+    ["late", { late: 1100, step: 600, wasKnown: false }],
+    ["known", { late: 100, step: 600, wasKnown: true }],
+  ]);
 });
 
 test("what comes again is shown once, and what comes late at once", () => {
@@ -30,7 +45,7 @@ test("what comes again is shown once, and what comes late at once", () => {
   messages.add(at("a", 1000));
   messages.add(at("old", 500));
   messages.advance(1100);
-  assert.deepEqual(shown, [["a", 0], ["old", 600]]);
+  assert.deepEqual(shown.map(([id, late]) => [id, late]), [["a", 0], ["old", 600]]);
 });
 
 test("without a media time, or by a way that has none, a message is shown as it comes", () => {
