@@ -232,6 +232,8 @@ class Access:
             status, reason = await self._judge_token(path, token, address, viewer)
             if status:
                 return status, reason
+        elif token and find_token(self.rules.api_tokens, token) is not None:
+            return 401, "that is a token of the API, which no auth hook is to see"
         elif not self.hook.wants(action):
             return 403, f"{path} is for those whom the auth hook lets, which is not asked"
         if self.hook.wants(action):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from streaming.auth.access_rules import AccessRules
+from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.auth.hook import HookRules
 from tests.streaming.auth.hook_server import HookServer, hook_server
 from tests.streaming.server.conftest import PLAYLIST, Serve
@@ -51,6 +53,27 @@ async def test_a_hook_that_is_away_is_no_fault_of_the_viewers_token(
     assert (response.status, json.loads(body)["title"]) == (503, "Busy")
     assert "WWW-Authenticate" not in response.headers
     assert response.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("place", ["header", "query", "prefix"])
+async def test_a_token_of_the_api_is_kept_from_the_hook(
+    serve: Serve, server: HookServer, place: str
+) -> None:
+    secret = new_token()
+    token = ApiToken("desk", hash_token(secret), "admin")
+    served = await serve(
+        guarded_shelf(), access=msgspec.structs.replace(rules(server, "hook"), api_tokens=(token,))
+    )
+    urls = {
+        "header": PLAYLIST_URL,
+        "query": f"{PLAYLIST_URL}?token={secret}",
+        "prefix": f"/t/{secret}{PLAYLIST_URL}",
+    }
+    headers = {"Authorization": f"Bearer {secret}"} if place == "header" else {}
+    response, body = await served.get(urls[place], **headers)
+    assert response.status == 401
+    assert "token of the API" in json.loads(body)["detail"]
+    assert server.heard == []
 
 
 async def test_beside_tokens_both_have_to_agree(serve: Serve, server: HookServer) -> None:
