@@ -136,17 +136,17 @@ hmac_sha1(const uint8_t *key, size_t size, const uint8_t *data, size_t data_size
 void
 protection_key(Protection *protection, const uint8_t *key, size_t size)
 {
-    begin_hmac(key, size, &protection->inner, &protection->outer);
+    begin_hmac(key, size, &protection->hmac->inner, &protection->hmac->outer);
 }
 
 void
 protection_sign(const Protection *protection, const uint8_t *data, size_t size,
                 const uint8_t *more, size_t more_size, uint8_t digest[SHA1_BYTES])
 {
-    Sha1 inner = protection->inner;
+    Sha1 inner = protection->hmac->inner;
     library.sha1_update(&inner, data, size);
     library.sha1_update(&inner, more, more_size);
-    end_hmac(&inner, &protection->outer, digest);
+    end_hmac(&inner, &protection->hmac->outer, digest);
 }
 
 bool

@@ -38,6 +38,11 @@ typedef struct {
     uint8_t salt[14];
 } MasterKeys;
 
+/* HMAC-SHA1 after the padded key. */
+typedef struct {
+    Sha1 inner, outer;
+} Hmac;
+
 /* One direction of SRTP or of SRTCP. */
 typedef struct {
     void *cipher; /* EVP_CIPHER_CTX with its key */
@@ -45,7 +50,7 @@ typedef struct {
     bool opens;
     int tag_bytes;
     uint8_t salt[14];
-    Sha1 inner, outer; /* HMAC-SHA1 after the padded key; of AES-CM alone */
+    Hmac *hmac; /* of AES-CM alone */
 } Protection;
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* SRTP and SRTCP (RFC 3711, RFC 7714); webrtc/srtp.py is the specification. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "crypto_library.h"
@@ -60,7 +61,12 @@ protection_init(Protection *protection, const MasterKeys *keys, bool is_rtcp, bo
     if (init(protection->cipher, kind, NULL, key, NULL) != 1) {
         return false;
     }
-    protection_key(protection, authentication, sizeof authentication);
+    if (!protection->is_aead) {
+        if ((protection->hmac = malloc(sizeof *protection->hmac)) == NULL) {
+            return false;
+        }
+        protection_key(protection, authentication, sizeof authentication);
+    }
     memset(key, 0, sizeof key);
     return true;
 }
@@ -72,6 +78,8 @@ protection_free(Protection *protection)
         library.cipher_free(protection->cipher);
         protection->cipher = NULL;
     }
+    free(protection->hmac);
+    protection->hmac = NULL;
 }
 
 /* RFC 7714 8.1 and 9.1: 12 bytes; RFC 3711 4.1.1: 16, of which the last two count blocks. */
