@@ -80,10 +80,11 @@ class DashInspector:
         count = int(depth_s * representation.timescale / duration) - 1
         first = representation.number("startNumber", 1)
         offset = representation.number("presentationTimeOffset", 0)
-        return [
-            Entry(first + n, offset + n * duration, duration)
-            for n in range(max(0, complete - count), complete)
-        ]
+        oldest, length_s = max(0, complete - count), mpd.length_s(period)
+        if length_s is not None:
+            # Half a duration is how far a segment may be from its place (D6).
+            complete = min(complete, round(length_s * representation.timescale / duration))
+        return [Entry(first + n, offset + n * duration, duration) for n in range(oldest, complete)]
 
     def _load(
         self,

@@ -124,6 +124,14 @@ class Mpd:
         """An attribute that is a duration; None when it is absent or malformed."""
         return to_seconds(self.attributes.get(name, ""))
 
+    def length_s(self, period: Period) -> float | None:
+        """How long a period lasts, by the next one's start if need be; None while nobody says."""
+        at = self.periods.index(period)
+        if period.duration_s is not None or at + 1 == len(self.periods):
+            return period.duration_s
+        start_s, next_s = period.start_s, self.periods[at + 1].start_s
+        return None if start_s is None or next_s is None else next_s - start_s
+
     def representations(self) -> Iterator[tuple[Period, AdaptationSet, Representation]]:
         """Every representation with what it is in."""
         for period in self.periods:

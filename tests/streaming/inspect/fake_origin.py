@@ -73,6 +73,11 @@ class FakeOrigin:
         self._keep(self._presentation.start(tracks))
         self.wait(START_S)
 
+    @property
+    def asked(self) -> set[str]:
+        """What was asked for at least once."""
+        return {*self._gets}
+
     def clock(self) -> float:
         """Seconds since 1970."""
         return self.now_utc

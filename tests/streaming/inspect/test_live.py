@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from streaming.inspect.report import UnreadableError
+from tests.segmenter.fmp4.encodes import EPOCH_S
 
 from .fake_origin import FakeOrigin, inspect
 
@@ -53,6 +55,28 @@ def numbers_from_the_window(origin: FakeOrigin) -> None:
     origin.change(DASH, 'timescale="90000"', 'timescale="90000" duration="108000"')
 
 
+def best_rung_left(data: bytes) -> bytes:
+    """@duration instead of timelines; after two segments a period begins without the source."""
+    text = re.sub(r"<SegmentTimeline>[\s\S]*?</SegmentTimeline>", "", data.decode())
+    text = text.replace('timescale="90000"', 'timescale="90000" duration="108000"')
+    text = text.replace('timescale="48000"', 'timescale="48000" duration="57600"')
+    (period,) = re.findall(r"<Period[\s\S]*</Period>", text)
+    without = re.sub(r'<Representation id="source"[\s\S]*?</Representation>', "", period)
+    parts = begun_at(period, 0, 0.6, 364_326_401), begun_at(without, 1, 3.0, 364_326_403)
+    return text.replace(period, "".join(parts)).encode()
+
+
+def begun_at(period: str, name: int, second: float, number: int) -> str:
+    """The period with another beginning, seconds after the stream's."""
+    period = re.sub(r'id="0" start="[^"]*"', f'id="{name}" start="PT{EPOCH_S + second}S"', period)
+    period = re.sub(r'startNumber="\d+"', f'startNumber="{number}"', period)
+    return re.sub(
+        r'(timescale="(\d+)".*? presentationTimeOffset=)"\d+"',
+        lambda found: f'{found[1]}"{round((EPOCH_S + second) * int(found[2]))}"',
+        period,
+    )
+
+
 def fallen_discontinuity(origin: FakeOrigin) -> None:
     origin.change("^360p/index", r"(Y-SEQUENCE:)\d+$", r"\g<1>9")
     origin.change("^360p/index", r"(Y-SEQUENCE:)\d+$", r"\g<1>0", first_get=3)
@@ -63,6 +87,22 @@ def test_a_stream_as_it_should_be_passes(name: str) -> None:
     report = inspect(FakeOrigin(), name, watch_s=8.0)
     assert report.findings == []
     assert report.exit_status == 0
+
+
+def test_without_a_timeline_nothing_is_expected_beyond_the_end_of_a_period() -> None:
+    origin = FakeOrigin()
+    origin.change_bytes(DASH, best_rung_left)
+    origin.set_header(r"source/36432640[3-9]\.m4s", ":status", "404")
+    assert inspect(origin, DASH).errors == []
+    assert "source/364326402.m4s" in origin.asked
+    assert "360p/364326405.m4s" in origin.asked
+
+
+def test_a_segment_before_the_end_of_a_period_is_missed() -> None:
+    origin = FakeOrigin()
+    origin.change_bytes(DASH, best_rung_left)
+    origin.set_header(r"source/364326402\.m4s", ":status", "404")
+    assert [finding.rule for finding in inspect(origin, DASH).errors] == ["D3"]
 
 
 def test_the_tree_names_renditions_and_what_was_measured() -> None:
