@@ -116,7 +116,7 @@ async def test_if_range_with_the_etag_gets_the_range(served: Served) -> None:
     assert (response.status, body) == (206, SEGMENT[:2])
 
 
-async def test_text_is_compressed_for_those_who_take_it(served: Served) -> None:
+async def test_h29_text_is_compressed_for_those_who_take_it(served: Served) -> None:
     response, body = await served.get(PLAYLIST_URL, Accept_Encoding="br, gzip")
     assert response.headers["Content-Encoding"] == "gzip"
     assert zlib.decompress(body, 31) == PLAYLIST
