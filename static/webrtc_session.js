@@ -47,11 +47,12 @@ export async function openPublisher(door, stream, options) {
   const session = new Session(door, options);
   for (const track of stream.getTracks()) {
     const isVideo = track.kind === "video";
-    session.peer.addTransceiver(track, {
+    const { sender } = session.peer.addTransceiver(track, {
       direction: "sendonly",
       streams: [stream],
       sendEncodings: isVideo ? encodings(track, options) : undefined,
     });
+    if (isVideo && options.simulcast) await keepSizes(sender);
   }
   preferH264(session.peer);
   await session.open();
@@ -63,6 +64,13 @@ function encodings(track, { maxBitrate = MAX_VIDEO_BITRATE, simulcast = false })
   if (!simulcast) return [{ maxBitrate }];
   const rids = (track.getSettings().height ?? 0) < THREE_LAYERS_LINES ? RIDS.slice(0, 2) : RIDS;
   return rids.map((rid, n) => ({ rid, scaleResolutionDownBy: 2 ** n, maxBitrate: Math.round(maxBitrate / 3 ** n) }));
+}
+
+/** A processor that is short costs pictures: another size of a layer would be another rendition, and a smaller
+ * layer is there for who needs it. */
+async function keepSizes(sender) {
+  const parameters = { ...sender.getParameters(), degradationPreference: "maintain-resolution" };
+  await sender.setParameters(parameters).catch(() => {}); // not every browser can be asked
 }
 
 /** What browsers decode everywhere and what becomes HLS without being encoded again comes first. */

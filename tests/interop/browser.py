@@ -124,6 +124,18 @@ class PlayerPage:
             await asyncio.sleep(0.05)
         raise AssertionError(f"waited {within_s} s for {what}: {status} {self.log}")
 
+    async def wait_pictures(self, count: int, within_s: float = START_S) -> None:
+        """Waits until so many more have been shown, without a new start in between."""
+        before = await self.status()
+        seen = await self.wait(
+            lambda seen: (
+                seen["starts"] != before["starts"] or seen["frames"] - before["frames"] >= count
+            ),
+            f"{count} pictures",
+            within_s,
+        )
+        assert seen["starts"] == before["starts"], (before, seen)
+
     async def watch(self, seconds: float) -> WatchReport:
         """Watches for `seconds` and reports."""
         before, began = await self.status(), time.monotonic()
@@ -158,6 +170,18 @@ class PlayerPage:
     async def screenshot(self, file: Path) -> None:
         """A picture of the whole window."""
         await self.page.screenshot(path=str(file))
+
+
+@contextlib.asynccontextmanager
+async def camera_page(browser: Browser, url: str) -> AsyncIterator[Page]:
+    """Opens `url`, which may have camera and microphone, in a browser context of its own."""
+    context = await browser.new_context(permissions=["camera", "microphone"])
+    try:
+        page = await context.new_page()
+        await page.goto(url)
+        yield page
+    finally:
+        await context.close()
 
 
 @contextlib.asynccontextmanager

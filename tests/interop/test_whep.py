@@ -95,8 +95,7 @@ async def test_chromium_plays_webrtc_and_shows_its_true_latency(
         )
         assert seen["engine"] == "webrtc"
         assert 0.0 < seen["latency"] < 3.0
-        report = await player.watch(3.0)
-        assert report.frames > 30
+        await player.wait_pictures(60)
         assert player.log.exceptions == []
 
 

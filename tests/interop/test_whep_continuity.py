@@ -62,7 +62,7 @@ async def test_a_viewer_goes_on_with_a_publisher_that_is_back_after_three_second
                     lambda seen: seen.frames - before.frames > 50, "the next publisher"
                 )
                 after = await viewer.watch(3.0)
-                assert (await other).frames > 150
+                assert (await other).frames > 110, "more than before the kill"
             assert after.failures == []
             assert after.state == "connected"
             assert after.freezes == 0
@@ -99,7 +99,7 @@ async def test_a_page_comes_back_by_itself_after_the_webrtc_process_has_been_kil
             seen = await player.wait_state("playing")
             print(seen["engine"], seen["errors"])
             assert seen["engine"] == "webrtc"
-            assert (await player.watch(3.0)).frames > 40
+            await player.wait_pictures(60)
 
 
 async def test_a_page_comes_back_by_itself_after_the_origin_has_been_restarted(
@@ -116,4 +116,4 @@ async def test_a_page_comes_back_by_itself_after_the_origin_has_been_restarted(
                 await player.wait(lambda seen: seen["starts"] >= 2, "a new start")
                 seen = await player.wait_state("playing")
                 print(seen["engine"], seen["errors"])
-                assert (await player.watch(3.0)).frames > 40
+                await player.wait_pictures(60)

@@ -13,12 +13,12 @@ from pathlib import Path
 import av
 import pytest
 from aiortc import RTCSessionDescription
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from streaming.errors import RemoteError
 from streaming.play import play_whep
 from streaming.whip_client import end, offer
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import camera_page, chromium, player_page
 from tests.interop.lip_sync import sound_lag_s
 from tests.interop.origin_process import OriginProcess, origin_process
 from tests.webrtc.test_whip_loopback import WhipClient
@@ -103,25 +103,28 @@ async def test_the_key_in_the_url_is_taken(origin: OriginProcess) -> None:
         await asyncio.to_thread(origin.wait_segments, "locked/b", "source", 1)
 
 
-async def test_a_browser_publishes_its_camera_and_another_watches(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    context = await browser.new_context(permissions=["camera", "microphone"])
-    page = await context.new_page()
-    await page.goto(origin.url("/live/cam/publish"))
+async def publish_by_click(page: Page, *, simulcast: bool = False) -> None:
+    """From the publish page, until it says that it is live."""
     await page.select_option("#size", "360")
+    await page.set_checked("#simulcast", simulcast)
     await page.click("#camera")
     await page.wait_for_selector("#go:not([disabled])")
     await page.click("#go")
     await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
-    await asyncio.to_thread(origin.wait_segments, "live/cam", "source", 2, 30.0)
-    async with player_page(browser, origin.url("/live/cam/?engine=webrtc")) as player:
-        await player.wait_state("playing")
-        assert (await player.watch(3.0)).frames > 15
-    await page.click("#go")  # now it says Stop
-    await page.wait_for_selector('#state[data-state="idle"]')
-    await asyncio.to_thread(origin.wait_path, "live/cam", "away")
-    await context.close()
+
+
+async def test_a_browser_publishes_its_camera_and_another_watches(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with camera_page(browser, origin.url("/live/cam/publish")) as page:
+        await publish_by_click(page)
+        await asyncio.to_thread(origin.wait_segments, "live/cam", "source", 2, 30.0)
+        async with player_page(browser, origin.url("/live/cam/?engine=webrtc")) as player:
+            await player.wait_state("playing")
+            await player.wait_pictures(45)
+        await page.click("#go")  # now it says Stop
+        await page.wait_for_selector('#state[data-state="idle"]')
+        await asyncio.to_thread(origin.wait_path, "live/cam", "away")
 
 
 async def answer_to(sdp: str, target: str) -> tuple[str, str]:
@@ -195,37 +198,27 @@ def key_frames(media: bytes, file: Path) -> tuple[tuple[int, int], list[float]]:
 async def test_the_layers_of_a_simulcasting_browser_are_renditions(
     origin: OriginProcess, browser: Browser
 ) -> None:
-    context = await browser.new_context(permissions=["camera", "microphone"])
-    page = await context.new_page()
-    await page.goto(origin.url("/live/cast/publish"))
-    await page.select_option("#size", "360")
-    await page.check("#simulcast")
-    await page.click("#camera")
-    await page.wait_for_selector("#go:not([disabled])")
-    await page.click("#go")
-    await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
-    found = {}
-    for name in ("source", "source_2"):
-        media = await asyncio.to_thread(origin.wait_media, "live/cast", name, 4, 40.0)
-        file = Path(origin.log_file).with_name(f"{name}.mp4")
-        found[name] = key_frames(media, file)
-    assert [size for size, _ in found.values()] == [(640, 360), (320, 180)]
-    (_, large), (_, small) = found.values()
-    assert len(set(large) & set(small)) >= 3, "players can change between them"
-    variants = origin.get("/live/cast/index.m3u8").decode()
-    assert "RESOLUTION=640x360" in variants
-    assert "RESOLUTION=320x180" in variants
-    assert "EXT-X-INDEPENDENT-SEGMENTS" in variants
-    for name in ("source", "source_2"):
-        playlist = origin.get(f"/live/cast/{name}/index.m3u8").decode()
-        assert "EXT-X-GAP" not in playlist
-    async with player_page(browser, origin.url("/live/cast/?engine=webrtc")) as player:
-        await player.wait_state("playing")
-        assert (await player.watch(2.0)).frames > 15
-    async with player_page(browser, origin.url("/live/cast/")) as player:
-        await player.wait_state("playing")
-        assert (await player.watch(2.0)).frames > 15
-    await context.close()
+    async with camera_page(browser, origin.url("/live/cast/publish")) as page:
+        await publish_by_click(page, simulcast=True)
+        found = {}
+        for name in ("source", "source_2"):
+            media = await asyncio.to_thread(origin.wait_media, "live/cast", name, 4, 40.0)
+            file = Path(origin.log_file).with_name(f"{name}.mp4")
+            found[name] = key_frames(media, file)
+        assert [size for size, _ in found.values()] == [(640, 360), (320, 180)]
+        (_, large), (_, small) = found.values()
+        assert len(set(large) & set(small)) >= 3, "players can change between them"
+        variants = origin.get("/live/cast/index.m3u8").decode()
+        assert "RESOLUTION=640x360" in variants
+        assert "RESOLUTION=320x180" in variants
+        assert "EXT-X-INDEPENDENT-SEGMENTS" in variants
+        for name in ("source", "source_2"):
+            playlist = origin.get(f"/live/cast/{name}/index.m3u8").decode()
+            assert "EXT-X-GAP" not in playlist
+        for query in ("?engine=webrtc", ""):
+            async with player_page(browser, origin.url(f"/live/cast/{query}")) as player:
+                await player.wait_state("playing")
+                await player.wait_pictures(30)
 
 
 PUBLISH_LAYERS = """async (url) => {
@@ -240,6 +233,9 @@ SET_BEST = """async (active) => {
   parameters.encodings[0].active = active;
   await sender.setParameters(parameters);
 }"""
+
+PREFERS = """() => session.peer.getSenders().find((one) => one.track.kind === "video")
+  .getParameters().degradationPreference"""
 
 
 def wait_tracks(origin: OriginProcess, path: str, names: list[str]) -> None:
@@ -259,35 +255,30 @@ async def test_viewers_go_on_while_the_browser_stops_its_best_layer(
     origin: OriginProcess, browser: Browser
 ) -> None:
     path = "live/shy"
-    context = await browser.new_context(permissions=["camera", "microphone"])
-    page = await context.new_page()
-    await page.goto(origin.url(f"/{path}/publish"))
-    await page.evaluate(PUBLISH_LAYERS, origin.url(f"/{path}/whip"))
-    await asyncio.to_thread(origin.wait_segments, path, "source", 2, 40.0)
-    async with player_page(browser, origin.url(f"/{path}/?engine=webrtc")) as player:
-        await player.wait_state("playing")
-        await page.evaluate(SET_BEST, False)
-        await asyncio.to_thread(wait_tracks, origin, path, ["source_2"])
-        assert (await player.watch(3.0)).frames > 45
-        await page.evaluate(SET_BEST, True)
-        await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_2"])
-        assert (await player.watch(2.0)).frames > 30
-    for name in ("source", "source_2"):
-        playlist = origin.get(f"/{path}/{name}/index.m3u8").decode()
-        assert "EXT-X-DISCONTINUITY\n" not in playlist
-        assert ("EXT-X-GAP" in playlist) is (name == "source")
-    await context.close()
+    async with camera_page(browser, origin.url(f"/{path}/publish")) as page:
+        await page.evaluate(PUBLISH_LAYERS, origin.url(f"/{path}/whip"))
+        assert await page.evaluate(PREFERS) == "maintain-resolution"
+        await asyncio.to_thread(origin.wait_segments, path, "source", 2, 40.0)
+        async with player_page(browser, origin.url(f"/{path}/?engine=webrtc")) as player:
+            await player.wait_state("playing")
+            await page.evaluate(SET_BEST, False)
+            await asyncio.to_thread(wait_tracks, origin, path, ["source_2"])
+            await player.wait_pictures(60)
+            await page.evaluate(SET_BEST, True)
+            await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_2"])
+            await player.wait_pictures(60)
+        for name in ("source", "source_2"):
+            playlist = origin.get(f"/{path}/{name}/index.m3u8").decode()
+            assert "EXT-X-DISCONTINUITY\n" not in playlist
+            assert ("EXT-X-GAP" in playlist) is (name == "source")
 
 
 async def test_a_browser_that_may_not_publish_is_told_why(
     origin: OriginProcess, browser: Browser
 ) -> None:
-    context = await browser.new_context(permissions=["camera", "microphone"])
-    page = await context.new_page()
-    await page.goto(origin.url("/locked/cam/publish"))
-    await page.click("#camera")
-    await page.wait_for_selector("#go:not([disabled])")
-    await page.click("#go")
-    await page.wait_for_selector('#state[data-state="failed"]', timeout=20_000)
-    assert "key" in await page.inner_text("#state")
-    await context.close()
+    async with camera_page(browser, origin.url("/locked/cam/publish")) as page:
+        await page.click("#camera")
+        await page.wait_for_selector("#go:not([disabled])")
+        await page.click("#go")
+        await page.wait_for_selector('#state[data-state="failed"]', timeout=20_000)
+        assert "key" in await page.inner_text("#state")
