@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_asyncio import is_async_test
 from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
@@ -40,6 +41,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first, which two processes that share the tests need; `long` ones on demand."""
+    for item in items:
+        # A module's browser lives in one loop, that of all its tests.
+        if "browser" in getattr(item, "fixturenames", ()) and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
     items.sort(key=lambda item: order_of(item.nodeid))
     if os.environ.get("TEST_LONG") or config.args != config.getini("testpaths"):
         return

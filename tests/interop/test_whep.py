@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from urllib.request import Request, urlopen
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from streaming.errors import RemoteError
@@ -35,7 +36,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running

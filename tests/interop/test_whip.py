@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import pytest
+import pytest_asyncio
 from aiortc import RTCSessionDescription
 from playwright.async_api import Browser, Page
 
@@ -49,7 +50,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium(CAMERA) as running:
         yield running

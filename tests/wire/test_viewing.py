@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.interop.browser import chromium
@@ -45,7 +46,7 @@ def origin(room: WireRoom, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def browser(room: WireRoom) -> AsyncIterator[Browser]:
     room.set(down=Way(), up=Way())
     async with chromium() as running:
