@@ -27,6 +27,7 @@ def test_copy_packaging_is_measured_beside_ffmpeg(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg makes the clip")
 def test_requests_that_wait_are_measured_beside_bare_aiohttp(
     capsys: pytest.CaptureFixture[str],
