@@ -24,7 +24,7 @@ CONFIG = """
 source = "test:?width=640&height=360&bitrate_kbps=800"
 ladder = "copy"
 """
-WATCH_S = 6.0
+WATCH_S = 10.0
 SEGMENT_S = 2.0
 LOW_S = 2.0
 """0.7 s where nothing else runs; any player of whole segments is three times as late as this."""

@@ -15,9 +15,9 @@ from tests.interop.test_on_air import PATH, Publishers, config, kill, wait_on_ai
 # A machine that does other things, too, may be late; a fault of ours shows every time.
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-LIVE_S = 3.0
-SLATE_S = 6.0
-BACK_S = 6.0
+LIVE_S = 4.0
+SLATE_S = 8.0
+BACK_S = 8.0
 LOST_S = 3.0
 """Of playing time in all: the start of a slate and of a publisher, on a machine of two cores."""
 
