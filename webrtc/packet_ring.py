@@ -18,6 +18,9 @@ KEPT_S: Final = 2.0
 """Kept besides the newest group of pictures: long enough for a retransmission (NACK) after an
 outage of a second, and for renditions that come later than others."""
 
+BITRATE_SPAN_S: Final = 0.5
+"""Less than this says nothing: a key frame alone is many times the mean."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessUnit:
@@ -54,6 +57,8 @@ class PacketRing:
         self.is_removed = False
         self.next_packet = 0
         self.size_bytes = 0
+        self.bitrate = 0.0
+        """Bits per second of what is held; 0.0: unknown yet."""
         self._max_bytes = max_bytes
         self._max_packets = max_packets
         self._units: list[AccessUnit] = []
@@ -92,6 +97,7 @@ class PacketRing:
         self.next_packet = unit.end_packet
         self.size_bytes += size
         self._evict(unit)
+        self._measure(unit)
         return True
 
     def _evict(self, newest: AccessUnit) -> None:
@@ -106,6 +112,11 @@ class PacketRing:
             self.size_bytes -= unit.size_bytes
             gone += 1
         del self._units[:gone]
+
+    def _measure(self, newest: AccessUnit) -> None:
+        span_s = newest.media_utc_s - self._units[0].media_utc_s
+        size = self.size_bytes - newest.size_bytes  # whose time is still to come
+        self.bitrate = size * 8.0 / span_s if span_s >= BITRATE_SPAN_S else 0.0
 
     def unit_at(self, packet: int) -> AccessUnit | None:
         """The unit that holds a packet; None when it has gone or has not come."""

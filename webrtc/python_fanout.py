@@ -230,7 +230,9 @@ class PythonFanout:
             more = []
             for viewer in viewers:
                 stream = viewer.stream(kind)
-                chunk = stream.next_chunk(now_s, now_utc, viewer.settings.pace_bitrate)
+                chunk = stream.next_chunk(
+                    now_s, now_utc, viewer.settings.pace_bitrate, viewer.carried_bitrate
+                )
                 if chunk:
                     self._late_s = max(self._late_s, stream.late_s(now_s))
                     self._send(viewer, stream, chunk)

@@ -64,6 +64,11 @@ class PythonViewer:
         """Times that pictures were lost up to a key frame, of both streams."""
         return sum(stream.skipped for stream in self._streams.values())
 
+    @property
+    def carried_bitrate(self) -> float:
+        """Bits per second that the way to it carries, by its feedback of bursts; 0.0: unknown."""
+        return self._arrivals.carried_bitrate
+
     def has(self, kind: Kind) -> bool:
         """Whether it takes this kind."""
         return kind in self._streams

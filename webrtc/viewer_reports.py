@@ -66,6 +66,8 @@ class Bursts:
     """How fast packets that left together arrive."""
 
     def __init__(self) -> None:
+        self.carried_bitrate = 0.0
+        """Bits per second; 0.0: nothing is known yet."""
         self._packets = self._bytes = self._began_us = self._arrived_us = 0
         self._total_bytes = self._total_us = 0.0
         self._is_new = False
@@ -86,12 +88,13 @@ class Bursts:
             span_us = max(self._arrived_us - self._began_us, _TICK_US)
             self._total_bytes = self._total_bytes * BURST_MEMORY + self._bytes
             self._total_us = self._total_us * BURST_MEMORY + span_us
+            self.carried_bitrate = self._total_bytes * 8e6 / self._total_us
             self._is_new = True
 
     def bitrate(self) -> int:
         """Bits per second; 0 when there was no burst since last asked."""
         is_new, self._is_new = self._is_new, False
-        return int(self._total_bytes * 8e6 / self._total_us) if is_new else 0
+        return int(self.carried_bitrate) if is_new else 0
 
 
 class ArrivalStatistics:
@@ -153,6 +156,11 @@ class ArrivalStatistics:
         for index, value in enumerate((1.0, time_s, delay_s, time_s * time_s)):
             self._sums[index] += value
         self._products_s += time_s * delay_s
+
+    @property
+    def carried_bitrate(self) -> float:
+        """Bits per second of the last bursts; 0.0: there was none yet."""
+        return self._bursts.carried_bitrate
 
     def summary(self) -> tuple[float, int, float, int, float, float, int]:
         """Seconds, packets, loss, bits per second, queueing delay, its slope, bits per second of

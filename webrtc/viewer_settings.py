@@ -18,9 +18,9 @@ MAX_MID_BYTES = 16
 """What a one-byte header extension carries (RFC 8285 4.2)."""
 
 DEFAULT_PACE_BITRATE = 50_000_000
-"""A key frame of 70 kB in 11 ms and a joiner's 2 s of 2.7 Mb/s in 110 ms: fast enough that nobody
-sees it, slow enough for the queues of home routers (256 kB and more drain faster than this fills
-them). libwebrtc paces at 2.5 times the stream's bitrate, which delays each key frame by 100 ms."""
+"""A key frame of 70 kB in 11 ms and, where the way carries it, a joiner's 2 s of 2.7 Mb/s in
+110 ms: so fast that nobody sees it. libwebrtc paces at 2.5 times the stream's bitrate, which delays
+each key frame by 100 ms. `pace.py` has what those get who are behind."""
 
 
 class SrtpProfile(enum.IntEnum):
@@ -128,7 +128,7 @@ class ViewerSettings:
     video: StreamSettings | None = None
     audio: StreamSettings | None = None
     pace_bitrate: int = DEFAULT_PACE_BITRATE
-    """Bits per second at which video leaves at most."""
+    """Bits per second at which video leaves at most; less while a viewer is behind (`pace.py`)."""
 
     def __post_init__(self) -> None:
         if self.video is None and self.audio is None:

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from webrtc.pace import Pace
 from webrtc.packet_ring import AccessUnit, PacketRing, is_after
 from webrtc.rtcp import render_sender_report
 from webrtc.srtp import SrtpSender
@@ -22,11 +23,11 @@ from webrtc.viewer_settings import Kind, Since, StreamSettings
 CHUNK_PACKETS: Final = 16
 """Sent to one viewer before others have their turn: enough to make GSO worth while, 20 kB."""
 
-PACE_SLACK_S: Final = 0.001
-"""Earlier than the pace has it by this much will do: fewer timers."""
-
 MAX_LAG_S: Final = 1.0
 """A viewer that is sent pictures this much late goes to the newest key frame, if there is one."""
+BEHIND_LAG_S: Final = 0.25
+"""The same for one that is still catching up: what it is sent of before the newer key frame only
+keeps it from the present."""
 
 SWITCH_WAIT_S: Final = 0.25
 """For the other rendition, whose encoder may be slower, when this one has come to a key frame; and
@@ -93,8 +94,7 @@ class ViewerStream:
         self._last: AccessUnit | None = None
         self._last_clock_rate = settings.clock_rate
         self._runs: deque[_Run] = deque(maxlen=RUNS_KEPT)
-        self._since_s = 0.0
-        self._next_send_s = 0.0
+        self._pace = Pace()
         self._report_s = 0.0
         self._tokens = RESEND_MOST
         self._resent: list[tuple[int, float]] = [(-1, 0.0)] * RESENT_KEPT
@@ -109,23 +109,24 @@ class ViewerStream:
         return is_due
 
     def late_s(self, now_s: float) -> float:
-        """How long what was sent last had been waiting; 0.0 for what a joiner is sent of before."""
-        if self._last is None or self._last.written_s < self._since_s:
+        """How long what was sent last had been waiting; 0.0 for who is still catching up."""
+        if self._last is None or self._pace.is_behind:
             return 0.0
         return now_s - self._last.written_s
 
     # -- what to play ------------------------------------------------------------------------
 
-    def play(self, ring: PacketRing, since: Since, now_s: float) -> None:
+    def play(self, ring: PacketRing, since: Since, _now_s: float) -> None:
         """Begin with a ring, or go over to it at a key frame later than what was sent."""
         self._wait_until_s, self._is_told = math.inf, True
         if self.ring is None:
-            self._start(ring, since, now_s)
+            self._start(ring, since)
         else:
             self.pending = None if ring is self.ring else ring
 
-    def _start(self, ring: PacketRing, since: Since, now_s: float) -> None:
-        self.ring, self.pending, self._since_s = ring, None, now_s
+    def _start(self, ring: PacketRing, since: Since) -> None:
+        self.ring, self.pending = ring, None
+        self._pace.begin()
         key = ring.newest_key() if since == "key" else None
         if key is not None and self._last is not None:
             key = key if is_after(key.timestamp, self._last.timestamp) else None
@@ -136,14 +137,14 @@ class ViewerStream:
         """Send nothing more until the next ``play``; what was sent can still be asked for."""
         self.ring = self.pending = None
 
-    def drop_ring(self, ring: PacketRing, now_s: float) -> None:
+    def drop_ring(self, ring: PacketRing, _now_s: float) -> None:
         """The ring goes."""
         self._is_told = True
         self.pending = None if self.pending is ring else self.pending
         if self.ring is ring:
             self.ring, follower = None, self.pending
             if follower is not None:
-                self._start(follower, "key", now_s)
+                self._start(follower, "key")
         self._runs = deque((run for run in self._runs if run.ring is not ring), maxlen=RUNS_KEPT)
 
     def skip(self) -> None:
@@ -154,12 +155,16 @@ class ViewerStream:
 
     # -- what comes next ---------------------------------------------------------------------
 
-    def next_chunk(self, now_s: float, now_utc: float, pace_bitrate: int) -> list[bytes]:
-        """The next protected packets, at most CHUNK_PACKETS; none when it is not their time."""
+    def next_chunk(self, now_s: float, now_utc: float, most: float, carried: float) -> list[bytes]:
+        """The next protected packets, at most CHUNK_PACKETS; none when it is not their time.
+
+        Of video at most so many bits per second leave, and of what waits for who is behind what
+        the way to it carries (0: unknown).
+        """
         self.wake_s = math.inf
         chunk: list[bytes] = []
-        if self.kind == "video" and self._next_send_s > now_s + PACE_SLACK_S:
-            self.wake_s = self._next_send_s
+        if self.kind == "video" and not self._pace.is_time(now_s):
+            self.wake_s = self._pace.next_send_s
             return chunk
         while len(chunk) < CHUNK_PACKETS:
             unit = self._next_unit(now_s)
@@ -170,11 +175,16 @@ class ViewerStream:
                 if len(chunk) == CHUNK_PACKETS:
                     break
                 chunk.append(self._next_packet(unit, place, now_s, now_utc))
-        if self.kind == "video" and chunk:
-            start_s = max(self._next_send_s, now_s)
-            self._next_send_s = start_s + sum(map(len, chunk)) * 8 / pace_bitrate
+        ring = self.ring
+        if chunk and ring is not None and self.kind == "video":
+            self._pace.note(sum(map(len, chunk)), now_s, most, ring.bitrate, carried)
+        if not chunk and ring is not None and self._is_at_end(ring):
+            self._pace.end()
         self._tokens = min(self._tokens + len(chunk) * RESEND_GAIN, RESEND_MOST)
         return chunk
+
+    def _is_at_end(self, ring: PacketRing) -> bool:
+        return not self._waits_for_key and self._cursor >= ring.next_packet
 
     def _next_unit(self, now_s: float) -> AccessUnit | None:
         """The unit at the cursor, after all decisions that fall at its beginning."""
@@ -187,8 +197,9 @@ class ViewerStream:
             return None
         ring = self.ring
         unit = ring.unit_at(self._cursor)
+        most_s = BEHIND_LAG_S if self._pace.is_behind else MAX_LAG_S
         if self._cursor < ring.first_packet or (
-            unit is not None and now_s - unit.written_s > MAX_LAG_S
+            unit is not None and now_s - unit.written_s > most_s
         ):
             unit = self._catch_up(ring, unit)
         while unit is not None and self._waits_for_key and not unit.is_key:
@@ -216,7 +227,7 @@ class ViewerStream:
         """Whether to go on; goes over to the pending ring when that is due, and waits for the
         slower of the two where their key frames are to meet."""
         if self._last is None or self._waits_for_key:
-            self._start(pending, "key", now_s)
+            self._start(pending, "key")
             return True
         key = pending.first_key_after(self._last.timestamp)
         if key is not None and unit is not None:
@@ -240,6 +251,7 @@ class ViewerStream:
     def _switch(self, pending: PacketRing, key: AccessUnit) -> None:
         self.ring, self.pending, self._wait_until_s = pending, None, math.inf
         self._cursor, self._waits_for_key = key.first_packet, False
+        self._pace.begin()
 
     # -- how it is sent ----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from tests.webrtc.fanout_stage import (
     RTX_SSRC,
     UTC_OFFSET_S,
+    VIDEO,
     VIDEO_SSRC,
     VIEWER_SSRC,
     Packet,
@@ -171,12 +172,13 @@ class Simulation:
         self.summaries: list[ViewerSummary] = []
         self.sent: list[tuple[float, int]] = []
         """Seconds since the beginning, and the rung that was chosen then."""
-        self._began = stage.now_s
+        self.began_s = stage.now_s
         self._down = WireDirection(1)
         self._back: list[tuple[float, bytes]] = []
         self._delay_s = 0.0
         self._rings = [stage.fanout.add_ring(90_000) for _ in rungs]
         self._frames = itertools.count()
+        self._written_s: list[float] = []
         self._next_frame_at = self._next_feedback_at = stage.now_s
         self._estimate, self._choice = BandwidthEstimate(), RenditionChoice()
         self.set(way or Way())
@@ -208,12 +210,20 @@ class Simulation:
 
     def frozen_s(self, since: float = 0.0, until: float = 1e9) -> float:
         """How long pictures stood: gaps of 200 ms and more between pictures that were whole."""
-        times = [at - self._began for at, _ in self.receiver.shown]
+        times = [at - self.began_s for at, _ in self.receiver.shown]
         gaps = [b - a for a, b in itertools.pairwise(times) if since <= a and b <= until]
         return sum(gap for gap in gaps if gap > 0.2)
 
+    @property
+    def lag_s(self) -> float:
+        """How much later than it was written the newest picture was whole."""
+        at, timestamp = self.receiver.shown[-1]
+        frames = (timestamp - VIDEO.timestamp_offset & 0xFFFFFFFF) // 3600
+        return at - self._written_s[frames]
+
     def _write_frame(self) -> None:
         number = next(self._frames)
+        self._written_s.append(self.stage.now_s)
         is_key = number % GOP_FRAMES == 0
         for ring, bitrate in zip(self._rings, self.rungs, strict=True):
             unit = bitrate / 8 * FRAME_S * GOP_FRAMES / (GOP_FRAMES - 1 + KEY_WEIGHT)
@@ -256,7 +266,7 @@ class Simulation:
 
     def _choose(self, rung: int) -> None:
         if not self.sent or rung != self.rung:
-            self.sent.append((self.stage.now_s - self._began, rung))
+            self.sent.append((self.stage.now_s - self.began_s, rung))
             self.stage.fanout.play(self._viewer.number, "video", self._rings[rung])
 
 

@@ -43,6 +43,17 @@ def test_where_the_best_gets_through_a_viewer_has_it_from_the_start_and_keeps_it
     assert show.frozen_s() == 0.0
 
 
+@pytest.mark.parametrize("rate", [0, 20_000_000, 8_000_000, 5_000_000, 4_000_000])
+def test_who_joins_overflows_no_queue_and_soon_has_a_picture(stage: Stage, rate: int) -> None:
+    """The key frame has 54 kB, 86 ms of 5 Mb/s; then there are 19 pictures more to catch up."""
+    show = Simulation(stage, RUNGS, way(rate))
+    show.run(3.0)
+    first_s = show.receiver.shown[0][0] - show.began_s
+    assert first_s <= 0.025 + max(54_000 * 8 * 1.1 / rate if rate else 0.0, 0.06)
+    assert show.receiver.lost <= 2
+    assert show.lag_s <= 0.15
+
+
 def test_a_cut_from_5_to_1_megabits_is_followed_at_once_and_made_good_when_it_is_lifted(
     stage: Stage,
 ) -> None:

@@ -48,6 +48,8 @@ VIEWERS = (
     (SrtpProfile.AEAD_AES_256_GCM, VIDEO, None, 200_000),
 )
 
+RINGS = ((90_000, 1_000_000, 1_000), (90_000, 60_000, 200), (48_000, 60_000, 200))
+
 viewers = st.integers(0, 2)
 rings = st.integers(0, 2)
 videos = st.sampled_from([0, 1])
@@ -74,6 +76,14 @@ feedback = st.builds(
     + deltas,
     st.integers(0, 40), st.integers(0, 60), st.lists(numbers, max_size=5), some_bytes,
 )  # fmt: skip
+
+
+def in_time(first: int, count: int, gap: int) -> bytes:
+    """Packets that all came, `gap` quarters of a millisecond apart."""
+    head = struct.pack("!IHH3sBH", VIDEO_SSRC, first, count, b"abc", 0, 0x2000 | count)
+    return head + bytes((gap,)) * count
+
+
 remb = st.builds(
     lambda high, low: struct.pack("!I4sBBH", 0, b"REMB", 1, high, low), st.integers(0, 255), numbers
 )
@@ -124,6 +134,21 @@ beginning: list[Operation] = [
 ]
 
 
+def join_late(gap: int | None) -> list[Operation]:
+    """Somebody begins behind; what comes next is paced by bitrate, or by feedback."""
+    work: list[Operation] = [("flow", 30, 40), ("pause", 0, "video")]
+    for number in range(24):
+        work += [("write", 0, [1100] * (48 if number == 0 else 20), number == 0), ("tick", 0.033)]
+    work += [("play", 0, "video", 0, "key"), ("tick", 0.0), ("tick", 0.04)]
+    if gap is not None:
+        said = compound(205, 15, in_time(60, 60, gap))
+        work += [("rtcp", 0, [said]), ("tick", 0.04), ("tick", 0.04)]
+    return work
+
+
+beginnings = st.just([]) | st.builds(join_late, st.none() | st.integers(0, 60))
+
+
 class Actor:
     """Carries operations out on one twin and writes down all that comes of them."""
 
@@ -131,7 +156,7 @@ class Actor:
         self.stage = stage
         self.transcript: list[Any] = []
         self.frames = 0
-        self.rings = [stage.fanout.add_ring(rate, 60_000, 200) for rate in (90_000, 90_000, 48_000)]
+        self.rings = [stage.fanout.add_ring(*ring) for ring in RINGS]
         self.viewers = [stage.join(*viewer) for viewer in VIEWERS]
 
     def perform(self, operation: Operation) -> None:
@@ -190,8 +215,7 @@ class Actor:
 
     def renew(self, ring: int) -> int:
         self.stage.fanout.remove_ring(self.rings[ring])
-        rate = 48_000 if ring == 2 else 90_000
-        self.rings[ring] = self.stage.fanout.add_ring(rate, 60_000, 200)
+        self.rings[ring] = self.stage.fanout.add_ring(*RINGS[ring])
         return self.rings[ring]
 
     def remove(self, viewer: int) -> None:
@@ -221,8 +245,12 @@ def transcript_of(work: list[Operation], sockets: list[Any], *, pure_python: boo
 
 
 @settings(max_examples=120, deadline=None)
-@given(st.lists(operations, max_size=25))
-def test_both_send_and_tell_the_very_same(work: list[Operation]) -> None:
+@given(
+    st.just([]) | st.builds(join_late, st.none() | st.integers(0, 60)),
+    st.lists(operations, max_size=25),
+)
+def test_both_send_and_tell_the_very_same(before: list[Operation], drawn: list[Operation]) -> None:
+    work = [*before, *drawn]
     sockets = [loopback() for _ in range(4)]
     try:
         said = transcript_of(work, sockets, pure_python=True)

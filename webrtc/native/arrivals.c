@@ -18,27 +18,32 @@ sent_note(Viewer *viewer, uint32_t now_us, size_t size)
 }
 
 static void
-burst_end(Arrivals *arrivals)
+burst_end(Viewer *viewer)
 {
+    Arrivals *arrivals = &viewer->arrivals;
     if (arrivals->burst.packets >= BURST_PACKETS) {
         int64_t span_us = arrivals->burst.arrived_us - arrivals->burst.began_us;
         span_us = span_us < TICK_US ? TICK_US : span_us;
         arrivals->burst.total_bytes =
             arrivals->burst.total_bytes * BURST_MEMORY + (double)arrivals->burst.bytes;
         arrivals->burst.total_us = arrivals->burst.total_us * BURST_MEMORY + (double)span_us;
+        atomic_store_explicit(&viewer->carried_bitrate,
+                              arrivals->burst.total_bytes * 8e6 / arrivals->burst.total_us,
+                              memory_order_relaxed);
         arrivals->burst.is_new = true;
     }
 }
 
 static void
-burst_note(Arrivals *arrivals, int32_t gap_us, size_t size)
+burst_note(Viewer *viewer, int32_t gap_us, size_t size)
 {
+    Arrivals *arrivals = &viewer->arrivals;
     uint32_t packets = arrivals->burst.packets;
     if (packets > 0 && packets < BURST_MOST_PACKETS && gap_us >= 0 && gap_us <= BURST_GAP_US) {
         arrivals->burst.packets++;
         arrivals->burst.bytes += size;
     } else {
-        burst_end(arrivals);
+        burst_end(viewer);
         arrivals->burst.packets = 1;
         arrivals->burst.bytes = 0;
         arrivals->burst.began_us = arrivals->arrival_us;
@@ -47,8 +52,9 @@ burst_note(Arrivals *arrivals, int32_t gap_us, size_t size)
 }
 
 static void
-note(Arrivals *arrivals, uint32_t ticks, uint32_t sent_us, size_t size, double now_s)
+note(Viewer *viewer, uint32_t ticks, uint32_t sent_us, size_t size, double now_s)
 {
+    Arrivals *arrivals = &viewer->arrivals;
     if (!arrivals->has_begun) {
         arrivals->has_begun = true;
         arrivals->newest_ticks = ticks;
@@ -59,7 +65,7 @@ note(Arrivals *arrivals, uint32_t ticks, uint32_t sent_us, size_t size, double n
     arrivals->arrival_us += (int64_t)(int32_t)(ticks - arrivals->newest_ticks) * TICK_US;
     int32_t gap_us = (int32_t)(sent_us - arrivals->sent_us);
     arrivals->sent_total_us += gap_us;
-    burst_note(arrivals, gap_us, size);
+    burst_note(viewer, gap_us, size);
     arrivals->newest_ticks = ticks;
     arrivals->sent_us = sent_us;
     arrivals->delay_us = arrivals->arrival_us - arrivals->sent_total_us;
@@ -104,7 +110,7 @@ take_one(Viewer *viewer, Sent *sent, uint16_t sequence, bool has_come, uint32_t 
     atomic_compare_exchange_strong_explicit(place, &packed, 0, memory_order_relaxed,
                                             memory_order_relaxed);
     viewer->arrivals.bytes += size;
-    note(&viewer->arrivals, ticks, (uint32_t)packed, size, now_s);
+    note(viewer, ticks, (uint32_t)packed, size, now_s);
 }
 
 /* Status symbols of a run (3.1.3) or a vector (3.1.4): 0 lost, 1 and 2 bytes of delta. */

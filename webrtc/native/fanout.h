@@ -19,7 +19,7 @@
 
 #include "crypto.h"
 
-/* webrtc/viewer_stream.py, packet_ring.py, python_fanout.py and viewer_reports.py say why. */
+/* webrtc/viewer_stream.py, pace.py, packet_ring.py, python_fanout.py and viewer_reports.py say why. */
 enum {
     MAX_PAYLOAD_BYTES = 1142, /* webrtc/rtp/limits.py */
     MAX_DATAGRAM_BYTES = 2048,
@@ -40,14 +40,15 @@ enum {
     MAX_COMMANDS_ASKED = 4096, /* of viewers, in one shard: beyond, the network asks in vain */
 };
 
-#define PACE_SLACK_S 0.001
 #define MAX_LAG_S 1.0
+#define BEHIND_LAG_S 0.25
 #define SWITCH_WAIT_S 0.25
 #define RESEND_LEAST_S 0.01
 #define REPORT_INTERVAL_S 1.0
 #define SUMMARY_INTERVAL_S 1.0
 #define BASELINE_S 10.0
 #define KEPT_S 2.0
+#define BITRATE_SPAN_S 0.5
 #define BLOCKED_S 0.02
 #define NTP_EPOCH_S 2208988800.0
 
@@ -73,6 +74,7 @@ typedef struct {
     uint32_t clock_rate;
     size_t max_bytes, max_packets;
     _Atomic uint64_t next_packet;
+    _Atomic double bitrate; /* of what is held; 0.0: unknown yet */
     pthread_mutex_t lock; /* of all that follows */
     bool is_broken;
     size_t size;
@@ -147,6 +149,12 @@ typedef struct {
     double sent_s;
 } Resent;
 
+/* When a stream's next chunk may leave: pace.c. */
+typedef struct {
+    bool is_behind;
+    double next_send_s, first_bytes;
+} Pace;
+
 typedef struct Stream {
     Viewer *viewer;
     bool exists;
@@ -160,7 +168,8 @@ typedef struct Stream {
     Ring *ring, *pending;
     uint64_t cursor, index, rtx_index;
     bool waits_for_key, has_last, is_ready, is_failed;
-    double wait_until_s, since_s, wake_s, next_send_s, report_s;
+    double wait_until_s, wake_s, report_s;
+    Pace pace;
     int tokens;
     uint32_t last_timestamp, last_clock_rate;
     double last_media_utc_s, last_written_s;
@@ -214,6 +223,7 @@ struct Viewer {
     uint32_t rtcp_index;
     uint16_t transport_sequence;
     double pace_bitrate;
+    _Atomic double carried_bitrate; /* by the receiving half; 0.0: unknown */
     char cname[MAX_CNAME_BYTES + 1];
     _Atomic(Sent *) sent; /* NULL: no transport-wide numbers */
     _Atomic uint64_t send_failures;
@@ -260,9 +270,9 @@ count_up(_Atomic uint64_t *counter, uint64_t by)
 
 typedef struct Batch Batch;
 
-void stream_play(Stream *stream, Ring *ring, bool since_key, double now_s);
+void stream_play(Stream *stream, Ring *ring, bool since_key);
 void stream_pause(Stream *stream);
-void stream_drop_ring(Stream *stream, Ring *ring, double now_s);
+void stream_drop_ring(Stream *stream, Ring *ring);
 void stream_skip(Stream *stream);
 void stream_clear(Stream *stream);
 Unit *stream_next_unit(Stream *stream, double now_s);
@@ -273,6 +283,14 @@ int stream_send_chunk(Stream *stream, Batch *batch, const Moment *now);
 void stream_send_report(Stream *stream, Batch *batch, const Moment *now);
 void stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count,
                    const Moment *now);
+
+/* -- pace.c ----------------------------------------------------------------------------------- */
+
+void pace_begin(Pace *pace);
+bool pace_is_time(const Pace *pace, double now_s);
+/* A chunk leaves; bits per second: at most, of the rendition, of the way (0: unknown). */
+void pace_note(Pace *pace, double size, double now_s, double most, double bitrate,
+               double carried);
 
 /* -- batch.c: datagrams to the system ------------------------------------------------------- */
 

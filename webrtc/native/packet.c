@@ -88,14 +88,33 @@ send_next(Stream *stream, Batch *batch, const Unit *unit, const Moment *now)
     return whole;
 }
 
+/* So many bytes leave now; none may mean that the stream has caught up. */
+static void
+note_pace(Stream *stream, double now_s, size_t sent)
+{
+    Ring *ring = stream->ring;
+    Viewer *viewer = stream->viewer;
+    if (ring == NULL) {
+        return;
+    }
+    if (sent == 0) {
+        bool is_at_end = !stream->waits_for_key && stream->cursor >= atomic_load(&ring->next_packet);
+        stream->pace.is_behind = stream->pace.is_behind && !is_at_end;
+    } else if (stream->kind == VIDEO) {
+        pace_note(&stream->pace, (double)sent, now_s, viewer->pace_bitrate,
+                  atomic_load_explicit(&ring->bitrate, memory_order_relaxed),
+                  atomic_load_explicit(&viewer->carried_bitrate, memory_order_relaxed));
+    }
+}
+
 int
 stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
 {
     int count = 0;
     size_t sent = 0;
     stream->wake_s = INFINITY;
-    if (stream->kind == VIDEO && stream->next_send_s > now->s + PACE_SLACK_S) {
-        stream->wake_s = stream->next_send_s;
+    if (stream->kind == VIDEO && !pace_is_time(&stream->pace, now->s)) {
+        stream->wake_s = stream->pace.next_send_s;
         return 0;
     }
     while (count < CHUNK_PACKETS) {
@@ -114,10 +133,7 @@ stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
         }
         unit_release(unit);
     }
-    if (stream->kind == VIDEO && count != 0) {
-        stream->next_send_s = fmax(stream->next_send_s, now->s) +
-                              (double)sent * 8.0 / stream->viewer->pace_bitrate;
-    }
+    note_pace(stream, now->s, sent);
     batch_end_run(batch);
     return count;
 }

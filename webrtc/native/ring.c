@@ -46,6 +46,7 @@ ring_new(uint64_t id, uint32_t clock_rate, size_t max_bytes, size_t max_packets)
     }
     atomic_init(&ring->references, 1);
     atomic_init(&ring->next_packet, 0);
+    atomic_init(&ring->bitrate, 0.0);
     pthread_mutex_init(&ring->lock, NULL);
     ring->id = id;
     ring->clock_rate = clock_rate;
@@ -137,6 +138,15 @@ evict(Ring *ring, const Unit *newest)
     }
 }
 
+static void
+measure(Ring *ring, const Unit *newest)
+{
+    double span_s = newest->media_utc_s - unit_number(ring, 0)->media_utc_s;
+    double size = (double)(ring->size - newest->size); /* whose time is still to come */
+    double bitrate = span_s >= BITRATE_SPAN_S ? size * 8.0 / span_s : 0.0;
+    atomic_store_explicit(&ring->bitrate, bitrate, memory_order_relaxed);
+}
+
 int
 ring_write(Ring *ring, Unit *unit)
 {
@@ -153,6 +163,7 @@ ring_write(Ring *ring, Unit *unit)
         ring->size += unit->size;
         atomic_store_explicit(&ring->next_packet, next + unit->count, memory_order_release);
         evict(ring, unit);
+        measure(ring, unit);
     }
     pthread_mutex_unlock(&ring->lock);
     if (result != 1) {

@@ -161,12 +161,12 @@ remove_viewer(Shard *shard, Viewer *viewer)
 }
 
 static void
-drop_ring(Shard *shard, Ring *ring, double now_s)
+drop_ring(Shard *shard, Ring *ring)
 {
     for (Viewer *viewer = shard->viewers; viewer != NULL; viewer = viewer->next) {
         for (int kind = 0; kind < KINDS; kind++) {
             if (viewer->streams[kind].exists) {
-                stream_drop_ring(&viewer->streams[kind], ring, now_s);
+                stream_drop_ring(&viewer->streams[kind], ring);
                 shard_make_ready(shard, &viewer->streams[kind]);
             }
         }
@@ -187,14 +187,14 @@ obey(Shard *shard, Command *command, const Moment *now)
         remove_viewer(shard, viewer);
         break;
     case PLAY:
-        stream_play(stream, command->ring, command->since_key, now->s);
+        stream_play(stream, command->ring, command->since_key);
         shard_make_ready(shard, stream);
         break;
     case PAUSE:
         stream_pause(stream);
         break;
     case DROP:
-        drop_ring(shard, command->ring, now->s);
+        drop_ring(shard, command->ring);
         break;
     case MOVE:
         batch_flush(&shard->batch);

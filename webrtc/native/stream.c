@@ -27,11 +27,11 @@ set_ring(Stream *stream, Ring **place, Ring *ring)
 }
 
 static void
-start(Stream *stream, Ring *ring, bool since_key, double now_s)
+start(Stream *stream, Ring *ring, bool since_key)
 {
     set_ring(stream, &stream->ring, ring);
     set_ring(stream, &stream->pending, NULL);
-    stream->since_s = now_s;
+    pace_begin(&stream->pace);
     if (stream->ring == NULL) {
         return;
     }
@@ -46,11 +46,11 @@ start(Stream *stream, Ring *ring, bool since_key, double now_s)
 }
 
 void
-stream_play(Stream *stream, Ring *ring, bool since_key, double now_s)
+stream_play(Stream *stream, Ring *ring, bool since_key)
 {
     stream->wait_until_s = INFINITY;
     if (stream->ring == NULL) {
-        start(stream, ring, since_key, now_s);
+        start(stream, ring, since_key);
     } else {
         set_ring(stream, &stream->pending, ring == stream->ring ? NULL : ring);
     }
@@ -83,7 +83,7 @@ forget_runs(Stream *stream, const Ring *ring)
 }
 
 void
-stream_drop_ring(Stream *stream, Ring *ring, double now_s)
+stream_drop_ring(Stream *stream, Ring *ring)
 {
     if (stream->pending == ring) {
         set_ring(stream, &stream->pending, NULL);
@@ -93,7 +93,7 @@ stream_drop_ring(Stream *stream, Ring *ring, double now_s)
         set_ring(stream, &stream->ring, NULL);
         if (follower != NULL) {
             ring_keep(follower);
-            start(stream, follower, true, now_s);
+            start(stream, follower, true);
             ring_release(follower);
         }
     }
@@ -120,7 +120,7 @@ stream_skip(Stream *stream)
 double
 stream_late_s(const Stream *stream, double now_s)
 {
-    if (!stream->has_last || stream->last_written_s < stream->since_s) {
+    if (!stream->has_last || stream->pace.is_behind) {
         return 0.0;
     }
     return now_s - stream->last_written_s;
@@ -136,6 +136,7 @@ go_over(Stream *stream, const Unit *key)
     stream->wait_until_s = INFINITY;
     stream->cursor = key->first_packet;
     stream->waits_for_key = false;
+    pace_begin(&stream->pace);
 }
 
 /* Whether to go on; goes over to the pending ring when that is due, and waits for the slower of
@@ -173,7 +174,7 @@ judge_switch(Stream *stream, const Unit *unit, double now_s)
 {
     if (!stream->has_last || stream->waits_for_key) {
         Ring *pending = ring_keep(stream->pending);
-        start(stream, pending, true, now_s);
+        start(stream, pending, true);
         ring_release(pending);
         return true;
     }
@@ -220,7 +221,8 @@ stream_next_unit(Stream *stream, double now_s)
         }
         unit = ring_unit_at(stream->ring, stream->cursor);
     }
-    bool is_late = unit != NULL && now_s - unit->written_s > MAX_LAG_S;
+    double most_s = stream->pace.is_behind ? BEHIND_LAG_S : MAX_LAG_S;
+    bool is_late = unit != NULL && now_s - unit->written_s > most_s;
     if (is_late || (unit == NULL && stream->cursor < ring_first_packet(stream->ring))) {
         unit = catch_up(stream, unit);
     }
