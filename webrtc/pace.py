@@ -4,6 +4,9 @@ What has just come leaves at the viewer's most, for nobody gains by a picture th
 joins or changes its rendition is behind: up to a whole group of pictures waits for it, and at that
 pace would overflow the queue of a narrow way, key frame and all. So it gets as fast as its way is
 known to carry, and before that is known not much faster than the rendition flows.
+
+Who waits for a lower rendition since this one does not get through is sent no more than does: what
+is beyond it would only fill the queue that the lower one's key frame has to pass.
 """
 
 from __future__ import annotations
@@ -34,18 +37,25 @@ LEAST_BITRATE: Final = 500_000
 """The same of renditions whose bitrate is not known yet."""
 
 
+def exceeds(bitrate: float, carried: float) -> bool:
+    """Whether a rendition is known not to get through; bits per second, 0: unknown."""
+    return 0 < carried * CARRIED_SHARE < bitrate
+
+
 class Pace:
     """Owns whether a stream is behind, and its next chunk's time."""
 
     def __init__(self) -> None:
         self.is_behind = False
         """What is sent is older than what has just come."""
+        self.is_ebbing = False
+        """What is sent does not get through, and a lower rendition is waited for."""
         self.next_send_s = 0.0
         self._first_bytes = 0
 
     def begin(self) -> None:
         """A ring is begun with, somewhere before its end."""
-        self.is_behind, self._first_bytes = True, FIRST_BYTES
+        self.is_behind, self.is_ebbing, self._first_bytes = True, False, FIRST_BYTES
 
     def end(self) -> None:
         """The ring's end has been reached."""
@@ -63,6 +73,8 @@ class Pace:
         self.next_send_s = max(self.next_send_s, now_s) + size_bytes * 8.0 / allowed
 
     def _bitrate(self, size_bytes: int, most: float, bitrate: float, carried: float) -> float:
+        if self.is_ebbing:
+            return min(max(carried * CARRIED_SHARE, LEAST_BITRATE), most)
         if not self.is_behind:
             return most
         if carried:

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from webrtc.pace import Pace
+from webrtc.pace import Pace, exceeds
 from webrtc.packet_ring import AccessUnit, PacketRing, is_after
 from webrtc.rtcp import render_sender_report
 from webrtc.srtp import SrtpSender
@@ -163,6 +163,7 @@ class ViewerStream:
         """
         self.wake_s = math.inf
         chunk: list[bytes] = []
+        self._pace.is_ebbing = self._is_to_ebb(carried)
         if self.kind == "video" and not self._pace.is_time(now_s):
             self.wake_s = self._pace.next_send_s
             return chunk
@@ -182,6 +183,12 @@ class ViewerStream:
             self._pace.end()
         self._tokens = min(self._tokens + len(chunk) * RESEND_GAIN, RESEND_MOST)
         return chunk
+
+    def _is_to_ebb(self, carried: float) -> bool:
+        ring, pending = self.ring, self.pending
+        if ring is None or pending is None or not 0 < pending.bitrate < ring.bitrate:
+            return False
+        return exceeds(ring.bitrate, carried)
 
     def _is_at_end(self, ring: PacketRing) -> bool:
         return not self._waits_for_key and self._cursor >= ring.next_packet
@@ -230,6 +237,10 @@ class ViewerStream:
             self._start(pending, "key")
             return True
         key = pending.first_key_after(self._last.timestamp)
+        if key is not None and self._pace.is_ebbing:
+            self._runs.clear()  # what got lost of this one is no use any more
+            self._switch(pending, key)
+            return True
         if key is not None and unit is not None:
             if is_after(key.timestamp, unit.timestamp):
                 self._wait_until_s = math.inf
@@ -354,7 +365,7 @@ class ViewerStream:
     ) -> bytes | None:
         index = self._index - 1 - ((self._index - 1 - sequence) & 0xFFFF)
         slot = index % RESENT_KEPT
-        if self._tokens < RESEND_COST or index < 0:
+        if self._tokens < RESEND_COST or index < 0 or self._pace.is_ebbing:
             return None
         if self._resent[slot][0] == index and now_s - self._resent[slot][1] < pause_s:
             return None

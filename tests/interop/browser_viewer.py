@@ -145,8 +145,10 @@ async def a_viewer(
         await page.goto(f"{host.scheme}://{host.netloc}/static/webrtc.js")
         await page.evaluate(_OPEN, [endpoint, json.loads(json.dumps(options))])
         viewer = BrowserViewer(page)
-        await viewer.wait(lambda seen: seen.frames > 0, "a picture", within_s)
-        yield viewer
-        await page.evaluate("window.viewer.close()")
+        try:
+            await viewer.wait(lambda seen: seen.frames > 0, "a picture", within_s)
+            yield viewer
+        finally:  # or the server goes on sending for half a minute, to whoever comes next
+            await page.evaluate("window.viewer.close()")
     finally:
         await context.close()

@@ -677,6 +677,35 @@ def test_a_switch_of_renditions_is_paced_by_the_new_one(stage: Stage) -> None:
     assert stage.now_s - began_s == pytest.approx(0.1, rel=0.1), "48 kB of 80 at 4 Mb/s"
 
 
+def test_who_waits_for_a_lower_rendition_is_sent_what_gets_through_and_nothing_again(
+    stage: Stage,
+) -> None:
+    """Of 2 Mb/s where 1.1 get through, which the frame before the wish has told."""
+    viewer, high, low = stage.join(), stage.fanout.add_ring(90_000), stage.fanout.add_ring(90_000)
+    stage.fanout.play(viewer.number, "video", high)
+    for number in range(40):
+        if number == 31:
+            stage.send(viewer, viewer.seal(arrivals(29 * 8, [28 * n for n in range(10)])))
+            stage.fanout.play(viewer.number, "video", low)
+        stage.write_frame(high, number, [1000] * 8, is_key=number == 0)
+        stage.write_frame(low, number, [100], is_key=number in (0, 38))
+        until_s = stage.now_s + FRAME_S
+        while (due_s := stage.step()) <= until_s:
+            stage.now_s = due_s
+        stage.now_s = until_s
+        if number == 36:
+            assert frames_of(viewer.packets())[-1] == 33, "it falls behind by three"
+            stage.send(viewer, viewer.seal(nack(VIDEO_SSRC, 1000 + 33 * 8)))
+    packets = viewer.packets()
+    assert [packet for packet in packets if packet.ssrc == RTX_SSRC] == []
+    assert frames_of(packets)[-2:] == [38, 39]
+    assert 37 not in frames_of(packets), "the lower one's key frame does not wait for it"
+    assert is_gapless(packets)
+    stage.send(viewer, viewer.seal(nack(VIDEO_SSRC, 1000 + 33 * 8)))
+    stage.step()
+    assert viewer.packets() == [], "nor is anything of before sent again after the switch"
+
+
 def test_a_removed_viewer_is_sent_and_told_nothing(stage: Stage) -> None:
     viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
     stage.fanout.play(viewer.number, "video", ring)

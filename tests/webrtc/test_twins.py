@@ -134,7 +134,7 @@ beginning: list[Operation] = [
 ]
 
 
-def join_late(gap: int | None) -> list[Operation]:
+def join_late(gap: int | None, is_lowered: bool) -> list[Operation]:
     """Somebody begins behind; what comes next is paced by bitrate, or by feedback."""
     work: list[Operation] = [("flow", 30, 40), ("pause", 0, "video")]
     for number in range(24):
@@ -143,10 +143,15 @@ def join_late(gap: int | None) -> list[Operation]:
     if gap is not None:
         said = compound(205, 15, in_time(60, 60, gap))
         work += [("rtcp", 0, [said]), ("tick", 0.04), ("tick", 0.04)]
+    if is_lowered:
+        again = nack(VIDEO_SSRC, *range(50, 66))
+        work += [("play", 0, "video", 1, "key"), ("tick", 0.1), ("write", 0, [1100] * 30, False)]
+        work += [("tick", 0.0), ("rtcp", 0, [again]), ("write", 1, [500], True), ("tick", 0.4)]
+        work += [("rtcp", 0, [again]), ("tick", 0.01)]
     return work
 
 
-beginnings = st.just([]) | st.builds(join_late, st.none() | st.integers(0, 60))
+beginnings = st.just([]) | st.builds(join_late, st.none() | st.integers(0, 60), st.booleans())
 
 
 class Actor:
@@ -246,7 +251,7 @@ def transcript_of(work: list[Operation], sockets: list[Any], *, pure_python: boo
 
 @settings(max_examples=120, deadline=None)
 @given(
-    st.just([]) | st.builds(join_late, st.none() | st.integers(0, 60)),
+    st.just([]) | st.builds(join_late, st.none() | st.integers(0, 60), st.booleans()),
     st.lists(operations, max_size=25),
 )
 def test_both_send_and_tell_the_very_same(before: list[Operation], drawn: list[Operation]) -> None:

@@ -60,12 +60,6 @@ def whep(origin: OriginProcess) -> str:
     return origin.url("/live/two/whep")
 
 
-NOT_SHOWN = pytest.mark.xfail(
-    strict=False,
-    reason="a joiner's group of pictures overflows the narrow way; test_light_viewing passes",
-)
-
-
 async def test_losses_are_made_good_in_time(
     room: WireRoom, origin: OriginProcess, browser: Browser
 ) -> None:
@@ -95,7 +89,6 @@ async def test_who_lacks_nothing_has_the_best_rendition_from_the_start(
         assert seen.freezes == 0
 
 
-@NOT_SHOWN
 @pytest.mark.long
 async def test_a_cut_of_bandwidth_is_followed_within_3_seconds_and_made_good(
     room: WireRoom, origin: OriginProcess, browser: Browser

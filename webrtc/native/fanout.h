@@ -151,7 +151,7 @@ typedef struct {
 
 /* When a stream's next chunk may leave: pace.c. */
 typedef struct {
-    bool is_behind;
+    bool is_behind, is_ebbing;
     double next_send_s, first_bytes;
 } Pace;
 
@@ -275,6 +275,7 @@ void stream_pause(Stream *stream);
 void stream_drop_ring(Stream *stream, Ring *ring);
 void stream_skip(Stream *stream);
 void stream_clear(Stream *stream);
+bool stream_is_to_ebb(const Stream *stream);
 Unit *stream_next_unit(Stream *stream, double now_s);
 double stream_late_s(const Stream *stream, double now_s);
 
@@ -286,6 +287,8 @@ void stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int 
 
 /* -- pace.c ----------------------------------------------------------------------------------- */
 
+/* Whether a rendition is known not to get through. */
+bool pace_exceeds(double bitrate, double carried);
 void pace_begin(Pace *pace);
 bool pace_is_time(const Pace *pace, double now_s);
 /* A chunk leaves; bits per second: at most, of the rendition, of the way (0: unknown). */

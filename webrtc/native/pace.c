@@ -10,10 +10,17 @@ static const double CARRIED_SHARE = 0.75;
 static const double LEAST_GAIN = 1.25;
 static const double LEAST_BITRATE = 5e5;
 
+bool
+pace_exceeds(double bitrate, double carried)
+{
+    return carried > 0.0 && carried * CARRIED_SHARE < bitrate;
+}
+
 void
 pace_begin(Pace *pace)
 {
     pace->is_behind = true;
+    pace->is_ebbing = false;
     pace->first_bytes = FIRST_BYTES;
 }
 
@@ -26,6 +33,9 @@ pace_is_time(const Pace *pace, double now_s)
 static double
 allowed_bitrate(Pace *pace, double size, double most, double bitrate, double carried)
 {
+    if (pace->is_ebbing) {
+        return fmin(fmax(carried * CARRIED_SHARE, LEAST_BITRATE), most);
+    }
     if (!pace->is_behind) {
         return most;
     }

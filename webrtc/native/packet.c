@@ -113,6 +113,7 @@ stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
     int count = 0;
     size_t sent = 0;
     stream->wake_s = INFINITY;
+    stream->pace.is_ebbing = stream_is_to_ebb(stream);
     if (stream->kind == VIDEO && !pace_is_time(&stream->pace, now->s)) {
         stream->wake_s = stream->pace.next_send_s;
         return 0;
@@ -223,7 +224,8 @@ resend_one(Stream *stream, Batch *batch, uint16_t sequence, const Moment *now, d
     uint32_t place = 0;
     uint64_t last = stream->index - 1, behind = (uint16_t)((uint16_t)last - sequence);
     uint64_t index = last - behind;
-    if (stream->tokens < RESEND_COST || stream->index == 0 || behind > last) {
+    if (stream->tokens < RESEND_COST || stream->index == 0 || behind > last ||
+        stream->pace.is_ebbing) {
         return false;
     }
     Resent *resent = resent_of(stream, index);

@@ -144,6 +144,11 @@ go_over(Stream *stream, const Unit *key)
 static bool
 is_ready_to_switch(Stream *stream, const Unit *unit, Unit *key, double now_s)
 {
+    if (key != NULL && stream->pace.is_ebbing) {
+        forget_runs(stream, NULL);
+        go_over(stream, key);
+        return true;
+    }
     if (key != NULL && unit != NULL) {
         if (is_after(key->timestamp, unit->timestamp)) {
             stream->wait_until_s = INFINITY;
@@ -167,6 +172,18 @@ is_ready_to_switch(Stream *stream, const Unit *unit, Unit *key, double now_s)
         go_over(stream, key);
     }
     return true;
+}
+
+bool
+stream_is_to_ebb(const Stream *stream)
+{
+    if (stream->ring == NULL || stream->pending == NULL) {
+        return false;
+    }
+    double bitrate = atomic_load_explicit(&stream->ring->bitrate, memory_order_relaxed);
+    double other = atomic_load_explicit(&stream->pending->bitrate, memory_order_relaxed);
+    double carried = atomic_load_explicit(&stream->viewer->carried_bitrate, memory_order_relaxed);
+    return other > 0.0 && other < bitrate && pace_exceeds(bitrate, carried);
 }
 
 static bool
