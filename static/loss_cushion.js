@@ -2,12 +2,15 @@
 //
 // A browser shows pictures as they come; where packets get lost each picture that lacks one is late by a
 // round trip and more, and one whose packet is lost twice by two: it stands still. Where that happens a
-// viewer sees less of it with a cushion, so pictures wait for as long as two resends take, until all has
-// been well for a while.
+// viewer sees less of it with a cushion, so pictures wait for as long as two resends take, or three where
+// so much is lost that two are not enough every few seconds, until all has been well for a while.
 
 const SOME_LOSS = 0.005;
+const MUCH_LOSS = 0.02; // of 300 packets a second one is then lost thrice every ten seconds and more
 const RESENDS = 2;
-const ASKED_AFTER_MS = 40; // a gap is noticed with the next packets, and asked about in turns of 20 ms
+const RESENDS_OF_MUCH = 3;
+const ASKED_AFTER_MS = 40; // a gap is noticed with the next packets
+const AGAIN_AFTER_MS = 120; // who sends nothing knows no round trip by RTCP: libwebrtc takes 100 ms, in turns of 20
 const MOST_MS = 500;
 const ASSUMED_RTT_MS = 100;
 const KEPT_MS = 15_000;
@@ -25,8 +28,11 @@ export class LossCushion {
     const lost = packetsLost - this.#lost;
     this.#received = packetsReceived;
     this.#lost = packetsLost;
-    if (received + lost > 0 && lost / (received + lost) > SOME_LOSS) {
-      const wanted = Math.min(MOST_MS, RESENDS * ((rttMs || ASSUMED_RTT_MS) + ASKED_AFTER_MS));
+    const share = received + lost > 0 ? lost / (received + lost) : 0;
+    if (share > SOME_LOSS) {
+      const resends = share > MUCH_LOSS ? RESENDS_OF_MUCH : RESENDS;
+      const first = ASKED_AFTER_MS + (rttMs || ASSUMED_RTT_MS);
+      const wanted = Math.min(MOST_MS, first + (resends - 1) * AGAIN_AFTER_MS);
       this.#cushion = nowMs < this.#until ? Math.max(this.#cushion, wanted) : wanted;
       this.#until = nowMs + KEPT_MS;
     } else if (nowMs >= this.#until) {

@@ -48,7 +48,9 @@ switch of renditions only half, since that may have been why."""
 
 RESENT_KEPT: Final = 128
 RESEND_LEAST_S: Final = 0.01
-"""A packet is not sent again within a round trip, or this."""
+RESEND_SHARE: Final = 0.6
+"""A packet is not sent again within this share of a round trip, or the former. Browsers ask again after
+one as they know it, and theirs is a little less than ours every other time."""
 
 REPORT_INTERVAL_S: Final = 1.0
 
@@ -354,7 +356,9 @@ class ViewerStream:
         packets: list[bytes] = []
         for sequence in sequences:
             self.nacks += 1
-            packet = self._resend_one(sequence, now_s, now_utc, max(rtt_s, RESEND_LEAST_S))
+            packet = self._resend_one(
+                sequence, now_s, now_utc, max(rtt_s * RESEND_SHARE, RESEND_LEAST_S)
+            )
             if packet is not None:
                 packets.append(packet)
         self.resent += len(packets)

@@ -63,12 +63,12 @@ def whep(origin: OriginProcess) -> str:
 async def test_losses_are_made_good_in_time(
     room: WireRoom, origin: OriginProcess, browser: Browser
 ) -> None:
-    """5 % of the packets of either direction and a round trip of 50 ms; after three seconds, in
-    which Chromium learns how long to wait for what is sent again."""
+    """5 % of the packets of either direction and a round trip of 50 ms; after four seconds, in
+    which Chromium learns how long to wait for what is sent again (100 ms more each second)."""
     async with a_viewer(browser, whep(origin)) as viewer:
         lossy = Way(loss=0.05, delay_s=HALF_RTT_S)
         room.set(down=lossy, up=lossy)
-        await viewer.watch(3.0)
+        await viewer.watch(4.0)
         seen = await viewer.watch(SECONDS)
         print(seen)
         assert seen.lost > SECONDS * 5

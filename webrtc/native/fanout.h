@@ -44,6 +44,7 @@ enum {
 #define BEHIND_LAG_S 0.25
 #define SWITCH_WAIT_S 0.25
 #define RESEND_LEAST_S 0.01
+#define RESEND_SHARE 0.6
 #define REPORT_INTERVAL_S 1.0
 #define SUMMARY_INTERVAL_S 1.0
 #define BASELINE_S 10.0

@@ -249,7 +249,7 @@ void
 stream_resend(Stream *stream, Batch *batch, const uint16_t *sequences, int count,
               const Moment *now)
 {
-    double pause_s = fmax(atomic_load(&stream->viewer->rtt_s), RESEND_LEAST_S);
+    double pause_s = fmax(atomic_load(&stream->viewer->rtt_s) * RESEND_SHARE, RESEND_LEAST_S);
     uint64_t resent = 0;
     batch_end_run(batch);
     for (int at = 0; at < count; at++) {

@@ -315,7 +315,7 @@ async def test_who_does_not_read_costs_a_bounded_buffer_and_is_told_a_reset(
             assert transport is not None
             descriptor = transport.get_extra_info("socket").fileno()
             in_kernel = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))[0]
-            assert in_kernel <= 3 * SOCKET_BYTES
+            assert in_kernel <= 4 * SOCKET_BYTES  # of twice that, Linux takes a little more
             assert connection.unsent_bytes <= 2 * MOST_UNSENT_BYTES + 8_192
             assert in_kernel + connection.unsent_bytes <= 256 * 1024
     assert b'"type":"reset"' in await read_until(reader, b'"type":"reset"')
