@@ -49,8 +49,8 @@ switch of renditions only half, since that may have been why."""
 RESENT_KEPT: Final = 128
 RESEND_LEAST_S: Final = 0.01
 RESEND_SHARE: Final = 0.6
-"""A packet is not sent again within this share of a round trip, or the former. Browsers ask again after
-one as they know it, and theirs is a little less than ours every other time."""
+"""A packet is not sent again within this share of a round trip, or the former. Who asks again does
+so after a round trip as it knows it, which is a little less than ours every other time."""
 
 REPORT_INTERVAL_S: Final = 1.0
 
