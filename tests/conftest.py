@@ -12,7 +12,7 @@ from pytest_asyncio import is_async_test
 from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
-from tests import attempts
+from tests import attempts, time_limits
 from tests.sharing import GroupScheduling, order_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,6 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tests encode AV1 in their own process, which would then keep a core from everything else."""
     give_up_raising_priority()
     config.pluginmanager.register(attempts)
+    config.pluginmanager.register(time_limits)
+    if not hasattr(config, "workerinput"):  # a process of xdist's
+        time_limits.adopt_orphans()
+        config.add_cleanup(time_limits.end_orphans)
     # The same examples in each run, however slow the machine is.
     slowness = [HealthCheck.too_slow]
     settings.register_profile(

@@ -57,22 +57,3 @@ def test_after(origin):
     assert origin == 7
 """
     assert outcomes(tests) == {"passed": 3, "failed": 1, "rerun": 2}
-
-
-def test_each_attempt_has_the_whole_time_and_no_more(outcomes: Outcomes) -> None:
-    tests = """
-tries = []
-
-@pytest.mark.timeout(2)
-@pytest.mark.flaky(reruns=2)
-def test_tried():
-    tries.append(0)
-    time.sleep(0.9)
-    assert len(tries) == 3
-
-@pytest.mark.timeout(0.3)
-@pytest.mark.flaky(reruns=1)
-def test_hangs():
-    time.sleep(20)
-"""
-    assert outcomes(tests) == {"passed": 1, "failed": 1, "rerun": 3}

@@ -1,0 +1,117 @@
+"""tests/time_limits.py: whatever hangs, a run of tests ends, and nothing of it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Outcomes = Callable[..., dict[str, int]]
+
+pytest_plugins = ["pytester"]
+
+QUICK = """
+from tests import time_limits
+time_limits.AGAIN_S, time_limits.TEARDOWN_S, time_limits.DEAF_S = 0.2, 0.4, 4
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        time_limits.adopt_orphans()
+        config.add_cleanup(time_limits.end_orphans)
+"""
+IMPORTS = """
+import asyncio, signal, subprocess, time
+from pathlib import Path
+import pytest
+"""
+WITHOUT = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "asyncio")
+"""Plugins that take their time to start."""
+
+
+@pytest.fixture
+def outcomes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Outcomes:
+    """How many tests of a file had which outcome."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
+    def run(tests: str, *options: str) -> dict[str, int]:
+        pytester.makeconftest(QUICK)
+        pytester.makepyfile(IMPORTS + tests)
+        without = [f"-pno:{name}" for name in WITHOUT]
+        plugins = ("-ptests.attempts", "-ptests.time_limits")
+        return pytester.runpytest_subprocess(*plugins, *without, *options).parseoutcomes()
+
+    return run
+
+
+def test_each_attempt_has_the_whole_time_and_no_more(outcomes: Outcomes) -> None:
+    tests = """
+tries = []
+
+@pytest.mark.timeout(2)
+@pytest.mark.flaky(reruns=2)
+def test_tried():
+    tries.append(0)
+    time.sleep(0.9)
+    assert len(tries) == 3
+
+@pytest.mark.timeout(0.3)
+@pytest.mark.flaky(reruns=1)
+def test_hangs():
+    time.sleep(20)
+"""
+    assert outcomes(tests) == {"passed": 1, "failed": 1, "rerun": 3}
+
+
+def test_a_test_ends_whose_other_tasks_hear_of_it_first(outcomes: Outcomes) -> None:
+    tests = """
+async def hang():
+    async def busy():
+        while True:
+            time.sleep(0.01)
+            await asyncio.sleep(0)
+    other = asyncio.create_task(busy())
+    await asyncio.sleep(60)
+
+@pytest.mark.timeout(0.4)
+def test_hangs():
+    asyncio.run(hang())
+
+def test_after():
+    pass
+"""
+    assert outcomes(tests) == {"passed": 1, "failed": 1}
+
+
+def test_what_hangs_when_a_failed_test_is_cleared_away_ends_as_well(outcomes: Outcomes) -> None:
+    tests = """
+@pytest.fixture
+def hanging():
+    yield
+    time.sleep(60)
+
+@pytest.mark.timeout(30)
+def test_fails(hanging):
+    assert False
+
+def test_after():
+    pass
+"""
+    assert outcomes(tests) == {"passed": 1, "failed": 1, "errors": 1}
+
+
+def test_a_process_that_hears_nothing_is_ended_and_so_are_its_programs(
+    outcomes: Outcomes, pytester: pytest.Pytester
+) -> None:
+    tests = """
+@pytest.mark.timeout(0.4)
+def test_is_deaf():
+    Path("pid").write_text(str(subprocess.Popen(["sleep", "600"]).pid))
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    time.sleep(60)
+
+def test_after():
+    pass
+"""
+    assert outcomes(tests, "-n1") == {"passed": 1, "failed": 1}
+    assert not Path("/proc", (pytester.path / "pid").read_text()).exists()
