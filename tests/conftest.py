@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ Golden = Callable[[str, bytes | str], None]
 def pytest_configure(config: pytest.Config) -> None:
     """Tests encode AV1 in their own process, which would then keep a core from everything else."""
     give_up_raising_priority()
+    # Programs started here are ended by SIGINT, which shells ignore in what runs behind them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(attempts)
     config.pluginmanager.register(time_limits)
     if not hasattr(config, "workerinput"):  # a process of xdist's
