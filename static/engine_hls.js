@@ -1,6 +1,7 @@
 // HLS through Media Source Extensions by hls.js.
 import Hls from "./vendor/hls.min.js";
 import { levelLabel, sourceUrl } from "./engine.js";
+import { LoadWatch } from "./load_watch.js";
 import { patientLoader } from "./patient_loader.js";
 import { Seen } from "./seen.js";
 
@@ -11,6 +12,8 @@ const LONGEST_HOLD_MS = 30_000; // while the target duration is unknown
 const UNSTICK_MS = 250;
 const STARVED_MS = 500; // a hiccup of the network is over by then
 const ENOUGH_S = 0.3; // beyond a hole before it is worth a jump: two parts
+const LONG_MS = 1500; // whoever stands for so long takes
+const LITTLE_S = 0.05; // this much, too: hls.js may load no more before
 const MESSAGE_ATTRIBUTE = "X-HEADWATER-MESSAGE";
 const STALL_INCREASE_S = 0.2; // of the distance from live, after each stall: a part or so
 
@@ -42,6 +45,7 @@ export class HlsEngine {
     this.wantsLowLatency = lowLatency;
     this.recoveries = 0;
     this.messages = new Seen();
+    this.loads = new LoadWatch();
     this.lastNumbers = new Map(); // level: the last segment it listed
     this.unstickTimer = 0;
     this.starvedSince = 0;
@@ -69,7 +73,9 @@ export class HlsEngine {
     for (const event of ["MANIFEST_PARSED", "LEVELS_UPDATED", "LEVEL_SWITCHED"]) {
       hls.on(Hls.Events[event], () => this.on.changed());
     }
+    hls.on(Hls.Events.BUFFER_APPENDED, (_, { type }) => this.loads.append(type, performance.now()));
     hls.on(Hls.Events.LEVEL_UPDATED, (_, { level, details }) => {
+      this.loads.list(details.edge, performance.now());
       this.#followNumbers(level, details);
       this.#readMessages(details.dateRanges);
     });
@@ -146,15 +152,23 @@ export class HlsEngine {
   /** Over a hole as soon as there is something beyond it: hls.js may take three seconds. */
   #unstick() {
     const { video, hls } = this;
-    const details = hls?.latestLevelDetails;
+    const now = performance.now();
     const isStarved = video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA && !video.paused;
-    this.starvedSince = isStarved ? this.starvedSince || performance.now() : 0;
-    if (!isStarved || !details?.live || performance.now() - this.starvedSince < STARVED_MS) return;
-    const beyond = beyondHole(video.buffered, video.currentTime);
-    if (beyond === null) return;
-    this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond.toFixed(1)}`);
-    this.starvedSince = performance.now();
-    video.currentTime = beyond + 0.01;
+    this.starvedSince = isStarved ? this.starvedSince || now : 0;
+    if (!isStarved || !hls?.latestLevelDetails?.live || now - this.starvedSince < STARVED_MS) return;
+    const enoughS = now - this.starvedSince > LONG_MS ? LITTLE_S : ENOUGH_S;
+    const beyond = beyondHole(video.buffered, video.currentTime, enoughS);
+    if (beyond !== null) {
+      this.on.error(`nothing at ${video.currentTime.toFixed(1)}: on to ${beyond.toFixed(1)}`);
+      this.starvedSince = now;
+      video.currentTime = beyond + 0.01;
+    } else if (this.lowLatency().on && this.loads.isStuck(this.starvedSince, now)) {
+      this.on.error(`nothing loads at ${video.currentTime.toFixed(1)}: anew`);
+      this.loads.begin(now);
+      hls.stopLoad();
+      if (hls.liveSyncPosition > video.currentTime) this.jumpToLive();
+      hls.startLoad();
+    }
   }
 
   #holdMs() {
@@ -199,12 +213,12 @@ export class HlsEngine {
   }
 }
 
-/** Where the next stretch of some length begins, when nothing is buffered at `time`; else null. */
-function beyondHole(buffered, time) {
+/** Where the next stretch of `enoughS` begins, when nothing is buffered at `time`; else null. */
+function beyondHole(buffered, time, enoughS) {
   for (let i = 0; i < buffered.length; i++) {
     const [start, end] = [buffered.start(i), buffered.end(i)];
     if (start <= time && end - time > ENOUGH_S) return null;
-    if (start > time && end - start >= ENOUGH_S) return start;
+    if (start > time && end - start >= enoughS) return start;
   }
   return null;
 }

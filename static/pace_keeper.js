@@ -16,6 +16,11 @@ export function bufferedAhead({ currentTime, buffered }) {
   return 0;
 }
 
+/** Another text after each time that something was buffered. */
+export function bufferMark({ buffered }) {
+  return buffered.length ? `${buffered.length} ${buffered.end(buffered.length - 1).toFixed(3)}` : "";
+}
+
 export class PaceKeeper {
   #isSettled = false;
   #playingSince = 0;

@@ -2,15 +2,17 @@
 import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
 import { availableEngines, chooseEngine, createEngine, loadEngine, sourceUrl } from "./engine.js";
-import { PaceKeeper, bufferedAhead } from "./pace_keeper.js";
+import { PaceKeeper, bufferMark, bufferedAhead } from "./pace_keeper.js";
 import { readPlace } from "./place.js";
+import { StuckWatch, patienceOf } from "./stuck.js";
 import { Talk } from "./talk.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
+const STALL_FIRST_MS = 1000; // then it is asked for the first time whether the stream goes on at all
 const STATE_POLL_MS = 2000;
+const STARVED_MS = 1500; // the element does not always say that it waits, as while it seeks
 const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
-const STALL_LIMIT_MS = 8000; // the same for one that is stuck though the stream goes on
 const MAX_ERRORS = 50;
 const MAX_MESSAGES = 50;
 const MESSAGES_EVERY_MS = 100; // how late a message may be
@@ -24,6 +26,7 @@ const parameters = new URLSearchParams(location.search);
 const video = document.getElementById("video");
 const clock = new ServerClock();
 const pace = new PaceKeeper(video);
+const stuck = new StuckWatch();
 
 const status = {
   path,
@@ -64,7 +67,9 @@ let retryTimer = 0;
 let stallTimer = 0;
 let stateTimer = 0;
 let startTimer = 0;
-let stuckSince = 0;
+let stalledSince = 0;
+let starvedSince = 0;
+let isOnAir = false; // whether the path had media when it was last asked for
 let hasPlayed = false;
 let webrtcFailed = false; // this network or server has no WebRTC for us: HLS until the viewer asks again
 
@@ -155,6 +160,7 @@ async function startEngine(name) {
   status.engine = name;
   status.starts += 1;
   pace.begin();
+  stuck.begin();
   controls.setEngine(name, availableEngines(video));
   engine = await createEngine(name, video, {
     ready: () => play(),
@@ -254,28 +260,27 @@ function remember(text) {
 // -- running dry ---------------------------------------------------------------------------------
 
 function stalled() {
-  if (!engine || video.paused || video.seeking || !hasPlayed || status.state === "stalled") return;
+  if (!engine || video.paused || !hasPlayed || status.state === "stalled") return;
   if (engine.ended()) return;
   status.stalls += 1;
-  stuckSince = 0;
+  stalledSince = performance.now();
+  isOnAir = false;
   setState("stalled");
   clearTimeout(stallTimer);
-  stallTimer = setTimeout(explainStall, STALL_EXPLAIN_MS);
+  stallTimer = setTimeout(explainStall, STALL_FIRST_MS);
 }
 
 async function explainStall() {
   if (status.state !== "stalled") return;
   const state = await pathState();
   if (status.state !== "stalled") return;
-  const words =
-    { away: WORDS.away, starting: WORDS[503], live: WORDS.buffering }[state] ?? (state === null ? WORDS.network : WORDS[503]);
-  controls.show("stalled", ...words);
-  status.message = words[0];
-  // A publisher that is back needs a moment; whoever then stands still has to begin anew.
-  stuckSince = state === "live" ? stuckSince || performance.now() : 0;
-  if (stuckSince && performance.now() - stuckSince > STALL_LIMIT_MS) {
-    return failed({ kind: "media", status: 0, detail: "stuck" });
+  if (performance.now() - stalledSince >= STALL_EXPLAIN_MS) {
+    const words =
+      { away: WORDS.away, starting: WORDS[503], live: WORDS.buffering }[state] ?? (state === null ? WORDS.network : WORDS[503]);
+    controls.show("stalled", ...words);
+    status.message = words[0];
   }
+  isOnAir = state === "live"; // a publisher that is back needs a moment
   if (state === "gone") return failed({ kind: "missing", status: 404, detail: "path has gone" });
   stateTimer = setTimeout(explainStall, STATE_POLL_MS);
 }
@@ -328,7 +333,17 @@ async function lookForNext() {
   }
 }
 
-video.addEventListener("waiting", stalled);
+/** Whoever stands still though the stream goes on has to begin anew. */
+function lookWhetherStuck() {
+  const now = performance.now();
+  const isStarved = status.state === "playing" && video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA;
+  starvedSince = isStarved ? starvedSince || now : 0;
+  if (starvedSince && now - starvedSince > STARVED_MS) stalled();
+  const got = { mark: bufferMark(video), patienceMs: patienceOf(engine) };
+  if (stuck.push(status.state, isOnAir, now, got)) failed({ kind: "media", status: 0, detail: "stuck" });
+}
+
+video.addEventListener("waiting", () => video.seeking || stalled());
 video.addEventListener("playing", () => {
   hasPlayed = true;
   pace.resume();
@@ -382,6 +397,8 @@ async function measureAhead() {
 }
 
 setInterval(() => {
+  if (!engine) return;
+  lookWhetherStuck();
   if (!engine) return;
   readLevels();
   readFrames();

@@ -1,9 +1,9 @@
 // One of several players on a page: muted, starts again by itself, and says how late it is.
 import { createEngine } from "./engine.js";
 import { latencyLabel } from "./labels.js";
-import { PaceKeeper, bufferedAhead } from "./pace_keeper.js";
+import { PaceKeeper, bufferMark, bufferedAhead } from "./pace_keeper.js";
 import { Sparkline } from "./sparkline.js";
-import { StuckWatch } from "./stuck.js";
+import { StuckWatch, patienceOf } from "./stuck.js";
 
 const READ_MS = 500;
 const NUDGE_MS = 200;
@@ -112,7 +112,8 @@ export class PlayerTile {
     const engine = this.#engine;
     if (!engine) return;
     if (this.tile.dataset.state === "playing") this.pace.keep(engine);
-    if (this.#stuck.push(this.tile.dataset.state, this.isOnAir, performance.now())) {
+    const got = { mark: bufferMark(this.video), patienceMs: patienceOf(engine) };
+    if (this.#stuck.push(this.tile.dataset.state, this.isOnAir, performance.now(), got)) {
       this.restarts += 1;
       return this.#failed({ kind: "media", status: 0 });
     }

@@ -6,7 +6,7 @@ import { History, POINTS } from "../../static/history.js";
 import { bitrateLabel, bytesLabel, codecLabel, countLabel, durationLabel, latencyLabel, protocolLabel } from "../../static/labels.js";
 import { overHttp, words } from "../../static/session_list.js";
 import { sparkPaths } from "../../static/sparkline.js";
-import { StuckWatch } from "../../static/stuck.js";
+import { StuckWatch, patienceOf } from "../../static/stuck.js";
 import { findPicture } from "../../static/thumbnail.js";
 import { eventWords, stateOf } from "../../static/words.js";
 
@@ -196,6 +196,25 @@ test("no player is stuck where nobody sends, and it has its time when somebody d
   assert.equal(watch.push("stalled", true, 60_000), false);
   assert.equal(watch.push("stalled", true, 67_000), false);
   assert.equal(watch.push("stalled", true, 68_001), true);
+});
+
+test("a player that stands and gets nothing is stuck sooner than one that gets something", () => {
+  const watch = new StuckWatch();
+  const got = (mark) => ({ mark, patienceMs: 2_000 });
+  assert.equal(watch.push("stalled", true, 0, got("1 4.000")), false);
+  assert.equal(watch.push("stalled", true, 2_000, got("1 4.000")), false);
+  assert.equal(watch.push("stalled", true, 2_500, got("1 4.200")), false);
+  assert.equal(watch.push("stalled", true, 4_500, got("1 4.200")), false);
+  assert.equal(watch.push("stalled", true, 4_501, got("1 4.200")), true);
+  assert.equal(watch.push("playing", true, 9_000, got("1 4.200")), false);
+});
+
+test("how long a player may get nothing depends on what it waits for", () => {
+  const low = { name: "hls", lowLatency: () => ({ on: true }) };
+  const plain = { name: "hls", lowLatency: () => ({ on: false }) };
+  const webrtc = { name: "webrtc", lowLatency: () => ({ on: true }) };
+  assert.ok(patienceOf(low) < patienceOf(plain));
+  assert.ok(patienceOf(plain) < patienceOf(webrtc));
 });
 
 test("sessions are told in words", () => {
