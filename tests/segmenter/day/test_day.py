@@ -24,7 +24,7 @@ LONGEST_WAIT_S = 3.5
 """Of a blocked request, where nothing is withheld: a group of pictures of three seconds after a
 pause, and a part."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 
 def unjudged(text: str) -> None:
