@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.origin_process import OriginProcess, origin_process
+from tests.interop.origin_process import OriginPlace, OriginProcess, origin_process
 from tests.interop.test_continuity import assert_whole, playlist, push
 
 # A machine that does other things, too, may be late; a fault of ours shows every time.
@@ -26,6 +26,8 @@ segment_duration_s = 1.0
 ladder = "copy"
 """
 RENDITIONS = ("source", "audio")
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+"""For a shell with mounts of its own: runs a program with a directory that takes no writes."""
 
 
 @pytest.fixture
@@ -132,3 +134,25 @@ def test_a_directory_that_cannot_be_written_to_costs_one_warning(tmp_path: Path)
         tmp_path, CONFIG, environment={"HEADWATER_STATE_DIR": str(tmp_path / "file" / "state")}
     ) as origin:
         assert origin.log().count("live windows are kept in memory alone") == 1
+
+
+def test_a_directory_that_has_become_read_only_costs_the_history_and_takes_no_number_back(
+    origin: OriginProcess,
+) -> None:
+    state = origin.log_file.parent / "state"
+    own_mounts = ("unshare", "--mount", "sh", "-c", READ_ONLY, str(state))
+    if subprocess.run([*own_mounts, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mounts of one's own take root")
+    publisher = push(origin)
+    origin.wait_segments("live/a", "source", 3)
+    before = playlist(origin, "source")
+    origin.kill_main()
+    stopped(publisher)
+    origin.place = OriginPlace(command_prefix=own_mounts)
+    origin.restart()
+    assert origin.log().count("live windows are kept in memory alone") == 1
+    publisher = push(origin)
+    origin.wait_segments("live/a", "source", 2)
+    stopped(publisher)
+    assert playlist(origin, "source").first > before.numbers[-1]
+    assert "Traceback" not in origin.log()
