@@ -56,6 +56,7 @@ class MortalOrigin(Mortal):
             f'state_dir = "{directory / "state"}"\n'
             f'[http]\nlisten = "127.0.0.1:{self.http_port}"\n'
             f'[rtmp]\nlisten = "127.0.0.1:{self.rtmp_port}"\n'
+            '[webrtc]\nlisten = "127.0.0.1:0"\n'
             '[paths."live/*"]\nladder = "copy"\n'
         )
         command = [headwater_command(), "serve", "--config", str(config)]
