@@ -17,11 +17,15 @@ from segmenter.media import MediaType
 from segmenter.period_start import PERIOD_TICKS_PER_SECOND
 from segmenter.presentation import Presentation
 from segmenter.rendition import Rendition
-from segmenter.segment import InitSection
+from segmenter.segment import InitSection, Segment
 
 TOLERANCE = Fraction(2, 5)
 """Of a duration: how far a segment may begin from its place. Half of it is allowed, and the other
 tracks of the period may begin later than the one that is looked at here."""
+
+STUB = Fraction(1, 4)
+"""Of a duration: a first segment after a break that lasts less begins no period. Publishers who
+come back shortly before the next segment is due send such ones, often without sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,9 @@ class LowLatencyPeriods:
         """Those of which something can still be played, in order."""
         renditions = self._presentation.renditions.values()
         for beginning in self._beginnings():
-            if self._must_wait(beginning):
-                break
-            self._take(beginning)
-            self._latest = beginning
+            if not self._must_wait(beginning) and not self._is_stub(beginning):
+                self._take(beginning)
+                self._latest = beginning
         oldest = min((r.segments[0].msn for r in renditions if r.segments), default=0)
         while len(self._periods) > 1 and self._periods[1].first_msn <= oldest:
             self._periods.pop(0)
@@ -108,20 +111,28 @@ class LowLatencyPeriods:
     def _must_wait(self, beginning: Beginning) -> bool:
         """After a break the others' formats are known with their first parts only.
 
-        A period never gets another rendition, so it waits for all there are, but not for longer
-        than its first segment lasts.
+        A period never gets another rendition, so it waits for a segment that all of them have, but
+        not for longer than a segment lasts.
         """
-        if self._has_same_break(beginning) or self._is_finished(beginning.msn):
+        if self._has_same_break(beginning) or self._has_lasted(beginning):
             return False
-        begun = self._members(beginning.msn)
-        return len(begun) < len(self._presentation.renditions)
+        renditions = self._presentation.renditions.values()
+        return not all(_has_media(rendition, beginning.msn) for rendition in renditions)
+
+    def _is_stub(self, beginning: Beginning) -> bool:
+        """Whether a period would be as short as dash.js does not find its way out of."""
+        if self._has_same_break(beginning) or self._presentation.is_ended:
+            return False
+        found = (_finished(r, beginning.msn) for r in self._presentation.renditions.values())
+        limit_s = STUB * self._settled_s
+        return any(segment is not None and segment.duration_s < limit_s for segment in found)
 
     def _has_same_break(self, beginning: Beginning) -> bool:
         return bool(self._periods) and self._periods[-1].discontinuity == beginning.discontinuity
 
-    def _is_finished(self, msn: int) -> bool:
-        renditions = self._presentation.renditions.values()
-        return any(r.segments and r.segments[-1].msn >= msn for r in renditions)
+    def _has_lasted(self, beginning: Beginning) -> bool:
+        newest_s = max(map(_end_s, self._presentation.renditions.values()))
+        return self._presentation.is_ended or newest_s - beginning.start_s >= self._settled_s
 
     def _take(self, beginning: Beginning) -> None:
         lag = 1 if self._has_same_break(beginning) else 0
@@ -157,13 +168,16 @@ class LowLatencyPeriods:
 
     def _duration_s(self, beginning: Beginning) -> Fraction:
         """As long as the segment before it if that was whole, else as settled."""
-        latest = self._latest
-        settled = Fraction(self._presentation.settings.segment_duration_s).limit_denominator(1000)
+        latest, settled = self._latest, self._settled_s
         if latest is None or beginning.msn != latest.msn + 1:
             return settled
         if latest.discontinuity != beginning.discontinuity:
             return self._periods[-1].duration_s if self._periods else settled
         return max(beginning.start_s - latest.start_s, settled / 4)
+
+    @property
+    def _settled_s(self) -> Fraction:
+        return Fraction(self._presentation.settings.segment_duration_s).limit_denominator(1000)
 
     def _members(self, msn: int) -> tuple[Member, ...]:
         """Renditions that have media of segment ``msn`` or later ones."""
@@ -193,6 +207,29 @@ def _begun(rendition: Rendition, latest: int) -> Iterator[Beginning]:
     if opened is not None and rendition.open_parts and opened.msn > latest:
         first = rendition.open_parts[0]
         yield Beginning(opened.msn, Fraction(first.start, first.timescale), opened.discontinuity)
+
+
+def _has_media(rendition: Rendition, msn: int) -> bool:
+    """Whether there is a part of that segment."""
+    opened = rendition.open_segment
+    if opened is not None and opened.msn == msn:
+        return bool(rendition.open_parts)
+    return _finished(rendition, msn) is not None
+
+
+def _finished(rendition: Rendition, msn: int) -> Segment | None:
+    """Segment ``msn`` if it is finished and has media."""
+    return next((s for s in reversed(rendition.segments) if s.msn == msn and not s.is_gap), None)
+
+
+def _end_s(rendition: Rendition) -> Fraction:
+    """Where its newest media end."""
+    if rendition.open_parts:
+        part = rendition.open_parts[-1]
+        return Fraction(part.start + part.duration, part.timescale)
+    if rendition.segments:
+        return Fraction(rendition.segments[-1].end, rendition.segments[-1].timescale)
+    return Fraction(0)
 
 
 def _is_audio(rendition: Rendition) -> bool:

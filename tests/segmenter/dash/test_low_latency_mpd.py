@@ -86,7 +86,10 @@ class MpdStage(WatchedStage):
                 offset = int(template.attrib["presentationTimeOffset"])
                 for msn in range(first, min(end, max(segments, default=0) + 1)):
                     segment = segments.get(msn)
-                    if segment is not None and not segment.is_gap:
+                    if segment is None or segment.is_gap:
+                        continue
+                    # What came after a break and is too short to begin a period is in none.
+                    if segment.discontinuity == segments[first].discontinuity:
                         assert int(template.attrib["timescale"]) == segment.timescale, "D12"
                         place = offset + (msn - first) * duration
                         found[msn] = Fraction(segment.start - place, duration)
@@ -173,6 +176,23 @@ def test_d1_a_publisher_that_is_back_gets_a_period_with_all_renditions() -> None
         "audio",
     ]
     validate(stage.texts[-1])
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.1, 0.3])
+def test_d1_no_period_begins_with_a_stub_that_has_no_sound_yet(late_s: float) -> None:
+    stage = MpdStage(SOURCE, AUDIO)
+    stage.push(video(seconds=7), audio(seconds=7))
+    stage.pause()
+    stage.wait(4)
+    stub = video(at=11.9, seconds=4 / 30, breaks=True)
+    stage.push(stub, video(at=11.9 + 4 / 30), audio(at=11.9), late={"audio": late_s})
+    assert stage.lengths("source")[4:6] == [0.133, 2.0]
+    periods = [
+        [r.attrib["id"] for r in period.iter(f"{NAMESPACE}Representation")]
+        for period in stage.periods.values()
+    ]
+    assert periods == [["source", "audio"]] * 2
+    assert first_number(list(stage.periods.values())[1]) == stage.numbers("source")[5]
 
 
 def test_d2_the_clock_to_go_by_is_served_by_us() -> None:

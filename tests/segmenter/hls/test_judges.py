@@ -22,6 +22,10 @@ OLD_VERSION = "EXT-X-VERSION needs to be 8 or higher"
 OLD_PARTS = "Remove EXT-X-PART tags from the Playlist after they are greater than three target"
 """hls-parser counts three segments, also short ones, where RFC 8216bis 6.2.2 counts seconds."""
 
+NO_PART = "lacks required attribute(s): LAST-PART"
+"""m3u8-parser wants it of every report beside parts, RFC 8216bis 4.4.5.4 of those on playlists with
+parts; `check_reports` looks whether they have it."""
+
 LONE_HINT = re.compile(r"(\.m4s\n)#EXT-X-PRELOAD-HINT:.*\n")
 """A hint that follows a segment, which hls-parser takes for a segment without an end."""
 
@@ -50,6 +54,7 @@ def judge(playlists: dict[str, str]) -> list[list[str]]:
         for name, complaint in complaints
         if not (OLD_VERSION in complaint and "#EXT-X-GAP" in playlists[name])
         if not (OLD_PARTS in complaint and parts_are_recent(playlists[name]))
+        if not (NO_PART in complaint and "EXT-X-RENDITION-REPORT" in complaint)
     ]
 
 
