@@ -11,6 +11,9 @@ from typing import Any
 SOL_UDP, UDP_SEGMENT = 17, 103
 BUFFER_BYTES = 4 << 20
 MAX_BYTES = 2048
+SO_TIMESTAMPNS = 35
+STAMP = "=Qiiqq"
+STAMP_BYTES = struct.calcsize(STAMP)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -95,3 +98,32 @@ class Incoming:
         """One of those taken."""
         start = index * MAX_BYTES
         return self._buffers.raw[start : start + self._messages[index].length]
+
+
+class StampedIncoming(Incoming):
+    """The same, and when the system took each datagram in, however late it is looked at here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._controls = ctypes.create_string_buffer(self.AT_ONCE * STAMP_BYTES)
+        base = ctypes.addressof(self._controls)
+        for at, message in enumerate(self._messages):
+            message.control, message.control_size = base + at * STAMP_BYTES, STAMP_BYTES
+
+    @staticmethod
+    def stamp(opened: socket.socket) -> None:
+        """Asks for the stamps of what comes to a socket."""
+        opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def take(self, number: int) -> int:
+        """See Incoming."""
+        for message in self._messages:
+            message.control_size = STAMP_BYTES  # what was used of it, after a call
+        return super().take(number)
+
+    def utc_s(self, index: int) -> float:
+        """When one of those taken came."""
+        _size, _level, _kind, seconds, ns = struct.unpack_from(
+            STAMP, self._controls, index * STAMP_BYTES
+        )
+        return float(seconds + ns / 1e9)

@@ -8,6 +8,7 @@ by what their packets took of it.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from bench.clips import BASE_S, ClipRequest, clip
 from bench.figures import Aim, Figure
 from bench.processes import BenchError, ProcessTree, pinned, python, running, wait_until
-from bench.servers import free_port, headwater
+from bench.servers import Server, free_port, headwater
 from bench.viewers import viewing
 
 VIDEO_KBPS = 2600
@@ -27,6 +28,10 @@ LEAST_PACKETS = 200
 READY_S = 30.0
 SETTLE_S = 3.0
 JOIN_LIMIT_S = 180.0
+KINDS = ("picture", "sound")
+
+Buckets = dict[float, float]
+"""Of a histogram: upper bound, and how many were at most that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ class Measured:
     """Of a viewer."""
     video_late_ms: float
     audio_late_ms: float
+    """As viewers saw it: the publisher's and the encoder's time, too."""
+    video_left_ms: float
+    audio_left_ms: float
+    """As the server says: from the packetizer to the socket."""
 
 
 def measure(runs: int, seconds: int) -> list[Figure]:
@@ -65,6 +74,10 @@ def measure(runs: int, seconds: int) -> list[Figure]:
         figure("load of the core meanwhile", "of a core", "load"),
         figure("a picture's last packet, p99 late", "ms", "video_late_ms", Aim(20, of="ours")),
         figure("a sound's packet, p99 late", "ms", "audio_late_ms"),
+        Figure("w2", "… the sender's share of a picture's", "ms",
+               tuple(one.video_left_ms for one in ours), aim=Aim(20, of="ours")),
+        Figure("w2", "… the sender's share of a sound's", "ms",
+               tuple(one.audio_left_ms for one in ours), aim=Aim(10, of="ours")),
         figure("CPU of a join", "ms", "join_cpu_ms", Aim(12, of="ours")),
         figure("memory of a viewer", "kB", "rss_kb", Aim(100, of="ours")),
     ]  # fmt: skip
@@ -83,7 +96,7 @@ def _headwater(file: Path, seconds: int) -> Measured:
                 endpoint, 1, OTHER_CORE
             ):  # whose sound is made by a worker that starts now
                 time.sleep(SETTLE_S)
-                return _measured(server.tree, endpoint, VIEWERS, seconds)
+                return _measured(server.tree, endpoint, VIEWERS, seconds, server)
 
 
 def _aiortc(file: Path, seconds: int) -> Measured:
@@ -95,17 +108,22 @@ def _aiortc(file: Path, seconds: int) -> Measured:
         return _measured(tree, f"http://127.0.0.1:{port}/whep", AIORTC_VIEWERS, seconds)
 
 
-def _measured(tree: ProcessTree, endpoint: str, viewers: int, seconds: int) -> Measured:
+def _measured(
+    tree: ProcessTree, endpoint: str, viewers: int, seconds: int, server: Server | None = None
+) -> Measured:
     memory, cpu_s = sum(tree.rss_bytes()), tree.cpu_s()
     with viewing(endpoint, viewers, OTHER_CORE) as crowd:
         joined_s, joined_cpu_s = crowd.join_s, tree.cpu_s() - cpu_s
         time.sleep(SETTLE_S)
         grown = sum(tree.rss_bytes()) - memory
+        time.sleep(SETTLE_S)
+        left = [_left(server, kind) for kind in KINDS]
         packets, cpu_s, at = crowd.packets, tree.cpu_s(), time.monotonic()
         time.sleep(seconds)
         tree.check()
         packets, took = crowd.packets - packets, time.monotonic() - at
         load = (tree.cpu_s() - cpu_s) / took
+        lefts = [_left(server, kind) for kind in KINDS]
         seen = crowd.end()
     if packets < LEAST_PACKETS * viewers * took:
         raise BenchError(f"{viewers} viewers got {packets / took / viewers:.0f} packets/s each")
@@ -120,4 +138,30 @@ def _measured(tree: ProcessTree, endpoint: str, viewers: int, seconds: int) -> M
         rss_kb=grown / viewers / 1000,
         video_late_ms=seen["video_p99_ms"],
         audio_late_ms=seen["audio_p99_ms"],
+        video_left_ms=_p99_ms(left[0], lefts[0]),
+        audio_left_ms=_p99_ms(left[1], lefts[1]),
     )
+
+
+def _left(server: Server | None, kind: str) -> Buckets:
+    """What /metrics says of how late media of a kind has left."""
+    text = (server.get("/metrics") or b"").decode() if server is not None else ""
+    name = "headwater_webrtc_send_lateness_seconds_bucket"
+    return {
+        float(bound): float(count)
+        for line in text.splitlines()
+        if line.startswith(name) and f'kind="{kind}"' in line
+        for bound, count in re.findall(r'le="([^"]+)".*} (\S+)', line)
+    }
+
+
+def _p99_ms(before: Buckets, after: Buckets) -> float:
+    """Within the bucket as if it were filled evenly; not a number without buckets."""
+    counts = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
+    wanted, below, below_bound = 0.99 * max(counts.values(), default=0.0), 0.0, 0.0
+    for bound, count in sorted(counts.items()):
+        if count >= wanted > 0:
+            share = (wanted - below) / (count - below)
+            return 1000 * (below_bound + share * (bound - below_bound))
+        below, below_bound = count, bound
+    return float("nan")

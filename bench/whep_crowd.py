@@ -27,7 +27,7 @@ from typing import Final
 from aiortc import RTCDtlsFingerprint
 from pylibsrtp import Error, Policy, Session
 
-from bench.datagrams import Incoming
+from bench.datagrams import Incoming, StampedIncoming
 from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
 from webrtc.ice import new_credentials
 from webrtc.offer import parse_offer
@@ -265,7 +265,7 @@ class Crowd:
     def __init__(self, counter: memoryview) -> None:
         self.viewers: list[CrowdViewer] = []
         self._counter = counter
-        self._incoming = Incoming()
+        self._incoming, self._stamped = Incoming(), StampedIncoming()
         self._next_check = self._next_report = 0.0
 
     async def join(self, endpoint: str, count: int) -> None:
@@ -305,6 +305,8 @@ class Crowd:
         poll = select.epoll()
         poll.register(sys.stdin.fileno(), select.EPOLLIN)
         by_number = {probe.socket.fileno(): probe for probe in probes}
+        for probe in probes:
+            self._stamped.stamp(probe.socket)
         for number in by_number:
             poll.register(number, select.EPOLLIN)
         next_turn = time.monotonic()
@@ -326,17 +328,17 @@ class Crowd:
                 return
 
     def _look(self, probe: CrowdViewer, looks_from: float) -> None:
-        at = time.monotonic()
-        for index in range(self._incoming.take(probe.socket.fileno())):
-            datagram = self._incoming.datagram(index)
+        looks, stamped = time.monotonic() >= looks_from, self._stamped
+        for index in range(stamped.take(probe.socket.fileno())):
+            datagram = stamped.datagram(index)
             if datagram[0] < 128:
                 probe.take(datagram)
             elif not 192 <= datagram[1] <= 223:
                 self._counter[0] += 1
                 if len(probe.sample) < SAMPLE:
                     probe.sample.append(datagram)
-                if at >= looks_from:
-                    probe.look(datagram, at)
+                if looks:
+                    probe.look(datagram, stamped.utc_s(index))
 
 
 @dataclass(frozen=True, slots=True)

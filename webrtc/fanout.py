@@ -20,6 +20,7 @@ from webrtc.fanout_events import (
     StreamSummary,
     ViewerSummary,
 )
+from webrtc.lateness import LatenessCounts
 from webrtc.native_choice import native
 from webrtc.python_fanout import PythonFanout
 from webrtc.viewer_settings import Address, Kind, Since, ViewerSettings
@@ -43,6 +44,7 @@ _TYPES = (
     ViewerSummary,
     StreamSummary,
     FanoutStatistics,
+    LatenessCounts,
     LocalError,
 )
 """What the C makes, in the order that it knows them by."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from webrtc.lateness import LatenessCounts
 from webrtc.viewer_settings import Address, Kind
 
 
@@ -115,8 +116,9 @@ class FanoutStatistics:
     """Datagrams handed on."""
     rejected: int
     """Datagrams of viewers that were forged, repeated or damaged."""
-    late_s: float
-    """The most that a packet of an access unit has left after it was written, since last asked."""
+    sound_lateness: LatenessCounts
+    """How long after they were written access units had left, to each viewer that keeps up."""
+    picture_lateness: LatenessCounts
 
 
 Event: TypeAlias = PictureLost | Bye | AddressChanged | ViewerSummary

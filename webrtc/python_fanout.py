@@ -21,6 +21,7 @@ from typing import Final
 
 from webrtc.errors import LocalError, MediaPacketError, StunError
 from webrtc.fanout_events import Event, FanoutStatistics
+from webrtc.lateness import Lateness
 from webrtc.packet_ring import PacketRing
 from webrtc.python_viewer import PythonViewer
 from webrtc.rtcp import is_rtcp
@@ -63,7 +64,7 @@ class PythonFanout:
             ("packets", "bytes", "resent", "calls", "blocked", "failures", "received", "passed",
              "rejected", "skipped"), 0
         )  # fmt: skip
-        self._late_s = 0.0
+        self._lateness: dict[Kind, Lateness] = {kind: Lateness() for kind in KINDS}
         self._changed = threading.Condition(threading.RLock())
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -234,8 +235,11 @@ class PythonFanout:
                     now_s, now_utc, viewer.settings.pace_bitrate, viewer.carried_bitrate
                 )
                 if chunk:
-                    self._late_s = max(self._late_s, stream.late_s(now_s))
+                    written_s = stream.ended_written_s
                     self._send(viewer, stream, chunk)
+                    if written_s is not None:
+                        left_s = now_s if self._thread is None else time.monotonic()
+                        self._lateness[kind].observe(left_s - written_s)
                     more.append(viewer)
                     continue
                 report = stream.sender_report(now_s, now_utc, viewer.settings.cname)
@@ -372,7 +376,6 @@ class PythonFanout:
     def statistics(self) -> FanoutStatistics:
         """Counters of all."""
         with self._changed:
-            late_s, self._late_s = self._late_s, 0.0
             counts = dict(self._counts)
             counts["skipped"] += sum(viewer.skipped for viewer in self._viewers.values())
             return FanoutStatistics(
@@ -382,7 +385,8 @@ class PythonFanout:
                 threads=int(self._thread is not None),
                 rings=len(self._rings),
                 viewers=len(self._viewers),
-                late_s=late_s,
+                sound_lateness=self._lateness["audio"].counts(),
+                picture_lateness=self._lateness["video"].counts(),
                 **counts,
             )
 

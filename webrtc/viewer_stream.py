@@ -94,6 +94,7 @@ class ViewerStream:
         self._index = settings.first_sequence
         self._rtx_index = settings.rtx_first_sequence
         self._last: AccessUnit | None = None
+        self._ends_unit = False
         self._last_clock_rate = settings.clock_rate
         self._runs: deque[_Run] = deque(maxlen=RUNS_KEPT)
         self._pace = Pace()
@@ -110,11 +111,13 @@ class ViewerStream:
         self._is_told = False
         return is_due
 
-    def late_s(self, now_s: float) -> float:
-        """How long what was sent last had been waiting; 0.0 for who is still catching up."""
-        if self._last is None or self._pace.is_behind:
-            return 0.0
-        return now_s - self._last.written_s
+    @property
+    def ended_written_s(self) -> float | None:
+        """When the access unit was written that the latest chunk ends; None where it ends none, or
+        the viewer is still catching up."""
+        if self._last is None or not self._ends_unit or self._pace.is_behind:
+            return None
+        return self._last.written_s
 
     # -- what to play ------------------------------------------------------------------------
 
@@ -178,6 +181,7 @@ class ViewerStream:
                 if len(chunk) == CHUNK_PACKETS:
                     break
                 chunk.append(self._next_packet(unit, place, now_s, now_utc))
+            self._ends_unit = self._cursor == unit.end_packet
         ring = self.ring
         if chunk and ring is not None and self.kind == "video":
             self._pace.note(sum(map(len, chunk)), now_s, most, ring.bitrate, carried)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
+
 from streaming.rtc.webrtc_process import WebrtcStatistics
 from streaming.shelf_messages import Metric
+from webrtc.lateness import LATE_BOUNDS_S, LatenessCounts
 
 
 def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
@@ -45,6 +49,17 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
                 ("worst_loss_ratio", "The most of a viewer.", report.worst_loss),
             )
         ),
-        Metric(name + "send_lateness_seconds", "The most that a packet left late, lately.",
-               report.late_s),
+        _lateness_metric("sound", report.sound_lateness),
+        _lateness_metric("picture", report.picture_lateness),
     ]  # fmt: skip
+
+
+def _lateness_metric(kind: str, seen: LatenessCounts) -> Metric:
+    return Metric(
+        "headwater_webrtc_send_lateness_seconds",
+        "From when a picture or sound came until its last packet left, for each viewer.",
+        seen.sum_s,
+        {"kind": kind},
+        "histogram",
+        tuple(zip((*LATE_BOUNDS_S, math.inf), accumulate(seen.counts), strict=True)),
+    )

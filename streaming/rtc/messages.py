@@ -18,6 +18,7 @@ from streaming.rtc.signal_messages import (
     SignalRequest,
 )
 from streaming.transcode.messages import SampleMessage, TrackMessage
+from webrtc.lateness import NEVER_LATE, LatenessCounts
 
 
 class RtcSetup(Struct, tag="setup", array_like=True, frozen=True):
@@ -156,8 +157,9 @@ class RtcReport(Struct, tag="report", array_like=True, frozen=True):
     sessions_opened: int = 0
     sessions_failed: int = 0
     """Offers refused."""
-    late_s: float = 0.0
-    """The most that a packet left after its time, since the last report."""
+    sound_lateness: LatenessCounts = NEVER_LATE
+    """How long after they came access units had left, to each viewer."""
+    picture_lateness: LatenessCounts = NEVER_LATE
     nacks: int = 0
     """Packets that viewers asked for again."""
     pictures_lost: int = 0

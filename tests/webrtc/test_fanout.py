@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import struct
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ from tests.webrtc.fanout_stage import (
 from webrtc.errors import LocalError
 from webrtc.fanout import Fanout
 from webrtc.fanout_events import AddressChanged, Bye, PictureLost, ViewerSummary
+from webrtc.lateness import LATE_BOUNDS_S, LatenessCounts
 from webrtc.rtp.limits import MAX_PAYLOAD_BYTES
 from webrtc.stun import BINDING_SUCCESS, parse_stun, read_xor_address
 from webrtc.viewer_settings import SrtpProfile, ViewerSettings
@@ -776,3 +778,32 @@ def test_threads_send_by_themselves() -> None:
         fanout.close()
         own.close()
         mine.close()
+
+
+def test_it_is_counted_how_late_each_picture_and_sound_left_whoever_is_not_behind(
+    stage: Stage,
+) -> None:
+    viewer = stage.join(pace_bitrate=100_000 * 8)
+    video, audio = stage.fanout.add_ring(90_000), stage.fanout.add_ring(48_000)
+    stage.fanout.play(viewer.number, "video", video)
+    stage.fanout.play(viewer.number, "audio", audio, "live")
+    stage.step()
+    stage.write_frame(video, 0, is_key=True)
+    stage.step()
+    stage.step(FRAME_S)
+    assert sum(stage.fanout.statistics().picture_lateness.counts) == 0, "it has just caught up"
+    stage.write_frame(video, 1, [1000] * 20)  # 16 at once, the rest after 160 ms by the pace
+    stage.fanout.write(audio, [b"sound"], 0, True, stage.now_s, now_s=stage.now_s)
+    stage.step(0.004)
+    stage.step(0.25)
+    seen = stage.fanout.statistics()
+    assert seen.picture_lateness == one_of(0.254)
+    stage.fanout.write(audio, [b"sound"], 960, True, stage.now_s, now_s=stage.now_s)
+    stage.step(0.004)
+    assert stage.fanout.statistics().sound_lateness == one_of(0.004)
+
+
+def one_of(late_s: float) -> Any:
+    counts = [0] * (len(LATE_BOUNDS_S) + 1)
+    counts[sum(bound < late_s for bound in LATE_BOUNDS_S)] = 1
+    return LatenessCounts(tuple(counts), pytest.approx(late_s))

@@ -246,7 +246,9 @@ def transcript_of(work: list[Operation], sockets: list[Any], *, pure_python: boo
         figures = dataclasses.asdict(stage.fanout.statistics())
         for name in ("native", "crypto", "gso", "calls"):
             del figures[name]
-        return [*actor.transcript, {**figures, "late_s": round(figures["late_s"], 6)}]
+        for lateness in (figures["sound_lateness"], figures["picture_lateness"]):
+            lateness["sum_s"] = round(lateness["sum_s"], 6)
+        return [*actor.transcript, figures]
 
 
 @settings(max_examples=120, deadline=None)

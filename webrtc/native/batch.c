@@ -75,6 +75,13 @@ batch_add(Batch *batch, Viewer *viewer, Stream *stream, size_t size)
     batch->used += size;
 }
 
+void
+batch_end_unit(Batch *batch, int kind, double written_s)
+{
+    batch->ended[batch->ended_count].kind = kind; /* one of a chunk, so no more than messages */
+    batch->ended[batch->ended_count++].written_s = written_s;
+}
+
 static size_t
 packets_of(const Batch *batch, unsigned at)
 {
@@ -202,6 +209,32 @@ send_range(Batch *batch, unsigned from, unsigned to, int socket)
     count(&counts->bytes, bytes);
 }
 
+static void
+count_late(Lateness *lateness, double late_s)
+{
+    static const double bounds_s[LATE_BUCKETS - 1] = {
+        0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5,
+    };
+    int bucket = 0;
+    while (bucket < LATE_BUCKETS - 1 && late_s > bounds_s[bucket]) {
+        bucket++;
+    }
+    count_up(&lateness->counts[bucket], 1);
+    double sum_s = atomic_load_explicit(&lateness->sum_s, memory_order_relaxed);
+    atomic_store_explicit(&lateness->sum_s, sum_s + late_s, memory_order_relaxed);
+}
+
+static void
+note_late(Batch *batch)
+{
+    double now_s = isnan(batch->stepped_s) ? clock_s() : batch->stepped_s;
+    for (unsigned at = 0; at < batch->ended_count; at++) {
+        double late_s = fmax(now_s - batch->ended[at].written_s, 0.0);
+        count_late(&batch->lateness[batch->ended[at].kind], late_s);
+    }
+    batch->ended_count = 0;
+}
+
 void
 batch_flush(Batch *batch)
 {
@@ -217,6 +250,9 @@ batch_flush(Batch *batch)
             to++;
         }
         send_range(batch, from, to, batch->fanout->sockets[socket]);
+    }
+    if (batch->ended_count != 0) {
+        note_late(batch);
     }
     batch->count = 0;
     batch->used = 0;

@@ -278,7 +278,6 @@ void stream_skip(Stream *stream);
 void stream_clear(Stream *stream);
 bool stream_is_to_ebb(const Stream *stream);
 Unit *stream_next_unit(Stream *stream, double now_s);
-double stream_late_s(const Stream *stream, double now_s);
 
 /* Adds the next packets to the batch, at most CHUNK_PACKETS; gives how many. */
 int stream_send_chunk(Stream *stream, Batch *batch, const Moment *now);
@@ -300,6 +299,14 @@ void pace_note(Pace *pace, double size, double now_s, double most, double bitrat
 
 enum { BATCH_MESSAGES = 64, BATCH_BYTES = 256 << 10 };
 
+/* webrtc/lateness.py; written by the shard alone. */
+enum { LATE_BUCKETS = 15 };
+
+typedef struct {
+    _Atomic uint64_t counts[LATE_BUCKETS];
+    _Atomic double sum_s;
+} Lateness;
+
 struct Batch {
     Fanout *fanout;
     unsigned count;
@@ -313,6 +320,13 @@ struct Batch {
     uint16_t sizes[BATCH_MESSAGES]; /* of each packet but the last */
     Viewer *viewers[BATCH_MESSAGES];
     Stream *streams[BATCH_MESSAGES]; /* NULL: nothing is skipped when it fails */
+    struct {
+        int kind;
+        double written_s;
+    } ended[BATCH_MESSAGES]; /* access units */
+    unsigned ended_count;
+    double stepped_s; /* now, by a caller's clock; NAN where the clock runs on by itself */
+    Lateness lateness[KINDS];
     uint8_t *buffer;
 };
 
@@ -324,6 +338,8 @@ uint8_t *batch_room(Batch *batch, size_t size);
 void batch_add(Batch *batch, Viewer *viewer, Stream *stream, size_t size);
 /* Ends the run of packets: the next one begins a message. */
 void batch_end_run(Batch *batch);
+/* What was added ends an access unit, of which it is counted how late it leaves. */
+void batch_end_unit(Batch *batch, int kind, double written_s);
 void batch_flush(Batch *batch);
 
 /* -- shard.c: sender threads ---------------------------------------------------------------- */
@@ -372,7 +388,6 @@ struct Shard {
     Queue ready[KINDS];
     Stream **timers;
     size_t timer_count, timer_capacity;
-    _Atomic uint64_t late_ns;
 };
 
 bool shard_init(Shard *shard, Fanout *fanout);
@@ -471,7 +486,7 @@ struct Fanout {
 };
 
 enum { TYPE_PICTURE_LOST, TYPE_BYE, TYPE_ADDRESS, TYPE_SUMMARY, TYPE_STREAM, TYPE_STATISTICS,
-       TYPE_ERROR, TYPES };
+       TYPE_LATENESS, TYPE_ERROR, TYPES };
 
 bool refuse(Fanout *fanout, const char *message, PyObject *value);
 PyObject *fanout_poll(Fanout *fanout, double now_s);

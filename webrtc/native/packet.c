@@ -112,6 +112,7 @@ stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
 {
     int count = 0;
     size_t sent = 0;
+    bool ends_unit = false;
     stream->wake_s = INFINITY;
     stream->pace.is_ebbing = stream_is_to_ebb(stream);
     if (stream->kind == VIDEO && !pace_is_time(&stream->pace, now->s)) {
@@ -132,10 +133,14 @@ stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
             sent += send_next(stream, batch, unit, now);
             count++;
         }
+        ends_unit = stream->cursor == unit_end(unit);
         unit_release(unit);
     }
     note_pace(stream, now->s, sent);
     batch_end_run(batch);
+    if (ends_unit && !stream->pace.is_behind) {
+        batch_end_unit(batch, stream->kind, stream->last_written_s);
+    }
     return count;
 }
 

@@ -233,15 +233,6 @@ look_around(Shard *shard, double now_s)
     }
 }
 
-static void
-note_late(Shard *shard, const Stream *stream, double now_s)
-{
-    uint64_t late_ns = (uint64_t)(fmax(stream_late_s(stream, now_s), 0.0) * 1e9);
-    if (late_ns > atomic_load_explicit(&shard->late_ns, memory_order_relaxed)) {
-        atomic_store_explicit(&shard->late_ns, late_ns, memory_order_relaxed);
-    }
-}
-
 /* A chunk of one stream; then its turn comes again, or its report is due. */
 static void
 serve(Shard *shard, Stream *stream, const Moment *now)
@@ -249,7 +240,6 @@ serve(Shard *shard, Stream *stream, const Moment *now)
     int count = stream_send_chunk(stream, &shard->batch, now);
     timer_set(shard, stream, stream->wake_s);
     if (count != 0) {
-        note_late(shard, stream, now->s);
         shard_make_ready(shard, stream);
     } else {
         stream_send_report(stream, &shard->batch, now);
@@ -262,6 +252,7 @@ shard_run(Shard *shard, double now_s, bool is_live)
     for (;;) {
         Stream *stream;
         Moment now = moment_of(shard->fanout, now_s);
+        shard->batch.stepped_s = is_live ? NAN : now_s;
         obey_all(shard, &now);
         look_around(shard, now_s);
         for (int turns = 0; turns < BATCH_MESSAGES; turns++) {

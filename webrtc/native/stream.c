@@ -117,15 +117,6 @@ stream_skip(Stream *stream)
     }
 }
 
-double
-stream_late_s(const Stream *stream, double now_s)
-{
-    if (!stream->has_last || stream->pace.is_behind) {
-        return 0.0;
-    }
-    return now_s - stream->last_written_s;
-}
-
 static void
 go_over(Stream *stream, const Unit *key)
 {

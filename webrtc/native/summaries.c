@@ -148,16 +148,27 @@ fanout_poll(Fanout *fanout, double now_s)
     return told != NULL ? list : PyErr_NoMemory();
 }
 
-/* The most that any thread was late since last asked, in seconds. */
-static double
-take_late_s(Fanout *fanout)
+/* Of all threads together. */
+static PyObject *
+lateness_object(Fanout *fanout, int kind)
 {
-    uint64_t most_ns = 0;
-    for (int at = 0; at < fanout->shard_count; at++) {
-        uint64_t late_ns = atomic_exchange(&fanout->shards[at].late_ns, 0);
-        most_ns = late_ns > most_ns ? late_ns : most_ns;
+    double sum_s = 0.0;
+    PyObject *counts = PyTuple_New(LATE_BUCKETS);
+    for (int bucket = 0; counts != NULL && bucket < LATE_BUCKETS; bucket++) {
+        uint64_t count = 0;
+        for (int at = 0; at < fanout->shard_count; at++) {
+            count += atomic_load(&fanout->shards[at].batch.lateness[kind].counts[bucket]);
+        }
+        PyObject *number = PyLong_FromUnsignedLongLong(count);
+        if (number == NULL || PyTuple_SetItem(counts, bucket, number) < 0) {
+            Py_CLEAR(counts);
+        }
     }
-    return (double)most_ns / 1e9;
+    for (int at = 0; at < fanout->shard_count; at++) {
+        sum_s += atomic_load(&fanout->shards[at].batch.lateness[kind].sum_s);
+    }
+    PyObject *arguments = counts != NULL ? Py_BuildValue("(Nd)", counts, sum_s) : NULL;
+    return make(fanout, TYPE_LATENESS, arguments);
 }
 
 static uint64_t
@@ -182,7 +193,7 @@ fanout_statistics(Fanout *fanout)
     }
     pthread_mutex_unlock(&fanout->lock);
     return make(fanout, TYPE_STATISTICS,
-                Py_BuildValue("(OsOinnKKKKKKKKKKd)", Py_True, crypto_name(),
+                Py_BuildValue("(OsOinnKKKKKKKKKKNN)", Py_True, crypto_name(),
                               atomic_load(&fanout->has_gso) ? Py_True : Py_False,
                               fanout->thread_count, rings, viewers,
                               (unsigned long long)atomic_load(&counts->packets),
@@ -195,5 +206,6 @@ fanout_statistics(Fanout *fanout)
                               (unsigned long long)atomic_load(&counts->received),
                               (unsigned long long)atomic_load(&counts->passed),
                               (unsigned long long)atomic_load(&counts->rejected),
-                              take_late_s(fanout)));
+                              lateness_object(fanout, AUDIO),
+                              lateness_object(fanout, VIDEO)));
 }
