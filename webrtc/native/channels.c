@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+static const double GOLDEN_RATIO = 0.6180339887498949; /* its multiples spread evenly */
+
 static Channel *
 channel_of(Shard *shard, const Ring *ring)
 {
@@ -69,6 +71,20 @@ shard_ignore(Shard *shard, Stream *stream, Ring *ring)
     }
 }
 
+/* Whose turn is first, another one's with each key frame: the last one gets it when all others
+   have it, so nobody is to be last for good. Within a group of pictures, and for sound, whose units
+   are all keys, the order stays: otherwise it would be jitter. */
+static size_t
+first_member(const Channel *channel)
+{
+    if (channel->members[0]->kind == AUDIO) {
+        return 0;
+    }
+    uint64_t keys = atomic_load_explicit(&channel->ring->keys, memory_order_relaxed);
+    double turn = (double)keys * GOLDEN_RATIO;
+    return (size_t)((turn - floor(turn)) * (double)channel->count) % channel->count;
+}
+
 void
 channels_look(Shard *shard)
 {
@@ -77,8 +93,9 @@ channels_look(Shard *shard)
         uint64_t next = atomic_load_explicit(&channel->ring->next_packet, memory_order_acquire);
         if (next != channel->seen) {
             channel->seen = next;
+            size_t first = first_member(channel);
             for (size_t member = 0; member < channel->count; member++) {
-                shard_make_ready(shard, channel->members[member]);
+                shard_make_ready(shard, channel->members[(first + member) % channel->count]);
             }
         }
     }

@@ -74,7 +74,7 @@ typedef struct {
     uint64_t id;
     uint32_t clock_rate;
     size_t max_bytes, max_packets;
-    _Atomic uint64_t next_packet;
+    _Atomic uint64_t next_packet, keys;
     _Atomic double bitrate; /* of what is held; 0.0: unknown yet */
     pthread_mutex_t lock; /* of all that follows */
     bool is_broken;
@@ -168,7 +168,8 @@ typedef struct Stream {
     /* the shard's: which packets come next */
     Ring *ring, *pending;
     uint64_t cursor, index, rtx_index;
-    bool waits_for_key, has_last, is_ready, is_failed;
+    bool waits_for_key, has_last, is_ready, is_failed, has_begun;
+    int queue; /* of those that are ready */
     double wait_until_s, wake_s, report_s;
     Pace pace;
     int tokens;
@@ -366,6 +367,9 @@ typedef struct {
     size_t count, capacity;
 } Channel;
 
+/* Who is ready is served in this order: sound, pictures that have begun, others. */
+enum { READY_SOUND, READY_BEGUN, READY_PICTURE, QUEUES };
+
 typedef struct {
     Stream *first, *last;
 } Queue;
@@ -385,7 +389,7 @@ struct Shard {
     Viewer *viewers;
     Channel *channels;
     size_t channel_count, channel_capacity;
-    Queue ready[KINDS];
+    Queue ready[QUEUES];
     Stream **timers;
     size_t timer_count, timer_capacity;
 };

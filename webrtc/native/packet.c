@@ -134,6 +134,7 @@ stream_send_chunk(Stream *stream, Batch *batch, const Moment *now)
             count++;
         }
         ends_unit = stream->cursor == unit_end(unit);
+        stream->has_begun = !ends_unit && !stream->pace.is_behind;
         unit_release(unit);
     }
     note_pace(stream, now->s, sent);

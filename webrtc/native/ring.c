@@ -46,6 +46,7 @@ ring_new(uint64_t id, uint32_t clock_rate, size_t max_bytes, size_t max_packets)
     }
     atomic_init(&ring->references, 1);
     atomic_init(&ring->next_packet, 0);
+    atomic_init(&ring->keys, 0);
     atomic_init(&ring->bitrate, 0.0);
     pthread_mutex_init(&ring->lock, NULL);
     ring->id = id;
@@ -161,6 +162,7 @@ ring_write(Ring *ring, Unit *unit)
         unit->first_packet = next;
         ring->units[(ring->first + ring->count++) % ring->capacity] = unit;
         ring->size += unit->size;
+        count_up(&ring->keys, unit->is_key);
         atomic_store_explicit(&ring->next_packet, next + unit->count, memory_order_release);
         evict(ring, unit);
         measure(ring, unit);

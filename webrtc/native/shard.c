@@ -1,8 +1,10 @@
 /* A sender thread and its viewers: commands in, chunks out in turn, sound first.
 
-   Streams that may have something to send are in one of two queues. Who has sent a chunk goes to
-   the end of its queue, so that a key frame to a thousand viewers delays nobody's sound, and
-   nobody's picture by more than everybody's. */
+   Streams that may have something to send are in one of three queues: sound; pictures of which a
+   part has been sent; pictures. Who has sent a chunk goes to the end of its queue, so that a key
+   frame to a thousand viewers delays nobody's sound. Who has begun one gets the rest first: taking
+   turns among all would end everybody's with the last one's. Who is behind has no such right, and
+   the pace keeps the others from taking more than their share. */
 
 #include "fanout.h"
 
@@ -20,10 +22,13 @@ clock_s(void)
 void
 shard_make_ready(Shard *shard, Stream *stream)
 {
-    Queue *queue = &shard->ready[stream->kind];
     if (stream->is_ready) {
         return;
     }
+    stream->queue = stream->kind == AUDIO ? READY_SOUND
+                    : stream->has_begun   ? READY_BEGUN
+                                          : READY_PICTURE;
+    Queue *queue = &shard->ready[stream->queue];
     stream->is_ready = true;
     stream->next_ready = NULL;
     if (queue->last == NULL) {
@@ -37,8 +42,7 @@ shard_make_ready(Shard *shard, Stream *stream)
 static Stream *
 next_ready(Shard *shard)
 {
-    for (int kind = 0; kind < KINDS; kind++) {
-        Queue *queue = &shard->ready[kind];
+    for (Queue *queue = shard->ready; queue < shard->ready + QUEUES; queue++) {
         Stream *stream = queue->first;
         if (stream != NULL) {
             queue->first = stream->next_ready;
@@ -53,7 +57,7 @@ next_ready(Shard *shard)
 static void
 forget_ready(Shard *shard, Stream *stream)
 {
-    Queue *queue = &shard->ready[stream->kind];
+    Queue *queue = &shard->ready[stream->queue];
     if (!stream->is_ready) {
         return;
     }
@@ -246,6 +250,25 @@ serve(Shard *shard, Stream *stream, const Moment *now)
     }
 }
 
+static bool
+has_ready(const Shard *shard)
+{
+    for (int queue = 0; queue < QUEUES; queue++) {
+        if (shard->ready[queue].first != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of what may be done until it is looked whether there is sound: a batch of it, or 16 chunks of
+   pictures, which take half a millisecond. */
+static int
+turn_cost(const Stream *stream)
+{
+    return stream->kind == AUDIO ? 1 : BATCH_MESSAGES / 16;
+}
+
 double
 shard_run(Shard *shard, double now_s, bool is_live)
 {
@@ -255,14 +278,14 @@ shard_run(Shard *shard, double now_s, bool is_live)
         shard->batch.stepped_s = is_live ? NAN : now_s;
         obey_all(shard, &now);
         look_around(shard, now_s);
-        for (int turns = 0; turns < BATCH_MESSAGES; turns++) {
+        for (int cost = 0; cost < BATCH_MESSAGES; cost += turn_cost(stream)) {
             if ((stream = next_ready(shard)) == NULL) {
                 break;
             }
             serve(shard, stream, &now);
         }
         batch_flush(&shard->batch);
-        if ((shard->ready[AUDIO].first == NULL && shard->ready[VIDEO].first == NULL) ||
+        if (!has_ready(shard) ||
             atomic_load_explicit(&shard->is_closing, memory_order_relaxed)) {
             return timer_first(shard);
         }
