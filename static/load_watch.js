@@ -3,7 +3,7 @@
 // hls.js may wait for ever for a part of which a dying server sent the beginning: then its playlists go
 // on, its buffer does not, and it says nothing.
 
-const NOTHING_MS = 1500; // longer than a busy machine takes for two parts
+const NOTHING_MS = 1200; // longer than a busy machine takes for two parts
 const LISTED_MS = 2000; // a playlist that has not grown for so long lists nothing to be loaded
 
 export class LoadWatch {
