@@ -111,11 +111,17 @@ class AudioClock(TrackClock):
             if self._off_frames < DRIFT_FRAMES:
                 return 0
             # The least of them all: the rest of this one is jitter.
-            error = self._off_least
+            error = self._in_frames(self._off_least)
         self._off_frames = 0
         if error > 0:
             self.counts.audio_holes += 1
         return error
+
+    def _in_frames(self, error: int) -> int:
+        """A hole of whole frames where there is one within the bounds: what is made up for it is
+        then as long as the others, and so are the parts."""
+        frame = self.last_duration
+        return round(error / frame) * frame or error if error > 0 and frame else error
 
     def _packet_ticks(self, sample: Sample) -> int:
         return packet_duration(sample.data) * self.track.timescale // OPUS_SAMPLE_RATE

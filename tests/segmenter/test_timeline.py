@@ -422,6 +422,17 @@ def test_audio_that_slowly_leaves_its_stamps_is_taken_back_within_the_bound() ->
         assert counts.audio_holes + counts.audio_dropped >= 6
 
 
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_what_is_made_up_for_audio_that_slowly_falls_behind_is_whole_frames(rate: int) -> None:
+    """A part with less than a frame in it would be shorter than parts may be (H12)."""
+    track = Track("audio", Codec.AAC, rate, write_audio_specific_config(rate, 2))
+    stamps = [round(n * 1_024_000 / rate * 1.001) for n in range(9_000)]
+    out = push_all(started(track), [audio(stamp) for stamp in stamps])
+    holes = [b.dts - a.dts - 1_024 for a, b in itertools.pairwise(out)]
+    assert sum(hole > 0 for hole in holes) >= 3
+    assert {hole % 1_024 for hole in holes} == {0}
+
+
 def test_jitter_of_a_phone_makes_no_holes() -> None:
     jitter = [0, 30, -25, 60, 0, -40, 10, 38]
     samples = [audio(10_000 + n * 1024 // 48 + jitter[n % 8]) for n in range(2_000)]
