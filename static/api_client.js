@@ -31,10 +31,11 @@ export class ApiClient {
     return this.token ? { Authorization: `Bearer ${this.token}` } : {};
   }
 
-  async call(method, place, headers = {}) {
+  /** `signal` ends it, as if the server did not answer. */
+  async call(method, place, { headers, signal } = {}) {
     let response;
     try {
-      response = await fetch(`/api/v1${place}`, { method, cache: "no-store", headers: { ...this.headers, ...headers } });
+      response = await fetch(`/api/v1${place}`, { method, cache: "no-store", signal, headers: { ...this.headers, ...headers } });
     } catch {
       throw new ApiError(0, "The server does not answer.");
     }
@@ -44,19 +45,19 @@ export class ApiClient {
   }
 
   /** { scope, name } of the token, or of this machine. */
-  caller() {
-    return this.call("GET", "/caller");
+  caller(signal) {
+    return this.call("GET", "/caller", { signal });
   }
 
-  server() {
-    return this.call("GET", "/server");
+  server(signal) {
+    return this.call("GET", "/server", { signal });
   }
 
   /** All paths in the order of their names, as many as a page can show. */
-  async paths() {
+  async paths(signal) {
     const found = [];
     for (let after = ""; found.length < MOST_PATHS; ) {
-      const page = await this.call("GET", `/paths?limit=${PAGE}&after=${encodeURIComponent(after)}`);
+      const page = await this.call("GET", `/paths?limit=${PAGE}&after=${encodeURIComponent(after)}`, { signal });
       found.push(...page.paths);
       if (!page.next) break;
       after = page.next;
@@ -65,8 +66,8 @@ export class ApiClient {
   }
 
   /** Who publishes to a path and who views it by WebRTC, as many as a page can show. */
-  sessions(path) {
-    return this.call("GET", `/sessions?limit=${PAGE}&path=${encodeURIComponent(path)}`);
+  sessions(path, signal) {
+    return this.call("GET", `/sessions?limit=${PAGE}&path=${encodeURIComponent(path)}`, { signal });
   }
 
   /** Ends one of them. */
@@ -76,7 +77,7 @@ export class ApiClient {
 
   /** Closes the publishers of a path, unless its state has changed meanwhile. */
   kick(path, version) {
-    return this.call("DELETE", `/publishers/${encodeURIComponent(path)}`, version === undefined ? {} : { "If-Match": `"${version}"` });
+    return this.call("DELETE", `/publishers/${encodeURIComponent(path)}`, { headers: version === undefined ? {} : { "If-Match": `"${version}"` } });
   }
 }
 

@@ -9,11 +9,11 @@ import { Kick } from "./kick.js";
 import { bitrateLabel, countLabel } from "./labels.js";
 import { PathCard } from "./path_card.js";
 import { PublishPanel } from "./publish_panel.js";
+import { Reading } from "./reading.js";
 import { SignIn } from "./sign_in.js";
 import { stateOf } from "./words.js";
 
 const POLL_MS = 2_000;
-const SOON_MS = 150; // after an event: others come with it
 const MOST_CARDS = 200; // more are to be found by the filter
 const EARLIER_EVENTS = 200;
 const FOLLOW_AGAIN_MS = 5_000;
@@ -37,8 +37,13 @@ const visible = new IntersectionObserver((entries) => {
 
 let server = { name: "headwater", rtmp_listen: "", webrtc: false };
 let records = [];
-let timer = 0;
-let log = null;
+let following = new AbortController();
+const reading = new Reading({
+  ask: (signal) => Promise.all([api.paths(signal), api.server(signal)]),
+  show: showAll,
+  fail: (error) => showTrouble(error.status === 401 || error.status === 403 ? "This server tells only those who sign in." : "The server does not answer; trying again…"),
+  pauseMs: () => (document.hidden ? 5 * POLL_MS : POLL_MS),
+});
 
 /** For screen readers; what is said replaces what was. */
 function say(text) {
@@ -117,64 +122,64 @@ function showTrouble(text) {
   if (text && $("trouble").textContent !== text) $("trouble").textContent = text;
 }
 
-async function refresh() {
-  clearTimeout(timer);
-  try {
-    [records, server] = await Promise.all([api.paths(), api.server()]);
-    history.push(records, performance.now());
-    showServer();
-    showPaths();
-    showTotals();
-    showTrouble("");
-  } catch (error) {
-    showTrouble(error.status === 401 || error.status === 403 ? "This server tells only those who sign in." : "The server does not answer; trying again…");
-  }
-  clearTimeout(timer);
-  timer = setTimeout(refresh, document.hidden ? 5 * POLL_MS : POLL_MS);
-}
-
-function refreshSoon() {
-  clearTimeout(timer);
-  timer = setTimeout(refresh, SOON_MS);
+function showAll(told) {
+  [records, server] = told;
+  history.push(records, performance.now());
+  showServer();
+  showPaths();
+  showTotals();
+  showTrouble("");
 }
 
 // -- events --------------------------------------------------------------------------------------
 
 /** From some time before now, so that the feed is not empty. */
-async function startOfFeed() {
-  const [newest] = await api.call("GET", "/events?wait=0", { Accept: "application/json" });
+async function startOfFeed(signal) {
+  const [newest] = await api.call("GET", "/events?wait=0", { headers: { Accept: "application/json" }, signal });
   const [epoch, number] = newest.id.split("-").map(Number);
   return { after: `${epoch}-${Math.max(0, number - EARLIER_EVENTS)}`, newest: newest.id };
 }
 
+/** Follows the events as who is signed in now; what was followed before is left. */
 async function follow() {
-  log?.close();
+  following.abort();
+  following = new AbortController();
+  const { signal } = following;
   feed.clear();
-  let begun;
-  try {
-    begun = await startOfFeed();
-  } catch (error) {
-    $("feed-state").textContent = error.status === 401 ? "For those who sign in" : "Not available";
-    if (error.status !== 401) setTimeout(follow, FOLLOW_AGAIN_MS);
-    return;
+  while (!signal.aborted) {
+    try {
+      const begun = await startOfFeed(signal);
+      if (!signal.aborted) followFrom(begun, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      $("feed-state").textContent = error.status === 401 ? "For those who sign in" : "Not available";
+      if (error.status === 401) return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_AGAIN_MS));
   }
-  log = followEvents({
-    after: begun.after,
+}
+
+function followFrom({ after, newest }, signal) {
+  const log = followEvents({
+    after,
     type: SHOWN_TYPES,
     headers: api.headers,
     ...(api.token && { ways: ["stream", "poll"] }), // a WebSocket sends no headers
-    onEvent: (event) => happened(event, begun.newest),
-    onReset: () => refreshSoon(),
+    onEvent: (event) => happened(event, newest),
+    onReset: () => reading.soon(),
     onState: ({ connected }) => {
+      if (signal.aborted) return;
       $("feed-state").textContent = connected ? "Live" : "Reconnecting…";
       $("feed-state").dataset.connected = connected;
     },
   });
+  signal.addEventListener("abort", () => log.close());
 }
 
 function happened(event, newest) {
   feed.push(event, { isOld: compareIds(event.id, newest) <= 0 });
-  refreshSoon();
+  reading.soon();
 }
 
 function filter() {
@@ -183,12 +188,12 @@ function filter() {
 }
 
 function begin() {
-  refresh();
+  reading.restart();
   follow();
 }
 
 for (const id of ["filter", "which", "feed-which"]) $(id).addEventListener("input", filter);
-document.addEventListener("visibilitychange", () => document.hidden || refresh());
+document.addEventListener("visibilitychange", () => document.hidden || reading.soon());
 offerCopies(document, say);
 clock.synchronise();
 signIn.refresh().catch(() => begin());

@@ -15,6 +15,7 @@ export class PathCard {
   #shotAt = -Infinity;
   #isVisible = false;
   #shotBy = "";
+  #shots = 0;
 
   /** `api` knows who signed in. */
   constructor(path, api, onKick) {
@@ -104,9 +105,11 @@ export class PathCard {
   }
 
   async #load(url) {
+    const shot = ++this.#shots;
     const next = new Image();
     next.src = await findPicture(url, this.api.headers);
     const hasPicture = await next.decode().then(() => true, () => false);
+    if (shot !== this.#shots) return forgetPicture(next.src); // a later one was asked for
     const [image, instead] = [this.#find(".thumbnail"), this.#find(".no-thumbnail")];
     if (!hasPicture) this.#shotAt = performance.now() + BROKEN_MS - THUMBNAIL_MS;
     forgetPicture(hasPicture ? image.src : next.src);
@@ -117,6 +120,7 @@ export class PathCard {
 
   /** It is not on the page any more. */
   close() {
+    this.#shots += 1;
     forgetPicture(this.#find(".thumbnail").src);
   }
 

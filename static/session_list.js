@@ -1,6 +1,7 @@
 // Who publishes to a path and who views it by WebRTC, one by one, each to be ended by who may.
 import { mayControl } from "./api_client.js";
 import { bytesLabel, durationLabel, protocolLabel } from "./labels.js";
+import { Reading } from "./reading.js";
 
 const READ_MS = 2_000;
 const $ = (id) => document.getElementById(id);
@@ -8,6 +9,12 @@ const $ = (id) => document.getElementById(id);
 export class SessionList {
   #rows = new Map();
   #asked = null; // the session that the dialog is about
+  #reading = new Reading({
+    ask: (signal) => this.#ask(signal),
+    show: (told) => this.#show(told),
+    fail: (error) => this.#tell(error.message),
+    pauseMs: () => (document.hidden ? 5 * READ_MS : READ_MS),
+  });
 
   /** `api` has the token of who signed in on the dashboard; `say` is for screen readers. */
   constructor(path, api, clock, say) {
@@ -18,22 +25,17 @@ export class SessionList {
     $("end-now").addEventListener("click", () => this.#end());
   }
 
-  async start() {
-    await this.#refresh();
-    setTimeout(() => this.start(), READ_MS);
+  start() {
+    return this.#reading.restart();
   }
 
-  async #refresh() {
-    if (document.hidden) return;
-    try {
-      this.caller = await this.api.caller();
-      this.#show(this.caller.scope ? await this.api.sessions(this.path) : null);
-    } catch (error) {
-      this.#tell(error.message);
-    }
+  async #ask(signal) {
+    const caller = await this.api.caller(signal);
+    return { caller, told: caller.scope ? await this.api.sessions(this.path, signal) : null };
   }
 
-  #show(told) {
+  #show({ caller, told }) {
+    this.caller = caller;
     if (!told) return this.#tell("Who is connected is told to those who sign in.");
     const { sessions } = told;
     const rows = sessions.map((one) => this.#row(one));
@@ -51,7 +53,7 @@ export class SessionList {
     if (!row) {
       row = $("session").content.firstElementChild.cloneNode(true);
       row.dataset.session = session.session;
-      row.querySelector(".end").addEventListener("click", () => this.#ask(row.record));
+      row.querySelector(".end").addEventListener("click", () => this.#confirm(row.record));
       row.querySelector(".end").setAttribute("aria-label", `End ${words(session)} from ${session.remote}`);
       this.#rows.set(session.session, row);
     }
@@ -67,7 +69,7 @@ export class SessionList {
     return row;
   }
 
-  #ask(session) {
+  #confirm(session) {
     this.#asked = session;
     $("end-what").textContent = `${words(session)} from ${session.remote || "somewhere"}`;
     $("end-problem").hidden = true;
@@ -80,7 +82,7 @@ export class SessionList {
       await this.api.endSession(this.path, session.session);
       $("end-dialog").close();
       this.say(`Ended: ${words(session)}.`);
-      await this.#refresh();
+      await this.#reading.restart();
     } catch (error) {
       $("end-problem").textContent = error.message;
       $("end-problem").hidden = false;

@@ -1,6 +1,7 @@
 // Signing in with a token of the API, which then stays in this tab.
 import { mayControl } from "./api_client.js";
 
+const NOBODY = { scope: null, name: "" };
 const $ = (id) => document.getElementById(id);
 
 export class SignIn {
@@ -10,7 +11,7 @@ export class SignIn {
   constructor(api, onChange) {
     this.api = api;
     this.onChange = onChange;
-    this.caller = { scope: null, name: "" };
+    this.caller = NOBODY;
     $("sign-in").addEventListener("click", () => this.ask());
     $("sign-out").addEventListener("click", () => this.signOut());
     $("sign-cancel").addEventListener("click", () => $("sign-dialog").close());
@@ -23,7 +24,9 @@ export class SignIn {
 
   /** Who calls by now. */
   async refresh() {
-    this.#take(await this.api.caller());
+    const token = this.api.token;
+    const caller = await this.api.caller();
+    if (token === this.api.token) this.#take(caller);
   }
 
   /** Asks for a token; true once there is one that is good. */
@@ -38,14 +41,14 @@ export class SignIn {
 
   async signOut() {
     this.api.token = "";
-    await this.refresh();
+    await this.refresh().catch(() => this.#take(NOBODY));
   }
 
   async #try(token) {
     const before = this.api.token;
     this.api.token = token;
     try {
-      const caller = token ? await this.api.caller() : { scope: null, name: "" };
+      const caller = token ? await this.api.caller() : NOBODY;
       if (!caller.scope) throw new Error("That is no token of this server.");
       this.#take(caller);
       this.#done(true);

@@ -7,12 +7,12 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Error, Locator, Page, Route, expect
 
 from streaming.auth.api_tokens import hash_token, new_token
 from tests.interop.browser import LAPTOP, PlayerPage, chromium, player_page
@@ -42,6 +42,11 @@ source = "{SOURCE}"
 ladder = "copy"
 view = "token"
 """
+WATCH_FOR_GUARDED = """() => {
+  const look = () => (window.wasShown ||= Boolean(document.querySelector('[data-path="guarded"]')));
+  window.wasShown = false;
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+}"""
 SMALLEST_PHONE = (360, 740)
 RESTART_MS = 40_000
 """Until a browser takes a connection for lost, and the player for stuck, on a busy machine."""
@@ -259,6 +264,84 @@ async def test_a_session_is_ended_on_the_page_of_its_path(
         restarts = page.locator('[data-id="webrtc"] .restarts')
         await expect(restarts).not_to_have_text("0", timeout=RESTART_MS)
         assert await page.evaluate("document.documentElement.scrollWidth") <= LAPTOP[0]
+
+
+class HeldAnswers:
+    """Answers to some of a page's questions, kept back as they are now until `let_go`."""
+
+    def __init__(self, page: Page, holds: Callable[[Route], bool]) -> None:
+        self.asked = asyncio.Queue[str]()
+        """The last word of each address that was asked for."""
+        self._page = page
+        self._holds = holds
+        self._goes_on = asyncio.Event()
+
+    async def begin(self, pattern: str) -> None:
+        """From now on, of addresses like this."""
+        await self._page.route(re.compile(pattern), self._answer)
+
+    async def wait_asked(self, *names: str) -> None:
+        """Until all of these were asked for once more."""
+        wanted = set(names)
+        async with asyncio.timeout(20):
+            while wanted:
+                wanted.discard(await self.asked.get())
+
+    def let_go(self) -> None:
+        self._goes_on.set()
+
+    async def _answer(self, route: Route) -> None:
+        name = route.request.url.partition("?")[0].rpartition("/")[2]
+        with contextlib.suppress(Error):  # who asked may have gone meanwhile
+            self.asked.put_nowait(name)
+            if not self._holds(route) or self._goes_on.is_set():
+                await route.continue_()
+                return
+            answer = await route.fetch()
+            await self._goes_on.wait()
+            await route.fulfill(response=answer)
+
+
+async def test_no_question_overtakes_another_so_no_old_answer_takes_back_a_newer_one(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with dashboard(browser, origin) as opened:
+        page = opened.page
+        await expect(page.locator("#feed-state")).to_have_text("Live")
+        held = HeldAnswers(page, lambda route: True)
+        await held.begin(r"/api/v1/paths\?")
+        await held.wait_asked("paths")
+        with pushing(origin, "live/late"):
+            live = page.locator('.event[data-path="live/late"][data-type="path.state"]').first
+            await expect(live).to_contain_text("Live")
+            assert held.asked.empty(), "asked again before it was answered"
+            held.let_go()
+            await expect(card(page, "live/late")).to_be_visible()
+
+
+async def test_an_answer_that_comes_after_signing_out_shows_nothing(
+    tmp_path: Path, browser: Browser
+) -> None:
+    with origin_process(tmp_path, TOKENS + PATHS + GUARDED) as origin:
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        async with dashboard(browser, origin) as opened:
+            page = opened.page
+            held = HeldAnswers(
+                page, lambda route: READ in route.request.headers.get("authorization", "")
+            )
+            await held.begin(r"/api/v1/(paths|events)\?(limit|wait)")
+            await page.locator("#sign-in").click()
+            await sign(page, READ)
+            await held.wait_asked("paths", "events")
+            await page.locator("#sign-out").click()
+            await expect(page.locator("#sign-in")).to_be_visible()
+            await held.wait_asked("paths", "events")
+            await page.evaluate(WATCH_FOR_GUARDED)
+            held.let_go()
+            for _ in range(2):
+                await held.wait_asked("paths")
+            assert not await page.evaluate("window.wasShown")
+            assert not opened.log.exceptions
 
 
 async def sign(page: Page, token: str) -> None:

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { escapePath, ffmpegCommand, playAddresses, publishAddresses, rtmpOf } from "../../static/addresses.js";
 import { ApiClient, mayControl } from "../../static/api_client.js";
 import { History, POINTS } from "../../static/history.js";
 import { bitrateLabel, bytesLabel, codecLabel, countLabel, durationLabel, latencyLabel, protocolLabel } from "../../static/labels.js";
 import { overHttp, words } from "../../static/session_list.js";
+import { Reading } from "../../static/reading.js";
 import { sparkPaths } from "../../static/sparkline.js";
 import { StuckWatch, patienceOf } from "../../static/stuck.js";
 import { findPicture } from "../../static/thumbnail.js";
@@ -223,4 +224,76 @@ test("sessions are told in words", () => {
   assert.equal(words({ protocol: "pull", role: "publisher", rank: "primary", is_on_air: true }), "Pulled source");
   assert.equal(overHttp(undefined), "");
   assert.equal(overHttp({ hls: 3, dash: 0 }), "Over HTTP: HLS 3; these have no sessions that could be ended.");
+});
+
+/** A page whose questions are answered when the test says so. */
+function asked() {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const page = { questions: [], shown: [] };
+  page.reading = new Reading({
+    ask: (signal) => new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new Error("ended")));
+      page.questions.push({ resolve, reject });
+    }),
+    show: (told) => page.shown.push(told),
+    fail: (error) => page.shown.push(error.message),
+    pauseMs: () => 2_000,
+  });
+  page.tick = async (ms) => {
+    for (let i = 0; i < 9; i++) await Promise.resolve();
+    mock.timers.tick(ms);
+  };
+  return page;
+}
+
+test("what happens while a question is under way is asked about after its answer, and no sooner", async (t) => {
+  t.after(() => mock.timers.reset());
+  const page = asked();
+  page.reading.restart();
+  page.reading.soon();
+  await page.tick(1_000);
+  assert.equal(page.questions.length, 1);
+  page.questions[0].resolve("old");
+  await page.tick(149);
+  assert.deepEqual([page.shown, page.questions.length], [["old"], 1]);
+  await page.tick(1);
+  assert.equal(page.questions.length, 2);
+  page.questions[1].resolve("new");
+  await page.tick(1_999);
+  assert.deepEqual([page.shown, page.questions.length], [["old", "new"], 2]);
+  await page.tick(1);
+  assert.equal(page.questions.length, 3);
+});
+
+test("however often something happens, the question comes", async (t) => {
+  t.after(() => mock.timers.reset());
+  const page = asked();
+  page.reading.restart();
+  page.questions[0].resolve("first");
+  await page.tick(0);
+  for (let i = 0; i < 3; i++) {
+    page.reading.soon();
+    await page.tick(50);
+  }
+  assert.equal(page.questions.length, 2);
+});
+
+test("an answer to who asked before is not shown", async (t) => {
+  t.after(() => mock.timers.reset());
+  const page = asked();
+  page.reading.restart();
+  page.reading.restart();
+  page.questions[0].resolve("of somebody else");
+  page.questions[1].resolve("mine");
+  await page.tick(0);
+  assert.deepEqual(page.shown, ["mine"]);
+});
+
+test("a server that says nothing does not answer, and is asked again", async (t) => {
+  t.after(() => mock.timers.reset());
+  const page = asked();
+  page.reading.restart();
+  await page.tick(10_000);
+  await page.tick(2_000);
+  assert.deepEqual([page.shown, page.questions.length], [["ended"], 2]);
 });
