@@ -8,6 +8,7 @@ import itertools
 import math
 import socket
 import struct
+import time
 from typing import Any
 
 import pytest
@@ -511,10 +512,10 @@ def arrivals(first: int, times: list[int | None]) -> bytes:
         for at in range(0, len(symbols), 7)
     )
     deltas, last = b"", 0
-    for time in times:
-        if time is not None:
-            deltas += struct.pack("!h", time - last)
-            last = time
+    for at in times:
+        if at is not None:
+            deltas += struct.pack("!h", at - last)
+            last = at
     body = struct.pack("!HH3sB", first, len(times), (10).to_bytes(3, "big"), 0) + chunks + deltas
     body += bytes(-len(body) % 4)
     return struct.pack("!BBHII", 0x8F, 205, 2 + len(body) // 4, VIEWER_SSRC, VIDEO_SSRC) + body
@@ -815,7 +816,23 @@ def stamped_viewers(stage: Stage, count: int) -> list[Viewer]:
     viewers = [stage.join() for _ in range(count)]
     for viewer in viewers:
         viewer.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    wait_stamped()
     return viewers
+
+
+def wait_stamped() -> None:
+    """The system begins to stamp what comes in a moment after it was asked to; until then packets
+    have the time at which they are read."""
+    with loopback() as own:
+        own.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        for _ in range(1000):
+            own.sendto(b"?", own.getsockname())
+            time.sleep(0.002)
+            _, ((_, _, stamp),), *_ = own.recvmsg(16, 64)
+            seconds, nanoseconds = struct.unpack("=qq", stamp)
+            if time.time() - seconds - nanoseconds / 1e9 > 0.001:
+                return
+    raise AssertionError("nothing is stamped")
 
 
 def stamps_of(viewer: Viewer, kind: int) -> list[tuple[int, int]]:
