@@ -1,9 +1,10 @@
-"""What every test may ask for: golden files; and how tests are shared between processes."""
+"""What every test may ask for: golden files, a clip; and how tests are shared between processes."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
 from tests import attempts, time_limits
-from tests.sharing import GroupScheduling, order_of
+from tests.interop.heavy_clip import make_clip
+from tests.sharing import GroupScheduling, order_of, yield_cores_if_computing
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -24,6 +26,9 @@ Golden = Callable[[str, bytes | str], None]
 def pytest_configure(config: pytest.Config) -> None:
     """Tests encode AV1 in their own process, which would then keep a core from everything else."""
     give_up_raising_priority()
+    # Hundreds of programs of ours are started here: they are compiled once, not each time.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Programs started here are ended by SIGINT, which shells ignore in what runs behind them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(attempts)
@@ -47,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest first, which two processes that share the tests need; `long` ones on demand."""
+    """The longest first, which processes that share the tests need; `long` ones on demand."""
     for item in items:
         # A module's browser lives in one loop, that of all its tests.
         if "browser" in getattr(item, "fixturenames", ()) and is_async_test(item):
@@ -65,6 +70,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
     """See tests/sharing.py."""
     return GroupScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """See tests/sharing.py."""
+    if hasattr(item.config, "workerinput"):
+        yield_cores_if_computing(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def heavy_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See tests/interop/heavy_clip.py."""
+    return make_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture

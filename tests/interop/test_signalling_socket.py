@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.interop.browser import chromium
@@ -53,19 +54,22 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
         yield running
 
 
-@pytest.fixture
-async def page(origin: OriginProcess) -> AsyncIterator[Page]:
-    async with chromium() as browser:
-        page = await _open(browser, origin)
-        yield page
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
 
 
-async def _open(browser: Browser, origin: OriginProcess) -> Page:
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(origin: OriginProcess, browser: Browser) -> AsyncIterator[Page]:
     page = await browser.new_page(bypass_csp=True)  # wait_for_function evaluates text
-    await page.goto(origin.url("/"))
-    await page.evaluate(VIEW)
-    await page.wait_for_function("test.video.currentTime > 0.5", timeout=20_000)
-    return page
+    try:
+        await page.goto(origin.url("/"))
+        await page.evaluate(VIEW)
+        await page.wait_for_function("test.video.currentTime > 0.5", timeout=20_000)
+        yield page
+    finally:
+        await page.close()
 
 
 async def test_a_viewer_chooses_mutes_and_asks_over_the_socket(page: Page) -> None:

@@ -34,6 +34,13 @@ segment_duration_s = 1
 HEADWATER = (sys.executable, "-c", "from streaming.cli import main; main()")
 
 
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
+    """One origin for all that publish, each to a path of its own."""
+    with origin_process(tmp_path_factory.mktemp("origin"), COPY) as started:
+        yield started
+
+
 @contextlib.contextmanager
 def running(*command: str | Path) -> Iterator[subprocess.Popen[str]]:
     """A program whose output can be read; ended at the end."""
@@ -87,44 +94,37 @@ def decoded_frames(origin: OriginProcess, path: str, rendition: str) -> list[tup
 # -- headwater push ------------------------------------------------------------------------------
 
 
-def test_headwater_push_of_a_file_is_played_packet_by_packet(tmp_path: Path) -> None:
-    with (
-        origin_process(tmp_path, COPY) as origin,
-        running(*headwater_push(CLIPS / "b-frames.flv", origin.rtmp_url("live/a"), "--loop")),
-    ):
-        got = played(origin, "live/a", "source")
+def test_headwater_push_of_a_file_is_played_packet_by_packet(origin: OriginProcess) -> None:
+    target = origin.rtmp_url("live/file")
+    with running(*headwater_push(CLIPS / "b-frames.flv", target, "--loop")):
+        got = played(origin, "live/file", "source")
     sent = pushed("b-frames.flv", "video")
     assert len(got) >= 60
     assert got == (sent + sent)[: len(got)]
 
 
-def test_headwater_push_of_the_test_source_is_played(tmp_path: Path) -> None:
-    with (
-        origin_process(tmp_path, COPY) as origin,
-        running(*headwater_push("test:", origin.rtmp_url("live/a"), "--json")) as push,
-    ):
-        sizes = decoded_frames(origin, "live/a", "source")
+def test_headwater_push_of_the_test_source_is_played(origin: OriginProcess) -> None:
+    with running(*headwater_push("test:", origin.rtmp_url("live/test"), "--json")) as push:
+        sizes = decoded_frames(origin, "live/test", "source")
         assert push.poll() is None
         push.send_signal(signal.SIGINT)
         said, _ = push.communicate(timeout=15)
         assert push.returncode == 130
-        origin.wait_path("live/a", "away")
+        origin.wait_path("live/test", "away")
     assert len(sizes) > 60
     assert len(set(sizes)) == 1
     assert '"event": "interrupted"' in said
 
 
 @pytest.mark.parametrize("clip", ["hevc.mp4", "av1.mp4", "vp9.mp4"])
-def test_newer_codecs_are_played_as_they_were_pushed(tmp_path: Path, clip: str) -> None:
+def test_newer_codecs_are_played_as_they_were_pushed(origin: OriginProcess, clip: str) -> None:
     codec = {"hevc.mp4": "hvc1.", "av1.mp4": "av01.", "vp9.mp4": "vp09."}[clip]
-    with (
-        origin_process(tmp_path, COPY) as origin,
-        running(*headwater_push(CLIPS / clip, origin.rtmp_url("live/a"), "--loop")),
-    ):
-        got = played(origin, "live/a", "source", 2)
-        assert set(decoded_frames(origin, "live/a", "source")) == {(320, 180)}
-        multivariant = origin.get("/live/a/index.m3u8").decode()
-        manifest = origin.get("/live/a/manifest.mpd").decode()
+    path = f"live/{codec[:4]}"
+    with running(*headwater_push(CLIPS / clip, origin.rtmp_url(path), "--loop")):
+        got = played(origin, path, "source", 2)
+        assert set(decoded_frames(origin, path, "source")) == {(320, 180)}
+        multivariant = origin.get(f"/{path}/index.m3u8").decode()
+        manifest = origin.get(f"/{path}/manifest.mpd").decode()
     assert got == pushed(clip, "video")[: len(got)]
     assert f'CODECS="{codec}' in multivariant
     assert f'codecs="{codec}' in manifest
@@ -146,19 +146,18 @@ def test_a_codec_that_few_browsers_play_is_encoded_where_the_ladder_is_automatic
 
 
 @needs_ffmpeg
-def test_a_publisher_that_takes_over_is_played_and_the_other_reads_why(tmp_path: Path) -> None:
-    with (
-        origin_process(tmp_path, COPY) as origin,
-        running(*ffmpeg_push("two-second-gop.flv", origin.rtmp_url("live/a"))) as first,
-    ):
-        origin.wait_segments("live/a", "source", 1)
-        with running(*ffmpeg_push("b-frames.flv", origin.rtmp_url("live/a"))) as second:
+def test_a_publisher_that_takes_over_is_played_and_the_other_reads_why(
+    origin: OriginProcess,
+) -> None:
+    with running(*ffmpeg_push("two-second-gop.flv", origin.rtmp_url("live/two"))) as first:
+        origin.wait_segments("live/two", "source", 1)
+        with running(*ffmpeg_push("b-frames.flv", origin.rtmp_url("live/two"))) as second:
             said, _ = first.communicate(timeout=15)
-            listed = len(origin.wait_segments("live/a", "source", 1))
-            origin.wait_segments("live/a", "source", listed + 2)
-            playlist = origin.get("/live/a/source/index.m3u8").decode()
+            listed = len(origin.wait_segments("live/two", "source", 1))
+            origin.wait_segments("live/two", "source", listed + 2)
+            playlist = origin.get("/live/two/source/index.m3u8").decode()
             assert second.poll() is None
-    assert "another publisher took over live/a" in said
+    assert "another publisher took over live/two" in said
     assert playlist.count("#EXT-X-DISCONTINUITY\n") == 1
 
 

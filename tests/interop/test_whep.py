@@ -1,20 +1,20 @@
-"""Viewing by WebRTC: a whole origin, real publishers, and viewers of other makes."""
+"""Viewing by WebRTC: a whole origin, real publishers, and viewers of other makes.
+
+Chromium's part is in test_whep_browser.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from urllib.request import Request, urlopen
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser
 
 from streaming.errors import RemoteError
 from streaming.play import PlayReport, play_whep
-from tests.interop.browser import chromium, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -33,12 +33,6 @@ NEEDS_FFMPEG = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffm
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
         running.wait_segments("demo", "source", 1)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
         yield running
 
 
@@ -84,41 +78,6 @@ async def test_b_frames_and_aac_are_made_fit_for_viewers(origin: OriginProcess) 
     assert (report.width, report.height) == (320, 180)
     assert report.frames >= 50  # with its B-frames a browser would show one frame a second
     assert report.sound_s >= 2.0
-
-
-async def test_chromium_plays_webrtc_and_shows_its_true_latency(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    async with player_page(browser, origin.url("/demo/?engine=webrtc")) as player:
-        await player.wait_state("playing")
-        seen = await player.wait(
-            lambda seen: seen["latency"] is not None and seen["level"] is not None, "a latency"
-        )
-        assert seen["engine"] == "webrtc"
-        assert 0.0 < seen["latency"] < 3.0
-        await player.wait_pictures(60)
-        assert player.log.exceptions == []
-
-
-async def test_a_browser_without_a_way_for_webrtc_falls_back_to_hls(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    """The answer names an address at which nobody is, as behind a firewall that drops UDP."""
-
-    async def lead_astray(route: object) -> None:
-        response = await route.fetch()  # type: ignore[attr-defined]
-        body = await response.text()
-        port = next(line for line in body.splitlines() if " udp " in line).split()[5]
-        body = body.replace(f" {port} typ", " 9 typ")
-        await route.fulfill(response=response, body=body)  # type: ignore[attr-defined]
-
-    async with player_page(browser, origin.url("/live/none/?engine=webrtc")) as player:
-        await player.page.route("**/whep", lead_astray)
-        await player.page.goto(origin.url("/demo/?engine=webrtc"))
-        seen = await player.wait(
-            lambda seen: seen["engine"] == "hls" and seen["state"] == "playing", "HLS to play"
-        )
-        assert any("network" in error["text"] for error in seen["errors"])
 
 
 def test_endpoints_of_webrtc_are_in_the_api_and_the_metrics(origin: OriginProcess) -> None:

@@ -15,7 +15,7 @@ from playwright.async_api import Browser
 from streaming.play import play_whep
 from tests.interop.browser import chromium, player_page
 from tests.interop.browser_viewer import a_viewer
-from tests.interop.heavy_clip import make_clip, push_clip
+from tests.interop.heavy_clip import push_clip
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -26,11 +26,6 @@ ladder = "copy"
 [paths."live/two"]
 ladder = [{ name = "source", copy = true }, { name = "180p", height = 180, bitrate_kbps = 550 }]
 """
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +41,10 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 async def test_a_viewer_goes_on_with_a_publisher_that_is_back_after_three_seconds(
-    origin: OriginProcess, clip: Path, browser: Browser
+    origin: OriginProcess, heavy_clip: Path, browser: Browser
 ) -> None:
     address, endpoint = origin.rtmp_url("live/one"), origin.url("/live/one/whep")
-    with push_clip(clip, address) as push:
+    with push_clip(heavy_clip, address) as push:
         await asyncio.to_thread(origin.wait_segments, "live/one", "source", 1)
         async with a_viewer(browser, endpoint) as viewer:
             other = asyncio.create_task(play_whep(endpoint, 14.0))
@@ -57,7 +52,7 @@ async def test_a_viewer_goes_on_with_a_publisher_that_is_back_after_three_second
             push.kill()
             stopped = await viewer.watch(3.0)
             assert stopped.frames < 40
-            with push_clip(clip, address):
+            with push_clip(heavy_clip, address):
                 before = await viewer.seen()
                 await viewer.wait(
                     lambda seen: seen.frames - before.frames > 50, "the next publisher"
@@ -70,9 +65,9 @@ async def test_a_viewer_goes_on_with_a_publisher_that_is_back_after_three_second
 
 
 async def test_renditions_change_without_a_picture_lost(
-    origin: OriginProcess, clip: Path, browser: Browser
+    origin: OriginProcess, heavy_clip: Path, browser: Browser
 ) -> None:
-    with push_clip(clip, origin.rtmp_url("live/two")):
+    with push_clip(heavy_clip, origin.rtmp_url("live/two")):
         await asyncio.to_thread(origin.wait_segments, "live/two", "180p", 1)
         async with a_viewer(browser, origin.url("/live/two/whep")) as viewer:
             await viewer.watch(2.0)
@@ -89,9 +84,9 @@ async def test_renditions_change_without_a_picture_lost(
 
 
 async def test_a_page_comes_back_by_itself_after_the_webrtc_process_has_been_killed(
-    origin: OriginProcess, clip: Path, browser: Browser
+    origin: OriginProcess, heavy_clip: Path, browser: Browser
 ) -> None:
-    with push_clip(clip, origin.rtmp_url("live/one")):
+    with push_clip(heavy_clip, origin.rtmp_url("live/one")):
         await asyncio.to_thread(origin.wait_segments, "live/one", "source", 1)
         async with player_page(browser, origin.url("/live/one/?engine=webrtc")) as player:
             await player.wait_state("playing")
@@ -104,16 +99,16 @@ async def test_a_page_comes_back_by_itself_after_the_webrtc_process_has_been_kil
 
 
 async def test_a_page_comes_back_by_itself_after_the_origin_has_been_restarted(
-    origin: OriginProcess, clip: Path, browser: Browser
+    origin: OriginProcess, heavy_clip: Path, browser: Browser
 ) -> None:
-    with push_clip(clip, origin.rtmp_url("live/one")) as push:
+    with push_clip(heavy_clip, origin.rtmp_url("live/one")) as push:
         await asyncio.to_thread(origin.wait_segments, "live/one", "source", 1)
         async with player_page(browser, origin.url("/live/one/?engine=webrtc")) as player:
             await player.wait_state("playing")
             await asyncio.to_thread(origin.kill)
             push.kill()
             await asyncio.to_thread(origin.restart)
-            with push_clip(clip, origin.rtmp_url("live/one")):
+            with push_clip(heavy_clip, origin.rtmp_url("live/one")):
                 await player.wait(lambda seen: seen["starts"] >= 2, "a new start")
                 seen = await player.wait_state("playing")
                 print(seen["engine"], seen["errors"])

@@ -1,4 +1,7 @@
-"""Publishing by WebRTC: a whole origin, publishers of several makes, viewers of every protocol."""
+"""Publishing by WebRTC: a whole origin, publishers of several makes, viewers of every protocol.
+
+Chromium's part is in test_whip_browser.py.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,15 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import av
 import pytest
-import pytest_asyncio
 from aiortc import RTCSessionDescription
-from playwright.async_api import Browser, Page
 
 from streaming.errors import RemoteError
 from streaming.play import play_whep
 from streaming.whip_client import end, offer
-from tests.interop.browser import camera_page, chromium, player_page
 from tests.interop.lip_sync import sound_lag_s
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.interop.recording import key_frames
 from tests.webrtc.test_whip_loopback import WhipClient
 from tests.webrtc.viewer import on_loopback
 
@@ -38,21 +38,11 @@ publish_key = "s3cret"
 """
 SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
 MOST_SKEW_S = 0.02
-CAMERA = (
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
 
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium(CAMERA) as running:
         yield running
 
 
@@ -102,30 +92,6 @@ def test_a_wrong_key_is_refused_with_the_reason(origin: OriginProcess) -> None:
 async def test_the_key_in_the_url_is_taken(origin: OriginProcess) -> None:
     with pushing(origin.url("/locked/b/whip?key=s3cret")):
         await asyncio.to_thread(origin.wait_segments, "locked/b", "source", 1)
-
-
-async def publish_by_click(page: Page, *, simulcast: bool = False) -> None:
-    """From the publish page, until it says that it is live."""
-    await page.select_option("#size", "360")
-    await page.set_checked("#simulcast", simulcast)
-    await page.click("#camera")
-    await page.wait_for_selector("#go:not([disabled])")
-    await page.click("#go")
-    await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
-
-
-async def test_a_browser_publishes_its_camera_and_another_watches(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    async with camera_page(browser, origin.url("/live/cam/publish")) as page:
-        await publish_by_click(page)
-        await asyncio.to_thread(origin.wait_segments, "live/cam", "source", 2, 30.0)
-        async with player_page(browser, origin.url("/live/cam/?engine=webrtc")) as player:
-            await player.wait_state("playing")
-            await player.wait_pictures(45)
-        await page.click("#go")  # now it says Stop
-        await page.wait_for_selector('#state[data-state="idle"]')
-        await asyncio.to_thread(origin.wait_path, "live/cam", "away")
 
 
 async def answer_to(sdp: str, target: str) -> tuple[str, str]:
@@ -181,105 +147,3 @@ async def test_vp8_without_a_ladder_is_for_webrtc_viewers_and_the_record_says_wh
     assert "VP8" in json.dumps(record)
     assert "publish H.264, or let a ladder encode it" in origin.log()
     assert "RESOLUTION" not in origin.get("/live/old/index.m3u8").decode()
-
-
-def key_frames(media: bytes, file: Path) -> tuple[tuple[int, int], list[float]]:
-    """The size of the pictures, and when those that anything can begin with are shown."""
-    file.write_bytes(media)
-    with av.open(str(file)) as container:
-        stream = container.streams.video[0]
-        times = [
-            float(packet.pts * packet.time_base)
-            for packet in container.demux(stream)
-            if packet.is_keyframe and packet.pts is not None
-        ]
-        return (stream.width, stream.height), times
-
-
-async def test_the_layers_of_a_simulcasting_browser_are_renditions(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    async with camera_page(browser, origin.url("/live/cast/publish")) as page:
-        await publish_by_click(page, simulcast=True)
-        found = {}
-        for name in ("source", "source_2"):
-            media = await asyncio.to_thread(origin.wait_media, "live/cast", name, 4, 40.0)
-            file = Path(origin.log_file).with_name(f"{name}.mp4")
-            found[name] = key_frames(media, file)
-        assert [size for size, _ in found.values()] == [(640, 360), (320, 180)]
-        (_, large), (_, small) = found.values()
-        assert len(set(large) & set(small)) >= 3, "players can change between them"
-        variants = origin.get("/live/cast/index.m3u8").decode()
-        assert "RESOLUTION=640x360" in variants
-        assert "RESOLUTION=320x180" in variants
-        assert "EXT-X-INDEPENDENT-SEGMENTS" in variants
-        for name in ("source", "source_2"):
-            playlist = origin.get(f"/live/cast/{name}/index.m3u8").decode()
-            assert "EXT-X-GAP" not in playlist
-        for query in ("?engine=webrtc", ""):
-            async with player_page(browser, origin.url(f"/live/cast/{query}")) as player:
-                await player.wait_state("playing")
-                await player.wait_pictures(30)
-
-
-PUBLISH_LAYERS = """async (url) => {
-  const { publish } = await import("/static/webrtc.js");
-  const video = { width: 640, height: 360, frameRate: 30 };
-  const stream = await navigator.mediaDevices.getUserMedia({ video, audio: true });
-  window.session = await publish(url, stream, { simulcast: true });
-}"""
-SET_BEST = """async (active) => {
-  const sender = session.peer.getSenders().find((one) => one.track.kind === "video");
-  const parameters = sender.getParameters();
-  parameters.encodings[0].active = active;
-  await sender.setParameters(parameters);
-}"""
-
-PREFERS = """() => session.peer.getSenders().find((one) => one.track.kind === "video")
-  .getParameters().degradationPreference"""
-
-
-def wait_tracks(origin: OriginProcess, path: str, names: list[str]) -> None:
-    """Until these are the pictures that come."""
-
-    def found() -> bool | None:
-        record = origin.path_record(path)
-        assert record is not None
-        assert record["state"] == "live"
-        pictures = [t["name"] for t in record["tracks"] if t["name"].startswith("source")]
-        return True if pictures == names else None
-
-    origin._wait(found, f"pictures {names} of {path}", 20.0)
-
-
-async def test_viewers_go_on_while_the_browser_stops_its_best_layer(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    path = "live/shy"
-    async with camera_page(browser, origin.url(f"/{path}/publish")) as page:
-        await page.evaluate(PUBLISH_LAYERS, origin.url(f"/{path}/whip"))
-        assert await page.evaluate(PREFERS) == "maintain-resolution"
-        await asyncio.to_thread(origin.wait_segments, path, "source", 2, 40.0)
-        async with player_page(browser, origin.url(f"/{path}/?engine=webrtc")) as player:
-            await player.wait_state("playing")
-            await page.evaluate(SET_BEST, False)
-            await asyncio.to_thread(wait_tracks, origin, path, ["source_2"])
-            await player.wait_pictures(60)
-            await page.evaluate(SET_BEST, True)
-            await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_2"])
-            await player.wait_pictures(60)
-        for name in ("source", "source_2"):
-            playlist = origin.get(f"/{path}/{name}/index.m3u8").decode()
-            assert "EXT-X-DISCONTINUITY\n" not in playlist
-            assert ("EXT-X-GAP" in playlist) is (name == "source")
-
-
-async def test_a_browser_that_may_not_publish_is_told_why(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    async with camera_page(browser, origin.url("/locked/cam/publish")) as page:
-        await page.click("#camera")
-        await page.wait_for_selector("#go:not([disabled])")
-        await page.click("#go")
-        await page.wait_for_selector('#state[data-state="failed"]', timeout=20_000)
-        assert "key" in await page.inner_text("#state")

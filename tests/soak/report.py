@@ -31,7 +31,7 @@ class Plan:
     def of(cls, seconds: float, kill_s: float, *, copies: bool = True) -> Plan:
         """The short or the long soak."""
         if seconds < SHORT_S:
-            return cls(seconds, kill_s or 25.0, (180,), 12, copies)
+            return cls(seconds, kill_s or 15.0, (180,), 12, copies)
         return cls(seconds, kill_s or 60.0, (240, 180), 30, copies)
 
     @property

@@ -1,4 +1,4 @@
-"""A minute of the soak in every run, and tests of its own judges."""
+"""Some of the soak in every run, and tests of its own judges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.soak.rejoins import rejoin
 from tests.soak.report import Plan, render
 from tests.soak.soak import soak
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "75"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "45"))
 
 
 @pytest.mark.slow

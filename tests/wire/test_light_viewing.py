@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.interop.heavy_clip import make_clip
 from tests.interop.origin_process import OriginProcess
 from tests.wire.light_viewer import a_light_viewer
 from tests.wire.room import WireRoom, wire_room
@@ -37,11 +37,12 @@ def room() -> Iterator[WireRoom]:
 
 
 @pytest.fixture(scope="module")
-def origin(room: WireRoom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
-    clip = make_clip(tmp_path_factory.mktemp("clip"))
+def origin(
+    room: WireRoom, heavy_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OriginProcess]:
     with (
         wired_origin(room, tmp_path_factory.mktemp("origin")) as running,
-        pushing(room, running, clip, "live/two"),
+        pushing(room, running, heavy_clip, "live/two"),
     ):
         running.wait_segments("live/two", "180p", 1)
         yield running

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -16,7 +17,6 @@ from playwright.async_api import Browser
 
 from tests.interop.browser import chromium
 from tests.interop.browser_viewer import a_viewer
-from tests.interop.heavy_clip import make_clip
 from tests.interop.origin_process import OriginProcess
 from tests.wire.room import WireRoom, wire_room
 from tests.wire.stage import TURN_SECRET, pushing, turn_server, wired_origin
@@ -38,21 +38,28 @@ def room() -> Iterator[WireRoom]:
 
 
 @pytest.fixture(scope="module")
-def origin(room: WireRoom, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
-    clip = make_clip(tmp_path_factory.mktemp("clip"))
+def origin(
+    room: WireRoom, heavy_clip: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OriginProcess]:
     with (
         wired_origin(room, tmp_path_factory.mktemp("origin")) as running,
-        pushing(room, running, clip, "live/two"),
+        pushing(room, running, heavy_clip, "live/two"),
     ):
         running.wait_segments("live/two", "180p", 1)
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser(room: WireRoom) -> AsyncIterator[Browser]:
-    room.set(down=Way(), up=Way())
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def good_ways(room: WireRoom) -> Iterator[None]:
+    """Each test begins without a fault, and none is left when its viewers end."""
+    room.set(down=Way(), up=Way())
+    yield
     room.set(down=Way(), up=Way())
 
 

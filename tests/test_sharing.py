@@ -1,0 +1,22 @@
+"""tests/sharing.py: which tests come first, and which yield."""
+
+from __future__ import annotations
+
+from tests.sharing import group_of, order_of
+
+PLAYBACK = "tests/interop/test_browser_playback.py::test_x"
+VIEWING = "tests/wire/test_viewing.py::test_x[a/b]"
+LIGHT_VIEWING = "tests/wire/test_light_viewing.py::test_x"
+SOAK = "tests/soak/test_soak.py::test_x"
+SOURCES = "tests/interop/test_sources.py::test_x"
+DAY = "tests/segmenter/day/test_day.py::test_x"
+
+
+def test_all_that_have_a_browser_stay_together() -> None:
+    assert group_of(PLAYBACK) == group_of(VIEWING) == "browser"
+    assert group_of(LIGHT_VIEWING) == "tests/wire/test_light_viewing.py"
+
+
+def test_what_takes_longest_comes_first_and_what_computes_last() -> None:
+    mixed = [DAY, SOURCES, LIGHT_VIEWING, SOAK, VIEWING]
+    assert sorted(mixed, key=order_of) == [VIEWING, SOAK, LIGHT_VIEWING, SOURCES, DAY]
