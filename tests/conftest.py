@@ -16,7 +16,7 @@ from xdist.remote import Producer
 from streaming.cpu_priority import give_up_raising_priority
 from tests import attempts, time_limits
 from tests.interop.heavy_clip import make_clip
-from tests.sharing import GroupScheduling, order_of, yield_cores_if_computing
+from tests.sharing import GroupScheduling, order_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -70,13 +70,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
     """See tests/sharing.py."""
     return GroupScheduling(config, log)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """See tests/sharing.py."""
-    if hasattr(item.config, "workerinput"):
-        yield_cores_if_computing(item.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""tests/sharing.py: which tests come first, and which yield."""
+"""tests/sharing.py: which tests come first."""
 
 from __future__ import annotations
 
