@@ -50,7 +50,7 @@ def origin(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
+async def browser(room: WireRoom) -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
 
