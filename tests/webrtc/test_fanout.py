@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bench.datagrams import SO_TIMESTAMPNS
 from tests.webrtc.fanout_stage import (
     AUDIO,
     AUDIO_SSRC,
@@ -43,7 +44,6 @@ from webrtc.stun import BINDING_SUCCESS, parse_stun, read_xor_address
 from webrtc.viewer_settings import SrtpProfile, ViewerSettings
 
 PROFILES = list(SrtpProfile)
-SO_TIMESTAMPNS = 35
 
 needs_native = pytest.mark.skipif(native is None, reason="needs the extension")
 """Order among viewers is the C's own: the Python twin has no crowds to send to."""
