@@ -118,10 +118,12 @@ class AudioClock(TrackClock):
         return error
 
     def _in_frames(self, error: int) -> int:
-        """A hole of whole frames where there is one within the bounds: what is made up for it is
-        then as long as the others, and so are the parts."""
+        """A hole of whole frames, if it is one at least: what is made up for it is then as long as
+        the others, and so are the parts."""
         frame = self.last_duration
-        return round(error / frame) * frame or error if error > 0 and frame else error
+        if error <= 0 or not frame:
+            return error
+        return round(error / frame) * frame or error
 
     def _packet_ticks(self, sample: Sample) -> int:
         return packet_duration(sample.data) * self.track.timescale // OPUS_SAMPLE_RATE
