@@ -5,7 +5,7 @@
 
 const FASTEST = 1.08; // above this voices sound odd
 const SLOWEST = 0.94;
-const SLACK = 0.1; // parts of the target: within it nobody needs to hurry
+const SLACK = 0.05; // parts of the target: within it nobody needs to hurry
 const STARVED = 0.35; // parts of the target: with less than this in the buffer the next hiccup shows
 const FED = 0.6; // with more than this there is something to hurry through
 const GAIN = 0.2; // rate for each second of error
