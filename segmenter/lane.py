@@ -31,7 +31,7 @@ AUDIO_JOIN_S = 0.5
 """Audio that starts late within a segment is better than a gap as long as the segment."""
 
 FILL_S = 3.0
-"""Sound that is missing for longer has been given up (presentation.RENDITION_SILENCE_S)."""
+"""Sound that is missing for longer has been given up (lanes.RENDITION_SILENCE_S)."""
 
 SEAM_S = 0.1
 """Between a segment and a gap: half a frame at 5 frames/s."""
@@ -62,7 +62,7 @@ _TRANSITIONS = {
 
 
 class Lane:
-    """Owns a rendition's segmenter and queue; only its presentation calls it.
+    """Owns a rendition's segmenter and queue; only `Lanes` and who leads them call it.
 
     Boundaries come through ``expect``, samples through ``take``, in decode order. A segment
     without media between two boundaries becomes a gap once the rendition has begun, so that its

@@ -22,9 +22,9 @@ HALF = Fraction(1, 2)
 
 
 class Leading:
-    """Owns the question who leads, and the making of boundaries; only its presentation calls it.
+    """Owns the question who leads, and the making of boundaries; only its `Lanes` calls it.
 
-    The presentation decides by ``follow`` who leads and by the flags when time has to break; every
+    They decide by ``follow`` who leads and by the flags when time has to break; every
     sample of the leading track comes through ``push`` or ``take_run``. It lasts for one life of
     the playlists.
     """

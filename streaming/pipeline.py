@@ -16,8 +16,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from segmenter.lanes import DRAIN_S
 from segmenter.media import MediaType, Sample, Track
-from segmenter.presentation import DRAIN_S
 from streaming.layer_gate import LayerGate
 from streaming.live_state.path_journal import PathJournal
 from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics

@@ -9,8 +9,8 @@ import pytest
 
 import streaming.pipeline
 from segmenter.errors import MediaError
+from segmenter.lanes import DRAIN_S
 from segmenter.media import Codec, Sample, Track
-from segmenter.presentation import DRAIN_S
 from segmenter.timeline import SourceClock
 from streaming.config import PathConfig, RungConfig
 from streaming.media_store import MediaStore
