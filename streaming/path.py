@@ -1,7 +1,8 @@
-"""A path: its publishers' slots, one timeline, one door for samples, and who reads them.
+"""A path: its publishers' slots, and one door for samples.
 
 Its life is in streaming/lifecycle.py; which of several publishers is on air decides
-streaming/on_air.py. Sans-IO: time arrives as an argument.
+streaming/on_air.py, and how that reaches readers streaming/programme.py. Sans-IO: time arrives as
+an argument.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from segmenter.errors import MediaError
-from segmenter.media import MediaType, Sample, Track
-from segmenter.timeline import SourceClock, Timeline
+from segmenter.media import Sample, Track
+from segmenter.timeline import SourceClock
 from streaming.byte_rate import ByteRate
 from streaming.config import PathConfig
 from streaming.errors import PublishRejected
@@ -21,9 +22,10 @@ from streaming.lifecycle import Lifecycle
 from streaming.on_air import OnAir, Switch, policy_of
 from streaming.path_state import Cause, PathState, StateChange
 from streaming.path_statistics import PathStatistics
+from streaming.programme import Programme
 from streaming.publisher_slot import PublisherRecord, Rank, Slot, slate_slot
 from streaming.reader import Reader
-from streaming.slate.loop import FILLS_S, SlateLoop
+from streaming.slate.loop import SlateLoop
 
 BAD_NAME = "NetStream.Publish.BadName"
 REJECTED = "NetStream.Publish.Rejected"
@@ -34,7 +36,7 @@ NOTHING_CAME = "no media that could be begun with"
 
 
 class Path:
-    """Owns the publishers' slots and the timeline; the registry creates it and calls it.
+    """Owns the publishers' slots and the programme; the registry creates it and calls it.
 
     The one door for samples is `write`; everything behind it is called in packet order by the
     readers' own order. Publishers that are not on air cost a bounded queue each.
@@ -51,21 +53,12 @@ class Path:
     ) -> None:
         self.name = name
         self.config = config
-        self.readers: list[Reader] = []
         self.lifecycle = Lifecycle(name, now_utc, on_change)
         """For whoever opens the source and asks for publishers; the states are the path's."""
-        self.live_tracks: tuple[Track, ...] = ()
-        """Of the latest publisher that was on air; what a slate has to look like."""
         self._on_switch = on_switch
         self._on_left = on_left
         self._on_air = OnAir(policy_of(config), now_utc)
-        self._timeline = Timeline()
-        self._slot: Slot | None = None
-        """Whose samples go to the timeline."""
-        self._tracks: tuple[Track, ...] = ()
-        self._awaits_first = False
-        """Whoever is on air has not had a sample placed yet."""
-        self._slate: SlateLoop | None = None
+        self._programme = Programme(self.lifecycle)
         self._away_since_utc = now_utc
         self._publishers = 0
         self._samples_in = 0
@@ -101,9 +94,9 @@ class Path:
             return slot
         self._on_air.replace(old, slot)
         self._on_left(old, "taken over")
-        if self._slot is old:
+        if self._programme.slot is old:
             self._silence(Cause.PUBLISHER_REPLACED, "taken over", now_utc)
-            self._slot, self._awaits_first = slot, True
+            self._programme.begin(slot, [], now_utc)
             self._take(Cause.PUBLISHER_CONNECTED, f"{protocol} publisher", now_utc)
         old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
         return slot
@@ -114,17 +107,18 @@ class Path:
         """The publisher's complete list of tracks; again whenever one of them changes."""
         if not self._on_air.holds(slot):
             return
-        is_layers = clock == slot.clock and _are_layers(slot.tracks, tracks)
+        is_layers = slot.changes_layers_alone(tracks, clock)
         slot.set_tracks(tracks, clock)
-        if slot is not self._slot:
+        programme = self._programme
+        if slot is not programme.slot:
             return
-        continues = self.state in _UNDER_WAY and not self._awaits_first
+        continues = self.state in _UNDER_WAY and not programme.awaits_first
         if continues:
-            self._deliver(self._timeline.flush(), now_utc)
+            programme.flush(now_utc)
         if continues and is_layers:
-            self._set_layers(slot, now_utc)
+            programme.set_layers(now_utc)
             return
-        self._start_tracks(slot, now_utc, continues=continues)
+        programme.start_tracks(now_utc, continues=continues)
 
     def write(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
         """Samples in the publisher's own clock that came together, in order.
@@ -132,7 +126,7 @@ class Path:
         Raises MediaError when one cannot be placed; those before it have been.
         """
         for index, sample in enumerate(samples):
-            if slot is self._slot:  # perhaps since the sample before
+            if slot is self._programme.slot:  # perhaps since the sample before
                 self._place(slot, samples[index:], now_utc)
                 return
             if not self._on_air.holds(slot):
@@ -166,8 +160,8 @@ class Path:
         """What covers for publishers that are away or silent; goes on air when it is due."""
         is_on_air = self.is_slate_on_air
         if is_on_air and slate is not None:
-            self._fall_silent(now_utc)
-        self._slate = slate
+            self._programme.fall_silent(now_utc)
+        self._programme.slate = slate
         slot = None
         if slate is not None:
             slot = slate_slot(slate.tracks, slate.clock, now_utc)
@@ -178,19 +172,16 @@ class Path:
     @property
     def is_slate_on_air(self) -> bool:
         """Whether `run_slate` is to be called."""
-        return self._slot is not None and self._slot.rank is Rank.SLATE
+        return self._programme.is_slate
+
+    @property
+    def live_tracks(self) -> tuple[Track, ...]:
+        """Of the latest publisher that was on air; what a slate has to look like."""
+        return self._programme.live_tracks
 
     def run_slate(self, now_utc: float) -> float:
         """Plays what of the slate is due; gives when more is, seconds UTC."""
-        slate, slot = self._slate, self._slot
-        if slate is None or slot is None or not self.is_slate_on_air:
-            return now_utc + SLATE_IDLE_S
-        if now_utc - slate.next_due_utc > FILLS_S:  # a suspended machine
-            self._fall_silent(now_utc)
-            self._begin(slot, [], now_utc)
-        for sample, due_utc in slate.take_due(now_utc):
-            self._deliver(self._timeline.push(sample, due_utc), now_utc)
-        return slate.next_due_utc
+        return self._programme.run_slate(now_utc)
 
     def _obey(
         self, switch: Switch | None, now_utc: float, cause: Cause = Cause.PUBLISHER_REPLACED
@@ -206,9 +197,9 @@ class Path:
         if slot is None:
             self._silence(cause, switch.reason, now_utc)
             return
-        end_utc = self._timeline.end_utc
+        end_utc = self._programme.end_utc
         held = slot.kept.take_from(end_utc) if switch.is_urgent else slot.kept.take_newest()
-        self._fall_silent(now_utc)
+        self._programme.fall_silent(now_utc)
         if slot.rank is Rank.SLATE:
             self._take(Cause.SLATE_ON_AIR, switch.reason, now_utc)
         elif switch.old is None or not held:
@@ -216,44 +207,21 @@ class Path:
                 self._let_go(cause, switch.reason, now_utc)
             self._take(Cause.PUBLISHER_CONNECTED, f"{slot.protocol} publisher", now_utc)
         self._begin(slot, held, now_utc)
-        if slot is self._slot and not slot.is_stalled(now_utc):
+        if slot is self._programme.slot and not slot.is_stalled(now_utc):
             self._take(Cause.PUBLISHER_RESUMED, switch.reason, now_utc)
 
     def _begin(self, slot: Slot, held: list[tuple[Sample, float]], now_utc: float) -> None:
-        """Starts a publisher on the timeline with what was kept of it."""
-        self._slot = slot
-        self._awaits_first = True
-        if not slot.tracks:
-            return
-        if slot.rank is Rank.SLATE and self._slate is not None:
-            self._slate.start_after(self._timeline.end_utc, now_utc)
+        """Puts a publisher on air; one whose media cannot be placed has to go."""
         try:
-            self._start_tracks(slot, now_utc, continues=False)
-            for sample, arrival_utc in held:
-                self._deliver(self._timeline.push(sample, arrival_utc), now_utc)
+            self._programme.begin(slot, held, now_utc)
         except MediaError as error:
             if slot.rank is Rank.SLATE:
                 raise
             self._expel(slot, REJECTED, str(error), now_utc)
 
-    def _start_tracks(self, slot: Slot, now_utc: float, *, continues: bool) -> None:
-        self._timeline.start(slot.tracks, slot.clock, continues=continues)
-        self._take(Cause.TRACKS_KNOWN, "", now_utc)
-        self._tracks = slot.tracks
-        if slot.rank is not Rank.SLATE:
-            self.live_tracks = slot.tracks
-        for reader in self.readers:
-            reader.set_tracks(self._tracks, now_utc)
-
-    def _set_layers(self, slot: Slot, now_utc: float) -> None:
-        self._timeline.start(slot.tracks, slot.clock, continues=True, breaks=False)
-        self._tracks = slot.tracks
-        for reader in self.readers:
-            reader.set_layers(self._tracks, now_utc)
-
     def _silence(self, cause: Cause, detail: str, now_utc: float) -> None:
         """Nobody is on air; whoever is next continues the playlists."""
-        self._fall_silent(now_utc)
+        self._programme.fall_silent(now_utc)
         self._let_go(cause, detail, now_utc)
 
     def _let_go(self, cause: Cause, detail: str, now_utc: float) -> None:
@@ -261,46 +229,17 @@ class Path:
             cause = Cause.SLATE_GONE
         self._take(cause, detail, now_utc)
 
-    def _fall_silent(self, now_utc: float) -> None:
-        """What there is of the present publisher becomes the last of it."""
-        self._awaits_first = False
-        if self._slot is None:
-            return
-        if self._slate is not None and self.is_slate_on_air:
-            for sample, due_utc in self._slate.take_last():
-                self._deliver(self._timeline.push(sample, due_utc), now_utc)
-        if self._tracks:
-            self._deliver(self._timeline.flush(), now_utc)
-        self._slot = None
-        self._tracks = ()
-        for reader in self.readers:
-            reader.pause(now_utc)
-
     def _place(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
         self._note(slot, samples, now_utc)
         if self.state is PathState.STALLED and not slot.is_stalled(now_utc):
             self._take(Cause.PUBLISHER_RESUMED, "", now_utc)
-        placed: list[Sample] = []
-        try:
-            self._timeline.push_all(samples, now_utc, placed)
-        finally:
-            self._deliver(placed, now_utc)
+        self._programme.push(samples, now_utc)
 
     def _note(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
         size_bytes = slot.note(samples, now_utc)
         self._samples_in += len(samples)
         self._bytes_in += size_bytes
         self._rate.add(size_bytes, now_utc)
-
-    def _deliver(self, placed: list[Sample], now_utc: float) -> None:
-        if not placed:
-            return
-        if self._awaits_first:
-            self._awaits_first = False
-            if not self.is_slate_on_air:
-                self._take(Cause.FIRST_SAMPLE, "", now_utc)
-        for reader in self.readers:
-            reader.write(placed, now_utc)
 
     # -- the registry's side -----------------------------------------------------------------
 
@@ -310,6 +249,11 @@ class Path:
         self.config = replace(self.config, **at_once)
         self._on_air.apply(policy_of(self.config))
         return self.config == config
+
+    @property
+    def readers(self) -> list[Reader]:
+        """Who is given its samples, in this order; whoever makes the path adds to it."""
+        return self._programme.readers
 
     @property
     def state(self) -> PathState:
@@ -323,15 +267,15 @@ class Path:
 
     def restore(self, end_utc: float, now_utc: float) -> None:
         """Goes on after an earlier origin, whose media end at `end_utc`: its publisher is away."""
-        self._timeline = Timeline(end_utc)
+        self._programme.restore(end_utc)
         self._take(Cause.RESTORED, "", now_utc)
 
     def handle_timer(self, now_utc: float) -> None:
         """Switches to who is due, and ends the path when nobody came back within `linger_s`."""
         if not self._has_ended:
             self._obey(self._on_air.handle_timer(now_utc), now_utc)
-        if self._slot is not None:
-            self._judge(self._slot, now_utc)
+        if self._programme.slot is not None:
+            self._judge(self._programme.slot, now_utc)
         if self._has_been_left(now_utc):
             self._wind_up(now_utc)
         if self.state is PathState.ENDING:
@@ -361,15 +305,14 @@ class Path:
         switch = self._on_air.end_slate("no publisher came back", now_utc)
         if switch is not None:
             self._on_switch(switch)
-            self._fall_silent(now_utc)
+            self._programme.fall_silent(now_utc)
         self._take(Cause.NOBODY_CAME_BACK, "", now_utc)
 
     def _end_when_drained(self, now_utc: float) -> None:
         is_drained = all(reader.is_drained(now_utc) for reader in self.readers)
         if not is_drained and not self.lifecycle.is_overdue(now_utc):
             return
-        for reader in self.readers:
-            reader.end(now_utc)
+        self._programme.end(now_utc)
         cause = Cause.SOURCE_FAILING if self.lifecycle.is_source_failing else Cause.DRAINED
         self._take(cause, "", now_utc)
 
@@ -414,8 +357,8 @@ class Path:
     @property
     def media_end_utc(self) -> float | None:
         """Where the media placed so far end, seconds UTC; None while nobody is on air."""
-        is_on_air = self.state in _ON_AIR and not self._awaits_first
-        return self._timeline.end_utc if is_on_air else None
+        is_on_air = self.state in _ON_AIR and not self._programme.awaits_first
+        return self._programme.end_utc if is_on_air else None
 
     @property
     def has_guest(self) -> bool:
@@ -429,17 +372,17 @@ class Path:
 
     def statistics(self, now_utc: float) -> PathStatistics:
         """What this path has seen until now."""
-        slot = self._slot if not self.is_slate_on_air else None
+        slot = self._programme.slot if not self.is_slate_on_air else None
         return PathStatistics(
             life=self.lifecycle.statistics(now_utc),
             publisher=slot.remote if slot else "",
             protocol=slot.protocol if slot else "",
             publishers=self._publishers,
-            tracks=self._tracks,
+            tracks=self._programme.tracks,
             bytes_in=self._bytes_in,
             samples_in=self._samples_in,
             bitrate=self._rate.bits_per_second(now_utc) if slot else 0,
-            timeline=self._timeline.statistics(),
+            timeline=self._programme.statistics(),
             on_air=self._on_air.statistics(now_utc),
         )
 
@@ -458,19 +401,3 @@ _AT_ONCE = (
     "slate_after_s",
 )  # fmt: skip
 """Settings that are looked at anew whenever they matter."""
-
-
-def _are_layers(old: Sequence[Track], new: Sequence[Track]) -> bool:
-    """Whether pictures have come or gone beside one that stays, and all else is as before."""
-    before = {track.name: track for track in old}
-    stay = [track for track in new if track.name in before]
-    sounds = [[t for t in tracks if t.media_type is MediaType.AUDIO] for tracks in (old, new)]
-    return (
-        sounds[0] == sounds[1]
-        and all(track == before[track.name] for track in stay)
-        and any(track.media_type is MediaType.VIDEO for track in stay)
-    )
-
-
-SLATE_IDLE_S = 1.0
-"""When to ask again about a slate that is not on air."""

@@ -91,6 +91,17 @@ class Slot:
         self._stall_s = self._patience_s = stall_s
         self.kept.reach_s = stall_s + REACH_MARGIN_S
 
+    def changes_layers_alone(self, tracks: Sequence[Track], clock: SourceClock) -> bool:
+        """Whether by these pictures come or go beside one that stays, and all else is as before."""
+        before = {track.name: track for track in self.tracks}
+        stay = [track for track in tracks if track.name in before]
+        return (
+            clock == self.clock
+            and _sounds(self.tracks) == _sounds(tracks)
+            and all(track == before[track.name] for track in stay)
+            and any(track.media_type is MediaType.VIDEO for track in stay)
+        )
+
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         """The publisher's complete list of tracks."""
         self.tracks, self.clock = tuple(tracks), clock
@@ -148,6 +159,10 @@ class Slot:
             self.samples_in,
             self.bytes_in,
         )
+
+
+def _sounds(tracks: Sequence[Track]) -> list[Track]:
+    return [track for track in tracks if track.media_type is MediaType.AUDIO]
 
 
 class _Nobody:

@@ -35,9 +35,11 @@ class FakePublisher:
 class RecordingReader:
     def __init__(self) -> None:
         self.seen: list[str] = []
+        self.tracks: tuple[Track, ...] = ()
         self.samples: list[Sample] = []
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
+        self.tracks = tuple(tracks)
         self.seen.append("tracks " + " ".join(track.name for track in tracks))
 
     def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:

@@ -8,12 +8,13 @@ import signal
 import time
 from collections.abc import Callable
 
+from segmenter.timeline import RTMP_CLOCK
 from streaming.config import PathConfig
 from streaming.path import Path
 from streaming.path_state import PathState
 from streaming.slate.source import SlateSource
 from tests.segmenter.stage import AUDIO, SMALL
-from tests.streaming.test_path import RecordingReader
+from tests.streaming.test_path import FakePublisher, RecordingReader
 
 WAIT_S = 20.0
 
@@ -77,13 +78,19 @@ async def test_a_slates_worker_that_is_killed_is_replaced_and_told_of() -> None:
 
 
 async def test_a_slate_follows_what_publishers_look_like() -> None:
-    made, _ = path()
+    made, reader = path()
     source = SlateSource(made, time.time)
-    made.live_tracks = (SMALL, AUDIO)
-    source.handle_timer()
-    await until(lambda: made._slate is not None)
-    assert made._slate is not None
-    video, sound = made._slate.tracks
+    slot = made.occupy(FakePublisher(), "1.2.3.4:5", "rtmp", time.time())
+    made.set_tracks(slot, (SMALL, AUDIO), RTMP_CLOCK, time.time())
+    assert made.live_tracks == (SMALL, AUDIO)
+    made.leave(slot, "gone", time.time())
+
+    def tick() -> None:
+        made.handle_timer(time.time())
+        source.handle_timer()
+
+    await until(lambda: made.state is PathState.SLATE, tick)
+    await source.close()
+    video, sound = reader.tracks
     assert (video.width, video.height) == (640, 360)
     assert sound == AUDIO
-    await source.close()
