@@ -46,7 +46,7 @@ def ask(
             return told
     except urllib.error.HTTPError as error:
         with error:
-            fail(_detail(error.read()) or f"the origin says {error.code}", EXIT_REFUSED)
+            fail(detail_of(error.read()) or f"the origin says {error.code}", EXIT_REFUSED)
     except (OSError, ValueError) as error:
         fail(f"{url}: {getattr(error, 'reason', None) or error}", EXIT_FAILED)
 
@@ -64,7 +64,8 @@ def ask_pages(url: str, token: str, place: str, key: str) -> list[dict[str, Any]
             return found
 
 
-def _detail(body: bytes) -> str:
+def detail_of(body: bytes) -> str:
+    """What a problem of the API says; "" where it is none."""
     try:
         return str(json.loads(body)["detail"])
     except (ValueError, KeyError, TypeError):

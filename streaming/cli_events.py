@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from streaming.cli_api import TokenOption
 from streaming.cli_output import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -45,6 +46,7 @@ def events(
     kind: Annotated[
         list[str] | None, typer.Option("--type", help='Only these, such as "publisher.*".')
     ] = None,
+    token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Print the event log; --follow goes on as events happen, over lost connections and restarts.
@@ -56,11 +58,12 @@ def events(
 
     try:
         with interruptible():
+            wanted = path or (), kind or (), token
             if follow:
-                for event in follow_log(url, after, path or (), kind or ()):
+                for event in follow_log(url, after, *wanted):
                     print_event(event, as_json=as_json)
             else:
-                print_log(url, after or "0", path or (), kind or (), as_json=as_json)
+                print_log(url, after or "0", *wanted, as_json=as_json)
     except RemoteError as error:
         fail(str(error), EXIT_REFUSED if error.http_status else EXIT_FAILED)
     except KeyboardInterrupt:
@@ -68,12 +71,12 @@ def events(
 
 
 def print_log(
-    url: str, after: str, paths: Sequence[str], kinds: Sequence[str], *, as_json: bool
+    url: str, after: str, paths: Sequence[str], kinds: Sequence[str], token: str, *, as_json: bool
 ) -> None:
     """Everything that there is by now."""
     from streaming.follow_events import read_log
 
-    while told := read_log(url, after, paths, kinds):
+    while told := read_log(url, after, paths, kinds, token):
         for event in told:
             print_event(event, as_json=as_json)
         after = told[-1]["id"]

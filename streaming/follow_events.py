@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from http.client import HTTPException
 from typing import Any, Final
 
+from streaming.cli_api import detail_of
 from streaming.errors import RemoteError
 from streaming.events.sse_reader import SseReader
 
@@ -23,7 +24,11 @@ READ_BYTES: Final = 65_536
 
 
 def read_log(
-    url: str, after: str, paths: Sequence[str] = (), types: Sequence[str] = ()
+    url: str,
+    after: str,
+    paths: Sequence[str] = (),
+    types: Sequence[str] = (),
+    token: str = "",
 ) -> list[dict[str, Any]]:
     """The events that the log has after an id ("0": all of them), as far as one answer holds.
 
@@ -31,7 +36,7 @@ def read_log(
     """
     query = {"after": after, "wait": "0"}
     try:
-        with _open(url, query, paths, types, {}) as response:
+        with _open(url, query, paths, types, _bearer(token)) as response:
             body = response.read()
     except OSError as error:
         raise _refusal(url, error) from error
@@ -40,18 +45,23 @@ def read_log(
 
 
 def follow_log(
-    url: str, after: str = "", paths: Sequence[str] = (), types: Sequence[str] = ()
+    url: str,
+    after: str = "",
+    paths: Sequence[str] = (),
+    types: Sequence[str] = (),
+    token: str = "",
 ) -> Iterator[dict[str, Any]]:
     """Events as they happen, for ever, each once and in order.
 
     Raises RemoteError when the server refuses; a server that is not there is waited for.
     """
     reader = SseReader(after)
+    headers = {"Accept": "text/event-stream", **_bearer(token)}
     delay_s = FIRST_DELAY_S
     while True:
         try:
             query = {"after": reader.last_id} if reader.last_id else {}
-            with _open(url, query, paths, types, {"Accept": "text/event-stream"}) as response:
+            with _open(url, query, paths, types, headers) as response:
                 while data := response.read1(READ_BYTES):
                     delay_s = FIRST_DELAY_S
                     for message in reader.push(data):
@@ -64,6 +74,10 @@ def follow_log(
         reader = SseReader(reader.last_id)
         time.sleep(delay_s * random.uniform(0.5, 1.5))
         delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _open(
@@ -83,6 +97,6 @@ def _open(
 def _refusal(url: str, error: OSError) -> RemoteError:
     if isinstance(error, urllib.error.HTTPError):
         with error:
-            text = error.read(4_096).decode("utf-8", "replace").strip()
-        return RemoteError(f"{url}: {error.code} {text}", http_status=error.code)
+            reason = detail_of(error.read(4_096)) or f"the origin says {error.code}"
+        return RemoteError(f"{url}: {reason}", http_status=error.code)
     return RemoteError(f"{url}: {getattr(error, 'reason', None) or error}")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 import streaming.follow_events as follow_events
+from streaming.auth.access_rules import AccessRules
+from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.errors import RemoteError
 from streaming.events.event_messages import EventsTold
 from streaming.events.sse_reader import SseReader
@@ -88,11 +92,57 @@ async def test_the_command_prints_the_log(told: Served) -> None:
     assert "state=live" in for_people
 
 
-async def command(*arguments: str) -> str:
-    process = await asyncio.create_subprocess_exec(
+@pytest.mark.parametrize("follow", [False, True], ids=["once", "for ever"])
+async def test_the_command_shows_its_token_where_events_are_for_those_who_have_one(
+    serve: Serve,  # noqa: F811
+    follow: bool,
+) -> None:
+    token = new_token()
+    api_tokens = (ApiToken("desk", hash_token(token), "read"),)
+    served = await serve(access=AccessRules(api_public=False, api_tokens=api_tokens))
+    served.site.followers.begin(BEGIN)
+    tell(served, 1, 2)
+    arguments = ["events", "--url", url(served), "--after", f"{EPOCH}-0", "--json"]
+    arguments += ["--follow"] if follow else []
+    status, _, told = await run(*arguments)
+    assert status == 3
+    assert "Events are for callers with the scope read." in told
+    assert "{" not in told, "the reason, and not a document"
+    async with following(*arguments, "--token", token) as lines:
+        assert [number_of(json.loads(await lines.readline())) for _ in range(2)] == [1, 2]
+    async with following(*arguments, HEADWATER_TOKEN=token) as lines:
+        assert number_of(json.loads(await lines.readline())) == 1
+
+
+@contextlib.asynccontextmanager
+async def following(*arguments: str, **environment: str) -> AsyncIterator[asyncio.StreamReader]:
+    """What a command prints, which is ended when enough was read."""
+    process = await start(*arguments, **environment)
+    assert process.stdout is not None
+    try:
+        yield process.stdout
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from streaming.cli import main; main()", *arguments,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
     )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode()
+
+
+async def run(*arguments: str) -> tuple[int | None, str, str]:
+    """Exit status, output and complaints of a command."""
+    process = await start(*arguments)
+    output, complaints = await process.communicate()
+    return process.returncode, output.decode(), complaints.decode()
+
+
+async def command(*arguments: str) -> str:
+    status, output, _ = await run(*arguments)
+    assert status == 0
+    return output
