@@ -25,6 +25,8 @@ class CommandedOrigin:
     url: str = ""
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    credentials: list[str] = field(default_factory=list)
+    """What each request had as `Authorization`."""
 
     def run(self, *arguments: str) -> Result:
         """`headwater` with these arguments, its output wide enough for any table."""
@@ -51,6 +53,7 @@ def commanded_origin() -> Iterator[CommandedOrigin]:
             body = json.loads(self.rfile.read(length)) if length else None
             place = self.path.removeprefix("/api/v1")
             origin.asked.append((self.command, place, body))
+            origin.credentials.append(self.headers.get("Authorization", ""))
             told = origin.answers.get(f"{self.command} {place}")
             if told is None:
                 told = origin.answers.get(f"{self.command} {place.partition('?')[0]}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import pytest
+
 from tests.streaming.commanded import CommandedOrigin
 
 SESSION: Final[dict[str, Any]] = {
@@ -61,3 +63,39 @@ def test_one_session_or_all_publishers_are_kicked(commanded: CommandedOrigin) ->
         "closed rtmp-3 of live/a" in commanded.run("kick", "live/a", "--session", "rtmp-3").stdout
     )
     assert commanded.json("kick", "live/a")["state_version"] == 4
+
+
+PATH: Final[dict[str, Any]] = {
+    "path": "live/a", "state": "live", "publisher": "rtmp", "ingest_bps": 4_200_000, "viewers": 7,
+    "renditions": [{"name": "source"}, {"name": "360p"}], "details": {"state_version": 12},
+}  # fmt: skip
+
+
+def test_paths_are_listed_page_by_page_as_a_table_or_json(commanded: CommandedOrigin) -> None:
+    later = {**PATH, "path": "live/[b]", "publisher": "", "renditions": [], "details": {}}
+    commanded.answers = {
+        "GET /paths?limit=500&after=": {"paths": [PATH], "next": "live/a"},
+        "GET /paths?limit=500&after=live/a": {"paths": [later]},
+    }
+    assert commanded.json("paths") == {"paths": [PATH, later]}
+    shown = commanded.run("paths").stdout
+    for text in ("live/a", "rtmp", "4200", "7", "source, 360p", "12", "live/[b]"):
+        assert text in shown
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["paths"], ["sessions"], ["kick", "a"], ["send", "a", "--chat", "x"], ["sources", "list"],
+        ["settings", "show", "a"], ["config", "effective"], ["config", "reload"], ["events"],
+        ["webhooks", "list"], ["token", "mint", "--path", "a"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_every_command_that_asks_an_origin_shows_its_token(
+    commanded: CommandedOrigin, monkeypatch: pytest.MonkeyPatch, words: list[str], by: str
+) -> None:
+    monkeypatch.setenv("HEADWATER_TOKEN", "hw_x" if by == "environment" else "")
+    commanded.run(*words, *(["--token", "hw_x"] if by == "option" else []))
+    assert set(commanded.credentials) == {"Bearer hw_x"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from streaming.auth.api_tokens import ApiToken, find_token
 from streaming.auth.publish_keys import matching_hash
 from streaming.auth.view_keys import access_rules
 from streaming.auth.view_tokens import ViewTokens
@@ -43,6 +44,20 @@ def test_a_key_of_ones_own_is_read_from_standard_input() -> None:
     made = json.loads(run(app, ["key", "new", "--own", "--json"], input="my own\n").stdout)
     assert made["key"] == "my own"
     assert run(app, ["key", "new", "--own"], input="\n").exit_code == 1
+
+
+def test_a_new_token_of_the_api_fits_its_line_of_the_configuration(tmp_path: Path) -> None:
+    made = json.loads(run(app, ["token", "new", "--scope", "control", "--json"]).stdout)
+    assert find_token((ApiToken("me", made["hash"], made["scope"]),), made["token"]) is not None
+    new = ["token", "new", "--scope", "admin", "--name", "ops"]
+    shown, line = run(app, new).stdout.splitlines()
+    file = tmp_path / "headwater.toml"
+    file.write_text(f"[api]\n{line}\n")
+    (kept,) = access_rules(load_config(file, {})).api_tokens
+    assert (kept.name, kept.scope) == ("ops", "admin")
+    assert find_token((kept,), shown.removeprefix("token  ")) == kept
+    assert shown.removeprefix("token  ") not in line
+    assert run(app, ["token", "new", "--scope", "all"]).exit_code == 2
 
 
 def test_a_minted_token_is_good_for_what_was_asked(config: Path) -> None:
