@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
+import urllib.error
+import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.grafana import queries
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-BOARD = ROOT / "deploy" / "grafana" / "headwater.json"
 CONFIG = """
 [paths.demo]
 source = "test:?width=320&height=180&bitrate_kbps=300"
@@ -51,14 +52,26 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
         running.wait_segments("demo", "90p", 2)
         running.get("/demo/index.m3u8")
+        refuse_a_message(running)
         deadline = time.monotonic() + WITHIN_S
         wanted = ("encoder_frames_per_second{", "webhook_pending{", "protocol_viewers{",
-                  "latency_seconds_bucket{", "rendition_bits_per_second{")  # fmt: skip
+                  "latency_seconds_bucket{", "rendition_bits_per_second{",
+                  "messages_refused_total{")  # fmt: skip
         while not all(one in scrape(running) for one in wanted):
             assert time.monotonic() < deadline, scrape(running)
             running.get("/demo/index.m3u8")
             time.sleep(0.5)
         yield running
+
+
+def refuse_a_message(origin: OriginProcess) -> None:
+    """Counted from the first on, by status."""
+    request = urllib.request.Request(
+        origin.url("/api/v1/paths/nobody/metadata"), b'{"data": {}}',
+        {"Content-Type": "application/json"},
+    )  # fmt: skip
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(request, timeout=20)
 
 
 def scrape(origin: OriginProcess) -> str:
@@ -72,19 +85,6 @@ def series(text: str) -> dict[str, set[str]]:
         for sample in family.samples:
             found[sample.name] |= sample.labels.keys()
     return dict(found)
-
-
-def queries() -> list[tuple[str, str, str]]:
-    """Panel, query and legend of everything that the dashboard asks."""
-    board: dict[str, Any] = json.loads(BOARD.read_text())
-    asked = [
-        (panel["title"], target["expr"], target["legendFormat"])
-        for panel in board["panels"]
-        for target in panel.get("targets", [])
-    ]
-    variables = board["templating"]["list"]
-    asked += [(one["name"], one["query"], "") for one in variables if one["type"] == "query"]
-    return asked
 
 
 def test_every_query_of_the_dashboard_finds_what_it_names(origin: OriginProcess) -> None:
@@ -107,23 +107,6 @@ def test_every_query_of_the_dashboard_finds_what_it_names(origin: OriginProcess)
         for function, name in _RATE.findall(query):
             is_counter = name.endswith(("_total", "_bucket")) or name == CPU_OF_WORKERS
             assert is_counter, f"{panel}: {function}({name})"
-
-
-def test_panels_stand_beside_each_other_and_have_one_source() -> None:
-    board = json.loads(BOARD.read_text())
-    ids = [panel["id"] for panel in board["panels"]]
-    assert len(ids) == len(set(ids))
-    taken = set[tuple[int, int]]()
-    for panel in board["panels"]:
-        at = panel["gridPos"]
-        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"])
-                 for y in range(at["y"], at["y"] + at["h"])}  # fmt: skip
-        assert not cells & taken, panel["title"]
-        assert at["x"] + at["w"] <= 24
-        taken |= cells
-        if panel["type"] != "row":
-            assert panel["datasource"]["uid"] == "${datasource}"
-            assert panel["description"]
 
 
 def test_the_documentation_lists_all_metrics_with_their_labels_and_no_others(
