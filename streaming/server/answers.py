@@ -23,6 +23,9 @@ RETRY_AFTER_S: Final = 1
 GONE_MAX_AGE_S: Final = 60
 """What has gone does not come back: caches may answer for us."""
 
+FAILED: Final = ("Failed", "Something went wrong here.")
+"""Title and detail of a mistake of ours; the log says more."""
+
 _TEXT: Final = "text/plain; charset=utf-8"
 
 _ABSENCE_TEXT: Final = {

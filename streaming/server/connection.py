@@ -18,7 +18,7 @@ from aiohttp.web import (
 )
 
 from streaming.live_requests import Pending
-from streaming.server.answers import text_response
+from streaming.server.answers import FAILED, problem_response
 from streaming.server.fast_path import (
     MAX_HEAD_BYTES,
     FastPath,
@@ -292,9 +292,10 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> StreamResponse:
-        """A request that could not be parsed: one line, no stack, no echo of what was sent."""
-        text = "Bad request.\n" if status == 400 else "Something went wrong here.\n"
-        return _plain_answer(status, text)
+        """A request that could not be parsed: no stack, no echo of what was sent."""
+        if status == 400:
+            return _last_answer(status, "Bad request", "This is no request, or it is too long.")
+        return _last_answer(status, *FAILED)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """A request's body that breaks off or breaks the rules is its sender's affair."""
@@ -302,9 +303,10 @@ class Connection(RequestHandler):
             super().log_exception(*args, **kw)
 
 
-def _plain_answer(status: int, text: str) -> Response:
+def _last_answer(status: int, title: str, detail: str) -> Response:
     """The last answer of a connection, with nothing of what was sent in it."""
-    response = text_response(status, text, {"Server": SERVER, "X-Content-Type-Options": "nosniff"})
+    response = problem_response(status, title, detail)
+    response.headers.update({"Server": SERVER, "X-Content-Type-Options": "nosniff"})
     response.force_close()
     return response
 

@@ -11,8 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from streaming.auth.api_tokens import Scope
+from streaming.events.event import Event
 from streaming.path_name import MAX_NAME_CHARS, NAME_PATTERN, name_error
 from streaming.server.api_types import Problem
+from streaming.server.event_description import describe_events
+from streaming.server.events import URL as EVENTS_URL
 
 PREFIX: Final = "/api/v1"
 _MOST_SESSION_CHARS: Final = 64
@@ -122,9 +125,9 @@ def _check_text(name: str, schema: Mapping[str, Any], text: str) -> None:
 
 
 def render_openapi(operations: Sequence[Operation], version: str) -> bytes:
-    """The document as JSON."""
+    """The document of these operations, and of events, as JSON."""
     types = {one.gives for one in operations} | {one.takes for one in operations if one.takes}
-    ordered = sorted((*types, Problem), key=str)
+    ordered = sorted((*types, Event, Problem), key=str)
     schemas, components = msgspec.json.schema_components(
         ordered, ref_template="#/components/schemas/{name}"
     )
@@ -132,6 +135,7 @@ def render_openapi(operations: Sequence[Operation], version: str) -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
         paths.setdefault(PREFIX + one.template, {})[one.method.lower()] = _operation(one, schema_of)
+    paths[EVENTS_URL] = {"get": describe_events(schema_of[Event], schema_of[Problem])}
     document = {
         "openapi": "3.1.0",
         "info": {"title": "Headwater", "version": version, "license": {"name": "Apache-2.0"}},

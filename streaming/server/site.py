@@ -18,6 +18,7 @@ from streaming.live_requests import Growing, LiveRequests, Pending
 from streaming.resource import Resource
 from streaming.server.access import Access, Asked, read_prefixed, read_request
 from streaming.server.answers import (
+    FAILED,
     RETRY_AFTER_S,
     absence_response,
     problem_response,
@@ -144,7 +145,7 @@ class Site:
             kind, response = await self._route(request)
         except Exception:
             logger.exception("failed to answer %s", request.method)
-            response = text_response(500, "Something went wrong here.\n")
+            response = problem_response(500, *FAILED)
         if isinstance(response, GrowingResponse):
             return await self._follow(request, response)
         if isinstance(response, EventStream):
@@ -163,7 +164,8 @@ class Site:
     async def _route(self, request: BaseRequest) -> tuple[str, Answered]:
         asked = read_request(request)
         if asked is None:
-            return "other", text_response(400, "Bad request: this URL has more than one meaning.\n")
+            detail = "This URL has more than one meaning."
+            return "other", problem_response(400, "Bad request", detail)
         url = asked.url
         if self._signals is not None:
             if url == SIGNALLING_URL:

@@ -19,6 +19,7 @@ import pytest
 
 from streaming.auth.api_tokens import hash_token, new_token
 from streaming.auth.publish_keys import hash_key, new_key
+from tests.described import Described
 from tests.interop.edge_room import trusting_anyone, write_certificate
 from tests.interop.origin_process import (
     CONFIG_NAME,
@@ -94,6 +95,14 @@ def pushing(target: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def call(origin: OriginProcess, method: str, url: str, body: Any = None) -> tuple[int, Any]:
+    """Status and body of an answer, which is as the origin's own document describes it."""
+    status, told = ask(origin, method, url, body)
+    described = Described(json.loads(origin.get("/api/v1/openapi.json")))
+    described.check(method, f"/api/v1{url}", status, told)
+    return status, told
+
+
+def ask(origin: OriginProcess, method: str, url: str, body: Any) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {ADMIN}", "Content-Type": "application/json"}
     request = urllib.request.Request(
@@ -101,7 +110,7 @@ def call(origin: OriginProcess, method: str, url: str, body: Any = None) -> tupl
     )
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, json.loads(answer.read())
+            return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.loads(error.read())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,12 @@ from streaming.command_messages import (
 from streaming.path_name import MAX_NAME_CHARS
 from streaming.server.api import MOST_BODY_BYTES, OPERATIONS
 from streaming.server.command_relay import CommandRelay
+from streaming.server.connection import MAX_LINE_BYTES
 from streaming.shelf_messages import PathState, Totals
+from tests.described import Described
 from tests.streaming.auth.tokens import KEYS, token
 from tests.streaming.server.conftest import Serve, Served
+from tests.streaming.server.test_events import BEGIN, tell
 from tests.streaming.server.test_view_access import guarded_shelf
 
 TOKENS = {scope: new_token() for scope in SCOPES}
@@ -305,6 +309,38 @@ async def test_what_cannot_be_understood_is_a_problem(
     assert told["status"] == expected
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET /api/v1/paths?after=" + "x" * MAX_LINE_BYTES + " HTTP/1.1",
+        "GET /api/v1/paths HTTP/one",
+        "GET /t/token/../api/v1/paths HTTP/1.1",
+    ],
+    ids=["endless", "no HTTP", "two meanings"],
+)
+async def test_what_is_no_request_is_a_problem_too_and_is_not_told_back(
+    served: Served, request_line: str
+) -> None:
+    answer = await served.raw(f"{request_line}\r\nHost: x\r\n\r\n".encode())
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split(b" ", 2)[1] == b"400"
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["status"] == 400
+    assert b"xxx" not in body
+
+
+async def test_a_mistake_of_ours_is_a_problem_too_and_tells_nothing(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(served.site.api, "_view", broken)
+    response, told = await call(served, "GET", "/paths", **bearer("read"))
+    assert (response.status, response.content_type) == (500, "application/problem+json")
+    assert "mistake" not in json.dumps(told)
+
+
 async def test_paths_come_a_page_at_a_time(served: Served) -> None:
     _, first = await call(served, "GET", "/paths?limit=1")
     _, second = await call(served, "GET", f"/paths?limit=1&after={first['next']}")
@@ -369,8 +405,62 @@ def test_tokens_are_known_by_their_hash_alone() -> None:
         assert find_token(API_TOKENS, wrong) is None
 
 
+@pytest.mark.parametrize("query", ["?after=0&wait=0", "?wait=0", "?after=x&wait=0", "?wait=x"])
+async def test_events_are_answered_as_the_document_describes_them(
+    served: Served, query: str
+) -> None:
+    served.site.followers.begin(BEGIN)
+    tell(served, 1, 2)
+    document = (await call(served, "GET", "/openapi.json"))[1]
+    described = Described(document)
+    for who in ("nobody", "read"):
+        response, told = await call(served, "GET", f"/events{query}", **bearer(who))
+        described.check("GET", f"/api/v1/events{query}", response.status, told)
+    described_types = document["paths"]["/api/v1/events"]["get"]["responses"]["200"]["content"]
+    target = f"http://127.0.0.1:{served.port}/api/v1/events"
+    async with served.client.get(target, headers=bearer("read")) as response:
+        assert response.content_type in described_types
+
+
+async def test_no_more_and_no_less_than_what_can_be_asked_for_is_described(served: Served) -> None:
+    document = (await call(served, "GET", "/openapi.json"))[1]
+    described = {
+        (method.upper(), template)
+        for template, methods in document["paths"].items()
+        for method in methods
+    }
+    operations = {(one.method, f"/api/v1{one.template}") for one in OPERATIONS}
+    assert described == operations | {("GET", "/api/v1/events")}
+    assert document["openapi"] == "3.1.0"
+
+
+def test_the_documentation_lists_all_operations_with_their_scopes() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    listed = {
+        (method, re.sub(r"\{\w+\}", "{}", place)): who
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for who in line.rstrip(" |").rpartition("| ")[2:]
+        for method, place in re.findall(r"`(GET|PUT|POST|PATCH|DELETE) ([^` ?]+)", line)
+    }
+    assert listed.pop(("GET", "/events"))
+    assert listed.keys() == {
+        (one.method, re.sub(r"\{\w+\}", "{}", one.template)) for one in OPERATIONS
+    }
+    for one in OPERATIONS:
+        who = listed[one.method, re.sub(r"\{\w+\}", "{}", one.template)]
+        assert who.startswith(one.scope or "everyone") or (one.name, who[:7]) == (
+            "sendChat", "control",
+        ), one.name  # fmt: skip
+
+
 @pytest.mark.slow
-async def test_schemathesis_finds_nothing(served: Served) -> None:
+async def test_schemathesis_finds_nothing(served: Served, tmp_path: Path) -> None:
+    served.site.followers.begin(BEGIN)
+    tell(served, 1, 2)
+    config = tmp_path / "schemathesis.toml"
+    # Streams of events have no end, and those who wait for some would wait for a minute.
+    config.write_text('[parameters]\n"query.wait" = 0\n')
     program = Path(sys.executable).with_name("schemathesis")
     if not program.exists():
         pytest.skip("no schemathesis here")
@@ -384,6 +474,7 @@ async def test_schemathesis_finds_nothing(served: Served) -> None:
     document = f"http://127.0.0.1:{served.port}/api/v1/openapi.json"
     process = await asyncio.create_subprocess_exec(
         program,
+        *("--config-file", config),
         "run",
         document,
         *options,
