@@ -1,15 +1,13 @@
-"""Name → path and pipeline: who may publish where, what is pulled on demand, what is closed.
+"""Name → path and pipeline: who may publish where, what is restored, what is closed.
 
-Implements the door through which every ingest publishes.
+Implements the door through which every ingest publishes. How paths are made is in
+streaming/path_table.py, how configured sources come and go in streaming/path_sources.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import functools
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,24 +20,19 @@ from streaming.config import Config, PathConfig, path_config
 from streaming.errors import PublishRejected
 from streaming.events.event import Emit, no_events
 from streaming.events.viewer_news import Flood
-from streaming.ingest.pull import PullSource
 from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import LiveState, SavedPath
-from streaming.live_state.path_journal import FileNote
 from streaming.live_state.restoring import Restoring, obstacle, restore_origin
-from streaming.origin import NO_FLOOR, NumberFloor
-from streaming.path import BAD_NAME, Path
+from streaming.origin import NumberFloor
 from streaming.path_entry import PathEntry, PathPublication
-from streaming.path_news import PathNews
+from streaming.path_sources import PathSources
 from streaming.path_state import PathState
-from streaming.pipeline import Pipeline
+from streaming.path_table import PathTable
 from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
-from streaming.shelf_messages import Metric, PathPhase
-from streaming.slate.source import SlateSource
+from streaming.shelf_messages import Metric
 from streaming.status import path_metrics
-from streaming.transcode.ladder import BUDGET_SHARE
 
 logger = logging.getLogger(__name__)
 
@@ -86,19 +79,14 @@ class PathRegistry:
         self._config = config
         self._emit = emit
         self._live_state = live_state
-        self._webrtc = webrtc
         self._restoring: Restoring | None = None
-        self._floors: dict[str, NumberFloor] = {}
-        """Of paths that left numbers and nothing else to go on with."""
         self._feed = feed
         self._clock = clock
-        self._entries: dict[str, PathEntry] = {}
-        self._news = PathNews(self._entries, feed, emit)
-        self._on_demand: dict[str, PathConfig] = {}
+        self._paths = PathTable(config.max_paths, feed, clock, live_state, webrtc, emit)
+        self._news = self._paths.news
+        self._sources = PathSources(self._paths, self, feed, clock)
         self._admission = Admission(config)
         self._knocks = Flood(KNOCKS_PER_S, KNOCKS_BURST)
-        self._ending: set[asyncio.Task[None]] = set()
-        """Pulls that are being closed."""
 
     def start(self) -> None:
         """Restores what an earlier origin left, and starts the sources that are always pulled.
@@ -107,23 +95,17 @@ class PathRegistry:
         """
         for name, settings in self._config.paths.items():
             if settings.source_on_demand:
-                self._on_demand[name] = settings
-                self._announce_idle(name)
+                self._sources.offer(name, settings)
         if self._live_state is not None:
             self._restoring = Restoring(self._live_state, self._restore)
             self._restoring.start()
             for name in self._restoring.paths:
-                self._announce(name, "starting", "restored after a restart")
+                window_s = path_config(self._config, name).window_s
+                reason = "restored after a restart"
+                self._news.announce(name, "starting", reason, window_s, self._clock())
         for name, settings in self._config.paths.items():
             if not self._is_restoring(name):
-                self._begin(name, settings)
-
-    def _begin(self, name: str, settings: PathConfig) -> None:
-        """What the configuration alone brings to life."""
-        if settings.source and not settings.source_on_demand:
-            self._pull(name, settings)
-        if settings.slate_always:
-            self._entry(name, settings)
+                self._sources.begin(name, settings)
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
@@ -136,7 +118,7 @@ class PathRegistry:
     async def _publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         with self._asking(request, path_config(self._config, request.path)):
             rank, settings = await self._admit(request)
-            entry, now = self._entry(request.path, settings), self._clock()
+            entry, now = self._paths.ensure(request.path, settings), self._clock()
             slot = entry.path.occupy(publisher, request.remote, request.protocol, now, rank)
             self._news.connected(request, rank)
             return PathPublication(entry, slot, self._clock, self._emit)
@@ -165,10 +147,10 @@ class PathRegistry:
         name, now = request.path, self._clock()
         entry = None
         if self._admission.has_to_ask(request, settings) and not self._is_restoring(name):
-            entry = self._entries.get(name)
-            is_named = name in self._config.paths and len(self._entries) < self._config.max_paths
+            entry = self._paths.get(name)
+            is_named = name in self._config.paths and not self._paths.is_full
             if entry is None and is_named and self._knocks.push({}, now) is not None:
-                entry = self._entry(name, settings)
+                entry = self._paths.ensure(name, settings)
         if entry is None:
             yield
             return
@@ -178,46 +160,6 @@ class PathRegistry:
         finally:
             entry.path.lifecycle.answered(self._clock())
 
-    def _entry(self, name: str, settings: PathConfig, notes: Sequence[FileNote] = ()) -> PathEntry:
-        entry = self._entries.get(name)
-        if entry is not None:
-            return entry
-        if len(self._entries) >= self._config.max_paths:
-            raise PublishRejected(
-                BAD_NAME, f"the server has {self._config.max_paths} paths already", http_status=503
-            )
-        now = self._clock()
-        path = Path(
-            name,
-            settings,
-            now,
-            self._news.changed,
-            lambda switch: self._news.switched(name, switch),
-            lambda slot, reason: self._news.left(name, slot, reason),
-        )
-        journal = self._live_state.journal(name, settings, notes) if self._live_state else None
-        floor = self._floors.get(name, NO_FLOOR)
-        tap = RtcTap(name, settings, self._webrtc) if self._webrtc is not None else None
-        pipeline = Pipeline(path, self._feed, self._ladder_cores, self._clock, journal, floor, tap)
-        entry = PathEntry(path, pipeline, journal, self._clock, self._emit)
-        self._entries[name] = entry
-        if settings.slate:
-            told = functools.partial(self._news.restarted, name, "slate")
-            entry.slate = SlateSource(path, self._clock, told)
-        return entry
-
-    def _ladder_cores(self, name: str) -> float:
-        """Cores that the automatic ladder of `name` may use beside those that run already."""
-        others = sum(
-            entry.pipeline.is_encoding for other, entry in self._entries.items() if other != name
-        )
-        return BUDGET_SHARE * (os.cpu_count() or 1) / (others + 1)
-
-    def _pull(self, name: str, settings: PathConfig) -> None:
-        entry = self._entry(name, settings)
-        if entry.pull is None:
-            entry.pull_from(PullSource(name, settings, self, entry))
-
     def want(self, name: str) -> None:
         """A viewer asks for a path that is not live or not watched.
 
@@ -225,21 +167,19 @@ class PathRegistry:
         """
         if self._is_restoring(name):
             return
-        settings = self._on_demand.get(name)
-        if settings is not None:
-            self._pull(name, settings)
-        entry = self._entries.get(name)
+        self._sources.want(name)
+        entry = self._paths.get(name)
         if entry is not None:
             entry.want(self._clock())
 
     def tap(self, name: str) -> RtcTap | None:
         """What WebRTC viewers of a path get; None where there is no such path."""
-        entry = self._entries.get(name)
+        entry = self._paths.get(name)
         return entry.pipeline.tap if entry is not None else None
 
     def spoken(self, name: str) -> PathEntry | None:
         """A path that messages can be sent to; None where there is none."""
-        return None if self._is_restoring(name) else self._entries.get(name)
+        return None if self._is_restoring(name) else self._paths.get(name)
 
     def key_frame_interval_s(self, name: str) -> float:
         """How often a publisher of a path is to send a key frame, seconds."""
@@ -250,7 +190,7 @@ class PathRegistry:
         now = self._clock()
         self._news.watched(viewers, now)
         for name in [name for name, count in viewers.items() if count]:
-            entry = self._entries.get(name)
+            entry = self._paths.get(name)
             if entry is not None and not self._is_restoring(name):
                 entry.want(now)
             # A path that was restored has viewers before its source is pulled again.
@@ -260,7 +200,7 @@ class PathRegistry:
     async def handle_timer(self) -> None:
         """What time alone brings about; called a few times a second."""
         now = self._clock()
-        for name, entry in list(self._entries.items()):
+        for name, entry in list(self._paths.items()):
             if self._is_restoring(name):
                 continue
             try:
@@ -268,30 +208,25 @@ class PathRegistry:
             except Exception:  # costs this path its timer, not the others theirs
                 logger.exception("%s: its timer failed", name)
                 continue
-            if name in self._on_demand and entry.pull is not None and not entry.path.has_guest:
-                idle_s = now - entry.wanted_utc
-                if idle_s > entry.path.config.source_idle_s:
-                    logger.info("%s: nobody has watched for %.0f s", name, idle_s)
-                    await self._close_entry(name)
-            elif entry.is_over(now):
-                await self._close_entry(name)
+            if self._sources.is_over(name, entry, now):
+                await self._discard(name)
 
     def publish_states(self) -> None:
         """Tells the delivery processes how each path fares; called once a second."""
         now = self._clock()
-        for name, entry in self._entries.items():
+        for name, entry in self._paths.items():
             if not self._is_restoring(name):
                 self._news.observed(entry, now)
 
     @property
     def is_idle(self) -> bool:
         """Whether no path has anything that viewers may still be playing."""
-        return all(entry.path.state in _BEFORE_MEDIA for entry in self._entries.values())
+        return all(entry.path.state in _BEFORE_MEDIA for entry in self._paths.values())
 
     def statistics(self) -> RegistryStatistics:
         """How much there is."""
-        pulls = sum(entry.pull is not None for entry in self._entries.values())
-        return RegistryStatistics(len(self._entries), pulls)
+        pulls = sum(entry.pull is not None for entry in self._paths.values())
+        return RegistryStatistics(len(self._paths), pulls)
 
     def metrics(self) -> list[Metric]:
         """What /metrics shows of paths beside their states."""
@@ -300,14 +235,14 @@ class PathRegistry:
             *self._news.metrics(),
             *(
                 metric
-                for entry in self._entries.values()
+                for entry in self._paths.values()
                 for metric in path_metrics(entry.path, entry.pipeline, now)
             ),
         ]
 
     def state_version(self, name: str) -> int | None:
         """Number of the path's latest transition; None where there is no such path."""
-        entry = self._entries.get(name)
+        entry = self._paths.get(name)
         return None if entry is None else entry.path.state_version
 
     def apply(self, config: Config) -> ConfigChanges:
@@ -317,42 +252,23 @@ class PathRegistry:
         lives hold at once as well; how its media are cut and encoded when it begins anew.
         """
         old, self._config = self._config, config
+        self._paths.max_paths = config.max_paths
         self._admission.apply(config)
         names = old.paths.keys() | config.paths.keys()
         changed = sorted(n for n in names if old.paths.get(n) != config.paths.get(n))
         deferred = [
             name
-            for name, entry in self._entries.items()
+            for name, entry in self._paths.items()
             if not entry.path.apply(path_config(config, name))
         ]
         for name in changed:
             if not self._is_restoring(name):
-                self._follow_source(name, old.paths.get(name), config.paths.get(name))
+                self._sources.follow(name, old.paths.get(name), config.paths.get(name))
         return ConfigChanges(changed, sorted(deferred))
-
-    def _follow_source(self, name: str, old: PathConfig | None, new: PathConfig | None) -> None:
-        """Pulls what a path's table says now; goes on where it says the same."""
-        if _source_of(old) == _source_of(new):
-            if new is not None and new.source_on_demand:
-                self._on_demand[name] = new
-            return
-        entry = self._entries.get(name)
-        pull = entry.let_go_of_source("the configuration names another") if entry else None
-        if pull is not None:
-            self._ending = {task for task in self._ending if not task.done()}
-            self._ending.add(asyncio.create_task(pull.close()))
-        if self._on_demand.pop(name, None) is not None and entry is None:
-            self._feed.path_gone(name)
-        if new is not None and new.source and new.source_on_demand:
-            self._on_demand[name] = new
-            if entry is None:
-                self._announce_idle(name)
-        elif new is not None:
-            self._begin(name, new)
 
     def kick(self, name: str) -> bool:
         """Closes the publisher of a path; False where there is none."""
-        entry = self._entries.get(name)
+        entry = self._paths.get(name)
         if entry is None or not entry.path.has_publisher:
             return False
         entry.path.kick(CLOSED, "closed by the operator", self._clock())
@@ -366,13 +282,13 @@ class PathRegistry:
                 name, one.session, one.protocol, "publisher", one.rank, one.is_on_air,
                 one.remote, one.since_utc, one.bytes_in,
             )
-            for name, entry in self._entries.items()
+            for name, entry in self._paths.items()
             for one in entry.path.publishers(now)
         ]  # fmt: skip
 
     def end_publisher(self, name: str, session: str) -> bool:
         """Closes one publisher of a path; False where there is no such one."""
-        entry = self._entries.get(name)
+        entry = self._paths.get(name)
         return entry is not None and entry.path.end_session(
             session, CLOSED, "closed by the operator", self._clock()
         )
@@ -382,7 +298,7 @@ class PathRegistry:
 
         Publishers stay connected. False where there is no such path.
         """
-        entry = self._entries.get(name)
+        entry = self._paths.get(name)
         if entry is None:
             return False
         entry.path.choose(rank, self._clock())
@@ -395,15 +311,10 @@ class PathRegistry:
         which may not have copied the latest of it yet; what is on disk stays for a successor.
         """
         self._admission.close()
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._sources.close()
         if self._restoring is not None:
             await self._restoring.close()
-        for entry in list(self._entries.values()):
-            entry.path.kick(CLOSED, "the server is shutting down", self._clock())
-            await entry.stop()
-            if entry.journal is not None:
-                entry.journal.close()
-        self._entries.clear()
+        await self._paths.close(CLOSED, "the server is shutting down")
 
     # -- after a restart ---------------------------------------------------------------------
 
@@ -416,55 +327,36 @@ class PathRegistry:
         if saved is None or obstacle:
             self._begin_above(name, saved, obstacle)
         else:
-            entry = self._entry(name, path_config(self._config, name), saved.notes)
+            entry = self._paths.ensure(name, path_config(self._config, name), saved.notes)
             try:
                 messages = self._messages.pop(name, ())
                 await restore_origin(entry.pipeline.origin, saved, self._clock, messages)
                 entry.path.restore(entry.pipeline.origin.end_utc, self._clock())
             except Exception as error:
-                await self._close_entry(name)
+                await self._discard(name)
                 self._begin_above(name, saved, f"{type(error).__name__}: {error}")
         if name in self._config.paths:
-            self._begin(name, self._config.paths[name])
+            self._sources.begin(name, self._config.paths[name])
 
     def _begin_above(self, name: str, saved: SavedPath | None, reason: str) -> None:
         logger.info("path %s: not restored: %s", name, reason)
         if saved is not None and self._live_state is not None:
             left = saved.presentation
-            self._floors[name] = NumberFloor(left.last_msn + 1, left.last_discontinuity + 1)
+            floor = NumberFloor(left.last_msn + 1, left.last_discontinuity + 1)
+            self._paths.set_floor(name, floor)
             self._live_state.forget([note.path for note in saved.notes])
         self._feed.path_gone(name)
-        if name in self._on_demand:
-            self._announce_idle(name)
+        self._sources.announce_idle(name)
 
     def _obstacle(self, saved: SavedPath) -> str:
         """Why a saved path cannot be gone on with; "" if it can."""
-        if len(self._entries) >= self._config.max_paths:
-            return f"the server has {self._config.max_paths} paths already"
+        if self._paths.is_full:
+            return self._paths.why_full
         return obstacle(saved, path_config(self._config, saved.path), self._clock())
 
-    # -- inside ------------------------------------------------------------------------------
-
-    async def _close_entry(self, name: str) -> None:
-        entry = self._entries.pop(name)
-        await entry.stop()
-        if entry.journal is not None:
-            entry.journal.discard()
-        self._news.gone(name)
-        if name in self._on_demand:
-            self._announce_idle(name)
-
-    def _announce_idle(self, name: str) -> None:
-        self._announce(name, "idle", "pulled while someone watches")
-
-    def _announce(self, name: str, phase: PathPhase, reason: str) -> None:
-        window_s = path_config(self._config, name).window_s
-        self._news.announce(name, phase, reason, window_s, self._clock())
-
-
-def _source_of(settings: PathConfig | None) -> tuple[object, ...]:
-    settings = settings or PathConfig()
-    return settings.source, settings.source_loop, settings.source_on_demand
+    async def _discard(self, name: str) -> None:
+        await self._paths.discard(name)
+        self._sources.announce_idle(name)
 
 
 _BEFORE_MEDIA = frozenset({PathState.IDLE, PathState.AUTHORIZING, PathState.CONNECTING})

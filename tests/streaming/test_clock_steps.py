@@ -65,7 +65,7 @@ class Machine:
 
     @property
     def path(self) -> Path:
-        return self.registry._entries["live/a"].path
+        return self.registry._paths["live/a"].path
 
 
 @STEPS

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmenter.timeline import RTMP_CLOCK
-from streaming import path_registry
+from streaming import path_sources
 from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.pull import RunEnd, SourceOwner
 from streaming.ingest.source import Publication, PublishDoor, PublishRequest
 from streaming.media_store import MediaStore
 from streaming.path_entry import PathEntry
+from streaming.path_registry import PathRegistry
 from streaming.path_state import TRANSITIONS, Cause, PathState
 from streaming.publisher_slot import Rank
 from streaming.shelf_feed import ShelfFeed
@@ -101,7 +102,7 @@ class Story:
         self.now = float(START)
         self.recorder = Recorder()
         self.tables = dict(TABLES)
-        self.registry = path_registry.PathRegistry(
+        self.registry = PathRegistry(
             Config(paths=self.tables), ShelfFeed(MediaStore()), lambda: self.now,
             emit=self.recorder,
         )  # fmt: skip
@@ -162,7 +163,7 @@ class Story:
 
     @property
     def sources(self) -> list[FakeSource]:
-        pulls = [entry.pull for entry in self.registry._entries.values()]
+        pulls = [entry.pull for entry in self.registry._paths.values()]
         return [pull for pull in pulls if isinstance(pull, FakeSource)]
 
     def check(self) -> None:
@@ -215,7 +216,7 @@ def test_whatever_happens_paths_keep_to_what_is_drawn(happenings: list[tuple[int
             raise
 
     with (
-        patch.object(path_registry, "PullSource", FakeSource),
+        patch.object(path_sources, "PullSource", FakeSource),
         patch.object(PathEntry, "handle_timer", watched),
     ):
         story = asyncio.run(live(happenings))

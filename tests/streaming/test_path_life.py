@@ -149,7 +149,7 @@ async def test_a_source_that_cannot_be_opened_is_tried_on_until_there_is_one(
     assert scene.states == ["connecting"]
 
     def failures() -> int:
-        return scene.registry._entries["cam"].path.lifecycle.statistics(scene.now).source_failures
+        return scene.registry._paths["cam"].path.lifecycle.statistics(scene.now).source_failures
 
     for attempt in range(1, 6):
         await scene.until(lambda attempt=attempt: failures() >= attempt)  # type: ignore[misc]
@@ -169,7 +169,7 @@ async def test_a_sources_worker_that_is_killed_is_replaced_by_the_paths_life() -
     scene = Scene({"cam": PathConfig(source=TINY, ladder="copy")}, time.time)
     scene.registry.start()
     await scene.until(lambda: scene.states[-1] == "live")
-    pull = scene.registry._entries["cam"].pull
+    pull = scene.registry._paths["cam"].pull
     assert pull is not None
     assert pull._worker is not None
     os.kill(pull._worker.statistics().pid, signal.SIGKILL)
@@ -191,10 +191,10 @@ async def test_a_path_whose_timer_fails_costs_no_other_path_its_own(
     def broken(now_utc: float) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(scene.registry._entries["live/a"], "handle_timer", broken)
+    monkeypatch.setattr(scene.registry._paths["live/a"], "handle_timer", broken)
     scene.now += 6
     await scene.registry.handle_timer()
-    assert scene.registry._entries["live/b"].path.state.value == "ended"
+    assert scene.registry._paths["live/b"].path.state.value == "ended"
     await scene.registry.close()
 
 

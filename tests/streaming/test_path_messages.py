@@ -201,7 +201,7 @@ async def test_viewers_by_webrtc_are_told_the_event(studio: Studio) -> None:
             self.sent.append(message)
 
     outlet = Outlet()
-    studio.registry._webrtc = outlet
+    studio.registry._paths._webrtc = outlet
     publication = await studio.registry.publish(request(), FakePublisher())
     publication.set_tracks([SOURCE], CLOCK)
     publication.write(video(seconds=1))

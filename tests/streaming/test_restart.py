@@ -81,7 +81,7 @@ class Machine:
 
     @property
     def state(self) -> PathState | None:
-        entry = self.registry._entries.get("live/a")
+        entry = self.registry._paths.get("live/a")
         return entry.path.state if entry is not None else None
 
 

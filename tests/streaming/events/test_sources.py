@@ -220,7 +220,7 @@ def test_sessions_that_are_lost_with_their_process_are_told() -> None:
 async def observed(scene: Scene) -> Any:
     publication = await scene.registry.publish(request(), FakePublisher())
     publication.set_tracks([SOURCE], RTMP_CLOCK)
-    entry = scene.registry._entries["live/a"]
+    entry = scene.registry._paths["live/a"]
     return entry.path.statistics(scene.now), entry.pipeline.statistics()
 
 
