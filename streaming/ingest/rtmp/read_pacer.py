@@ -37,7 +37,7 @@ stream takes under 0.005, so only a flood is slowed down, and by its own TCP con
 
 
 class PacedReader(Protocol):
-    """A session of a live publisher."""
+    """The socket of a live publisher."""
 
     def read_nowait(self) -> None:
         """Read what has come, and rest again if there may be more to come."""
@@ -47,7 +47,7 @@ class PacedReader(Protocol):
 
 
 class ReadPacer:
-    """Owns the tick of one server; sessions call ``rest`` after each read of a live publisher."""
+    """Owns the tick of one server; sockets call ``rest`` after each read of a live publisher."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float] = time.monotonic

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
 import secrets
-import struct
-import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +28,7 @@ from streaming.ingest.rtmp.events import (
 from streaming.ingest.rtmp.handshake import NONCE_BYTES
 from streaming.ingest.rtmp.limits import MAX_UNREAD_BYTES, RtmpLimits
 from streaming.ingest.rtmp.messages import Message
+from streaming.ingest.rtmp.paced_socket import Pace, PacedSocket
 from streaming.ingest.rtmp.read_pacer import ReadPacer
 from streaming.ingest.source import Publication, PublishDoor, PublishRequest
 
@@ -40,15 +37,7 @@ logger = logging.getLogger(__name__)
 DOOR_TIMEOUT_S = 10.0
 """For the door's answer, which may ask a web hook; encoders wait 10 to 30 s for Publish.Start."""
 
-MAX_READ_BYTES = 768 * 1024
-"""Of one publisher at a tick: 200 Mb/s, twice what is allowed in the long run."""
-
-MOST_PROMPT_S = 0.003
-"""Who takes longer for what one event gave is read at ticks, as all others are: it floods."""
-
 _BITRATE_WINDOW_S = 1.0
-_SIZE = struct.Struct("i")
-_NO_BYTES = bytes(_SIZE.size)
 _INTERNAL = "internal error of the server"
 
 
@@ -99,15 +88,13 @@ class RtmpSession(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._connection = RtmpConnection(secrets.token_bytes(NONCE_BYTES), limits)
         self._transport: asyncio.Transport | None = None
+        self._socket: PacedSocket | None = None
         self._demuxer: FlvDemuxer | None = None
         self._publication: Publication | None = None
         self._asking: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
         self._said_goodbye = False
-        self._descriptor: int | None = None
-        """Of the socket, while the pacer has it read."""
-        self._is_encrypted = False
         self._window_start = self._loop.time()
         self._window_bytes = 0
         self._bitrate = 0
@@ -120,8 +107,7 @@ class RtmpSession(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
         self._transport = cast(asyncio.Transport, transport)
-        # What is encrypted only the event loop can read, so the pacer does not.
-        self._is_encrypted = self._transport.get_extra_info("sslcontext") is not None
+        self._socket = PacedSocket(self._transport, self._pacer, self._take_bytes, self._pace)
         address, port = _peer(self._transport)
         self.remote = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         if self._owner.admit(self, address):
@@ -131,46 +117,19 @@ class RtmpSession(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The client sent bytes."""
-        started = time.monotonic()
-        self._take_bytes(data)
-        transport = self._transport
-        if self._connection.state is not State.PUBLISHING or transport is None:
-            return
-        if not self._is_encrypted and not self._is_prompt(started):
-            self._leave_loop(transport)
-            self._rest(started, len(data))
+        if self._socket is not None:
+            self._socket.take(data)
 
-    def read_nowait(self) -> None:
-        """See PacedReader: the socket of a live publisher is read here, not by the event loop."""
-        descriptor, started = self._descriptor, time.monotonic()
-        if descriptor is None:
-            return
-        try:
-            data = os.read(descriptor, _waiting_bytes(descriptor))
-        except BlockingIOError:
-            self._rest(started, 0)
-            return
-        except OSError:
-            self._return_to_loop()
-            return
-        if data:
-            self._take_bytes(data)
-        if self._connection.state is State.PUBLISHING and data and not self._is_prompt(started):
-            self._rest(started, len(data))
-        else:
-            self._return_to_loop()  # which finds out by itself that the peer has gone
-
-    def _is_prompt(self, started: float) -> bool:
-        """Whether it is to be read by the event loop, as its bytes come."""
+    def _pace(self) -> Pace:
+        """How soon what comes next is to be read."""
+        if self._connection.state is not State.PUBLISHING:
+            return Pace.AT_ONCE
         publication = self._publication
-        if publication is None or not publication.is_prompt:
-            return False
-        return time.monotonic() - started < MOST_PROMPT_S
-
-    def _rest(self, started: float, size_bytes: int) -> None:
-        publication = self._publication
-        relaxed = publication is not None and not publication.is_watched
-        self._pacer.rest(self, time.monotonic() - started, size_bytes, relaxed=relaxed)
+        if publication is None:
+            return Pace.AT_TICKS
+        if publication.is_prompt:
+            return Pace.PROMPT
+        return Pace.AT_TICKS if publication.is_watched else Pace.RELAXED
 
     def _take_bytes(self, data: bytes) -> None:
         now = self._loop.time()
@@ -182,25 +141,11 @@ class RtmpSession(asyncio.Protocol):
         self._connection.receive_data(data, run)
         self._advance(demuxer.end_run(run) if demuxer is not None and run is not None else None)
 
-    def _leave_loop(self, transport: asyncio.Transport) -> None:
-        """From now on the pacer has this read. The descriptor is a copy: a transport that closes
-        gives its own back to the system, which may be another connection's the moment after."""
-        transport.pause_reading()
-        if self._descriptor is None:
-            self._descriptor = os.dup(transport.get_extra_info("socket").fileno())
-
-    def _return_to_loop(self) -> None:
-        self._pacer.leave(self)
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
-
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._transport = None
-        self._return_to_loop()
+        if self._socket is not None:
+            self._socket.leave()
         if self._timer is not None:
             self._timer.cancel()
         if self._asking is not None:
@@ -370,8 +315,9 @@ class RtmpSession(asyncio.Protocol):
                 return
         if self._connection.state is State.CLOSING and not self._said_goodbye:
             self._said_goodbye = True
-            self._return_to_loop()  # what it still sends must be read, or it gets a reset
-            if not self._is_encrypted:  # TLS has no half of a connection
+            assert self._socket is not None
+            self._socket.return_to_loop()  # what it still sends must be read, or it gets a reset
+            if not self._socket.is_encrypted:  # TLS has no half of a connection
                 with contextlib.suppress(OSError):  # the peer may have reset the connection
                     transport.write_eof()
 
@@ -395,15 +341,6 @@ class RtmpSession(asyncio.Protocol):
         self._bitrate = round(self._window_bytes * 8 / (now - self._window_start))
         self._window_start = now
         self._window_bytes = 0
-
-
-def _waiting_bytes(descriptor: int) -> int:
-    """How much to read: what has come, so that frames are not cut for want of room in a buffer.
-
-    One that is too large costs more than asking: what is given back of it is mapped each time.
-    """
-    waiting: int = _SIZE.unpack(fcntl.ioctl(descriptor, termios.FIONREAD, _NO_BYTES))[0]
-    return min(max(waiting, 1), MAX_READ_BYTES)
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int]:

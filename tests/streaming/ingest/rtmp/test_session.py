@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streaming.ingest.rtmp import session
+from streaming.ingest.rtmp import paced_socket
 from streaming.ingest.rtmp.limits import MAX_UNREAD_BYTES, RtmpLimits
 from streaming.ingest.rtmp.read_pacer import ReadPacer
 from streaming.ingest.rtmp.session import RtmpSession
@@ -81,6 +81,11 @@ class Room:
         self.session.connection_made(transport)
         return transport
 
+    def read_nowait(self) -> None:
+        """As the pacer does at a tick."""
+        assert self.session._socket is not None
+        self.session._socket.read_nowait()
+
     async def publish(self) -> FakeTransport:
         transport = self.open(FakeTransport())
         self.session.data_received(wire.handshake() + wire.connect())
@@ -145,8 +150,8 @@ async def test_what_comes_while_a_publisher_rests_is_read_at_the_tick(room: Room
     room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     before = room.session.statistics().connection
     transport.peer.send(wire.message(wire.VIDEO, wire.KEY_TAG) * 2)
-    room.session.read_nowait()
-    room.session.read_nowait()  # nothing more has come
+    room.read_nowait()
+    room.read_nowait()  # nothing more has come
     after = room.session.statistics().connection
     assert after.messages - before.messages == 2
     assert not transport.reading
@@ -159,7 +164,7 @@ async def test_a_publisher_whose_viewers_count_milliseconds_is_read_by_the_event
     room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     room.door.publications[0].is_prompt = True
     transport.peer.send(wire.message(wire.VIDEO, wire.KEY_TAG))
-    room.session.read_nowait()
+    room.read_nowait()
     assert transport.reading
     room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     assert transport.reading
@@ -173,7 +178,7 @@ async def test_who_takes_too_long_for_what_one_event_gave_rests_whoever_watches(
 ) -> None:
     transport = await room.publish()
     room.door.publications[0].is_prompt = True
-    monkeypatch.setattr(session, "MOST_PROMPT_S", 0.0)
+    monkeypatch.setattr(paced_socket, "MOST_PROMPT_S", 0.0)
     room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     assert not transport.reading
 
@@ -185,7 +190,7 @@ async def test_a_burst_is_read_at_one_tick(room: Room) -> None:
     sent = transport.peer.send(wire.message(wire.VIDEO, wire.KEY_TAG + bytes(150_000)))
     assert sent > 100_000
     before = room.session.statistics().connection.received_bytes
-    room.session.read_nowait()
+    room.read_nowait()
     assert room.session.statistics().connection.received_bytes - before == sent
 
 
@@ -193,9 +198,9 @@ async def test_the_event_loop_hears_of_a_publisher_that_has_gone(room: Room) -> 
     transport = await room.publish()
     room.session.data_received(wire.message(wire.VIDEO, wire.KEY_TAG))
     transport.peer.close()
-    room.session.read_nowait()
+    room.read_nowait()
     assert transport.reading
-    room.session.read_nowait()  # harmless
+    room.read_nowait()  # harmless
 
 
 async def test_a_peer_that_does_not_publish_yet_is_read_at_once(room: Room) -> None:
