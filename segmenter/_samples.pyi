@@ -112,7 +112,7 @@ def take_run(
     now_utc: float,
     /,
 ) -> tuple[int, int, bool]:
-    """Take samples[index:] as Presentation.push would.
+    """Take samples[index:] as Lanes.push would.
 
     Gives the first that it must push itself, the watermark, and whether it must drain the queues
     before that.

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from segmenter.boundary import Boundary
 from segmenter.errors import UsageError
+from segmenter.gaps import Gaps
 from segmenter.media import MediaType, Sample, Track
 from segmenter.rendition import OpenSegment, Rendition
 from segmenter.segment import (
@@ -17,7 +18,6 @@ from segmenter.segment import (
     InitReady,
     InitSection,
     PartReady,
-    Segment,
     SegmentReady,
 )
 from segmenter.segmenter import TrackSegmenter
@@ -32,9 +32,6 @@ AUDIO_JOIN_S = 0.5
 
 FILL_S = 3.0
 """Sound that is missing for longer has been given up (lanes.RENDITION_SILENCE_S)."""
-
-SEAM_S = 0.1
-"""Between a segment and a gap: half a frame at 5 frames/s."""
 
 _NEVER = 1 << 62
 """Later than any media time, and within 64 bits with one added (C)."""
@@ -86,8 +83,7 @@ class Lane:
         self._part_duration_s = part_duration_s
         self._pending: deque[tuple[int, Boundary]] = deque()
         self._next_ticks = _NEVER
-        self._missed: Boundary | None = None
-        self._missed_start = 0
+        self._gaps = Gaps(rendition)
         self._is_broken = True
         self._state = LaneState.WAITING
         self._segmenter_dropped = 0
@@ -234,11 +230,10 @@ class Lane:
             if boundary.msn > last.msn:
                 self.expect(boundary)
         events = self.pass_over(now_utc)
-        if self._missed is not None:
+        if self._gaps.is_due:
             end = math.ceil(end_s * self.timescale)
-            events += self._make_gap(self._missed, self._missed_start, end, now_utc)
+            events += self._gaps.end(end, self.init, now_utc)
             self._end = max(self._end, end)
-            self._missed = None
         return events
 
     def pass_over(self, now_utc: float) -> list[Event]:
@@ -249,7 +244,7 @@ class Lane:
         self._pending.clear()
         self._next_ticks = _NEVER
         events = self._finish(crossed[0], None, now_utc)
-        events += self._miss(crossed, now_utc)
+        events += self._gaps.pass_by([boundary for _, boundary in crossed], self.init, now_utc)
         return events
 
     def fall_silent(self, until_s: Fraction, now_utc: float) -> list[Event]:
@@ -294,9 +289,9 @@ class Lane:
         if meets and self._state is not LaneState.WAITING:
             meets = sample.dts - self._segmenter.start <= self._longest_ticks
         events = self._finish(crossed[0], sample.dts if meets else None, now_utc)
-        events += self._miss(crossed, now_utc)
+        events += self._gaps.pass_by([boundary for _, boundary in crossed], self.init, now_utc)
         if joins:
-            self._missed = None
+            self._gaps.join()
             self._segment_start = sample.dts
             self._last_moment = sample.dts + self._longest_ticks
             self.needs_break = self._is_broken = False
@@ -345,16 +340,6 @@ class Lane:
         self._set_state(LaneState.WAITING)
         return events
 
-    def _miss(self, crossed: list[tuple[int, Boundary]], now_utc: float) -> list[Event]:
-        """Make gaps of the segments passed by; the last one may still be joined."""
-        events: list[Event] = []
-        for ticks, boundary in crossed:
-            if self._missed is not None:
-                end = boundary.previous_end_ticks(self.timescale)
-                events += self._make_gap(self._missed, self._missed_start, end, now_utc)
-            self._missed, self._missed_start = boundary, ticks
-        return events
-
     def _may_join(self, sample: Sample, ticks: int, boundary: Boundary) -> bool:
         """After a mere hole in time decoding goes on; after a loss only a sync sample will do."""
         if self.needs_break and not boundary.is_break:
@@ -368,30 +353,6 @@ class Lane:
         self._end = self._segmenter.end
         self._list(events, now_utc)
         return events
-
-    def _make_gap(self, boundary: Boundary, start: int, end: int, now_utc: float) -> list[Event]:
-        if not self.rendition.segments:
-            return []
-        previous = self.rendition.segments[-1]
-        if previous.timescale == self.timescale:
-            # What ended within half a frame of the boundary was not stretched to it.
-            is_seam = not boundary.is_break and start - previous.end < self._seam_ticks
-            start = previous.end if is_seam else max(start, previous.end)
-        gap = Segment(
-            msn=boundary.msn,
-            start=start,
-            duration=max(end - start, 1),
-            timescale=self.timescale,
-            size_bytes=0,
-            sample_count=0,
-            init=self.init,
-            discontinuity=boundary.discontinuity,
-            starts_discontinuity=boundary.is_break,
-            is_independent=True,
-            is_gap=True,
-        )
-        self.rendition.add(gap, now_utc)
-        return [SegmentReady(self.rendition.name, gap)]
 
     def _list(self, events: list[Event], now_utc: float) -> None:
         for event in events:
@@ -409,7 +370,6 @@ class Lane:
         self.init = init
         join_s = VIDEO_JOIN_S if track.media_type is MediaType.VIDEO else AUDIO_JOIN_S
         self._join_ticks = round(join_s * track.timescale)
-        self._seam_ticks = round(SEAM_S * track.timescale)
         self._fill_ticks = round(FILL_S * track.timescale)
         self._segmenter = TrackSegmenter(
             track, init, self._part_duration_s, self.rendition.part_target_ms, self.messages
@@ -418,8 +378,6 @@ class Lane:
             (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending
         )
         self._next_ticks = self._pending[0][0] if self._pending else _NEVER
-        if self._missed is not None:
-            self._missed_start = self._missed.ticks(track.timescale)
         self.rendition.change_track(track, init.codecs)
 
     def _set_state(self, state: LaneState) -> None:

@@ -1,6 +1,6 @@
 /* Samples on their way into the segments in progress, as long as nothing begins or ends.
 
-   Presentation.push, BoundaryRule.judge, Lane.take and TrackSegmenter.push are the
+   Lanes.push, BoundaryRule.judge, Lane.take and TrackSegmenter.push are the
    specification. A sample is ordinary that only makes the part in progress longer; one with
    which a boundary, a part, a loss, a silence or an error could come is left to them. */
 
@@ -36,7 +36,7 @@ typedef struct {
     Lane *leading;
 } Run;
 
-/* A track of which so much would wait is Python's: it may be overdue (Presentation). */
+/* A track of which so much would wait is Python's: it may be overdue (Lanes). */
 static const int64_t queue_limit_s = 1;
 static const int64_t queue_limit_bytes = 8 << 20;
 static const double silence_s = 1.0;
@@ -234,7 +234,7 @@ is_within_segment(const Run *run, const Sample *sample)
     return end <= run->last_moment;
 }
 
-/* Whether the leading track has passed a sample of another (Presentation._drain). */
+/* Whether the leading track has passed a sample of another (Lanes._drain). */
 static bool
 is_passed(const Run *run, const Lane *lane, const Sample *sample)
 {
