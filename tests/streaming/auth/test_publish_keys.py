@@ -69,6 +69,20 @@ async def test_a_plain_key_is_right_beside_hashed_ones(door: Door) -> None:
     assert [await door.ask(key, settings) for key in ("plain", "second", "no")] == [0, 0, 401]
 
 
+async def test_plain_keys_are_compared_in_constant_time(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return True
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    assert await door.ask("whatever", PathConfig(publish_key="plain")) == 0, "nothing else decides"
+    assert compared == [(b"plain", b"whatever")]
+
+
 async def test_without_keys_everyone_is_let_in(door: Door) -> None:
     assert await door.ask("", PathConfig()) == 0
 

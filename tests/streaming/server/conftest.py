@@ -39,6 +39,8 @@ PLAYLIST = b"#EXTM3U\n" + b"#EXTINF:2.000,\n1.m4s\n" * 20
 PAGES = {
     "player.html": "<!doctype html><title>player</title>",
     "index.html": "<!doctype html><title>index</title>",
+    "compare.html": "<!doctype html><title>compare</title>",
+    "publish.html": "<!doctype html><title>publish</title>",
     "player.js": "export const a = 1;\n" * 50,
     "theme.css": "body { margin: 0 }\n" * 50,
 }

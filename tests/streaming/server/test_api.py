@@ -405,6 +405,20 @@ def test_tokens_are_known_by_their_hash_alone() -> None:
         assert find_token(API_TOKENS, wrong) is None
 
 
+def test_a_token_is_compared_in_constant_time_with_all_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def compare(one: str, other: str) -> bool:
+        compared.append(one)
+        return one == API_TOKENS[0].hash
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    assert find_token(API_TOKENS, "whatever") == API_TOKENS[0], "nothing else decides"
+    assert compared == [one.hash for one in API_TOKENS], "a match does not end it sooner"
+
+
 @pytest.mark.parametrize("query", ["?after=0&wait=0", "?wait=0", "?after=x&wait=0", "?wait=x"])
 async def test_events_are_answered_as_the_document_describes_them(
     served: Served, query: str

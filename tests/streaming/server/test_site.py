@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from streaming.server.player import Pages, find_folder, is_compare_page, is_path_name
+from streaming.server.signal_relay import SignalRelay
 from streaming.shelf import Shelf
 from streaming.shelf_messages import (
     DeliveryStatistics,
@@ -83,15 +84,26 @@ async def test_preflight_is_204_and_allows_what_players_send(served: Served) -> 
     assert int(response.headers["Access-Control-Max-Age"]) > 0
 
 
-@pytest.mark.parametrize("url", ["/", "/live/a/", "/not/there/yet/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/", "/live/a/", "/not/there/yet/", "/live/a/compare", "/live/a/publish",
+        "/static/index.html", "/t/a.b.c/live/a/", "/t/a.b.c/live/a/compare",
+    ],
+)  # fmt: skip
 async def test_pages_forbid_inline_scripts_and_styles_and_foreign_frames(
-    served: Served, url: str
+    serve: Serve, url: str
 ) -> None:
+    served = await serve(signals=SignalRelay(lambda request: None), webrtc=True)
     response, _ = await served.get(url)
     policy = response.headers["Content-Security-Policy"]
     assert response.status == 200
     assert "unsafe" not in policy
-    assert "default-src 'none'" in policy
+    directives = dict(one.strip().split(" ", 1) for one in policy.split(";"))
+    assert directives["default-src"] == "'none'"
+    assert directives["script-src"] == directives["style-src"] == "'self'"
+    assert directives["connect-src"] == "'self'"
+    assert directives["base-uri"] == directives["form-action"] == "'none'"
     assert "frame-ancestors 'self'" in policy
     assert "Referrer-Policy" in response.headers
 

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 import time
-from typing import Any
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
 
+import jwt
 import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from streaming.auth.access_rules import AccessRules
+from streaming.auth.access_rules import AccessRules, ViewKey
 from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.server.access import is_local
 from streaming.server.signal_relay import SignalRelay
 from streaming.shelf import Shelf
 from streaming.shelf_messages import PathState
 from streaming.thumbnail.newest_key_frame import NewestKeyFrame
-from tests.streaming.auth.tokens import EDDSA, ES256, KEYS, STRANGER, hand_made, token
+from tests.streaming.auth.tokens import (
+    EDDSA,
+    ES256,
+    KEYS,
+    STRANGER,
+    hand_made,
+    public_pem,
+    token,
+)
 from tests.streaming.server.conftest import (
     PLAYLIST,
     SEGMENT,
@@ -354,22 +370,72 @@ async def test_a_socket_for_both_families_knows_ipv4_addresses(serve: Serve) -> 
 async def test_a_token_by_an_unknown_key_has_the_key_set_read_again(
     serve: Serve, tmp_path: Any
 ) -> None:
-    import json
-
-    import jwt
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    from tests.streaming.auth.tokens import public_pem
-
     file = tmp_path / "keys.json"
-    public: Any = load_pem_public_key(public_pem(EDDSA).encode())
-    record = {**json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(public)), "kid": "ed"}
-    file.write_text(json.dumps({"keys": [record]}))
+    file.write_text(json.dumps({"keys": [public_record(EDDSA)]}))
     served = await serve(guarded_shelf(), access=AccessRules(views=RULES.views, jwks=str(file)))
     assert (await served.get(f"/t/{fresh()}{PLAYLIST_URL}"))[0].status == 200
     file.unlink()  # the keys that were there stay
     assert (await served.get(f"/t/{fresh(path='live/a')}{PLAYLIST_URL}"))[0].status == 200
     assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 401
+
+
+async def test_a_key_set_at_a_url_is_read_and_read_again_when_another_key_signs(
+    serve: Serve,
+) -> None:
+    async with key_sets() as (url, sets):
+        served = await serve(guarded_shelf(), access=AccessRules(views=RULES.views, jwks=url))
+        sets[:] = [public_record(EDDSA), {"kty": "oct", "kid": "hs", "k": "YSBzZWNyZXQgb2Y"}]
+        assert (await served.get(f"/t/{fresh()}{PLAYLIST_URL}"))[0].status == 200
+        assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 401
+        sets[:] = [public_record(EDDSA), public_record(ES256)]
+        served.site.access.apply(served.site.access.rules)  # as ten seconds later
+        assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 200
+        # What is at a URL is no secret, so nothing may be signed by it.
+        assert [one.algorithm for one in served.site.access.tokens._keys] == ["EdDSA", "ES256"]
+
+
+@contextlib.asynccontextmanager
+async def key_sets() -> AsyncIterator[tuple[str, list[Any]]]:
+    """A server of the key set that the test puts into the list."""
+    keys: list[Any] = []
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"keys": keys})
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        port = runner.addresses[0][1]
+        yield f"http://127.0.0.1:{port}/keys.json", keys
+    finally:
+        await runner.cleanup()
+
+
+def public_record(key: ViewKey) -> dict[str, Any]:
+    """A key as identity providers publish it."""
+    found: Any = load_pem_public_key(public_pem(key).encode())
+    algorithm = jwt.algorithms.OKPAlgorithm if key is EDDSA else jwt.algorithms.ECAlgorithm
+    return {**json.loads(algorithm.to_jwk(found)), "kid": key.id}
+
+
+@pytest.mark.parametrize("place", ["prefix", "header", "query"])
+async def test_only_so_many_viewers_share_a_token_and_those_who_do_go_on(
+    served: Served, place: str
+) -> None:
+    text = fresh(max_sessions=2)
+    url = {"prefix": f"/t/{text}{PLAYLIST_URL}", "query": f"{PLAYLIST_URL}?token={text}"}.get(
+        place, PLAYLIST_URL
+    )
+    fields = {"Authorization": f"Bearer {text}"} if place == "header" else {}
+
+    async def ask(agent: str) -> int:
+        return (await served.get(url, User_Agent=agent, **fields))[0].status
+
+    assert [await ask(agent) for agent in ("tv", "phone", "tv")] == [200, 200, 200]
+    assert await ask("laptop") == 403
+    assert [await ask(agent) for agent in ("tv", "phone")] == [200, 200]
 
 
 @pytest.mark.parametrize(
@@ -391,3 +457,25 @@ async def test_a_cache_may_ask_whether_what_it_has_may_be_given(
     original = url.format(good=fresh(), other=fresh(path="other/*"))
     response, _ = await served.get("/api/v1/authorized", X_Original_URI=original)
     assert response.status == expected
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.5", False),
+        ("192.168.1.9", False),
+        ("2001:db8::1", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_who_connects_from_this_machine_needs_no_token(
+    remote: str | None, expected: bool
+) -> None:
+    """Whatever Host says: who can reach the port can write it."""
+    asked = SimpleNamespace(headers={}, remote=remote, host="127.0.0.1:8080")
+    assert is_local(cast(web.BaseRequest, asked)) is expected
