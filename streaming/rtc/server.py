@@ -256,8 +256,13 @@ class RtcServer:
             self._send(answer)
 
     def _subscribe(self, request: SignalRequest) -> SignalAnswer:
+        share = request.share
+        if share is not None and self._sessions.count_share(share.name) >= share.most:
+            self._counts["failed"] += 1
+            return SignalAnswer(request.id, 403, f"the token is in use by {share.most} already")
         answer = self._signalling.subscribe(request.path, request.body, request.remote)
-        self._sessions.add(answer.session_id, OpenSession(request.path, request.channel))
+        session = OpenSession(request.path, request.channel, share=share.name if share else "")
+        self._sessions.add(answer.session_id, session)
         self._idle_since.pop(request.path, None)
         self._counts["opened"] += 1
         return opened_answer(request, answer, self._links(answer.session_id))

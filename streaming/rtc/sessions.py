@@ -18,6 +18,8 @@ class OpenSession:
     channel: str
     """Empty: nobody wants its events."""
     is_publisher: bool = False
+    share: str = ""
+    """Name of the viewing token that it goes by, where that has a limit."""
     told_layer: str | None = None
     """The rendition that its channel knows it is sent."""
 
@@ -56,6 +58,10 @@ class OpenSessions:
     def count(self, path: str) -> int:
         """Viewers of a path."""
         return self._per_path[path]
+
+    def count_share(self, name: str) -> int:
+        """Sessions that go by the token of that name."""
+        return sum(one.share == name for one in self._sessions.values())
 
     def viewers(self) -> dict[str, int]:
         """The same of all paths that have some."""

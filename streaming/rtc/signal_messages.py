@@ -16,6 +16,14 @@ Verb = Literal[
 ]  # fmt: skip
 
 
+class TokenShare(Struct, array_like=True, frozen=True):
+    """A viewing token that only so many sessions may go by at once."""
+
+    name: str
+    """Of the token, which it does not tell."""
+    most: int
+
+
 class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     """What a client wants of the WebRTC process."""
 
@@ -40,6 +48,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     channel: str = ""
     """Where events of the session are to be sent: a WebSocket, by a name of the sender's choosing.
     Empty: nobody wants them."""
+    share: TokenShare | None = None
+    """With an offer to view: by which token, where that has a limit."""
 
 
 class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):

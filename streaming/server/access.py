@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import ipaddress
 import logging
 import re
@@ -27,6 +28,7 @@ from streaming.auth.hook import AuthHook, Question
 from streaming.auth.view_keys import fetch_key_set
 from streaming.auth.view_tokens import Grant, ViewTokens
 from streaming.errors import ConfigError, TokenRefused
+from streaming.rtc.signal_messages import TokenShare
 from streaming.server.answers import RETRY_AFTER_S, problem_response
 from streaming.server.viewers import viewer_key
 
@@ -245,6 +247,17 @@ class Access:
         grant = self.tokens.opaque(token) if rule == "hook" else await self._verify(token)
         grant.admit(path, viewer, self._utc())
         return 0, ""
+
+    def share(self, path: str, token: str) -> TokenShare | None:
+        """Of the token by which `path` was just opened to a session, where it has a limit.
+
+        A session asks once and stays, so whoever has the sessions counts them.
+        """
+        name = token.encode("utf-8", "replace")
+        grant = None if self.policy.is_open(path) else self.tokens.known(name)
+        if grant is None or not grant.max_sessions:
+            return None
+        return TokenShare(hashlib.sha256(name).hexdigest()[:32], grant.max_sessions)
 
     async def _judge_token(
         self, path: str, token: str, address: str, viewer: int

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest, Verb
+from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, SignalRequest, TokenShare, Verb
 
 ANSWER_S: Final = 15.0
 """A little more than the main process waits."""
@@ -40,6 +40,7 @@ class SignalRelay:
         key: str = "",
         remote: str = "",
         channel: str = "",
+        share: TokenShare | None = None,
     ) -> SignalAnswer:
         """The answer to one request; a 503 where none comes."""
         if len(self._waiting) >= MOST_WAITING:
@@ -58,6 +59,7 @@ class SignalRelay:
                 remote=remote,
                 body=body,
                 channel=channel,
+                share=share,
             )
         )
         try:

@@ -20,7 +20,7 @@ from typing import Final
 
 from aiohttp.web import BaseRequest, Response
 
-from streaming.rtc.signal_messages import SignalAnswer
+from streaming.rtc.signal_messages import SignalAnswer, TokenShare
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
 from streaming.server.signal_relay import SignalRelay
@@ -91,9 +91,16 @@ def signal_place(url: str) -> SignalPlace | None:
 
 
 async def signal_response(
-    request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
+    request: BaseRequest,
+    place: SignalPlace,
+    relay: SignalRelay,
+    remote: str,
+    share: TokenShare | None = None,
 ) -> Response:
-    """The whole answer to a request at `place` by a client at the address `remote`."""
+    """The whole answer to a request at `place` by a client at the address `remote`.
+
+    `share` is of the viewing token that it brings.
+    """
     match request.method, place.session:
         case "OPTIONS", _:
             return _with_cors(_options(place))
@@ -106,7 +113,7 @@ async def signal_response(
         case (("GET" | "HEAD"), _):
             return _with_cors(_nothing_to_get(request, place))
         case "POST", "":
-            response = await _offer(request, place, relay, remote)
+            response = await _offer(request, place, relay, remote, share)
         case "PATCH", session if session:
             response = await _patch(request, place, relay)
         case "DELETE", session if session:
@@ -155,7 +162,11 @@ def _nothing_to_get(request: BaseRequest, place: SignalPlace) -> Response:
 
 
 async def _offer(
-    request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
+    request: BaseRequest,
+    place: SignalPlace,
+    relay: SignalRelay,
+    remote: str,
+    share: TokenShare | None,
 ) -> Response:
     body = await _body(request, SDP)
     if isinstance(body, Response):
@@ -168,6 +179,7 @@ async def _offer(
             body=body,
             key=_key(request),
             remote=remote,
+            share=share,
         )
         is_early = answer.status == 409 and place.kind == "whep"
         if not is_early or asyncio.get_running_loop().time() >= waits_until:

@@ -174,13 +174,16 @@ class SignallingConnection:
         if not is_path_name(message.path):
             await self._send(Failed(message.id, 400, f"{message.path!r} is no path"))
             return
+        share = None
         if message.role == "view":
+            token = message.key or self._token
             status, reason = await self._access.judge(
-                message.path, message.key or self._token, self._remote, hash(self._channel), "whep"
+                message.path, token, self._remote, hash(self._channel), "whep"
             )
             if status:
                 await self._send(Failed(message.id, status, reason))
                 return
+            share = self._access.share(message.path, token)
         answer = await self._relay.ask(
             message.role,
             message.path,
@@ -188,6 +191,7 @@ class SignallingConnection:
             key=message.key,
             remote=self._remote,
             channel=self._channel,
+            share=share,
         )
         if answer.status != 201:
             await self._send(Failed(message.id, answer.status, answer.body))

@@ -211,8 +211,9 @@ class Site:
             refusal = await self.access.refusal(place.path, asked, request, "whep")
             if refusal is not None:
                 return refusal
+        share = self.access.share(place.path, asked.token) if place.kind == "whep" else None
         remote = self.access.client_address(request)
-        return await signal_response(request, place, signals, remote)
+        return await signal_response(request, place, signals, remote, share)
 
     async def _authorized(self, request: BaseRequest) -> Response:
         """204 where the URL that a cache before us was asked for may be given to its client."""

@@ -17,6 +17,7 @@ from streaming.rtc.signal_messages import (
     SignalAnswer,
     SignalEvent,
     SignalRequest,
+    TokenShare,
     Verb,
 )
 from streaming.transcode.messages import SampleMessage, TrackMessage
@@ -205,6 +206,22 @@ def test_sessions_are_bounded(fanout: Fanout) -> None:
     assert answer.status == 503
     assert "Retry-After" in answer.headers
     assert scene.server.report().sessions_failed == 1
+
+
+def test_only_so_many_sessions_go_by_a_token_for_as_long_as_they_last(scene: Scene) -> None:
+    scene.offer_tracks()
+    scene.offer_tracks("live/b")
+    share = TokenShare("a token's name", 2)
+    first, second = scene.view(share=share), scene.view(share=share, path="live/b")
+    scene.pass_time(1)
+    refused = scene.view(share=share)
+    assert (first.status, second.status, refused.status) == (201, 201, 403)
+    assert refused.body == "the token is in use by 2 already"
+    assert scene.server.report().viewers == {"live/a": 1, "live/b": 1}
+    assert scene.view(share=TokenShare("another's", 2)).status == 201
+    assert scene.view().status == 201, "without a limit there is none"
+    scene.ask("delete", first.session)
+    assert scene.view(share=share).status == 201
 
 
 def test_a_viewer_chooses_among_what_suits_it(scene: Scene) -> None:

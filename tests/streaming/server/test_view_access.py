@@ -459,6 +459,42 @@ async def test_a_cache_may_ask_whether_what_it_has_may_be_given(
     assert response.status == expected
 
 
+@pytest.mark.parametrize("place", ["prefix", "header", "query", "socket", "join"])
+async def test_the_limit_of_a_token_goes_with_its_offers_under_a_name_that_is_not_the_token(
+    served: Served, peer: Peer, place: str
+) -> None:
+    text = fresh(max_sessions=3)
+    url = f"http://127.0.0.1:{served.port}" + (
+        f"/t/{text}" if place in ("prefix", "socket") else ""
+    )
+    if place in ("socket", "join"):
+        async with served.client.ws_connect(f"{url}/api/v1/signalling") as socket:
+            key = text if place == "join" else ""
+            await socket.send_json({"type": "join", "path": "live/a", "sdp": "v=0", "key": key})
+            await socket.receive_json()
+    else:
+        query = f"?token={text}" if place == "query" else ""
+        headers = {"Content-Type": "application/sdp"}
+        headers |= {"Authorization": f"Bearer {text}"} if place == "header" else {}
+        await served.client.post(f"{url}/live/a/whep{query}", data="v=0", headers=headers)
+    asked = peer.asked[0]
+    assert asked.share is not None
+    assert asked.share.most == 3
+    assert asked.share.name not in text
+    assert len(asked.share.name) == 32
+
+
+async def test_offers_without_a_limit_and_on_open_paths_are_not_counted(
+    served: Served, peer: Peer
+) -> None:
+    for url in (f"/t/{fresh()}/live/a/whep", f"/t/{fresh(max_sessions=1)}/open/b/whep"):
+        target = f"http://127.0.0.1:{served.port}{url}"
+        headers = {"Content-Type": "application/sdp"}
+        async with served.client.post(target, data="v=0", headers=headers) as response:
+            assert response.status == 201
+    assert [one.share for one in peer.asked] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("remote", "expected"),
     [
