@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,27 +30,31 @@ if TYPE_CHECKING:
 
 JSON_EVERY_S = 1.0
 
+Source = Annotated[
+    str, typer.Argument(help='A file, a URL, or "test:" for the built-in test source.')
+]
+Target = Annotated[
+    str, typer.Argument(help="rtmp://host/app/name, rtmps://, or http(s)://host/name/whip.")
+]
+Loop = Annotated[bool, typer.Option("--loop", "-l", help="Begin a file again when it ends.")]
+Fast = Annotated[
+    bool, typer.Option("--fast", help="As fast as the server takes it, not in real time.")
+]
+Reconnect = Annotated[
+    bool, typer.Option("--reconnect", "-r", help="Connect again when the connection is lost.")
+]
+Seconds = Annotated[
+    float, typer.Option("--seconds", "-t", min=0, help="Stop after so much; 0: never.")
+]
+
 
 def push(
-    source: Annotated[
-        str,
-        typer.Argument(help='A file, a URL, or "test:" for the built-in test source.'),
-    ],
-    target: Annotated[
-        str, typer.Argument(help="rtmp://host/app/name, rtmps://, or http(s)://host/name/whip.")
-    ],
-    loop: Annotated[
-        bool, typer.Option("--loop", "-l", help="Begin a file again when it ends.")
-    ] = False,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="As fast as the server takes it, not in real time.")
-    ] = False,
-    reconnect: Annotated[
-        bool, typer.Option("--reconnect", "-r", help="Connect again when the connection is lost.")
-    ] = False,
-    seconds: Annotated[
-        float, typer.Option("--seconds", "-t", min=0, help="Stop after so much; 0: never.")
-    ] = 0.0,
+    source: Source,
+    target: Target,
+    loop: Loop = False,
+    fast: Fast = False,
+    reconnect: Reconnect = False,
+    seconds: Seconds = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Push a file, a stream or the test source to an RTMP or WHIP server, in real time.
@@ -64,21 +69,30 @@ def push(
 
     from streaming.push import push as run
     from streaming.push import shown_target
-    from streaming.push_rtmp import PushRefused
 
     av.logging.set_level(None)
     view = _JsonView() if as_json else _BarView(f"{source} → {shown_target(target)}")
+    with _exits_by(view):
+        end = run(
+            source,
+            target,
+            loop=loop,
+            realtime=not fast,
+            reconnect=reconnect,
+            seconds=seconds,
+            listener=view.listener(),
+        )
+    view.end("ended", end)
+
+
+@contextlib.contextmanager
+def _exits_by(view: _View) -> Iterator[None]:
+    """The view runs, and what ends the push early is told by it and by the exit status."""
+    from streaming.push_rtmp import PushRefused
+
     try:
         with interruptible(), view:
-            end = run(
-                source,
-                target,
-                loop=loop,
-                realtime=not fast,
-                reconnect=reconnect,
-                seconds=seconds,
-                listener=view.listener(),
-            )
+            yield
     except ConfigError as error:
         view.fail(str(error), EXIT_USAGE)
     except PushRefused as error:
@@ -88,7 +102,6 @@ def push(
     except KeyboardInterrupt:
         view.end("interrupted", view.latest)
         raise typer.Exit(EXIT_INTERRUPTED) from None
-    view.end("ended", end)
 
 
 class _View:
