@@ -14,8 +14,8 @@ import time
 
 import uvloop
 
-from streaming.app import listening_socket, udp_socket
 from streaming.events.events import Events
+from streaming.listening import listening_socket, udp_socket
 from streaming.media_store import MediaStore
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed

@@ -13,7 +13,7 @@ import uvloop
 
 from bench.live_rendition import PART_BYTES, PARTS, TARGET_S, Position, delta_text, obey
 from segmenter.segment import Part
-from streaming.app import listening_socket
+from streaming.listening import listening_socket
 from streaming.media_store import MediaStore
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed

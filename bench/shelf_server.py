@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from segmenter.segment import Part
-from streaming.app import listening_socket
+from streaming.listening import listening_socket
 from streaming.media_store import MediaStore
 from streaming.server.processes import DeliveryProcesses
 from streaming.shelf_feed import ShelfFeed

@@ -24,11 +24,12 @@ from streaming import __version__
 from streaming.auth.view_keys import access_rules
 from streaming.command_messages import SendMessage
 from streaming.commands import Commands
-from streaming.config import Config, EventsConfig, RtmpConfig, WebrtcConfig, rtmp_certificate
+from streaming.config import Config, EventsConfig, RtmpConfig, rtmp_certificate
 from streaming.errors import ConfigError
 from streaming.events.event_log import LogBounds
 from streaming.events.events import Events
 from streaming.ingest.rtmp.server import RtmpServer
+from streaming.listening import listening_socket, reason, webrtc_sockets
 from streaming.live_config import LiveConfig
 from streaming.live_state.live_state import LiveState
 from streaming.media_store import MediaStore
@@ -63,10 +64,6 @@ TICK_S = 0.25
 """Timers of paths: a player's patience, stalls and expiries are measured in whole seconds."""
 REPORT_TICKS = 4
 """States go to the delivery processes every so many ticks, once a second."""
-UDP_BUFFER_BYTES = 4 << 20
-"""A key frame for a thousand viewers; Linux cuts it to net.core.wmem_max."""
-LISTEN_BACKLOG = 4096
-"""Viewers who come back together after a network fault; Linux cuts it to net.core.somaxconn."""
 
 
 class App:
@@ -86,18 +83,7 @@ class App:
         self._live_config = LiveConfig(
             config, file, environment or {}, self._apply, self._events.emit
         )
-        self._webrtc = (
-            WebrtcProcess(
-                config.webrtc,
-                config.log_level,
-                self._utc_ahead_s,
-                self._tell,
-                self._events.emit,
-                self._send_message,
-            )
-            if config.webrtc.enabled
-            else None
-        )
+        self._webrtc = self._webrtc_process() if config.webrtc.enabled else None
         self._registry = PathRegistry(
             config,
             self._feed,
@@ -111,16 +97,7 @@ class App:
         self._reloads: set[asyncio.Task[None]] = set()
         self._restarts: dict[str, int] = {}
         self._lag_s = 0.0
-        self._webhooks = Webhooks(
-            config.webhooks,
-            self._live_state.root,
-            self._events.log,
-            self._events.feed,
-            config.log_level,
-            lambda reason: self._events.emit(
-                "worker.restarted", data={"worker": "webhooks", "reason": reason}
-            ),
-        )
+        self._webhooks = self._webhook_process()
         self._rtmp = RtmpServer(config.rtmp, self._registry, clock=self._clock)
         self._signal = self._webrtc.signal if self._webrtc is not None else refuse_signal
         self._commands = Commands(
@@ -129,6 +106,28 @@ class App:
             SessionCommands(self._registry, self._webrtc or NoViewers(), self._signal),
             self._send_message,
             WebhookCommands(self._live_config, self._webhooks, self._events.log),
+        )
+
+    def _webrtc_process(self) -> WebrtcProcess:
+        return WebrtcProcess(
+            self._config.webrtc,
+            self._config.log_level,
+            self._utc_ahead_s,
+            self._tell,
+            self._events.emit,
+            self._send_message,
+        )
+
+    def _webhook_process(self) -> Webhooks:
+        return Webhooks(
+            self._config.webhooks,
+            self._live_state.root,
+            self._events.log,
+            self._events.feed,
+            self._config.log_level,
+            lambda reason: self._events.emit(
+                "worker.restarted", data={"worker": "webhooks", "reason": reason}
+            ),
         )
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
@@ -311,67 +310,6 @@ async def cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def listening_socket(listen: str, key: str) -> socket.socket:
-    """A listening TCP socket for "host:port" or "[v6]:port".
-
-    Raises ConfigError naming the configuration's `key` when that is impossible.
-    """
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        bound = socket.create_server(
-            (host, int(port)),
-            family=family,
-            backlog=LISTEN_BACKLOG,
-            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-        )
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"{key} = {listen!r}: {reason(error)}") from error
-    bound.setblocking(False)
-    return bound
-
-
-def webrtc_sockets(config: WebrtcConfig) -> tuple[list[socket.socket], list[socket.socket]]:
-    """The UDP and TCP sockets of all peers. Raises ConfigError when one cannot be bound."""
-    tcp = [listening_socket(config.listen, "webrtc.listen")] if config.tcp else []
-    host, _, port = config.listen.rpartition(":")
-    host = host.strip("[]")
-    number = tcp[0].getsockname()[1] if tcp else int(port)
-    udp: list[socket.socket] = []
-    try:
-        # Apart from each other, so that IPv4 peers keep their plain addresses.
-        for each in (host, "0.0.0.0") if host == "::" else (host,):
-            udp.append(udp_socket(each, number))
-            number = udp[-1].getsockname()[1]
-    except (OSError, OverflowError) as error:
-        for one in (*udp, *tcp):
-            one.close()
-        raise ConfigError(f"webrtc.listen = {config.listen!r}: {reason(error)}") from error
-    return udp, tcp
-
-
-def udp_socket(host: str, port: int) -> socket.socket:
-    """A bound UDP socket. Raises OSError."""
-    udp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        udp.setblocking(False)
-        if udp.family is socket.AF_INET6:
-            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            udp.setsockopt(socket.SOL_SOCKET, option, UDP_BUFFER_BYTES)
-        udp.bind((host, port))
-    except BaseException:
-        udp.close()
-        raise
-    return udp
-
-
-def reason(error: Exception) -> str:
-    """Why listening failed, without Python's own words around it."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 async def start_listening(
