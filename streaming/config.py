@@ -65,7 +65,7 @@ class RtmpConfig(Struct, forbid_unknown_fields=True, frozen=True):
     max_connections: Annotated[int, Meta(ge=1)] = 1_000
     """Open RTMP connections, publishing or not."""
     max_bitrate_kbps: Annotated[int, Meta(ge=1)] = 100_000
-    """A publisher above this (kbit/s over 5 s) is closed."""
+    """A publisher above this (kbit/s over 10 s) is closed."""
 
 
 class IceServerConfig(Struct, forbid_unknown_fields=True, frozen=True):

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from streaming.config import Config, PathConfig, RungConfig, path_config
+from streaming.auth.publish_keys import hash_key
+from streaming.config import (
+    ApiConfig,
+    AuthHookConfig,
+    Config,
+    EventsConfig,
+    HttpConfig,
+    PathConfig,
+    RtmpConfig,
+    RungConfig,
+    ViewConfig,
+    WebrtcConfig,
+    path_config,
+)
 from streaming.config_example import render_example
 from streaming.config_file import check_config, load_config
 from streaming.errors import ConfigError
+from streaming.ingest.rtmp.limits import BITRATE_WINDOW_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,39 +123,90 @@ def test_an_unknown_environment_key_is_refused_by_the_variable_name() -> None:
         load_config(None, {"HEADWATER_HTTP__LISTE": "x"})
 
 
-def test_every_key_can_come_from_the_environment(tmp_path: Path) -> None:
-    """Feeds each default of the example back through the environment."""
-    example = tomllib.loads(render_example())
-    environment = {}
-    for key, value in _leaves(example):
-        environment["HEADWATER_" + "__".join(key)] = _environment_text(value)
-    config = load_config(None, environment)
-    assert config.paths == {"live/*": PathConfig()}
-    assert config.http == Config().http
-    assert config.rtmp == Config().rtmp
+ANOTHER = {
+    "http.listen": "[::1]:7",
+    "http.trusted_proxies": '["10.0.0.1"]',
+    "rtmp.listen": "[::1]:7",
+    "rtmp.tls_listen": "[::1]:7",
+    "webrtc.listen": "[::1]:7",
+    "webrtc.stun_server": "stun.example.org:3478",
+    "webrtc.ice_servers": '[{ urls = ["stun:example.org:3478"] }]',
+    "api.tokens": f'[{{ name = "a", hash = "sha256:{"0" * 64}" }}]',
+    "view.keys": '[{ id = "a" }]',
+    "auth_hook.url": "https://example.org/",
+    "webhooks": f'[{{ name = "a", url = "https://a.example/", secrets = ["whsec_{"A" * 32}"] }}]',
+    "path.publish_keys": f"['{hash_key('a')}']",
+    "path.view": "token",
+    "path.ladder": "copy",
+    "path.frame_hook": "module:function",
+}
+"""Values other than the default where those that `another` makes are refused."""
+COMPANIONS = {
+    "http.tls_certificate": {"HTTP__TLS_KEY": "b"},
+    "http.tls_key": {"HTTP__TLS_CERTIFICATE": "b"},
+    "rtmp.tls_certificate": {"RTMP__TLS_KEY": "b"},
+    "rtmp.tls_key": {"RTMP__TLS_CERTIFICATE": "b"},
+    "rtmp.tls_listen": {"RTMP__TLS_CERTIFICATE": "b", "RTMP__TLS_KEY": "b"},
+    "path.source_on_demand": {"PATHS__demo__SOURCE": "test:"},
+    "path.slate_always": {"PATHS__demo__SLATE": "card"},
+}
+"""What has to be set as well."""
+TABLES = {
+    name: (kind, f"{prefix}__" if prefix else "")
+    for name, kind, prefix in (
+        ("", Config, ""),
+        ("http", HttpConfig, "HTTP"),
+        ("rtmp", RtmpConfig, "RTMP"),
+        ("webrtc", WebrtcConfig, "WEBRTC"),
+        ("events", EventsConfig, "EVENTS"),
+        ("api", ApiConfig, "API"),
+        ("view", ViewConfig, "VIEW"),
+        ("auth_hook", AuthHookConfig, "AUTH_HOOK"),
+        ("path", PathConfig, "PATHS__demo"),
+    )
+}
+KEYS = [
+    f"{table}.{field.name}".lstrip(".")
+    for table, (kind, _) in TABLES.items()
+    for field in msgspec.structs.fields(kind)
+    if table or field.name not in {*TABLES, "paths"}
+]
 
 
-def _leaves(table: dict[str, object], at: tuple[str, ...] = ()) -> list[tuple[list[str], object]]:
-    found: list[tuple[list[str], object]] = []
-    for key, value in table.items():
-        name = key if at == ("PATHS",) else key.upper()
-        if isinstance(value, dict):
-            found += _leaves(value, (*at, name))
-        else:
-            found.append(([*at, name], value))
-    return found
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_can_come_from_the_environment(key: str) -> None:
+    table, _, name = key.rpartition(".")
+    kind, prefix = TABLES[table]
+    (field,) = (field for field in msgspec.structs.fields(kind) if field.name == name)
+    before = getattr(kind(), name)
+    text = ANOTHER.get(key) or another(field.type, before)
+    told = {f"{prefix}{name.upper()}": text, **COMPANIONS.get(key, {})}
+    config = load_config(None, {f"HEADWATER_{variable}": value for variable, value in told.items()})
+    owner = config.paths["demo"] if table == "path" else getattr(config, table) if table else config
+    assert getattr(owner, name) != before
 
 
-def _environment_text(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return "[" + ", ".join(f'"{v}"' for v in value) + "]"
-    return str(value)
+def another(kind: object, default: object) -> str:
+    """What the environment has to say for a value that is not the default."""
+    told = msgspec.inspect.type_info(kind)
+    if isinstance(told, msgspec.inspect.LiteralType):
+        return str(next(value for value in told.values if value != default))
+    if isinstance(told, msgspec.inspect.VarTupleType):
+        return '["publish"]'
+    if isinstance(default, bool):
+        return str(not default).lower()
+    if isinstance(default, int | float):
+        return str(default + 1)
+    return "another"
 
 
 def test_the_example_file_is_in_step_with_the_code() -> None:
     assert (ROOT / "headwater.example.toml").read_text() == render_example()
+
+
+def test_the_example_says_over_how_long_a_publishers_bit_rate_is_taken() -> None:
+    said = render_example().split("max_bitrate_kbps =")[0].splitlines()[-1]
+    assert f"over {BITRATE_WINDOW_S:g} s" in said
 
 
 def test_the_example_decodes_to_the_defaults(tmp_path: Path) -> None:
