@@ -1,0 +1,167 @@
+"""Which encoder is taken and why, and that it does as its rung is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from av.video.frame import PictureType, VideoFrame
+
+from segmenter.codecs import h264
+from segmenter.codecs.h264_sps import parse_sps
+from segmenter.media import VIDEO_TIMESCALE, Codec
+from streaming.transcode import encoders
+from streaming.transcode.encoders import choose_encoder, software_encoder
+from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.rung_encoder import Look, RungEncoder, ScaledFrame
+from tests.streaming.transcode.clips import picture
+
+RUNG = PlannedRung("low", Codec.H264, 160, 96, 1, 400, 440, 440, preset="ultrafast")
+FPS = 30
+CODECS = [Codec.H264, Codec.H265, Codec.AV1, Codec.VP9]
+
+
+class Drivers:
+    """What each hardware encoder of a machine answers when it is tried."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, str] = {}
+        self.tried: list[str] = []
+
+    def try_encoder(self, name: str) -> str:
+        self.tried.append(name)
+        return self.answers.get(name, "no such device")
+
+
+@pytest.fixture
+def drivers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Drivers]:
+    """A machine whose hardware the test decides; choices are remembered for a process's life."""
+    made = Drivers()
+    monkeypatch.setattr(encoders, "_try_encoder", made.try_encoder)
+    choose_encoder.cache_clear()
+    yield made
+    choose_encoder.cache_clear()
+
+
+# -- the choice ------------------------------------------------------------------------------------
+
+
+def test_where_no_hardware_opens_software_is_taken_and_each_failure_told(drivers: Drivers) -> None:
+    choice = choose_encoder(Codec.H264, "auto")
+    assert choice.name == "libx264"
+    assert drivers.tried == ["h264_nvenc", "h264_qsv", "h264_vaapi"]
+    for name in drivers.tried:
+        assert f"{name}: no such device" in choice.reason
+
+
+def test_the_first_hardware_that_opens_is_taken(drivers: Drivers) -> None:
+    drivers.answers = {"hevc_qsv": "", "hevc_vaapi": ""}
+    choice = choose_encoder(Codec.H265, "auto")
+    assert (choice.name, choice.reason) == ("hevc_qsv", "it opens on this machine")
+    assert drivers.tried == ["hevc_nvenc", "hevc_qsv"]
+
+
+def test_hardware_is_tried_once_in_a_workers_life(drivers: Drivers) -> None:
+    for _ in range(3):
+        choose_encoder(Codec.AV1, "auto")
+    assert drivers.tried == ["av1_nvenc", "av1_qsv", "av1_vaapi"]
+
+
+def test_hardware_that_was_asked_for_and_does_not_open_is_replaced(drivers: Drivers) -> None:
+    choice = choose_encoder(Codec.VP9, "qsv")
+    assert choice.name == "libvpx-vp9"
+    assert choice.reason == "no hardware opens (vp9_qsv: no such device)"
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_whoever_wants_software_gets_it_untried(drivers: Drivers, codec: Codec) -> None:
+    assert choose_encoder(codec, "software").reason == "configured"
+    assert drivers.tried == []
+
+
+@pytest.mark.parametrize("name", ["h264_nvenc", "h264_vaapi", "h264_nothing"])
+def test_an_encoder_that_is_not_here_says_why_in_a_few_words(name: str) -> None:
+    why = encoders._try_encoder(name)
+    assert why
+    assert len(why) < 100
+    assert "\n" not in why
+
+
+def test_software_opens() -> None:
+    assert encoders._try_encoder("libx264") == ""
+
+
+def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+    monkeypatch.setattr(encoders, "_encode_one", lambda name: str(end.wait()))
+    monkeypatch.setattr(encoders, "TRY_S", 0.05)
+    assert encoders._try_encoder("h264_qsv") == "no answer within 0.05 s"
+    end.set()
+
+
+# -- what comes out --------------------------------------------------------------------------------
+
+
+def encoder_of(rung: PlannedRung) -> RungEncoder:
+    look = Look(Fraction(1), 6, 6, 6)
+    return RungEncoder(rung, software_encoder(rung.codec, "a test"), Fraction(FPS), look)
+
+
+def scaled(image: VideoFrame, index: int) -> ScaledFrame:
+    pts = index * VIDEO_TIMESCALE // FPS
+    image.pts, image.time_base = pts, Fraction(1, VIDEO_TIMESCALE)
+    image.pict_type = PictureType.I if index == 0 else PictureType.NONE
+    return ScaledFrame(image, pts, index == 0, 0.0, False)
+
+
+def noise(index: int, width: int, height: int) -> VideoFrame:
+    """A picture that costs more bits than any rung has."""
+    planes = np.random.default_rng(index).integers(16, 235, width * height * 3 // 2, np.uint8)
+    return VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), format="yuv420p")
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.value)
+def test_a_frame_in_is_an_access_unit_out_unless_lookahead_is_asked_for(codec: Codec) -> None:
+    preset = {Codec.AV1: "12", Codec.VP9: "8"}.get(codec, "ultrafast")
+    encoder = encoder_of(replace(RUNG, codec=codec, preset=preset))
+    counts = [len(encoder.push(scaled(picture(n, 160, 96), n))) for n in range(8)]
+    assert counts == [1] * 8
+
+
+def test_lookahead_and_b_frames_hold_frames_back_where_they_are_asked_for() -> None:
+    encoder = encoder_of(replace(RUNG, preset="veryfast", b_frames=2, lookahead=10))
+    counts = [len(encoder.push(scaled(picture(n, 160, 96), n))) for n in range(8)]
+    assert sum(counts) == 0
+    assert len(encoder.flush()) == 8
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265, Codec.VP9], ids=lambda c: c.value)
+def test_the_average_is_the_rungs_and_the_peak_is_kept(codec: Codec) -> None:
+    """Of pictures that would fill any bit rate."""
+    rung = replace(RUNG, codec=codec, bitrate_kbps=400, maxrate_kbps=500, bufsize_kbits=250)
+    encoder = encoder_of(replace(rung, preset="" if codec is Codec.VP9 else "ultrafast"))
+    samples = [s for n in range(6 * FPS) for s in encoder.push(scaled(noise(n, 160, 96), n))]
+    settled = [len(sample.data) * 8 / 1000 for sample in samples[FPS:]]
+    assert sum(settled) / (len(settled) / FPS) == pytest.approx(rung.bitrate_kbps, rel=0.25)
+    seconds = [sum(settled[n : n + FPS]) for n in range(0, len(settled), FPS)]
+    assert max(seconds) <= rung.maxrate_kbps + rung.bufsize_kbits
+
+
+@pytest.mark.parametrize(("profile", "number"), [("baseline", 66), ("main", 77), ("high", 100)])
+def test_the_profile_is_the_rungs(profile: str, number: int) -> None:
+    encoder = encoder_of(replace(RUNG, preset="veryfast", profile=profile))
+    configuration = h264.parse_decoder_configuration(encoder.track.codec_config)
+    assert parse_sps(configuration.sps[0]).profile_idc == number
+
+
+def test_the_preset_is_the_rungs() -> None:
+    sizes = []
+    for preset in ("ultrafast", "slow"):
+        encoder = encoder_of(replace(RUNG, preset=preset, bitrate_kbps=60, maxrate_kbps=66))
+        samples = [s for n in range(30) for s in encoder.push(scaled(picture(n, 160, 96), n))]
+        sizes.append(b"".join(sample.data for sample in samples))
+    assert sizes[0] != sizes[1]
