@@ -211,7 +211,12 @@ def _svt_av1(rung: PlannedRung) -> dict[str, str]:
 
 
 def _vpx(rung: PlannedRung) -> dict[str, str]:
+    """Of a variable rate libvpx keeps the average alone: a hard scene after an easy one had ten
+    times the peak for seconds. Of a constant one it keeps to the buffer."""
+    constant = f"{rung.bitrate_kbps}k"
     return {
+        "minrate": constant,
+        "maxrate": constant,
         "deadline": "realtime",
         "cpu-used": rung.preset or "8",
         "lag-in-frames": str(rung.lookahead),
