@@ -13,6 +13,7 @@ from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import RtmpConfig
 from streaming.errors import LocalError
+from streaming.ingest.rtmp import session
 from streaming.ingest.rtmp.limits import RtmpLimits
 from streaming.ingest.rtmp.server import RtmpServer, parse_listen
 from streaming.ingest.source import Publisher, PublishRequest
@@ -297,6 +298,18 @@ async def test_a_publisher_that_leaves_before_the_door_answers_is_forgotten(
     assert door.publications == []
 
 
+async def test_a_door_that_does_not_answer_refuses(
+    open_room: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "DOOR_TIMEOUT_S", 0.05)
+    door = SlowDoor()
+    room = await open_room(door=door)
+    client = await room.connect()
+    client.request()
+    assert b"the server did not decide in time" in await client.wait_closed()
+    assert door.cancelled.is_set()
+
+
 async def test_media_sent_before_the_door_answers_arrive(open_room: Open) -> None:
     door = SlowDoor()
     room = await open_room(door=door)
@@ -337,6 +350,21 @@ async def test_all_connections_are_limited(open_room: Open) -> None:
     assert await (await room.connect()).wait_closed() == b""
     statistics = room.server.statistics()
     assert (statistics.connections, statistics.accepted, statistics.refused) == (2, 2, 1)
+
+
+async def test_what_an_operator_limits_is_limited() -> None:
+    config = RtmpConfig(listen="127.0.0.1:0", idle_timeout_s=0.1, max_connections=1)
+    room = Room(RtmpServer(config, door := FakeDoor()), door)
+    await room.server.start()
+    try:
+        client = await room.publish()
+        assert await (await room.connect()).wait_closed() == b""
+        client.start()
+        assert b"no media for 0.1 s" in await client.wait_closed()
+    finally:
+        for each in room.clients:
+            each.writer.close()
+        await room.server.close()
 
 
 async def test_a_connection_that_went_makes_room(open_room: Open) -> None:
