@@ -40,10 +40,7 @@ from streaming.rtc.figures import webrtc_metrics
 from streaming.rtc.signal_messages import SignalEvent
 from streaming.rtc.webrtc_process import WebrtcProcess
 from streaming.server.processes import DeliveryProcesses, refuse_signal
-from streaming.session_commands import NoViewers, SessionCommands
-from streaming.shelf_feed import ShelfFeed
-from streaming.shelf_messages import DeliveryConfig, Metric
-from streaming.status import (
+from streaming.server_metrics import (
     clock_metric,
     event_metrics,
     live_state_metrics,
@@ -53,6 +50,9 @@ from streaming.status import (
     store_metrics,
     webhook_metrics,
 )
+from streaming.session_commands import NoViewers, SessionCommands
+from streaming.shelf_feed import ShelfFeed
+from streaming.shelf_messages import DeliveryConfig, Metric
 from streaming.tls import Certificate
 from streaming.utc_clock import UtcClock
 from streaming.webhook_commands import WebhookCommands

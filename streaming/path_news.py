@@ -14,6 +14,7 @@ from streaming.events.viewer_news import VIEWERS, Flood, ViewerNews
 from streaming.ingest.source import PublishRequest
 from streaming.on_air import Switch
 from streaming.path_entry import RESTARTED, PathEntry
+from streaming.path_metrics import transition_metrics
 from streaming.path_name import name_error
 from streaming.path_state import Cause, StateChange
 from streaming.path_statistics import PathStatistics
@@ -21,7 +22,7 @@ from streaming.pipeline import PipelineStatistics
 from streaming.publisher_slot import Rank, Slot
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric, PathPhase, PathState
-from streaming.status import path_state_message, transition_metrics
+from streaming.status import path_state_message
 
 logger = logging.getLogger(__name__)
 

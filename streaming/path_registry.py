@@ -25,6 +25,7 @@ from streaming.live_state.live_state import LiveState, SavedPath
 from streaming.live_state.restoring import Restoring, obstacle, restore_origin
 from streaming.origin import NumberFloor
 from streaming.path_entry import PathEntry, PathPublication
+from streaming.path_metrics import path_metrics
 from streaming.path_sources import PathSources
 from streaming.path_state import PathState
 from streaming.path_table import PathTable
@@ -32,7 +33,6 @@ from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric
-from streaming.status import path_metrics
 
 logger = logging.getLogger(__name__)
 

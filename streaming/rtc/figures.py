@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
+from streaming.rtc.messages import RtcReport
 from streaming.rtc.webrtc_process import WebrtcStatistics
 from streaming.shelf_messages import Metric
 from webrtc.lateness import LATE_BOUNDS_S, LatenessCounts
@@ -23,22 +24,7 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
                float(seen.worker.starts), kind="counter"),
         *(
             Metric(name + what, text, float(value), kind="counter")
-            for what, text, value in (
-                ("sessions_opened", "Offers answered.", report.sessions_opened),
-                ("sessions_failed", "Offers refused.", report.sessions_failed),
-                ("layers_stopped", "Times that a publisher ceased to send a simulcast layer.",
-                 report.layers_stopped),
-                ("packets_sent", "Datagrams sent to viewers.", report.packets_sent),
-                ("bytes_sent", "Their bytes.", report.bytes_sent),
-                ("packets_resent", "Sent again because viewers asked.", report.retransmitted),
-                ("pictures_skipped", "Times that a viewer lost pictures up to the next key frame.",
-                 report.pictures_skipped),
-                ("packets_asked_again", "Packets that viewers asked for (NACK).", report.nacks),
-                ("pictures_lost", "Times that a viewer needed a key frame (PLI, FIR).",
-                 report.pictures_lost),
-                ("key_frame_requests", "Key frames asked for, by all viewers of a path at once.",
-                 report.key_frame_requests),
-            )
+            for what, text, value in _counters(report)
         ),
         *(
             Metric(name + what, text, value)
@@ -51,6 +37,25 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
         ),
         _lateness_metric("sound", report.sound_lateness),
         _lateness_metric("picture", report.picture_lateness),
+    ]  # fmt: skip
+
+
+def _counters(report: RtcReport) -> list[tuple[str, str, int]]:
+    return [
+        ("sessions_opened", "Offers answered.", report.sessions_opened),
+        ("sessions_failed", "Offers refused.", report.sessions_failed),
+        ("layers_stopped", "Times that a publisher ceased to send a simulcast layer.",
+         report.layers_stopped),
+        ("packets_sent", "Datagrams sent to viewers.", report.packets_sent),
+        ("bytes_sent", "Their bytes.", report.bytes_sent),
+        ("packets_resent", "Sent again because viewers asked.", report.retransmitted),
+        ("pictures_skipped", "Times that a viewer lost pictures up to the next key frame.",
+         report.pictures_skipped),
+        ("packets_asked_again", "Packets that viewers asked for (NACK).", report.nacks),
+        ("pictures_lost", "Times that a viewer needed a key frame (PLI, FIR).",
+         report.pictures_lost),
+        ("key_frame_requests", "Key frames asked for, by all viewers of a path at once.",
+         report.key_frame_requests),
     ]  # fmt: skip
 
 

@@ -30,8 +30,8 @@ from streaming.path_messages import (
 )
 from streaming.path_registry import PathRegistry
 from streaming.rtc.messages import PathMessage
+from streaming.server_metrics import message_metrics
 from streaming.shelf_feed import ShelfFeed
-from streaming.status import message_metrics
 from tests.segmenter.stage import AUDIO, SOURCE, START, video
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import request
