@@ -31,7 +31,8 @@
 //   await signalling.statistics(viewer);
 //   signalling.close();
 //
-//   on.event({ session, kind, detail })   kind is "connected", "closed" or "layers"
+//   on.event({ session, kind, detail })   kind is "connected", "closed", "layers", "active", "inactive"
+//                                         or "viewercount"
 //   on.state(text)                        "open" | "lost": it reconnects by itself, media go on
 //
 // Candidates are gathered at once and trickled; where there is no direct way within a second, again with

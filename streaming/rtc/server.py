@@ -57,6 +57,9 @@ LINGER_S = 10.0
 TRACKS_S = 5.0
 """How long an offer waits for a path that had just been given up."""
 MEASURE_S = 1.0
+SILENT_S = 2.0
+"""A publisher that sends nothing for so long is said to be inactive; encoders that are made for
+WebRTC take a second to start."""
 
 
 @dataclass(slots=True)
@@ -92,7 +95,9 @@ class RtcServer:
         limits = SessionLimits(sessions=config.max_sessions)
         self._signalling = Signalling(port, fanout, self._take_event, now=now, limits=limits)
         self._sessions = OpenSessions(send)
-        self._requests = SessionRequests(self._signalling, self._sessions, self._ahead_s)
+        self._requests = SessionRequests(
+            self._signalling, self._sessions, self._ahead_s, self._is_active
+        )
         self._publishing = Publishing(self._signalling, send, config.max_layers)
         self._talk = Talk(self._signalling, send)
         self._paths: dict[str, ViewedPath] = {}
@@ -173,23 +178,29 @@ class RtcServer:
         path = self._paths.get(message.path)
         if path is not None:
             path.write(message.sample.to_sample())
+            path.written_at = self._now()
 
     def _ahead_s(self, name: str) -> float:
         path = self._paths.get(name)
         return path.ahead_s if path is not None else 0.0
+
+    def _is_active(self, name: str) -> bool:
+        path = self._paths.get(name)
+        return path is not None and self._now() - path.written_at < SILENT_S
 
     def _measure(self) -> None:
         """Bitrates by which renditions are chosen, and what was chosen."""
         for path in self._paths.values():
             if path.measure():
                 self._signalling.announce(path.name, path.renditions)
-        self._requests.tell_layers()
+        self._requests.tell_news()
 
     def _set_tracks(self, message: PathTracks) -> None:
         name = message.path
         path = self._paths.get(name)
         if path is None:
             path = self._paths[name] = ViewedPath(name, self._fanout)
+            path.written_at = self._now()
             self._idle_since[name] = self._now()
         path.set_tracks([track.to_track() for track in message.tracks])
         self._signalling.announce(name, path.renditions)

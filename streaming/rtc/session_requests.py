@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from streaming.rtc.layers import Layer, LayerChoice, Layers, RtpClock
 from streaming.rtc.sessions import OpenSessions
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.rtc.signal_messages import EventKind, SignalAnswer, SignalRequest
 from webrtc.errors import SessionNotFound
 from webrtc.signalling import Signalling
 from webrtc.subscriber import Subscriber
@@ -31,11 +31,14 @@ class SessionRequests:
         signalling: Signalling,
         sessions: OpenSessions,
         ahead_s: Callable[[str], float],
+        is_active: Callable[[str], bool],
     ) -> None:
-        """``ahead_s`` tells of a path by how much its media time is ahead of capture."""
+        """``ahead_s`` tells of a path by how much its media time is ahead of capture,
+        ``is_active`` whether its publisher sends."""
         self._signalling = signalling
         self._sessions = sessions
         self._ahead_s = ahead_s
+        self._is_active = is_active
 
     def answer(self, request: SignalRequest) -> SignalAnswer:
         """Raises WebRtcError for what the session does not allow, or when there is none."""
@@ -55,7 +58,7 @@ class SessionRequests:
                 case "statistics":
                     return self._statistics(request)
                 case "attach":
-                    session.channel = request.channel
+                    self._sessions.attach(request.session, request.channel)
                     return SignalAnswer(request.id, 204)
                 case "kick":
                     self._signalling.close(request.session, "closed by the operator")
@@ -66,16 +69,22 @@ class SessionRequests:
         except msgspec.MsgspecError as error:
             return SignalAnswer(request.id, 400, str(error))
 
-    def tell_layers(self) -> None:
-        """Tells those who follow that they are sent another rendition."""
-        for session_id, session in self._sessions.followed():
+    def tell_news(self) -> None:
+        """Tells those who follow what is no longer as they know it."""
+        sessions = self._sessions
+        for session_id, session in sessions.followed():
+            viewers = sessions.count(session.path)
+            text = _json({"viewercount": viewers})
+            sessions.tell_new(session_id, "viewers", viewers, "viewercount", text)
             role = self._signalling.session(session_id).role
             if not isinstance(role, Subscriber):
                 continue
+            is_active = self._is_active(session.path)
+            kind: EventKind = "active" if is_active else "inactive"
+            sessions.tell_new(session_id, "activity", is_active, kind)
             layers = self._layers_of(role, session.path)
-            if layers.active != session.told_layer:
-                session.told_layer = layers.active
-                self._sessions.tell(session_id, "layers", _json(layers))
+            known = layers.active, [each.encoding_id for each in layers.choices]
+            sessions.tell_new(session_id, "layers", known, "layers", _json(layers))
 
     def _patch(self, request: SignalRequest) -> SignalAnswer:
         result = self._signalling.patch(request.session, request.if_match, request.body)

@@ -1,13 +1,13 @@
-"""Whose sessions there are: their paths, and the WebSockets that want to hear of them."""
+"""Whose sessions there are: their paths, and the channels that want to hear of them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
-from streaming.rtc.signal_messages import SignalEvent
+from streaming.rtc.signal_messages import EventKind, SignalEvent
 
 
 @dataclass(slots=True)
@@ -20,8 +20,8 @@ class OpenSession:
     is_publisher: bool = False
     share: str = ""
     """Name of the viewing token that it goes by, where that has a limit."""
-    told_layer: str | None = None
-    """The rendition that its channel knows it is sent."""
+    told: dict[str, object] = field(default_factory=dict)
+    """What its channel knows already, by topic."""
 
 
 class OpenSessions:
@@ -55,6 +55,14 @@ class OpenSessions:
         """Those whose events somebody wants."""
         return ((key, one) for key, one in list(self._sessions.items()) if one.channel)
 
+    def attach(self, session_id: str, channel: str) -> None:
+        """Events go there from now on, beginning with how things are; who had them is told."""
+        session = self._sessions[session_id]
+        if session.channel != channel:
+            self.tell(session_id, "taken")
+        session.channel = channel
+        session.told.clear()
+
     def count(self, path: str) -> int:
         """Viewers of a path."""
         return self._per_path[path]
@@ -67,10 +75,17 @@ class OpenSessions:
         """The same of all paths that have some."""
         return dict(self._per_path)
 
-    def tell(
-        self, session_id: str, kind: Literal["connected", "closed", "layers"], text: str = ""
-    ) -> None:
+    def tell(self, session_id: str, kind: EventKind, text: str = "") -> None:
         """Says to the session's channel, if it has one, what happened."""
         session = self._sessions.get(session_id)
         if session is not None and session.channel:
             self._send(SignalEvent(session.channel, session_id, kind, text))
+
+    def tell_new(
+        self, session_id: str, topic: str, value: object, kind: EventKind, text: str = ""
+    ) -> None:
+        """The same where the channel knows another value of the topic, or none."""
+        session = self._sessions.get(session_id)
+        if session is not None and session.told.get(topic) != value:
+            session.told[topic] = value
+            self.tell(session_id, kind, text)

@@ -24,6 +24,11 @@ class TokenShare(Struct, array_like=True, frozen=True):
     most: int
 
 
+EventKind = Literal["connected", "closed", "layers", "active", "inactive", "viewercount", "taken"]
+"""What a channel hears. "active" and "inactive": whether media come from the publisher; "taken":
+another channel has the session's events from now on."""
+
+
 class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     """What a client wants of the WebRTC process."""
 
@@ -46,8 +51,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     """Address of the client, for limits and logs."""
     body: str = ""
     channel: str = ""
-    """Where events of the session are to be sent: a WebSocket, by a name of the sender's choosing.
-    Empty: nobody wants them."""
+    """Where events of the session are to be sent: a WebSocket or an event stream, by a name of the
+    sender's choosing. Empty: nobody wants them."""
     share: TokenShare | None = None
     """With an offer to view: by which token, where that has a limit."""
 
@@ -76,6 +81,6 @@ class SignalEvent(Struct, tag="signal_event", array_like=True, frozen=True):
 
     channel: str
     session: str
-    kind: Literal["connected", "closed", "layers"]
+    kind: EventKind
     text: str = ""
     """Why it was closed; or JSON."""

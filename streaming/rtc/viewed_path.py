@@ -97,6 +97,8 @@ class ViewedPath:
         self._lanes: dict[str, _Lane] = {}
         self._offered: list[Track] = []
         self._broken: set[str] = set()
+        self.written_at = 0.0
+        """When a sample came last, by the clock of who writes."""
         self.ahead_s = 0.0
         """Media time of the newest picture minus its capture, as near as that is known: the
         timeline lets publishers be up to a second ahead, and sender reports tell media time."""

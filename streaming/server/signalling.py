@@ -6,6 +6,7 @@
     DELETE /<path>/whep/<session>   the end
     GET    /<path>/whep/<session>/layer   renditions that the viewer may be sent, as JSON
     POST   /<path>/whep/<session>/layer   choose one: {"encodingId": "720p"}, {} is automatic
+    …      /<path>/whep/<session>/events  what happens to it, as it happens (session_events.py)
 
 Nothing of SDP is understood here: the WebRTC process answers, by way of the main process.
 """
@@ -16,13 +17,22 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+import msgspec
 from aiohttp.web import BaseRequest, Response
 
 from streaming.rtc.signal_messages import SignalAnswer, TokenShare
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
+from streaming.server.session_events import (
+    EVENTS,
+    SessionEvents,
+    session_events,
+    stream_url,
+    wanted_events,
+)
+from streaming.server.session_events import LINK as EVENTS_LINK
 from streaming.server.signal_relay import SignalRelay
 
 logger = logging.getLogger(__name__)
@@ -37,6 +47,7 @@ MOST_WAIT_S: Final = 30.0
 SDP: Final = "application/sdp"
 SDP_FRAGMENT: Final = "application/trickle-ice-sdpfrag"
 JSON: Final = "application/json"
+_EXTENSIONS: Final[tuple[Literal["layer", "events"], ...]] = ("layer", "events")
 LAYER_LINK: Final = "urn:ietf:params:whep:ext:core:layer"
 
 _EXPOSED: Final = "Accept-Patch, Date, ETag, Link, Location, Retry-After"
@@ -65,23 +76,26 @@ class SignalPlace:
     """"whep" or "whip"."""
     session: str
     """Empty at the endpoint itself."""
-    is_layer: bool = False
-    """The resource by which a viewer chooses its rendition."""
+    extension: Literal["", "layer", "events"] = ""
+    """The resource of a session by which a viewer chooses its rendition, or hears of its news."""
 
     @property
     def methods(self) -> str:
         """What can be asked of it."""
-        if self.is_layer:
+        if self.extension == "layer":
             return "GET, HEAD, OPTIONS, POST"
+        if self.extension == "events":
+            return "GET, OPTIONS, POST, DELETE"
         return "GET, HEAD, OPTIONS, PATCH, DELETE" if self.session else "GET, HEAD, OPTIONS, POST"
 
 
 def signal_place(url: str) -> SignalPlace | None:
     """The meaning of a decoded URL path; None where it is neither WHEP's nor WHIP's."""
     parts = url.strip("/").split("/")
-    if len(parts) > 3 and parts[-3] == "whep" and parts[-1] == "layer":
-        path = "/".join(parts[:-3])
-        return SignalPlace(path, "whep", parts[-2], is_layer=True) if is_path_name(path) else None
+    for extension in _EXTENSIONS:
+        if len(parts) > 3 and parts[-3] == "whep" and parts[-1] == extension:
+            path = "/".join(parts[:-3])
+            return SignalPlace(path, "whep", parts[-2], extension) if is_path_name(path) else None
     for tail in (1, 2):
         if len(parts) > tail and parts[-tail] in ("whep", "whip"):
             path = "/".join(parts[:-tail])
@@ -96,22 +110,21 @@ async def signal_response(
     relay: SignalRelay,
     remote: str,
     share: TokenShare | None = None,
-) -> Response:
+) -> Response | SessionEvents:
     """The whole answer to a request at `place` by a client at the address `remote`.
 
     `share` is of the viewing token that it brings.
     """
+    response: Response | SessionEvents
     match request.method, place.session:
         case "OPTIONS", _:
-            return _with_cors(_options(place))
-        case (("GET" | "HEAD"), _) if place.is_layer:
-            response = _response(await relay.ask("layers", place.path, place.session))
-        case "POST", _ if place.is_layer:
-            response = await _choose(request, place, relay)
-        case _ if place.is_layer:
-            response = _not_allowed(request, place)
+            response = _options(place)
+        case _ if place.extension == "layer":
+            response = await _layers(request, place, relay)
+        case _ if place.extension == "events":
+            response = await _events(request, place, relay)
         case (("GET" | "HEAD"), _):
-            return _with_cors(_nothing_to_get(request, place))
+            response = _nothing_to_get(request, place)
         case "POST", "":
             response = await _offer(request, place, relay, remote, share)
         case "PATCH", session if session:
@@ -120,7 +133,46 @@ async def signal_response(
             response = _response(await relay.ask("delete", place.path, place.session))
         case _:
             response = _not_allowed(request, place)
-    return _with_cors(response)
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    return response
+
+
+async def _layers(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+    match request.method:
+        case "GET" | "HEAD":
+            return _response(await relay.ask("layers", place.path, place.session))
+        case "POST":
+            return await _choose(request, place, relay)
+    return _not_allowed(request, place)
+
+
+async def _events(
+    request: BaseRequest, place: SignalPlace, relay: SignalRelay
+) -> Response | SessionEvents:
+    match request.method:
+        case "GET":
+            return await session_events(request, relay, place.path, place.session)
+        case "POST":
+            return await _new_stream(request, place, relay)
+        case "DELETE":
+            return _response(await relay.ask("attach", place.path, place.session, channel=""))
+    return _not_allowed(request, place)
+
+
+async def _new_stream(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+    """201 and where the stream is; what it is to tell is in its URL, so nothing is kept here."""
+    body = await _body(request, JSON) if request.can_read_body else ""
+    if isinstance(body, Response):
+        return body
+    try:
+        wanted = wanted_events(body)
+    except msgspec.MsgspecError as error:
+        return problem_response(400, _TITLES[400], str(error))
+    answer = await relay.ask("layers", place.path, place.session)  # is it there?
+    if answer.status >= 400:
+        return _response(answer)
+    url = stream_url(request.rel_url.raw_path, wanted)
+    return Response(status=201, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def _not_allowed(request: BaseRequest, place: SignalPlace) -> Response:
@@ -147,10 +199,13 @@ def _options(place: SignalPlace) -> Response:
         "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, Prefer",
         "Access-Control-Max-Age": "86400",
     }
-    headers["Accept-Patch" if place.session else "Accept-Post"] = (
-        SDP_FRAGMENT if place.session else SDP
-    )
-    return Response(status=204, headers=headers)
+    if place.extension:
+        headers["Accept-Post"] = JSON
+    else:
+        headers["Accept-Patch" if place.session else "Accept-Post"] = (
+            SDP_FRAGMENT if place.session else SDP
+        )
+    return Response(status=200, headers=headers)
 
 
 def _nothing_to_get(request: BaseRequest, place: SignalPlace) -> Response:
@@ -193,7 +248,9 @@ async def _offer(
         response.headers["Location"] = url
         response.headers["Accept-Patch"] = SDP_FRAGMENT
         if place.kind == "whep":
+            events = ",".join(EVENTS)
             response.headers.add("Link", f'<{url}/layer>; rel="{LAYER_LINK}"')
+            response.headers.add("Link", f'<{url}/events>; rel="{EVENTS_LINK}"; events="{events}"')
     return response
 
 
@@ -257,8 +314,3 @@ def _response(answer: SignalAnswer) -> Response:
     if answer.is_json:
         headers["Content-Type"] = JSON
     return Response(status=answer.status, body=answer.body.encode() or None, headers=headers)
-
-
-def _with_cors(response: Response) -> Response:
-    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-    return response

@@ -243,6 +243,8 @@ class SignallingConnection:
     async def _tell_events(self) -> None:
         while True:
             event = await self._events.get()
+            if event.kind == "taken":  # by a client that follows its session elsewhere
+                continue
             detail: Any = event.text or None
             if event.kind == "layers":
                 detail = msgspec.Raw(event.text.encode())

@@ -38,6 +38,7 @@ from streaming.server.growing import GrowingResponse, wait_for
 from streaming.server.metrics import health_response, metrics_response, ready_response
 from streaming.server.middleware import ALLOWED_METHODS, Headers, options_response
 from streaming.server.player import Pages, is_compare_page, is_path_name, is_publish_page
+from streaming.server.session_events import SessionEvents
 from streaming.server.signal_relay import SignalRelay
 from streaming.server.signalling import (
     SignalPlace,
@@ -57,7 +58,7 @@ from streaming.waiting_room import Outcome
 
 logger = logging.getLogger(__name__)
 
-Answered: TypeAlias = Response | GrowingResponse | EventStream | WebSocketResponse
+Answered: TypeAlias = Response | GrowingResponse | EventStream | SessionEvents | WebSocketResponse
 
 AUTHORIZED_URL: Final = "/api/v1/authorized"
 ORIGINAL_URL: Final = "X-Original-URI"
@@ -148,7 +149,7 @@ class Site:
             response = problem_response(500, *FAILED)
         if isinstance(response, GrowingResponse):
             return await self._follow(request, response)
-        if isinstance(response, EventStream):
+        if isinstance(response, (EventStream, SessionEvents)):
             return await self._stream(request, response)
         if isinstance(response, WebSocketResponse):  # it has been served to its end
             return response
@@ -205,7 +206,7 @@ class Site:
 
     async def _signal(
         self, request: BaseRequest, place: SignalPlace, asked: Asked, signals: SignalRelay
-    ) -> Response:
+    ) -> Response | SessionEvents:
         """Viewers need a token for the offer; a session is known to its owner alone."""
         if place.kind == "whep" and not place.session and request.method == "POST":
             refusal = await self.access.refusal(place.path, asked, request, "whep")
@@ -337,7 +338,9 @@ class Site:
             self.counters.count("media", response.status, sent_bytes)
         return response
 
-    async def _stream(self, request: BaseRequest, response: EventStream) -> StreamResponse:
+    async def _stream(
+        self, request: BaseRequest, response: EventStream | SessionEvents
+    ) -> StreamResponse:
         """Sends events as they happen."""
         self.headers.complete(request, response)
         sent_bytes = 0

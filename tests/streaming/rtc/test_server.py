@@ -11,7 +11,7 @@ import pytest
 from segmenter.media import Sample, Track
 from streaming.config import IceServerConfig, WebrtcConfig
 from streaming.rtc.messages import PathEnded, PathSample, PathTracks, PublishAsked, Unwatch, Watch
-from streaming.rtc.server import LINGER_S, TRACKS_S, RtcServer
+from streaming.rtc.server import LINGER_S, SILENT_S, TRACKS_S, RtcServer
 from streaming.rtc.signal_messages import (
     SessionEnded,
     SignalAnswer,
@@ -248,6 +248,59 @@ def test_a_viewer_is_told_how_far_media_time_is_ahead_of_capture(scene: Scene) -
     answer = scene.ask("layers", session)
     assert answer is not None
     assert '"mediaAheadS":0.6' in answer.body
+
+
+def news(scene: Scene, channel: str) -> list[tuple[str, str]]:
+    """What the channel has heard since it was last asked for."""
+    events = [one for one in scene.sent if isinstance(one, SignalEvent) and one.channel == channel]
+    scene.sent[:] = [one for one in scene.sent if one not in events]
+    return [(one.kind, one.text) for one in events]
+
+
+def write_picture(scene: Scene) -> None:
+    sample = Sample("source", 0, 0, b"\0\0\0\1\x65", True)
+    scene.server.receive(PathSample("live/a", SampleMessage.from_sample(sample)))
+
+
+def test_who_follows_a_session_is_told_how_things_are_and_what_changes(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view().session
+    scene.pass_time(1.0)
+    assert not [one for one in scene.sent if isinstance(one, SignalEvent)]
+    scene.ask("attach", session, channel="c1")
+    write_picture(scene)
+    scene.pass_time(1.0)
+    told = dict(news(scene, "c1"))
+    assert set(told) == {"active", "layers", "viewercount"}
+    assert told["viewercount"] == '{"viewercount":1}'
+    write_picture(scene)
+    scene.pass_time(1.0)
+    assert news(scene, "c1") == []
+    other = scene.view().session
+    write_picture(scene)
+    scene.pass_time(1.0)
+    assert news(scene, "c1") == [("viewercount", '{"viewercount":2}')]
+    scene.ask("delete", other)
+    scene.pass_time(SILENT_S)
+    assert news(scene, "c1") == [("viewercount", '{"viewercount":1}'), ("inactive", "")]
+    write_picture(scene)
+    scene.pass_time(1.0)
+    assert news(scene, "c1") == [("active", "")]
+
+
+def test_a_channel_that_takes_a_session_over_hears_everything_anew(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view(channel="c1").session
+    scene.pass_time(1.0)
+    assert len(news(scene, "c1")) == 3
+    scene.ask("attach", session, channel="c2")
+    assert news(scene, "c1") == [("taken", "")]
+    scene.pass_time(1.0)
+    assert len(news(scene, "c2")) == 3
+    scene.ask("attach", session, channel="")
+    assert news(scene, "c2") == [("taken", "")]
+    scene.pass_time(1.0)
+    assert news(scene, "") == []
 
 
 def test_a_viewer_is_told_what_its_timestamps_mean(scene: Scene) -> None:

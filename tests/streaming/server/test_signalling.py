@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 
 import pytest
+from multidict import CIMultiDictProxy
 
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.server.signal_relay import SignalRelay
@@ -53,7 +53,7 @@ async def served(serve: Serve, peer: Peer) -> Served:
 
 async def send(
     served: Served, verb: str, url: str, body: str = OFFER, **headers: str
-) -> tuple[int, Mapping[str, str], str]:
+) -> tuple[int, CIMultiDictProxy[str], str]:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     async with served.client.request(
         verb, f"http://127.0.0.1:{served.port}{url}", data=body.encode(), headers=fields
@@ -117,7 +117,7 @@ async def test_an_offer_beyond_64_kib_is_413(served: Served, peer: Peer) -> None
 
 async def test_w3_options_say_what_may_be_posted_from_where(served: Served) -> None:
     response, _ = await served.ask("OPTIONS", "/live/a/whep", Origin="https://example.org")
-    assert response.status == 204
+    assert response.status == 200
     assert response.headers["Accept-Post"] == "application/sdp"
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
@@ -199,6 +199,17 @@ async def test_a_viewer_that_prefers_to_wait_is_answered_when_it_is_live(
 )
 def test_a_preference_to_wait_is_bounded(value: str, wait_s: float) -> None:
     assert preferred_wait_s({"Prefer": value}) == wait_s
+
+
+EXTENSION = "urn:ietf:params:whep:ext:core:"
+
+
+async def test_w8_extensions_are_named_in_links(served: Served) -> None:
+    _, headers, _ = await send(served, "POST", "/live/a/whep", Content_Type="application/sdp")
+    links = ", ".join(headers.getall("Link"))
+    assert f'</live/a/whep/abc/layer>; rel="{EXTENSION}layer"' in links
+    assert f'</live/a/whep/abc/events>; rel="{EXTENSION}server-sent-events"' in links
+    assert 'events="active,inactive,layers,viewercount"' in links
 
 
 @pytest.mark.parametrize(("verb", "url"), [("PUT", "/live/a/whep"), ("POST", "/live/a/whep/abc")])
