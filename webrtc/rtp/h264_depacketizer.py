@@ -5,11 +5,11 @@ from __future__ import annotations
 from segmenter.codecs import h264
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from webrtc.errors import MediaPacketError
-from webrtc.rtp.depacketizer import MAX_UNIT_BYTES, Unit
+from webrtc.rtp.depacketizer import Unit
+from webrtc.rtp.nal_units import NalUnits
 
 _STAP_A = 24
 _FU_A = 28
-_START, _END = 0x80, 0x40
 
 
 class H264Depacketizer:
@@ -18,52 +18,38 @@ class H264Depacketizer:
     def __init__(self, name: str) -> None:
         self.track: Track | None = None
         self._name = name
-        self._nals: list[bytes] = []
-        self._fragments: bytearray | None = None
-        self._size = 0
+        self._units = NalUnits()
         self._sets: dict[int, list[bytes]] = {}
 
     def push(self, payload: bytes) -> None:
         """One packet. Raises MediaPacketError."""
-        self._size += len(payload)
-        if self._size > MAX_UNIT_BYTES:
-            raise MediaPacketError("an access unit that does not end", value=self._size)
         kind = payload[0] & 0x1F
+        self._units.expect(len(payload), is_fragment=kind == _FU_A)
         if kind == _FU_A:
             self._push_fragment(payload)
-        elif self._fragments is not None:
-            raise MediaPacketError("a fragmented NAL unit without an end")
         elif kind == _STAP_A:
-            self._nals += split_aggregate(payload, 1)
+            self._units.add_aggregate(payload, 1)
         elif 0 < kind < _STAP_A:
-            self._nals.append(payload)
+            self._units.add(payload)
 
     def take(self) -> Unit | None:
         """The access unit, which is complete. Raises MediaError and MediaPacketError."""
-        nals, is_open = self._nals, self._fragments is not None
-        self.drop()
-        if is_open:
-            raise MediaPacketError("a fragmented NAL unit without an end")
+        nals = self._units.take()
         self._learn(nals)
         data = h264.access_unit(nals)
         return Unit(data, h264.is_sync(data)) if data else None
 
     def drop(self) -> None:
         """What has come of the access unit is useless."""
-        self._nals, self._fragments, self._size = [], None, 0
+        self._units.drop()
 
     def _push_fragment(self, payload: bytes) -> None:
+        """FU-A (RFC 6184 5.8): the NAL unit's head is in two pieces."""
         if len(payload) < 3:
             raise MediaPacketError("an empty fragment")
         head = payload[1]
-        if head & _START:
-            self._fragments = bytearray((payload[0] & 0xE0 | head & 0x1F,))
-        if self._fragments is None:
-            raise MediaPacketError("a fragment without its beginning")
-        self._fragments += payload[2:]
-        if head & _END:
-            self._nals.append(bytes(self._fragments))
-            self._fragments = None
+        nal_head = bytes((payload[0] & 0xE0 | head & 0x1F,))
+        self._units.add_fragment(head, nal_head, payload[2:])
 
     def _learn(self, nals: list[bytes]) -> None:
         """Parameter sets may come one kind at a time, and between pictures."""
@@ -78,16 +64,3 @@ class H264Depacketizer:
             self.track = Track(
                 self._name, Codec.H264, VIDEO_TIMESCALE, config, info.width, info.height
             )
-
-
-def split_aggregate(payload: bytes, head_bytes: int) -> list[bytes]:
-    """NAL units behind 2-byte lengths (RFC 6184 5.7.1, RFC 7798 4.4.2)."""
-    nals: list[bytes] = []
-    position = head_bytes
-    while position < len(payload):
-        start = position + 2
-        position = start + int.from_bytes(payload[position:start], "big")
-        if position > len(payload) or position == start:
-            raise MediaPacketError("an aggregate with a broken length")
-        nals.append(payload[start:position])
-    return nals

@@ -5,12 +5,11 @@ from __future__ import annotations
 from segmenter.codecs import h265
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from webrtc.errors import MediaPacketError
-from webrtc.rtp.depacketizer import MAX_UNIT_BYTES, Unit
-from webrtc.rtp.h264_depacketizer import split_aggregate
+from webrtc.rtp.depacketizer import Unit
+from webrtc.rtp.nal_units import NalUnits
 
 _AGGREGATE = 48
 _FRAGMENT = 49
-_START, _END = 0x80, 0x40
 
 
 class H265Depacketizer:
@@ -19,52 +18,38 @@ class H265Depacketizer:
     def __init__(self, name: str) -> None:
         self.track: Track | None = None
         self._name = name
-        self._nals: list[bytes] = []
-        self._fragments: bytearray | None = None
-        self._size = 0
+        self._units = NalUnits()
         self._sets: dict[int, list[bytes]] = {}
 
     def push(self, payload: bytes) -> None:
         """One packet. Raises MediaPacketError."""
-        self._size += len(payload)
-        if self._size > MAX_UNIT_BYTES or len(payload) < 3:
-            raise MediaPacketError("an access unit that does not end, or an empty packet")
         kind = payload[0] >> 1 & 0x3F
+        self._units.expect(len(payload), is_fragment=kind == _FRAGMENT)
+        if len(payload) < 3:
+            raise MediaPacketError("an empty packet")
         if kind == _FRAGMENT:
             self._push_fragment(payload)
-        elif self._fragments is not None:
-            raise MediaPacketError("a fragmented NAL unit without an end")
         elif kind == _AGGREGATE:
-            self._nals += split_aggregate(payload, 2)
+            self._units.add_aggregate(payload, 2)
         elif kind < _AGGREGATE:
-            self._nals.append(payload)
+            self._units.add(payload)
 
     def take(self) -> Unit | None:
         """The access unit, which is complete. Raises MediaError and MediaPacketError."""
-        nals, is_open = self._nals, self._fragments is not None
-        self.drop()
-        if is_open:
-            raise MediaPacketError("a fragmented NAL unit without an end")
+        nals = self._units.take()
         self._learn(nals)
         data = h265.access_unit(nals)
         return Unit(data, h265.is_sync(data)) if data else None
 
     def drop(self) -> None:
         """What has come of the access unit is useless."""
-        self._nals, self._fragments, self._size = [], None, 0
+        self._units.drop()
 
     def _push_fragment(self, payload: bytes) -> None:
-        if len(payload) < 4:
-            raise MediaPacketError("an empty fragment")
+        """A fragmentation unit (RFC 7798 4.4.3): the type of the NAL unit is in its own head."""
         head = payload[2]
-        if head & _START:
-            self._fragments = bytearray((payload[0] & 0x81 | (head & 0x3F) << 1, payload[1]))
-        if self._fragments is None:
-            raise MediaPacketError("a fragment without its beginning")
-        self._fragments += payload[3:]
-        if head & _END:
-            self._nals.append(bytes(self._fragments))
-            self._fragments = None
+        nal_head = bytes((payload[0] & 0x81 | (head & 0x3F) << 1, payload[1]))
+        self._units.add_fragment(head, nal_head, payload[3:])
 
     def _learn(self, nals: list[bytes]) -> None:
         for kind, sets in enumerate(h265.parameter_sets(nals)):
