@@ -100,7 +100,7 @@ class EventFeed:
             kept.count,
             kept.size_bytes,
             kept.age_s,
-            str(log.frequent_floor),
+            {kind: str(at) for kind, at in log.forgotten.items()},
         )
         reader.position, reader.frequent_floor = log.floor, log.frequent_floor
         reader.sink.send_frame(encode_frame(begin))

@@ -9,7 +9,7 @@ cache, which outlives a process that is killed; nothing is synced.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -37,6 +37,8 @@ class FileHead(Struct, tag_field="head", tag="events", frozen=True):
     """The id of the event before its first one, of those that stand in such files."""
     forgotten: str
     """Such events may be gone up to this id."""
+    by_type: dict[str, str] | None = None
+    """Of frequent types, up to which id events of each may be gone. Without: up to `forgotten`."""
 
 
 class KeptEvents(NamedTuple):
@@ -46,8 +48,8 @@ class KeptEvents(NamedTuple):
     """In order."""
     floor: EventId | None
     """The last event before those; None where there are none."""
-    frequent_floor: EventId | None
-    """The same of frequent types."""
+    forgotten: dict[str, EventId]
+    """Of each frequent type the last event after the floor that is not there, where one is not."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class _File:
     entries: list[LoggedEvent]
     follows: EventId | None = None
     forgotten: EventId | None = None
+    by_type: dict[str, EventId] = field(default_factory=dict)
 
 
 _head_decoder = msgspec.json.Decoder(FileHead)
@@ -66,13 +69,24 @@ def read_events(folder: Path) -> KeptEvents:
     links = [link for file in files for link in _links(file)]
     floor = _floor(sorted(links))
     if floor is None:
-        return KeptEvents([], None, None)
+        return KeptEvents([], None, {})
     entries = [entry for file in files for entry in file.entries if entry.id > floor]
     entries.sort(key=lambda entry: entry.id)
-    gone = [file.forgotten for file in files if file.forgotten is not None]
-    frequent_floor = max(floor, _begin_of_unbroken(entries), *gone)
+    gone = max([floor, *(file.forgotten for file in files if file.forgotten is not None)])
+    unbroken_after = _begin_of_unbroken(entries)
+    frequent_floor = max(gone, unbroken_after)
+    left_out = [e for e in entries if e.event.type in FREQUENT and e.id <= frequent_floor]
     kept = [e for e in entries if e.event.type not in FREQUENT or e.id > frequent_floor]
-    return KeptEvents(kept, floor, frequent_floor)
+    if unbroken_after > gone:  # nobody has said what is missing there
+        return KeptEvents(kept, floor, dict.fromkeys(FREQUENT, unbroken_after))
+    return KeptEvents(kept, floor, _forgotten(files, left_out))
+
+
+def _forgotten(files: list[_File], left_out: list[LoggedEvent]) -> dict[str, EventId]:
+    """Of each frequent type the last event that has gone, or is left out of what is read."""
+    gone = [item for file in files for item in file.by_type.items()]
+    gone += [(entry.event.type, entry.id) for entry in left_out]
+    return dict(sorted(gone, key=lambda item: item[1]))
 
 
 def event_files(folder: Path, suffix: str = "") -> list[Path]:
@@ -152,9 +166,16 @@ def _read_file(file: Path) -> _File:
             if line.startswith(b'{"head"'):
                 head = _head_decoder.decode(line)
                 found.follows, found.forgotten = parse_id(head.follows), parse_id(head.forgotten)
+                found.by_type = _ids_by_type(head)
             else:
                 found.entries.append(read_event(line))
         except ValueError as error:
             logger.warning("events: %s is damaged: %s", file, error)
             break
     return found
+
+
+def _ids_by_type(head: FileHead) -> dict[str, EventId]:
+    texts = head.by_type if head.by_type is not None else dict.fromkeys(FREQUENT, head.forgotten)
+    ids = {kind: parse_id(text) for kind, text in texts.items()}
+    return {kind: at for kind, at in ids.items() if at is not None}

@@ -38,15 +38,16 @@ class EventFilter:
         """Filters with equal keys want the same."""
         self._paths = _compile(paths)
         self._types = _compile(types)
-        self.wants_frequent = self._types is None or any(map(self._types.fullmatch, FREQUENT))
-        """Whether it wants events of any of the frequent types."""
+        matches = self._types.fullmatch if self._types is not None else _is_for_all
+        self.frequent: frozenset[str] = frozenset(filter(matches, FREQUENT))
+        """Of the frequent types, those that it wants."""
 
     def matches(self, event: Event) -> bool:
         """Whether the follower wants it; resets everybody wants."""
         if event.type == RESET:
             return True
         if self._types is None:
-            if event.type in ON_REQUEST:
+            if not _is_for_all(event.type):
                 return False
         elif not self._types.fullmatch(event.type):
             return False
@@ -55,6 +56,10 @@ class EventFilter:
     def wants_path(self, path: str) -> bool:
         """Whether events of a path are wanted."""
         return self._paths is None or self._paths.fullmatch(path) is not None
+
+
+def _is_for_all(kind: str) -> bool:
+    return kind not in ON_REQUEST
 
 
 def _compile(patterns: Sequence[str]) -> re.Pattern[str] | None:
@@ -70,8 +75,8 @@ class AnyOf:
         self._filters = tuple(filters)
         self.key: Hashable = tuple(one.key for one in self._filters)
         """Filters with equal keys want the same."""
-        self.wants_frequent = any(one.wants_frequent for one in self._filters)
-        """Whether one of them does."""
+        self.frequent: frozenset[str] = frozenset().union(*(one.frequent for one in self._filters))
+        """Of the frequent types, those that one of them wants."""
 
     def matches(self, event: Event) -> bool:
         """Whether the follower wants it; resets everybody wants."""
@@ -90,8 +95,8 @@ class Wanted(Protocol):
         """Those with equal keys want the same."""
 
     @property
-    def wants_frequent(self) -> bool:
-        """Whether it wants events of any of the frequent types."""
+    def frequent(self) -> frozenset[str]:
+        """Of the frequent types, those that it wants."""
 
     def matches(self, event: Event) -> bool:
         """Whether it wants an event."""

@@ -6,13 +6,15 @@ What is known of an id decides whether a follower can go on from it:
       cannot    │  can  │   can              │  can: another process of ours told it already
 
 The floor is the last event that was forgotten; nothing is missing after it but events of the
-frequent types, which take a share of the room and have a floor of their own: who wants some of
-these cannot go on from before that. Ids of former epochs are known as far as their events were.
+frequent types, which take a share of the room. Of each of these the last one that was forgotten is
+known: who wants events of that type cannot go on from before it, everybody else can. Ids of former
+epochs are known as far as their events were.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,7 +84,7 @@ class _Ring:
 class EventLog:
     """Owns two rings; events are pushed in the order of their ids.
 
-    All have been pushed that came after the floor, but for frequent ones before their own floor.
+    All have been pushed that came after the floor, but for frequent ones that are forgotten.
     """
 
     def __init__(
@@ -91,17 +93,20 @@ class EventLog:
         epoch: int,
         bounds: LogBounds = DEFAULT_BOUNDS,
         paths: dict[str, Record] | None = None,
-        frequent_floor: EventId | None = None,
+        forgotten: Mapping[str, EventId] | None = None,
     ) -> None:
-        """`paths`: the states of paths at the floor."""
+        """`paths`: the states of paths at the floor; `forgotten`: see there."""
         self.floor = floor
-        self.frequent_floor = max(floor, frequent_floor or floor)
+        self.forgotten = dict(forgotten or {})
+        """Of each frequent type the last event that was forgotten, where one was."""
+        self.frequent_floor = max([floor, *self.forgotten.values()])
         """The last frequent event that was forgotten, or the floor."""
         self.epoch = epoch
         self.bounds = bounds
         self.last = floor
         """The id of the latest event; the floor where there was none."""
-        self._ends = {at.epoch: at.number for at in (floor, self.frequent_floor)}
+        known = sorted([floor, *self.forgotten.values()])
+        self._ends = {at.epoch: at.number for at in known if at >= floor}
         """The latest event of each epoch since the floor."""
         self._base = PathStates(paths)
         self._states = PathStates(paths)
@@ -125,13 +130,18 @@ class EventLog:
             or frequent.size_bytes > bounds.size_bytes * FREQUENT_SHARE
             or frequent.oldest.event.ts < oldest_utc
         ):
-            self.frequent_floor = max(self.frequent_floor, frequent.forget().id)
+            self._forget_frequent()
         while len(others) and (
             len(self) > bounds.count
             or self.size_bytes > bounds.size_bytes
             or others.oldest.event.ts < oldest_utc
         ):
             self._forget_other()
+
+    def _forget_frequent(self) -> None:
+        entry = self._frequent.forget()
+        self.forgotten[entry.event.type] = entry.id
+        self.frequent_floor = max(self.frequent_floor, entry.id)
 
     def _forget_other(self) -> None:
         entry = self._others.forget()
@@ -142,7 +152,7 @@ class EventLog:
             del self._ends[epoch]
         # Nobody can go on from before the floor, so nobody would ever be told these.
         while len(self._frequent) and self._frequent.oldest.id < self.floor:
-            self._frequent.forget()
+            self._forget_frequent()
 
     def __len__(self) -> int:
         return len(self._frequent) + len(self._others)
@@ -174,6 +184,12 @@ class EventLog:
         if position == self.floor or position.epoch == self.epoch:
             return True
         return position.number <= self._ends.get(position.epoch, -1)
+
+    def lacks(self, position: EventId, types: Iterable[str]) -> bool:
+        """Whether events of frequent `types` after a position are forgotten."""
+        if position >= self.frequent_floor:
+            return False
+        return any(self.forgotten.get(kind, position) > position for kind in types)
 
     def after(self, position: EventId, most: int) -> list[LoggedEvent]:
         """The next events after a position, at most so many."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from streaming.events.event import EventId, parse_id
+
 
 class EventsBegin(Struct, tag="events_begin", array_like=True, frozen=True):
     """The log from here on: everything of it follows. Whatever was held of it is forgotten."""
@@ -19,8 +21,13 @@ class EventsBegin(Struct, tag="events_begin", array_like=True, frozen=True):
     """These three: how much of the past is kept."""
     keep_bytes: int
     keep_s: float
-    frequent_floor: str = ""
-    """Of events of frequent types, the last one that is not told; "" where that is the floor."""
+    forgotten: dict[str, str] = {}
+    """Of frequent types, the last event that is not told, where there is one."""
+
+    def forgotten_ids(self) -> dict[str, EventId]:
+        """`forgotten`, as the log has it."""
+        ids = {kind: parse_id(text) for kind, text in self.forgotten.items()}
+        return {kind: at for kind, at in ids.items() if at is not None}
 
 
 class EventsTold(Struct, tag="events", array_like=True, frozen=True):

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -31,6 +31,7 @@ LOOK_S: Final = 60.0
 LOW_BYTES: Final = 512 * 1_048_576
 """The live windows of a few dozen paths."""
 CLOSE_WAIT_S: Final = 2.0
+NONE_FORGOTTEN: Final[Mapping[str, EventId]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class _Job:
     entry: LoggedEvent
     floor: EventId
     """Files with nothing above it may go."""
-    frequent_floor: EventId
+    forgotten: Mapping[str, EventId]
+    """Of frequent types; their files with nothing above either may go."""
 
 
 class EventSeries:
@@ -51,10 +53,16 @@ class EventSeries:
         self._written_bytes = 0
         self._last: EventId | None = None
 
-    def write(self, entries: Sequence[LoggedEvent], floor: EventId) -> None:
-        """The next ones; files with nothing above `floor` may go. Raises OSError."""
+    def write(
+        self,
+        entries: Sequence[LoggedEvent],
+        floor: EventId,
+        forgotten: Mapping[str, EventId] = NONE_FORGOTTEN,
+    ) -> None:
+        """The next ones; files with nothing above `floor` and `forgotten`, of frequent types, may
+        go. Raises OSError."""
         if self._descriptor is None or self._written_bytes > event_files.FILE_BYTES:
-            self._begin_file(entries[0].id, floor)
+            self._begin_file(entries[0].id, floor, forgotten)
         self._append(b"".join(entry.body + b"\n" for entry in entries))
         self._last = entries[-1].id
 
@@ -69,19 +77,21 @@ class EventSeries:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
 
-    def _begin_file(self, first: EventId, floor: EventId) -> None:
+    def _begin_file(self, first: EventId, floor: EventId, forgotten: Mapping[str, EventId]) -> None:
         self.close()
+        gone = max([floor, *forgotten.values()])
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = event_files.event_files(self._folder, self._suffix)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self._folder / f"{first}{self._suffix}", flags, 0o600)
         self._written_bytes = 0
-        head = FileHead(str(self._last or ""), str(floor))
+        by_type = {kind: str(at) for kind, at in forgotten.items()}
+        head = FileHead(str(self._last or ""), str(gone), by_type)
         self._append(encoder.encode(head) + b"\n")
         # A file's last event is before the next file's first.
         for file, following in pairwise(files):
             begins = first_id(following)
-            if begins is not None and begins <= floor:
+            if begins is not None and begins <= gone:
                 file.unlink(missing_ok=True)
 
     def _append(self, data: bytes) -> None:
@@ -117,9 +127,9 @@ class EventWriter:
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
 
-    def write(self, entry: LoggedEvent, floor: EventId, frequent_floor: EventId) -> None:
-        """Queues an event; files with nothing above the floor of their series may go."""
-        self._queue.put(_Job(entry, floor, frequent_floor))
+    def write(self, entry: LoggedEvent, floor: EventId, forgotten: Mapping[str, EventId]) -> None:
+        """Queues an event; files with nothing above what the log has forgotten may go."""
+        self._queue.put(_Job(entry, floor, dict(forgotten)))
 
     def close(self) -> None:
         """Waits for the disk a little."""
@@ -145,13 +155,13 @@ class EventWriter:
         for is_frequent, group in groupby(jobs, lambda job: job.entry.event.type in FREQUENT):
             series = self._frequent if is_frequent else self._others
             row = list(group)
-            floor = row[-1].frequent_floor if is_frequent else row[-1].floor
+            forgotten = row[-1].forgotten if is_frequent else NONE_FORGOTTEN
             entries = [job.entry for job in row]
             if time.monotonic() < self._retry_at:
                 series.skip(entries[-1].id)
                 continue
             try:
-                series.write(entries, floor)
+                series.write(entries, row[-1].floor, forgotten)
             except OSError as error:
                 series.skip(entries[-1].id)
                 self._give_up(error)

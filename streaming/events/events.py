@@ -52,13 +52,13 @@ class Events:
         self._folder = root / FOLDER if root is not None else None
         self._clock = clock
         now_utc = clock()
-        nothing = KeptEvents([], None, None)
+        nothing = KeptEvents([], None, {})
         kept = read_events(self._folder) if self._folder is not None else nothing
         epoch = int(now_utc * 1000)
         if kept.entries:
             epoch = max(epoch, kept.entries[-1].id.epoch + 1)
         floor = kept.floor or EventId(epoch, 0)
-        self.log = EventLog(floor, epoch, bounds, frequent_floor=kept.frequent_floor)
+        self.log = EventLog(floor, epoch, bounds, forgotten=kept.forgotten)
         for entry in kept.entries:
             self.log.push(entry, now_utc)
         self.feed = EventFeed(self.log)
@@ -95,7 +95,7 @@ class Events:
             self._tell(entry)
             return entry
         self._untold.append((self._loop.time() + WRITE_S, entry))
-        self._writer.write(entry, self.log.floor, self.log.frequent_floor)
+        self._writer.write(entry, self.log.floor, self.log.forgotten)
         if self._timer is None:
             self._timer = self._loop.call_later(WRITE_S, self._overdue)
         return entry

@@ -18,8 +18,8 @@ class Follower:
     """Owns a position in the log. It holds no events: who is slow costs nothing here.
 
     A follower whose position is forgotten, or never was, is told a `reset` with the states of
-    paths and goes on after it; so is one that gives no position. What counts is what it wants: who
-    wants no frequent events can go on from where some of these are forgotten.
+    paths and goes on after it; so is one that gives no position. What counts is what it wants: of
+    frequent events only those of types that it wants are missed.
     """
 
     def __init__(self, position: EventId | None, wanted: Wanted, *, at_end: bool = True):
@@ -46,9 +46,9 @@ class Follower:
         """Whether something that it wants and has not been told is forgotten."""
         if self.position is None or not log.knows(self.position):
             return True
-        if not self.wanted.wants_frequent or self.position >= log.frequent_floor:
-            return False
-        return self._does_without is None or self._does_without < log.frequent_floor
+        # They are forgotten in their order, so nothing is left of any type before that.
+        expects_after = max(self.position, self._does_without or self.position)
+        return log.lacks(expects_after, self.wanted.frequent)
 
     def skip_to(self, position: EventId) -> None:
         """Somebody at the same place who wants the same has taken what is before `position`."""

@@ -203,8 +203,8 @@ class Followers:
         """The log as the main process has it; whoever is not in it is told a reset."""
         floor = parse_id(message.floor) or UNKNOWN
         bounds = LogBounds(message.keep_count, message.keep_bytes, message.keep_s)
-        frequent_floor = parse_id(message.frequent_floor)
-        self.log = EventLog(floor, message.epoch, bounds, message.paths, frequent_floor)
+        forgotten = message.forgotten_ids()
+        self.log = EventLog(floor, message.epoch, bounds, message.paths, forgotten)
         self._changed()
 
     def told(self, message: EventsTold) -> None:

@@ -159,13 +159,14 @@ class Dispatcher:
         if self._position is None:
             # What happened before there were webhooks is nobody's business.
             self._position = EventId(message.epoch, 0)
-        floor, frequent_floor = parse_id(message.floor), parse_id(message.frequent_floor)
+        floor, forgotten = parse_id(message.floor), message.forgotten_ids()
         if floor is not None and self._position < floor:
             self._miss("events", floor)
-        elif frequent_floor is not None and self._position < frequent_floor:
-            wanted_by = [target for target in self._targets.values() if target.wants_frequent]
-            if wanted_by:
-                self._miss("chat, metadata or sessions", frequent_floor)
+            return
+        targets = self._targets.values()
+        missed = {kind for target in targets for kind in target.misses(self._position, forgotten)}
+        if missed:
+            self._miss(", ".join(sorted(missed)), max(forgotten[kind] for kind in missed))
 
     def _miss(self, what: str, floor: EventId) -> None:
         self._missed += 1

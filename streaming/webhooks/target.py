@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from streaming.events.event import EventId, LoggedEvent
@@ -46,10 +47,10 @@ class Target:
         """Whether it is to be told."""
         return event.id > self._since and self._wanted.matches(event.event)
 
-    @property
-    def wants_frequent(self) -> bool:
-        """Whether it is to be told any of the frequent types."""
-        return self._wanted.wants_frequent
+    def misses(self, position: EventId, forgotten: Mapping[str, EventId]) -> list[str]:
+        """The types that it is to be told of which something after `position` is forgotten."""
+        since = max(position, self._since)
+        return sorted(kind for kind in self._wanted.frequent if forgotten.get(kind, since) > since)
 
     def record(self, pending: int) -> EndpointRecord:
         """How it fares."""

@@ -151,11 +151,34 @@ def test_a_chatty_audience_takes_half_of_the_bytes_at_most() -> None:
 
 def test_who_wants_chat_cannot_go_on_from_where_some_is_forgotten() -> None:
     log = chatty(1_000, LogBounds(count=200))
-    for types in ([], ["chat"], ["session.*"]):
+    for types in ([], ["chat"], ["session.*", "c*"]):
         (told,) = Follower(EventId(EPOCH, 500), EventFilter(types=types)).take(log, T0)
         assert (told.event.type, told.id) == ("reset", EventId(EPOCH, 1_000))
     assert numbers(Follower(EventId(EPOCH, 998), EVERYTHING).take(log, T0)) == [999, 1_000]
     assert numbers(Follower(log.frequent_floor, EVERYTHING).take(log, T0))[0] == 896
+
+
+@pytest.mark.parametrize(
+    ("kind", "missed_by", "not_missed_by"),
+    [
+        ("chat", ([], ["chat"], ["c*", "session.*"]), (["session.*"], ["segment.*"], ["path.*"])),
+        ("segment.ready", (["segment.*"], ["*"]), ([], ["chat"], ["path.*"])),
+    ],
+)
+def test_what_is_forgotten_resets_those_alone_who_would_have_been_told_it(
+    kind: str, missed_by: tuple[list[str], ...], not_missed_by: tuple[list[str], ...]
+) -> None:
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=200))
+    for number in range(1, 1_001):
+        log.push(happening(number, STATE if number % 20 == 1 else kind), T0)
+    for types in missed_by:
+        assert Follower(EventId(EPOCH, 500), EventFilter(types=types)).is_lost(log)
+    for types in not_missed_by:
+        wanted = EventFilter(types=types)
+        assert not Follower(EventId(EPOCH, 500), wanted).is_lost(log)
+        assert not Follower(EventId(EPOCH, 500), AnyOf([wanted])).is_lost(log)
+    both = AnyOf([EventFilter(types=types) for types in (missed_by[0], not_missed_by[0])])
+    assert Follower(EventId(EPOCH, 500), both).is_lost(log)
 
 
 def test_who_asks_for_all_that_is_kept_gets_it_though_chat_is_forgotten_between() -> None:
@@ -179,24 +202,31 @@ def test_ids_of_chat_that_is_forgotten_are_known_in_former_epochs() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_skipped_silently_whatever_is_forgotten(seed: int) -> None:
-    """Followers that stall at random: what each is told has no hole but where a reset stands."""
+    """Followers that stall at random: what each is told has no hole but where a reset stands, and
+    a reset stands only where there is one."""
     chance = random.Random(seed)
     log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=40))
-    filters = [EVERYTHING, STATES, EventFilter(types=["chat"]), EventFilter(types=["path.*", "c*"])]
+    types: list[list[str]] = [[], ["path.*"], ["chat"], ["path.*", "c*"], ["segment.*"], ["s*"]]
+    filters = [EventFilter(types=one) for one in types]
     followers = [Follower(EventId(EPOCH, 0), one) for one in filters * 3]
     after = {id(one): 0 for one in followers}
     pushed: list[LoggedEvent] = []
     for number in range(1, 1_500):
-        kind = chance.choices([STATE, "chat"], [1, chance.choice([0.2, 5.0])])[0]
+        rare, often = chance.choice([0.02, 1.0]), chance.choice([0.2, 5.0])
+        kinds = [STATE, "chat", "segment.ready", "session.opened"]
+        kind = chance.choices(kinds, [1, often, often, rare])[0]
         pushed.append(happening(number, kind))
         log.push(pushed[-1], T0)
         if chance.random() < 0.2:
             follower = chance.choice(followers)
             known = after[id(follower)]
             told = follower.take(log, T0)
+            wanted = [e for e in pushed[known:] if follower.wanted.matches(e.event)]
             if told and told[0].event.type != "reset":
-                wanted = [e for e in pushed[known:] if follower.wanted.matches(e.event)]
                 assert numbers(told) == numbers(wanted)[: len(told)]
+            elif told:
+                kept = set(numbers(log.entries))
+                assert not kept.issuperset(numbers(wanted)) or known < log.floor.number
             assert follower.position is not None
             after[id(follower)] = follower.position.number
 

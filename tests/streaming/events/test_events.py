@@ -14,8 +14,8 @@ import pytest
 import streaming.events.event_files as event_files
 import streaming.events.event_writer as event_writer
 import streaming.events.events as events_module
-from streaming.events.event import FREQUENT, STARTED, EventId, LoggedEvent
-from streaming.events.event_files import read_events
+from streaming.events.event import FREQUENT, STARTED, STATE, EventId, LoggedEvent
+from streaming.events.event_files import KeptEvents, read_events
 from streaming.events.event_filter import EventFilter
 from streaming.events.event_log import EventLog, LogBounds
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
@@ -165,7 +165,7 @@ def test_the_files_are_bounded_with_the_log(
     writer = EventWriter(tmp_path, lambda _: written.release())
     for number in range(1, 501):
         floor = EventId(EPOCH, max(0, number - 50))
-        writer.write(happening(number), floor, floor)
+        writer.write(happening(number), floor, {})
         written.acquire()
     writer.close()
     kept = numbers(read_events(tmp_path).entries)
@@ -201,7 +201,7 @@ def write_all(folder: Path, log: EventLog, told: list[LoggedEvent]) -> None:
     writer = EventWriter(folder, lambda _: written.release())
     for entry in told:
         log.push(entry, T0)
-        writer.write(entry, log.floor, log.frequent_floor)
+        writer.write(entry, log.floor, log.forgotten)
         written.acquire()
     writer.close()
 
@@ -221,8 +221,8 @@ def test_a_chatty_audience_pushes_nothing_of_others_from_the_disk(
     others = [entry for entry in kept.entries if entry.event.type not in FREQUENT]
     assert numbers(others) == list(range(1, 2_001, 100))
     assert kept.floor == EventId(EPOCH, 0)
-    assert kept.frequent_floor is not None
-    assert EventId(EPOCH, 1_920) < kept.frequent_floor <= log.frequent_floor
+    assert set(kept.forgotten) == {"chat"}
+    assert EventId(EPOCH, 1_920) < kept.forgotten["chat"] <= log.frequent_floor
     assert size_bytes(tmp_path) < 20_000, "2,000 events are 240,000"
 
 
@@ -237,13 +237,45 @@ def test_what_was_forgotten_at_the_end_of_an_epoch_is_known_to_be_missing(
     second += [happening(n, "chat", epoch=EPOCH + 1) for n in range(2, 41)]
     write_all(tmp_path, log, second)
     kept = read_events(tmp_path)
-    again = EventLog(kept.floor or EventId(0, 0), EPOCH + 2, frequent_floor=kept.frequent_floor)
-    for entry in kept.entries:
-        again.push(entry, T0)
-    states, everything = EventFilter(types=["path.*"]), EventFilter()
-    assert not Follower(EventId(EPOCH, 1), states).is_lost(again)
+    again = log_from(kept)
+    for types in (["path.*"], ["segment.ready"], ["session.*"]):
+        assert not Follower(EventId(EPOCH, 1), EventFilter(types=types)).is_lost(again)
     for number in (1, 20, 40):
-        assert Follower(EventId(EPOCH, number), everything).is_lost(again)
+        assert Follower(EventId(EPOCH, number), EventFilter()).is_lost(again)
+
+
+def log_from(kept: KeptEvents) -> EventLog:
+    """What a server that starts makes of what is on disk."""
+    log = EventLog(kept.floor or EventId(0, 0), EPOCH + 2, forgotten=kept.forgotten)
+    for entry in kept.entries:
+        log.push(entry, T0)
+    return log
+
+
+def test_a_restart_does_not_forget_of_which_type_something_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "FILE_BYTES", 1_000)
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=40))
+    kinds = ["path.state", "chat", *["segment.ready"] * 96]
+    write_all(tmp_path, log, [happening(n, kind) for n, kind in enumerate(kinds, 1)])
+    for again in (log, log_from(read_events(tmp_path))):
+        assert Follower(EventId(EPOCH, 1), EventFilter()).is_lost(again), "chat is forgotten"
+        assert not Follower(EventId(EPOCH, 2), EventFilter()).is_lost(again)
+        assert Follower(EventId(EPOCH, 2), EventFilter(types=["segment.*"])).is_lost(again)
+        assert not Follower(EventId(EPOCH, 1), EventFilter(types=["session.*"])).is_lost(again)
+
+
+def test_what_damage_took_may_have_been_of_any_frequent_type(tmp_path: Path) -> None:
+    log = EventLog(EventId(EPOCH, 0), EPOCH)
+    write_all(tmp_path, log, [happening(n, STATE if n % 5 == 1 else "chat") for n in range(1, 21)])
+    (frequent,) = tmp_path.glob("*.frequent.jsonl")
+    lines = frequent.read_bytes().splitlines(keepends=True)
+    frequent.write_bytes(b"".join([*lines[:6], b"rubbish\n", *lines[7:]]))
+    again = log_from(read_events(tmp_path))
+    assert not Follower(EventId(EPOCH, 1), EventFilter(types=["path.*"])).is_lost(again)
+    for kind in FREQUENT:
+        assert Follower(EventId(EPOCH, 1), EventFilter(types=[kind])).is_lost(again)
 
 
 async def test_a_copy_that_is_behind_in_a_chatty_time_begins_anew_and_keeps_the_rest() -> None:
