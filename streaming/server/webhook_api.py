@@ -112,7 +112,7 @@ class ReplayWish(Struct, frozen=True, forbid_unknown_fields=True):
     """Either events by their ids, or what comes after one."""
 
     events: Annotated[list[EventIdText], Meta(max_length=1_000)] = []
-    after: Annotated[str, Meta(pattern="^(0|[0-9]{1,16}-[0-9]{1,16})?$")] = ""
+    after: Annotated[str, Meta(pattern="^(0|(0:)?[0-9]{1,16}-[0-9]{1,16})?$")] = ""
     """Events behind this one that the webhook wants; "0": all that are kept."""
     until: Annotated[str, Meta(pattern="^([0-9]{1,16}-[0-9]{1,16})?$")] = ""
     """Up to and with this one; "": the latest."""

@@ -15,6 +15,8 @@ MOST_REPLAYED: Final = 1_000
 MOST_LOOKED_AT: Final = 5_000
 """The same, where a webhook wants few of them: the main process is held for 5 ms."""
 FROM_THE_BEGINNING: Final = "0"
+REST_OF_ALL: Final = "0:"
+"""Before the id after which all that are kept go on."""
 
 
 class ReplayError(ValueError):
@@ -45,14 +47,18 @@ def choose_named(log: EventLog, ids: Sequence[str]) -> Chosen:
 def choose_range(log: EventLog, after: str, until: str, wanted: EventFilter) -> Chosen:
     """What is wanted of the events behind `after` up to and with `until`; "" is the latest.
 
-    Raises ReplayError for a range whose beginning the log has no more.
+    Raises ReplayError for a range of which the log has forgotten something that is wanted.
     """
+    is_all_kept = after == FROM_THE_BEGINNING or after.startswith(REST_OF_ALL)
+    after = after.removeprefix(REST_OF_ALL)
     position = log.floor if after == FROM_THE_BEGINNING else parse_id(after)
     last = parse_id(until) if until else log.last
     if position is None or last is None:
         raise ReplayError("after and until are ids of events; after=0 is all that are kept")
     if not log.knows(position):
         raise ReplayError(f"the log goes back to {log.floor} alone; after=0 is all that are kept")
+    if not is_all_kept and log.lacks(position, wanted.frequent):
+        raise ReplayError("some of what is wanted there is forgotten; after=0 is all that are kept")
     found: list[LoggedEvent] = []
     for entry in log.after(position, MOST_LOOKED_AT):
         if entry.id > last or len(found) == MOST_REPLAYED:
@@ -61,4 +67,6 @@ def choose_range(log: EventLog, after: str, until: str, wanted: EventFilter) -> 
         if wanted.matches(entry.event):
             found.append(entry)
     rest = log.after(position, 1)
-    return Chosen(found, str(position) if rest and rest[0].id <= last else "")
+    if not rest or rest[0].id > last:
+        return Chosen(found)
+    return Chosen(found, f"{REST_OF_ALL if is_all_kept else ''}{position}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from streaming.events.event import EventId
 from streaming.events.event_filter import EventFilter
-from streaming.events.event_log import LogBounds
+from streaming.events.event_log import EventLog, LogBounds
 from streaming.webhooks import replay
 from streaming.webhooks.replay import ReplayError, choose_named, choose_range
-from tests.streaming.events.happenings import EPOCH, log_of, numbers
+from tests.streaming.events.happenings import EPOCH, T0, happening, log_of, numbers
 
 ALL = EventFilter()
 
@@ -55,6 +56,29 @@ def test_a_range_that_the_log_has_not_whole_is_not_cut_silently() -> None:
         choose_range(log, at(5), "x", ALL)
 
 
+def test_a_range_of_which_wanted_chat_is_forgotten_is_not_cut_silently() -> None:
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=20))
+    for number in range(1, 100):
+        log.push(happening(number, "path.state" if number < 5 else "chat"), T0)
+    for types in ([], ["chat"]):
+        with pytest.raises(ReplayError, match="forgotten"):
+            choose_range(log, at(1), "", EventFilter(types=types))
+    wanted = EventFilter(types=["path.*", "session.*"])
+    assert numbers(choose_range(log, at(1), "", wanted).events) == [2, 3, 4]
+    assert numbers(choose_range(log, "0", "", ALL).events)[:5] == [1, 2, 3, 4, 90]
+
+
+def test_the_rest_of_all_that_are_kept_is_had_though_chat_is_forgotten_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replay, "MOST_REPLAYED", 2)
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(count=20))
+    for number in range(1, 100):
+        log.push(happening(number, "path.state" if number < 5 else "chat"), T0)
+    first = choose_range(log, "0", "", ALL)
+    assert numbers(choose_range(log, first.next, at(90), ALL).events) == [3, 4]
+
+
 def test_of_a_range_what_the_webhook_wants_is_chosen() -> None:
     assert choose_range(log_of(9), "0", "", EventFilter(["other/*"])).events == []
 
@@ -76,4 +100,4 @@ def test_a_webhook_that_wants_little_does_not_hold_the_process(
 ) -> None:
     monkeypatch.setattr(replay, "MOST_LOOKED_AT", 4)
     chosen = choose_range(log_of(10), "0", "", EventFilter(["other/*"]))
-    assert (chosen.events, chosen.next) == ([], at(4))
+    assert (chosen.events, chosen.next) == ([], f"0:{at(4)}")
