@@ -36,6 +36,9 @@ Source = Annotated[
 Target = Annotated[
     str, typer.Argument(help="rtmp://host/app/name, rtmps://, or http(s)://host/name/whip.")
 ]
+Whip = Annotated[
+    str, typer.Option("--whip", help="The target, where it is a WHIP endpoint.", metavar="URL")
+]
 Loop = Annotated[bool, typer.Option("--loop", "-l", help="Begin a file again when it ends.")]
 Fast = Annotated[
     bool, typer.Option("--fast", help="As fast as the server takes it, not in real time.")
@@ -50,7 +53,8 @@ Seconds = Annotated[
 
 def push(
     source: Source,
-    target: Target,
+    target: Target = "",
+    whip: Whip = "",
     loop: Loop = False,
     fast: Fast = False,
     reconnect: Reconnect = False,
@@ -70,6 +74,7 @@ def push(
     from streaming.push import push as run
     from streaming.push import shown_target
 
+    target = _one_target(target, whip)
     av.logging.set_level(None)
     view = _JsonView() if as_json else _BarView(f"{source} → {shown_target(target)}")
     with _exits_by(view):
@@ -102,6 +107,14 @@ def _exits_by(view: _View) -> Iterator[None]:
     except KeyboardInterrupt:
         view.end("interrupted", view.latest)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _one_target(target: str, whip: str) -> str:
+    if bool(target) == bool(whip):
+        fail("one target is needed: rtmp://host/app/name, or --whip URL", EXIT_USAGE)
+    if whip and not whip.startswith(("http://", "https://")):
+        fail(f"--whip {whip}: not an http:// or https:// URL", EXIT_USAGE)
+    return target or whip
 
 
 class _View:
