@@ -12,6 +12,7 @@ from streaming.rtc.layers import Layer, LayerChoice, Layers, RtpClock
 from streaming.rtc.sessions import OpenSessions
 from streaming.rtc.signal_messages import EventKind, SignalAnswer, SignalRequest
 from webrtc.errors import SessionNotFound
+from webrtc.publisher import Publisher
 from webrtc.signalling import Signalling
 from webrtc.subscriber import Subscriber
 
@@ -107,6 +108,10 @@ class SessionRequests:
         return SignalAnswer(request.id, 204)
 
     def _statistics(self, request: SignalRequest) -> SignalAnswer:
+        """What a viewer reports of what it is sent, or what has come of a publisher."""
+        role = self._signalling.session(request.session).role
+        if isinstance(role, Publisher):
+            return _json_answer(request, role.statistics())
         return _json_answer(request, self._viewer(request).summary)
 
     def _layers_of(self, viewer: Subscriber, path: str) -> Layers:

@@ -318,6 +318,17 @@ def test_samples_of_a_path_that_nobody_asked_for_are_nothing(scene: Scene) -> No
     assert scene.fanout.statistics().rings == 0
 
 
+def test_a_publisher_is_told_what_has_come_of_it_and_views_nothing(scene: Scene) -> None:
+    scene.ask("publish", body=WHIP, channel="c1")
+    (asked,) = [message for message in scene.sent if isinstance(message, PublishAsked)]
+    told = scene.ask("statistics", asked.session)
+    assert told is not None
+    assert msgspec.json.decode(told.body) == {"sources": [], "rejected": 0}
+    muted = scene.ask("mute", asked.session, body='{"kind": "audio"}')
+    assert muted is not None
+    assert (muted.status, muted.body) == (404, "it views nothing")
+
+
 def test_an_offer_to_publish_that_never_connects_gives_the_path_back(scene: Scene) -> None:
     assert scene.ask("publish", body=WHIP, key="k") is None
     (asked,) = [message for message in scene.sent if isinstance(message, PublishAsked)]
