@@ -20,6 +20,9 @@ OPUS_KBPS = 96
 VIDEO_CODECS = frozenset({Codec.H264, Codec.H265, Codec.AV1, Codec.VP8, Codec.VP9})
 EVERYWHERE = frozenset({Codec.H264, Codec.VP8})
 """What all browsers decode (RFC 7742 5)."""
+H264_PROFILES = frozenset({b"\x42", b"\x4d", b"\x64", b""})
+"""Baseline, Main and High by their profile_idc, or none where parameter sets come with pictures. No
+browser decodes others: ten bits, 4:2:2, 4:4:4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,10 @@ def _first(candidates: Sequence[Candidate], kind: MediaType) -> Candidate | None
 
 
 def _suits(candidate: Candidate) -> bool:
-    return candidate.track.codec in VIDEO_CODECS and not candidate.is_reordered
+    track = candidate.track
+    if track.codec is Codec.H264 and track.codec_config[1:2] not in H264_PROFILES:
+        return False
+    return track.codec in VIDEO_CODECS and not candidate.is_reordered
 
 
 def _everyone_sees(source: Candidate, rungs: Sequence[Track]) -> bool:

@@ -6,19 +6,25 @@ Chromium's part is in test_whep_browser.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 
 from streaming.errors import RemoteError
 from streaming.play import PlayReport, play_whep
+from streaming.whip_client import end, offer
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.webrtc.offers import offer as recorded_offer
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
+CHROMIUM = recorded_offer("chromium-whep")
 CONFIG = """
 [paths."demo"]
 source = "test:?width=640&height=360"
@@ -40,6 +46,16 @@ async def view(origin: OriginProcess, path: str, seconds: float = 4.0) -> PlayRe
     return await play_whep(origin.url(f"/{path}/whep"), seconds)
 
 
+@contextlib.asynccontextmanager
+async def whep_session(origin: OriginProcess, path: str) -> AsyncIterator[str]:
+    """A session of which nothing but its URL is used."""
+    _, session = await offer(origin.url(f"/{path}/whep"), CHROMIUM, "")
+    try:
+        yield urlsplit(session).path
+    finally:
+        await end(session, "")
+
+
 async def test_an_aiortc_viewer_sees_and_hears_the_built_in_source(origin: OriginProcess) -> None:
     report = await view(origin, "demo")
     assert (report.width, report.height) == (640, 360)
@@ -59,19 +75,30 @@ async def test_a_session_that_is_deleted_is_gone(origin: OriginProcess) -> None:
     origin.wait_log(r"viewer \w+ left \(closed by the client\)")
 
 
-def push_b_frames(url: str) -> subprocess.Popen[bytes]:
+B_FRAMES = "-bf 2 -x264-params b-adapt=0"
+TEN_BITS = "-bf 0 -pix_fmt yuv422p10le"
+
+
+def push_odd(url: str, options: str) -> subprocess.Popen[bytes]:
     inputs = "-re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=sample_rate=44100"
-    codecs = "-c:v libx264 -g 50 -bf 2 -preset ultrafast -x264-params b-adapt=0 -c:a aac"
+    codecs = f"-c:v libx264 -g 50 -preset ultrafast {options} -c:a aac"
     command = f"ffmpeg -v error {inputs} {codecs} -f flv {url}"
     return subprocess.Popen(command.split(), stdin=subprocess.DEVNULL)
 
 
 @NEEDS_FFMPEG
-async def test_b_frames_and_aac_are_made_fit_for_viewers(origin: OriginProcess) -> None:
-    push = push_b_frames(origin.rtmp_url("live/b"))
+@pytest.mark.parametrize("options", [B_FRAMES, TEN_BITS], ids=["b-frames", "ten bits"])
+async def test_what_browsers_do_not_decode_is_made_fit_for_viewers(
+    origin: OriginProcess, options: str
+) -> None:
+    path = "live/b" if options is B_FRAMES else "live/ten"
+    push = push_odd(origin.rtmp_url(path), options)
     try:
-        await asyncio.to_thread(origin.wait_segments, "live/b", "source", 1)
-        report = await view(origin, "live/b", 6.0)
+        await asyncio.to_thread(origin.wait_segments, path, "source", 1)
+        async with whep_session(origin, path) as session:
+            layers = json.loads(origin.get(f"{session}/layer"))
+            assert [one["encodingId"] for one in layers["choices"]] == ["webrtc"]
+            report = await view(origin, path, 6.0)
     finally:
         push.kill()
         push.wait()

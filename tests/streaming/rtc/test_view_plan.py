@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from segmenter.media import Codec, Track
 from streaming.config import PathConfig
 from streaming.rtc.view_plan import AUDIO_NAME, VIDEO_NAME, Candidate, plan_view
@@ -53,6 +55,18 @@ def test_video_with_b_frames_is_encoded_once_for_all_viewers() -> None:
     (rung,) = plan.made.rungs
     assert (rung.width, rung.height, rung.b_frames, rung.profile) == (1280, 720, 0, "baseline")
     assert plan.video is SOURCE
+
+
+@pytest.mark.parametrize("profile", ["58", "6e", "7a", "f4"])
+def test_a_profile_that_no_browser_decodes_is_encoded_once_for_all_viewers(profile: str) -> None:
+    """Extended, High 10, High 4:2:2, High 4:4:4."""
+    odd = replace(SOURCE, codec_config=bytes.fromhex(f"01{profile}001f"))
+    plan = plan_view(CONFIG, plain(odd), [])
+    assert [track.name for track in plan.offered] == [VIDEO_NAME]
+    assert plan.video is odd
+    for usual in ("42", "4d", "64"):
+        same = replace(SOURCE, codec_config=bytes.fromhex(f"01{usual}001f"))
+        assert plan_view(CONFIG, plain(same), []).offered == (same,)
 
 
 def test_a_rung_as_large_as_the_source_saves_that_encoding() -> None:
