@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -27,6 +29,11 @@ audio = "copy"
 linger_s = 0
 """
 CLIPS = ("two-second-gop", "b-frames", "timestamp-wrap-31-bits", "timestamp-wrap-32-bits")
+
+WRAPPED = ("timestamp-wrap-31-bits", "timestamp-wrap-32-bits")
+"""FFmpeg's own FLV reader does not take these stamps for what they are."""
+ROUND_S = 0.0021
+"""FLV has whole milliseconds; dts and composition offset are rounded by themselves."""
 
 PUSH = ("ffmpeg", "-v", "error", "-re", "-i")
 AS_IT_IS = ("-c", "copy", "-f", "flv")
@@ -95,6 +102,57 @@ def test_composition_offsets_of_b_frames_are_kept(origin: OriginProcess) -> None
     assert max(got) > min(got), "the clip has B-frames"
     # FLV has whole milliseconds; each offset is two rounded numbers.
     assert [offset + delay for offset in got] == pytest.approx(sent, abs=0.0021)
+
+
+@pytest.mark.parametrize("clip", [clip for clip in CLIPS if clip not in WRAPPED])
+def test_ffmpegs_own_digests_sizes_and_times_of_each_packet_are_those_of_the_clip(
+    origin: OriginProcess, clip: str
+) -> None:
+    sent = framemd5(SAMPLES / f"{clip}.flv", "-c", "copy")
+    got = framemd5(origin.url(f"/live/{clip}/source/index.m3u8"), "-c", "copy")
+    assert len(sent) >= 120
+    assert [(frame.digest, frame.size) for frame in got] == [(f.digest, f.size) for f in sent]
+    for mine, theirs in zip(got, sent, strict=True):
+        assert mine.dts_s - got[0].dts_s == pytest.approx(theirs.dts_s - sent[0].dts_s, abs=ROUND_S)
+        assert mine.pts_s - got[0].pts_s == pytest.approx(theirs.pts_s - sent[0].pts_s, abs=ROUND_S)
+
+
+@pytest.mark.parametrize("clip", [clip for clip in CLIPS if clip not in WRAPPED])
+def test_every_decoded_picture_is_that_of_the_clip(origin: OriginProcess, clip: str) -> None:
+    """Which init section, parameter sets and references to other pictures have a part in."""
+    sent = framemd5(SAMPLES / f"{clip}.flv")
+    got = framemd5(origin.url(f"/live/{clip}/source/index.m3u8"))
+    assert len(sent) >= 120
+    assert [frame.digest for frame in got] == [frame.digest for frame in sent]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A line of FFmpeg's framemd5."""
+
+    dts_s: float
+    pts_s: float
+    size: int
+    digest: str
+
+
+def framemd5(source: str | Path, *options: str) -> list[Frame]:
+    """Of the video of `source`; decoded unless `options` say otherwise."""
+    command = ["ffmpeg", "-v", "error", "-i", source, "-map", "0:v", *options]
+    done = subprocess.run(
+        [*command, "-enc_time_base", "-1", "-fps_mode", "passthrough", "-f", "framemd5", "-"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stderr == ""
+    (base,) = re.findall(r"^#tb 0: 1/(\d+)$", done.stdout, re.M)
+    lines = [line.split(",") for line in done.stdout.splitlines() if not line.startswith("#")]
+    return [
+        Frame(int(dts) / int(base), int(pts) / int(base), int(size), digest.strip())
+        for _, dts, pts, _, size, digest in lines
+    ]
 
 
 @pytest.mark.parametrize("clip", CLIPS)
