@@ -27,6 +27,7 @@ TESTS = (
     "tests/streaming/ingest/rtmp/test_ordinary_media.py",
     "tests/webrtc/test_fanout.py",
     "tests/webrtc/test_fanout_threads.py",
+    "tests/webrtc/test_gso.py",
     "tests/webrtc/test_srtp.py",
     "tests/webrtc/test_twins.py",
 )

@@ -8,9 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
+import resource
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -114,20 +121,79 @@ def test_endpoints_of_webrtc_are_in_the_api_and_the_metrics(origin: OriginProces
     assert b"headwater_webrtc_viewers" in origin.get("/metrics")
 
 
-@pytest.mark.parametrize(
-    "offer",
-    [
-        b"v=0\r\n",
-        b"not sdp at all",
-        b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=text 9 UDP/TLS/RTP/SAVPF 96\r\n",
-        b"a=" + b"x" * 60_000,
-        b"",
-    ],
-)
-def test_odd_offers_cost_a_4xx(origin: OriginProcess, offer: bytes) -> None:
-    request = Request(
-        origin.url("/demo/whep"), offer, {"Content-Type": "application/sdp"}, method="POST"
-    )
-    with pytest.raises(Exception, match="HTTP Error 4"):
-        urlopen(request, timeout=10)
-    assert origin.get("/healthz")
+NO_DIRECTION = CHROMIUM.replace("a=recvonly\r\n", "")
+TEXT = "m=text 9 UDP/TLS/RTP/SAVPF 98\r\na=rtpmap:98 t140/1000\r\na=mid:9\r\n"
+WRONG_FINGERPRINT = re.sub(r"(a=fingerprint:sha-256) \S+", r"\1 AA:BB", CHROMIUM)
+ODD = {
+    "no media": "v=0\r\n",
+    "no SDP": "not sdp at all",
+    "nothing": "",
+    "text alone": CHROMIUM[: CHROMIUM.index("m=")] + TEXT,
+    "wrong fingerprint": WRONG_FINGERPRINT,
+    "a long line": "a=" + "x" * 60_000,
+    "a megabyte of attributes": CHROMIUM + "a=x:y\r\n" * 150_000,
+}
+STRANGE = {"no direction": NO_DIRECTION, "text besides": CHROMIUM + TEXT}
+
+
+def status_of(url: str, offer_sdp: str) -> int:
+    """What an offer is answered with; 0 where the connection was cut meanwhile."""
+    fields = {"Content-Type": "application/sdp"}
+    try:
+        with urlopen(Request(url, offer_sdp.encode(), fields), timeout=10) as response:
+            return int(response.status)
+    except HTTPError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("kind", ["whep", "whip"])
+def test_odd_offers_cost_a_4xx(origin: OriginProcess, kind: str) -> None:
+    peers = origin.child("streaming.rtc.process")
+    for name, text in ODD.items():
+        assert 400 <= status_of(origin.url(f"/demo/{kind}"), text) < 500, name
+    assert origin.child("streaming.rtc.process") == peers
+
+
+def test_strange_offers_are_answered_like_others(origin: OriginProcess) -> None:
+    peers = origin.child("streaming.rtc.process")
+    for name, text in STRANGE.items():
+        assert status_of(origin.url("/demo/whep"), text) == 201, name
+    assert origin.child("streaming.rtc.process") == peers
+    assert "Traceback" not in origin.log()
+
+
+@pytest.mark.long
+def test_ten_thousand_offers_without_ice_leave_nothing_behind(origin: OriginProcess) -> None:
+    """Of one address five hundred may wait at once; others are told to come again."""
+    peers = origin.child("streaming.rtc.process")
+
+    def used() -> tuple[int, int]:
+        pages = int(Path(f"/proc/{peers}/statm").read_text().split()[1])
+        return pages * resource.getpagesize(), len(os.listdir(f"/proc/{peers}/fd"))
+
+    def flood(count: int) -> Counter[int]:
+        with ThreadPoolExecutor(8) as clients:
+            url = origin.url("/demo/whep")
+            return Counter(clients.map(lambda _: status_of(url, CHROMIUM), range(count)))
+
+    def wait_sessions(*, some: bool) -> None:
+        def found() -> bool | None:
+            return (b"_webrtc_viewers 0.0" not in origin.get("/metrics")) is some or None
+
+        origin._wait(found, "sessions" if some else "no sessions", 50.0)
+
+    def wait_forgotten() -> None:
+        wait_sessions(some=True)  # the metrics may be older than they
+        wait_sessions(some=False)
+
+    flood(1_500)
+    wait_forgotten()
+    before = used()
+    answers = flood(10_000)
+    wait_forgotten()
+    after = used()
+    print(dict(answers), [(now - then) / 1e3 for now, then in zip(after, before, strict=True)])
+    assert set(answers) == {201, 503}
+    assert after[0] - before[0] < 8e6, "bytes"
+    assert after[1] <= before[1], "sockets"
+    assert origin.child("streaming.rtc.process") == peers

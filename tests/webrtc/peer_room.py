@@ -26,18 +26,20 @@ STREAM = "live/test"
 class PeerRoom:
     """Signalling with its port and fan-out, and a feed that loops clips in real time."""
 
-    def __init__(self, *, lite: bool = True, tcp: socket.socket | None = None) -> None:
+    def __init__(
+        self, *, lite: bool = True, tcp: socket.socket | None = None, host: str = "127.0.0.1"
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.events: list[SignallingEvent] = []
         self.changed = asyncio.Event()
         self.table = FlowTable()
-        self._sockets = bind_udp(["127.0.0.1"], 0)
+        self._sockets = bind_udp([host], 0)
         self._inner = bind_udp(["127.0.0.1"], 0)[0]
         self.fanout = Fanout([each.fileno() for each in (*self._sockets, self._inner)])
         self.udp = UdpMux(self._sockets, self.table, self.fanout.receive)
         self.relay = TcpRelay(self._inner, len(self._sockets), self.fanout.receive)
         self.tcp = TcpMux(tcp, self.table, self.relay) if tcp is not None else None
-        self.port = MuxedPort(self.table, self.udp, self.tcp, ["127.0.0.1"], is_lite=lite)
+        self.port = MuxedPort(self.table, self.udp, self.tcp, [host], is_lite=lite)
         self.signalling = Signalling(self.port, self.fanout, self.events.append, now=loop.time)
         self._tasks = [loop.create_task(self._tick())]
 
@@ -96,10 +98,10 @@ class PeerRoom:
 
 @contextlib.asynccontextmanager
 async def peer_room(
-    *, lite: bool = True, tcp: socket.socket | None = None
+    *, lite: bool = True, tcp: socket.socket | None = None, host: str = "127.0.0.1"
 ) -> AsyncIterator[PeerRoom]:
     """A room that is closed at the end."""
-    room = PeerRoom(lite=lite, tcp=tcp)
+    room = PeerRoom(lite=lite, tcp=tcp, host=host)
     if room.tcp is not None:
         await room.tcp.start()
     try:

@@ -480,6 +480,21 @@ def test_a_goodbye_and_a_lost_picture_are_told_at_once(stage: Stage) -> None:
     ]
 
 
+def test_extended_reports_as_chromium_offers_them_hide_nothing_behind_them(stage: Stage) -> None:
+    """RFC 3611: a receiver reference time, which we need no answer to, and DLRR."""
+    viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
+    stage.fanout.play(viewer.number, "video", ring)
+    stage.write_frame(ring, 1, is_key=True)
+    stage.step()
+    stage.fanout.poll(now_s=stage.now_s)
+    reference = struct.pack("!BBHI", 0x80, 207, 4, VIEWER_SSRC) + struct.pack("!BBHQ", 4, 0, 2, 1)
+    delays = struct.pack("!BBHI", 0x80, 207, 5, VIEWER_SSRC)
+    delays += struct.pack("!BBHIII", 5, 0, 3, VIDEO_SSRC, 1, 2)
+    assert stage.send(viewer, viewer.seal(reference + delays + picture_loss(VIDEO_SSRC))) == []
+    assert stage.fanout.poll(now_s=stage.now_s) == [PictureLost(viewer.number, "video")]
+    assert stage.fanout.statistics().rejected == 0
+
+
 def test_a_summary_tells_loss_round_trip_and_the_viewers_estimate(stage: Stage) -> None:
     viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
     stage.fanout.play(viewer.number, "video", ring)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -23,6 +24,19 @@ async def test_a_viewer_joins_and_decodes_picture_and_sound(lite: bool) -> None:
         assert (picture.width, picture.height) == (160, 90)
         assert sound.sample_rate == 48_000
         assert SessionConnected(answer.session_id, STREAM) in room.events
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+async def test_a_viewer_joins_by_ipv6() -> None:
+    async with peer_room(host="::1") as room, a_viewer(host="::1") as viewer:
+        room.broadcast([video_clip(), audio_clip()])
+        answer = await viewer.join(room)
+        assert " udp " in answer.sdp
+        assert " ::1 " in answer.sdp
+        assert (await viewer.frame("video")).width == 160
+        flow = room.signalling.session(answer.session_id).flow
+        assert flow is not None
+        assert flow.host == "::1"
 
 
 async def test_the_session_ends_when_the_viewer_closes_its_connection() -> None:

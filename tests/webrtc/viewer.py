@@ -16,16 +16,19 @@ from webrtc.signalling import Answer
 
 
 @contextlib.contextmanager
-def on_loopback() -> Iterator[None]:
+def on_loopback(host: str = "127.0.0.1") -> Iterator[None]:
     """aioice offers every address but loopback's; tests must not depend on the machine's."""
-    with mock.patch.object(aioice.ice, "get_host_addresses", return_value=["127.0.0.1"]):
+    with mock.patch.object(aioice.ice, "get_host_addresses", return_value=[host]):
         yield
 
 
 class Viewer:
     """One RTCPeerConnection that receives."""
 
-    def __init__(self, kinds: tuple[str, ...] = ("video", "audio")) -> None:
+    def __init__(
+        self, kinds: tuple[str, ...] = ("video", "audio"), host: str = "127.0.0.1"
+    ) -> None:
+        self._host = host
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.tracks: dict[str, Any] = {}
         self.connection.on("track", self._take)
@@ -37,7 +40,7 @@ class Viewer:
 
     async def offer(self) -> str:
         """Its offer, with candidates."""
-        with on_loopback():
+        with on_loopback(self._host):
             await self.connection.setLocalDescription(await self.connection.createOffer())
         return str(self.connection.localDescription.sdp)
 
@@ -57,9 +60,11 @@ class Viewer:
 
 
 @contextlib.asynccontextmanager
-async def a_viewer(kinds: tuple[str, ...] = ("video", "audio")) -> AsyncIterator[Viewer]:
+async def a_viewer(
+    kinds: tuple[str, ...] = ("video", "audio"), host: str = "127.0.0.1"
+) -> AsyncIterator[Viewer]:
     """A viewer that leaves at the end."""
-    viewer = Viewer(kinds)
+    viewer = Viewer(kinds, host)
     try:
         yield viewer
     finally:
