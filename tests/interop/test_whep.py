@@ -163,6 +163,7 @@ def test_strange_offers_are_answered_like_others(origin: OriginProcess) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_ten_thousand_offers_without_ice_leave_nothing_behind(origin: OriginProcess) -> None:
     """Of one address five hundred may wait at once; others are told to come again."""
     peers = origin.child("streaming.rtc.process")

@@ -42,6 +42,9 @@ from webrtc.stun import (
 FREEZE_S: Final = 0.2
 """Pictures of 25 frames a second that are further apart stand still (webrtc-stats: 150 ms more
 than the mean distance)."""
+STALL_S: Final = 0.1
+"""Nothing at all came for so long, of 25 pictures a second with five packets each: whoever sends,
+carries or receives did not have its turn. Losses are never so many in a row."""
 TURN_S: Final = 0.02
 FEEDBACK_S: Final = 0.1
 CHECK_S: Final = 2.5
@@ -84,6 +87,7 @@ class LightViewer(asyncio.DatagramProtocol):
         self._keys: asyncio.Future[NegotiatedKeys] = asyncio.get_running_loop().create_future()
         self._checked = asyncio.Event()
         self.first_picture = asyncio.Event()
+        self._arrivals: list[float] = []
         self._dtls = DtlsTransport(
             self._certificate,
             is_server=False,
@@ -105,6 +109,22 @@ class LightViewer(asyncio.DatagramProtocol):
         times = [at for at, _ in self.receiver.shown if at >= since]
         gaps = [b - a for a, b in itertools.pairwise([since, *times, self.now])]
         return sum(gap for gap in gaps if gap > FREEZE_S)
+
+    def stalls(self, since: float) -> list[tuple[float, float]]:
+        """When nothing came since then although it was sent for: from, to."""
+        times = [since, *(at for at in self._arrivals if at >= since), self.now]
+        return [(a, b) for a, b in itertools.pairwise(times) if b - a > STALL_S]
+
+    def held_up_s(self, since: float) -> float:
+        """The same as `frozen_s` without what the machine itself stood still: how long packets came
+        and no picture did."""
+        times = [since, *(at for at, _ in self.receiver.shown if at >= since), self.now]
+        stalls, total = self.stalls(since), 0.0
+        for began, ended in itertools.pairwise(times):
+            stalled = sum(max(0.0, min(b, ended) - max(a, began)) for a, b in stalls)
+            gap = ended - began - stalled
+            total += gap if gap > FREEZE_S else 0.0
+        return total
 
     def pictures(self, since: float) -> int:
         """How many were whole."""
@@ -160,6 +180,7 @@ class LightViewer(asyncio.DatagramProtocol):
         """An ICMP error, as when the server restarts."""
 
     def datagram_received(self, data: bytes, address: Any) -> None:
+        self._arrivals.append(self.now)
         if data[0] < 4:
             self._take_stun(data, address)
         elif data[0] < 64:

