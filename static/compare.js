@@ -2,6 +2,7 @@
 import { ApiClient } from "./api_client.js";
 import { ServerClock } from "./clock.js";
 import { availableEngines } from "./engine.js";
+import { PathApi } from "./path_api.js";
 import { readPlace } from "./place.js";
 import { PlayerTile } from "./player_tile.js";
 import { SessionList } from "./session_list.js";
@@ -22,7 +23,9 @@ const WITH_MEDIA = new Set(["live", "degraded", "slate"]);
 
 const $ = (id) => document.getElementById(id);
 const clock = new ServerClock();
-const { access, path } = readPlace(location.pathname, "compare");
+const place = readPlace(location.pathname, "compare");
+const { path } = place;
+const api = new PathApi(place);
 const engines = availableEngines(document.createElement("video"));
 const tiles = KINDS.filter((kind) => engines.includes(kind.engine)).map((kind) => new PlayerTile(kind, clock, hear));
 
@@ -40,16 +43,11 @@ function say(text) {
 
 /** Publishers' clocks drift, and media time with them; and where nobody sends, no player is stuck. */
 async function readPath() {
-  try {
-    const response = await fetch(`${access}/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
-    if (!response.ok) return;
-    const record = await response.json();
-    for (const tile of tiles) {
-      tile.aheadS = record.details?.timeline?.ahead_s ?? 0;
-      tile.isOnAir = WITH_MEDIA.has(stateOf(record).name);
-    }
-  } catch {
-    // the last one has to do
+  const record = await api.record();
+  if (!record?.state || record.state === "gone") return; // the last one has to do
+  for (const tile of tiles) {
+    tile.aheadS = record.details?.timeline?.ahead_s ?? 0;
+    tile.isOnAir = WITH_MEDIA.has(stateOf(record).name);
   }
 }
 

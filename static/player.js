@@ -3,16 +3,15 @@ import { ServerClock } from "./clock.js";
 import { Controls } from "./controls.js";
 import { availableEngines, chooseEngine, createEngine, loadEngine, sourceUrl } from "./engine.js";
 import { PaceKeeper, bufferMark, bufferedAhead } from "./pace_keeper.js";
+import { PathApi } from "./path_api.js";
 import { readPlace } from "./place.js";
-import { StuckWatch, patienceOf } from "./stuck.js";
+import { Stall } from "./stall.js";
+import { START_LIMIT_MS, StuckWatch, patienceOf } from "./stuck.js";
 import { Talk } from "./talk.js";
+import { WORDS, chatWords, wordsFor } from "./viewer_words.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
-const STALL_EXPLAIN_MS = 3000; // shorter ones are over before anyone could read why
-const STALL_FIRST_MS = 1000; // then it is asked for the first time whether the stream goes on at all
-const STATE_POLL_MS = 2000;
-const STARVED_MS = 1500; // the element does not always say that it waits, as while it seeks
-const START_LIMIT_MS = 12_000; // an engine that shows nothing for so long is started anew
+const NEXT_MS = 2000; // between looks for the next stream after one has ended
 const MAX_ERRORS = 50;
 const MAX_MESSAGES = 50;
 const MESSAGES_EVERY_MS = 100; // how late a message may be
@@ -21,7 +20,9 @@ const NUDGE_EVERY_MS = 200;
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
 // A viewing token before the path; whatever is asked for by a relative URL inherits it.
-const { access, path } = readPlace(location.pathname);
+const place = readPlace(location.pathname);
+const { path } = place;
+const api = new PathApi(place);
 const parameters = new URLSearchParams(location.search);
 const video = document.getElementById("video");
 const clock = new ServerClock();
@@ -64,12 +65,7 @@ let engine = null;
 let mediaAheadS = 0; // of media time, before capture
 let attempt = 0;
 let retryTimer = 0;
-let stallTimer = 0;
-let stateTimer = 0;
 let startTimer = 0;
-let stalledSince = 0;
-let starvedSince = 0;
-let isOnAir = false; // whether the path had media when it was last asked for
 let hasPlayed = false;
 let webrtcFailed = false; // this network or server has no WebRTC for us: HLS until the viewer asks again
 
@@ -83,7 +79,7 @@ const controls = new Controls(video, {
 });
 
 const talk = new Talk({
-  post: (line) => postChat(line),
+  post: async (line) => chatWords(await api.chat(line)),
   shown: ({ id, type }, { late, step, wasKnown }) => {
     const [lateMs, stepMs] = [late, step].map((ms) => (Number.isFinite(ms) ? Math.round(ms) : null));
     status.messages.push({ id, type, lateMs, stepMs, wasKnown });
@@ -91,30 +87,21 @@ const talk = new Talk({
   },
 });
 
+const stall = new Stall(() => api.state(), {
+  explained: (words) => {
+    controls.show("stalled", ...words);
+    status.message = words[0];
+  },
+  gone: () => failed({ kind: "missing", status: 404, detail: "path has gone" }),
+});
+
 // -- what the viewer is told ---------------------------------------------------------------------
 
 function setState(state, title = "", detail = "") {
+  if (state !== "stalled") stall.end();
   status.state = state;
   status.message = title;
   controls.show(state, title, detail);
-}
-
-const WORDS = {
-  404: ["The stream has not started yet — waiting…", "It will begin here by itself."],
-  409: ["The stream has not started yet — waiting…", "It will begin here by itself."],
-  410: ["The stream is not running at the moment — waiting…", "It will begin here by itself."],
-  503: ["The stream is about to start…", "Just a moment."],
-  network: ["The server cannot be reached — trying again…", "Please check your connection if this takes long."],
-  away: ["The broadcaster's connection was lost — waiting…", "The stream goes on here as soon as they are back."],
-  buffering: ["Waiting for more of the picture…", ""],
-  ended: ["The stream has ended.", "Should it begin again, it will play here by itself."],
-  media: ["Something is wrong with the picture — trying again…", ""],
-  unsupported: ["Your browser cannot play this stream.", "Please try a current Chrome, Firefox, Edge or Safari."],
-};
-
-function wordsFor(code) {
-  if (code === 401 || code === 403) return ["You may not watch this stream.", "Perhaps your link has expired."];
-  return WORDS[code] ?? (code >= 400 ? WORDS[503] : WORDS.network);
 }
 
 // -- waiting for the stream ----------------------------------------------------------------------
@@ -172,7 +159,7 @@ async function startEngine(name) {
   }, { lowLatency: parameters.get("latency") !== "normal", clock });
   engine.start();
   if (name !== "webrtc") measureAhead();
-  pathRecord().then((record) => talk.allow(record?.details?.viewer_chat === true));
+  api.record().then((record) => talk.allow(record?.details?.viewer_chat === true));
   clearTimeout(startTimer);
   startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);
 }
@@ -205,8 +192,7 @@ function beginAnew() {
 }
 
 function stopEngine() {
-  clearTimeout(stallTimer);
-  clearTimeout(stateTimer);
+  stall.end();
   clearTimeout(startTimer);
   engine?.stop();
   engine = null;
@@ -263,92 +249,40 @@ function stalled() {
   if (!engine || video.paused || !hasPlayed || status.state === "stalled") return;
   if (engine.ended()) return;
   status.stalls += 1;
-  stalledSince = performance.now();
-  isOnAir = false;
   setState("stalled");
-  clearTimeout(stallTimer);
-  stallTimer = setTimeout(explainStall, STALL_FIRST_MS);
-}
-
-async function explainStall() {
-  if (status.state !== "stalled") return;
-  const state = await pathState();
-  if (status.state !== "stalled") return;
-  if (performance.now() - stalledSince >= STALL_EXPLAIN_MS) {
-    const words =
-      { away: WORDS.away, starting: WORDS[503], live: WORDS.buffering }[state] ?? (state === null ? WORDS.network : WORDS[503]);
-    controls.show("stalled", ...words);
-    status.message = words[0];
-  }
-  isOnAir = state === "live"; // a publisher that is back needs a moment
-  if (state === "gone") return failed({ kind: "missing", status: 404, detail: "path has gone" });
-  stateTimer = setTimeout(explainStall, STATE_POLL_MS);
-}
-
-/** The path's state by the API: its name, "gone", or null when the server does not answer. */
-async function pathState() {
-  const record = await pathRecord();
-  return record && (record.state ?? "unknown");
-}
-
-/** What the API says of the path; null when the server does not answer. */
-async function pathRecord() {
-  try {
-    const response = await fetch(`${access}/api/v1/paths/${encodeURI(path)}`, { cache: "no-store" });
-    if (response.status === 404) return { state: "gone" };
-    return response.ok ? await response.json() : {};
-  } catch {
-    return null;
-  }
-}
-
-/** Sends a line of chat; why it could not be sent, or "". */
-async function postChat(line) {
-  const url = `${access}/api/v1/paths/${encodeURI(path)}/chat`;
-  try {
-    const headers = { "Content-Type": "application/json" };
-    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(line) });
-    if (response.ok) return "";
-    return response.status === 429 ? "Please wait a moment." : "This could not be sent.";
-  } catch {
-    return WORDS.network[0];
-  }
+  stall.begin();
 }
 
 function ended() {
   setState("ended", ...WORDS.ended);
   clearTimeout(retryTimer);
-  retryTimer = setTimeout(lookForNext, STATE_POLL_MS);
+  retryTimer = setTimeout(lookForNext, NEXT_MS);
 }
 
 /** After the end: a playlist without an end, or none at all, means to start from the beginning. */
 async function lookForNext() {
   if (status.state !== "ended") return;
-  const state = await pathState();
+  const state = await api.state();
   if (state === "gone" || state === "starting" || state === "live") {
     stopEngine();
     begin();
   } else {
-    retryTimer = setTimeout(lookForNext, STATE_POLL_MS);
+    retryTimer = setTimeout(lookForNext, NEXT_MS);
   }
 }
 
 /** Whoever stands still though the stream goes on has to begin anew. */
 function lookWhetherStuck() {
-  const now = performance.now();
   const isStarved = status.state === "playing" && video.readyState <= HTMLMediaElement.HAVE_CURRENT_DATA;
-  starvedSince = isStarved ? starvedSince || now : 0;
-  if (starvedSince && now - starvedSince > STARVED_MS) stalled();
+  if (stall.starves(isStarved)) stalled();
   const got = { mark: bufferMark(video), patienceMs: patienceOf(engine) };
-  if (stuck.push(status.state, isOnAir, now, got)) failed({ kind: "media", status: 0, detail: "stuck" });
+  if (stuck.push(status.state, stall.isOnAir, performance.now(), got)) failed({ kind: "media", status: 0, detail: "stuck" });
 }
 
 video.addEventListener("waiting", () => video.seeking || stalled());
 video.addEventListener("playing", () => {
   hasPlayed = true;
   pace.resume();
-  clearTimeout(stallTimer);
-  clearTimeout(stateTimer);
   setState("playing");
 });
 video.addEventListener("pause", () => {
@@ -393,7 +327,7 @@ function trueLatency() {
 }
 
 async function measureAhead() {
-  mediaAheadS = (await pathRecord())?.details?.timeline?.ahead_s ?? 0;
+  mediaAheadS = (await api.record())?.details?.timeline?.ahead_s ?? 0;
 }
 
 setInterval(() => {

@@ -1,6 +1,6 @@
 // Whether a player that shows nothing is to be started anew. Knows no browser.
 
-const START_LIMIT_MS = 12_000; // it shows nothing for so long, though there is something
+export const START_LIMIT_MS = 12_000; // it shows nothing for so long, though there is something
 const STALL_LIMIT_MS = 8_000; // it stands still for so long, though media come
 const LIMITS_MS = { starting: START_LIMIT_MS, stalled: STALL_LIMIT_MS };
 const NOTHING_LOW_MS = 2_000; // it stands still and has got nothing for so long: ten parts
