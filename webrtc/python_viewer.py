@@ -13,6 +13,7 @@ from webrtc.fanout_events import (
     StreamSummary,
     ViewerSummary,
 )
+from webrtc.packet_heads import ntp_of
 from webrtc.rtcp import (
     Arrivals,
     Goodbye,
@@ -25,7 +26,7 @@ from webrtc.rtcp import (
 from webrtc.srtp import SrtpReceiver, SrtpSender
 from webrtc.viewer_reports import ArrivalStatistics, SentPackets, round_trip_s
 from webrtc.viewer_settings import Kind, ViewerSettings
-from webrtc.viewer_stream import ViewerStream, ntp_of
+from webrtc.viewer_stream import ViewerStream
 
 SUMMARY_INTERVAL_S = 1.0
 

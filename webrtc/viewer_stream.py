@@ -1,19 +1,20 @@
-"""One stream of one viewer: which packets come next and how they are headed. Sans-IO.
+"""One stream of one viewer: which packets come next, and which come again. Sans-IO.
 
-The specification of the C. A stream reads one ring; a second one may be pending, to which it goes
-over at a key frame. Its sequence numbers have no gaps whatever happens, its timestamps are those
-of media time plus an offset, so both continue across a switch by themselves.
+The specification of the C, and packet_heads.py is. A stream reads one ring; a second one may be
+pending, to which it goes over at a key frame. Its sequence numbers have no gaps whatever happens,
+its timestamps are those of media time plus an offset, so both continue across a switch by
+themselves.
 """
 
 from __future__ import annotations
 
 import math
-import struct
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 from webrtc.pace import Pace, exceeds
+from webrtc.packet_heads import PacketHeads, ntp_of
 from webrtc.packet_ring import AccessUnit, PacketRing, is_after
 from webrtc.rtcp import render_sender_report
 from webrtc.srtp import SrtpSender
@@ -54,11 +55,6 @@ so after a round trip as it knows it, which is a little less than ours every oth
 
 REPORT_INTERVAL_S: Final = 1.0
 
-NTP_EPOCH_S: Final = 2_208_988_800
-"""1970 by NTP, which counts from 1900."""
-
-_EXTENSION_PROFILE: Final = 0xBEDE
-
 
 @dataclass(slots=True)
 class _Run:
@@ -85,7 +81,7 @@ class ViewerStream:
         """When to look again although nothing was written: pace, or a wait for a switch."""
         self.packets = self.bytes = self.resent = self.nacks = self.skipped = 0
         self._sender = sender
-        self._sent = sent
+        self._heads = PacketHeads(kind, settings, sent)
         self._seen: dict[PacketRing, int] = {}
         self._is_told = False
         self._cursor = 0
@@ -284,7 +280,7 @@ class ViewerStream:
             run = _Run(self._index, self.ring, self._cursor)
             self._runs.append(run)
         payload = unit.payloads[place]
-        header = self._header(unit, place, self._index, now_s, now_utc, len(payload))
+        header = self._heads.render(unit, place, self._index, now_s, now_utc, len(payload))
         packet = self._sender.protect(header, payload, self._index)
         run.count += 1
         self._index += 1
@@ -293,46 +289,6 @@ class ViewerStream:
         self.packets += 1
         self.bytes += len(payload)
         return packet
-
-    def _header(
-        self,
-        unit: AccessUnit,
-        place: int,
-        index: int,
-        now_s: float,
-        now_utc: float,
-        size: int,
-        *,
-        is_rtx: bool = False,
-    ) -> bytes:
-        """RFC 3550 5.1 and, where negotiated, RFC 8285 4.2."""
-        settings = self.settings
-        ssrc, kind = settings.ssrc, settings.payload_type
-        if is_rtx:
-            ssrc, kind = settings.rtx_ssrc, settings.rtx_payload_type
-        is_last = place == len(unit.payloads) - 1 and self.kind == "video"
-        timestamp = unit.timestamp + settings.timestamp_offset & 0xFFFFFFFF
-        extension = self._extension(now_s, now_utc, size)
-        first = 0x90 if extension else 0x80
-        numbers = (first, kind | is_last << 7, index & 0xFFFF, timestamp, ssrc)
-        return struct.pack("!BBHII", *numbers) + extension
-
-    def _extension(self, now_s: float, now_utc: float, size: int) -> bytes:
-        settings, elements = self.settings, b""
-        if settings.mid_extension:
-            head = settings.mid_extension << 4 | len(settings.mid) - 1
-            elements += bytes((head,)) + settings.mid
-        if settings.abs_send_time_extension:
-            ticks = int((now_utc + NTP_EPOCH_S) * 262_144) & 0xFFFFFF  # 6.18 bits of seconds
-            elements += bytes((settings.abs_send_time_extension << 4 | 2,))
-            elements += ticks.to_bytes(3, "big")
-        if settings.transport_cc_extension:
-            elements += bytes((settings.transport_cc_extension << 4 | 1,))
-            elements += self._sent.note(now_s, size).to_bytes(2, "big")
-        elements += bytes(-len(elements) % 4)
-        if not elements:
-            return b""
-        return struct.pack("!HH", _EXTENSION_PROFILE, len(elements) // 4) + elements
 
     def sender_report(self, now_s: float, now_utc: float, cname: str) -> bytes | None:
         """An SR when it is time for one (RFC 3550 6.4.1).
@@ -403,20 +359,13 @@ class ViewerStream:
         """RFC 4588 4; without RTX the very same bytes, which need a header that never changes."""
         settings, payload = self.settings, unit.payloads[place]
         if settings.rtx_ssrc:
-            size = len(payload) + 2
-            header = self._header(unit, place, self._rtx_index, now_s, now_utc, size, is_rtx=True)
+            size, number = len(payload) + 2, self._rtx_index
+            header = self._heads.render(unit, place, number, now_s, now_utc, size, is_rtx=True)
             original = (index & 0xFFFF).to_bytes(2, "big")
             packet = self._sender.protect(header, original + payload, self._rtx_index)
             self._rtx_index += 1
             return packet
-        if settings.abs_send_time_extension or settings.transport_cc_extension:
+        if not self._heads.are_repeatable:
             return None
-        header = self._header(unit, place, index, now_s, now_utc, len(payload))
+        header = self._heads.render(unit, place, index, now_s, now_utc, len(payload))
         return self._sender.protect(header, payload, index)
-
-
-def ntp_of(utc_s: float) -> int:
-    """64-bit NTP (RFC 3550 4)."""
-    seconds = math.floor(utc_s + NTP_EPOCH_S)
-    fraction = int((utc_s + NTP_EPOCH_S - seconds) * 4294967296.0)
-    return (seconds & 0xFFFFFFFF) << 32 | fraction

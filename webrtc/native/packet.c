@@ -1,4 +1,5 @@
-/* How packets are headed, protected and sent; webrtc/viewer_stream.py is the specification.
+/* How packets are headed, protected and sent; webrtc/packet_heads.py and viewer_stream.py are the
+   specification.
 
    Called by the stream's shard alone. */
 
