@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from segmenter.codecs import av1, h264, h265, opus, vp9
@@ -28,17 +29,9 @@ def describe_track(
     MediaError when the configuration is broken or lacks what an init section needs.
     """
     if codec.media_type is MediaType.AUDIO:
-        sample_rate, channels = _read_audio(codec, codec_config)
-        return Track(
-            name,
-            codec,
-            sample_rate,
-            codec_config,
-            sample_rate=sample_rate,
-            channels=channels,
-            bitrate=bitrate,
-            language=language,
-        )
+        rate, channels = _read_audio(codec, codec_config)
+        track = Track(name, codec, rate, codec_config, sample_rate=rate, channels=channels)
+        return replace(track, bitrate=bitrate, language=language)
     picture = _read_picture(codec, codec_config) or (width, height, frame_rate)
     if not picture[0] or not picture[1]:
         raise MediaError(f"the {codec.value} configuration of {name!r} does not say its size")

@@ -75,6 +75,14 @@ class _Chroma:
 
 
 @dataclass(frozen=True, slots=True)
+class _Size:
+    width: int
+    height: int
+    macroblocks: int
+    interlaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Vui:
     picture: VuiPicture = NO_VUI_PICTURE
     frame_rate: Fraction = Fraction(0)
@@ -95,6 +103,32 @@ def parse_sps(sps: bytes | memoryview) -> SpsInfo:
     output_is_decode_order = _read_picture_order(reader)
     max_ref_frames = reader.read_ue(_MAX_DPB_FRAMES, "max_num_ref_frames")
     reader.skip_bits(1)  # gaps_in_frame_num_value_allowed_flag
+    size = _read_size(reader, chroma)
+    vui = _read_vui(reader) if reader.read_flag() else _Vui()
+    reorder = vui.max_num_reorder_frames
+    if reorder is None:
+        never = profile == _BASELINE or output_is_decode_order or _is_intra(profile, flags)
+        reorder = 0 if never else _max_dpb_frames(level, size.macroblocks)
+    return SpsInfo(
+        profile_idc=profile,
+        constraint_flags=flags,
+        level_idc=level,
+        sps_id=sps_id,
+        chroma_format_idc=chroma.format_idc,
+        bit_depth_luma=chroma.bit_depth_luma,
+        bit_depth_chroma=chroma.bit_depth_chroma,
+        width=size.width,
+        height=size.height,
+        frame_rate=vui.frame_rate,
+        max_num_ref_frames=max_ref_frames,
+        max_num_reorder_frames=reorder,
+        interlaced=size.interlaced,
+        sample_aspect_ratio=vui.picture.sample_aspect_ratio,
+        colour=vui.picture.colour,
+    )
+
+
+def _read_size(reader: BitReader, chroma: _Chroma) -> _Size:
     across = reader.read_ue(_MAX_MBS_ACROSS, "pic_width_in_mbs_minus1") + 1
     down = reader.read_ue(_MAX_MBS_ACROSS, "pic_height_in_map_units_minus1") + 1
     progressive = reader.read_flag()
@@ -105,28 +139,7 @@ def parse_sps(sps: bytes | memoryview) -> SpsInfo:
     crop_x, crop_y = _read_cropping(reader, chroma, progressive)
     width, height = across * 16 - crop_x, down * 16 - crop_y
     check_size(width, height)
-    vui = _read_vui(reader) if reader.read_flag() else _Vui()
-    reorder = vui.max_num_reorder_frames
-    if reorder is None:
-        never = profile == _BASELINE or output_is_decode_order or _is_intra(profile, flags)
-        reorder = 0 if never else _max_dpb_frames(level, across * down)
-    return SpsInfo(
-        profile_idc=profile,
-        constraint_flags=flags,
-        level_idc=level,
-        sps_id=sps_id,
-        chroma_format_idc=chroma.format_idc,
-        bit_depth_luma=chroma.bit_depth_luma,
-        bit_depth_chroma=chroma.bit_depth_chroma,
-        width=width,
-        height=height,
-        frame_rate=vui.frame_rate,
-        max_num_ref_frames=max_ref_frames,
-        max_num_reorder_frames=reorder,
-        interlaced=not progressive,
-        sample_aspect_ratio=vui.picture.sample_aspect_ratio,
-        colour=vui.picture.colour,
-    )
+    return _Size(width, height, across * down, not progressive)
 
 
 def _is_intra(profile: int, flags: int) -> bool:
