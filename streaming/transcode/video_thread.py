@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from segmenter.media import Sample, Track
 from streaming.errors import ConfigError
 from streaming.transcode.frames import FrameHook, load_hook
-from streaming.transcode.gop_queue import GopQueue, QueueStatistics
+from streaming.transcode.gop_queue import QueueStatistics
 from streaming.transcode.key_grid import EpochGrid, KeyGrid, SourceKeys
 from streaming.transcode.ladder_encoder import LadderEncoder
 from streaming.transcode.messages import StartMessage
 from streaming.transcode.rung_thread import RungThread
+from streaming.transcode.source_thread import SourceThread
 from streaming.transcode.video_decoder import DecodedFrame, VideoDecoder
-
-Control = StartMessage | threading.Event | Literal["stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class _Source:
     hook: FrameHook | None
 
 
-class VideoThread:
+class VideoThread(SourceThread):
     """Owns decoder and ladder; its creator puts and asks, and `emit` hears from many threads."""
 
     def __init__(
@@ -56,38 +53,16 @@ class VideoThread:
         on_tracks: Callable[[Sequence[Track]], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
+        super().__init__("decode video", on_failure)
         self._emit = emit
         self._on_tracks = on_tracks
-        self._on_failure = on_failure
-        self._queue: GopQueue[Control] = GopQueue()
         self._source: _Source | None = None
         self._hook_trouble = ""
         self._shed: tuple[str, ...] = ()
         self._applied_shed: tuple[str, ...] = ()
-        self._busy_since: float | None = None
-        self._thread = threading.Thread(target=self._run, name="decode video", daemon=True)
         self._thread.start()
 
     # -- the door ------------------------------------------------------------------------------
-
-    def start(self, message: StartMessage) -> None:
-        """A new source from the next sample on."""
-        self._queue.put_control(message, message.video.timescale if message.video else 1)
-
-    def put(self, sample: Sample) -> None:
-        """Queues a sample; never waits."""
-        self._queue.put(sample)
-
-    def drain(self) -> threading.Event:
-        """Set when all that was put has been emitted."""
-        done = threading.Event()
-        self._queue.put_control(done)
-        return done
-
-    def stop(self) -> None:
-        """Finishes what was put, and ends."""
-        self._queue.put_control("stop")
-        self._thread.join()
 
     def shed(self, names: tuple[str, ...]) -> None:
         """These rungs stand still from the next frame on, all others run."""
@@ -117,26 +92,18 @@ class VideoThread:
 
     # -- the thread ----------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            while self._step(self._queue.take()):
-                self._busy_since = None
-            self._busy_since = None
-        except BaseException as error:
-            self._on_failure(error)
+    def _timescale(self, message: StartMessage) -> int:
+        return message.video.timescale if message.video else 1
 
-    def _step(self, item: Sample | Control) -> bool:
-        self._busy_since = time.monotonic()
-        if isinstance(item, Sample):
-            if self._source is not None:
-                self._decode(self._source, item)
-            return True
-        self._end()
-        if isinstance(item, StartMessage):
-            self._begin(item)
-        elif isinstance(item, threading.Event):
-            item.set()
-        return item != "stop"
+    def _take(self, sample: Sample) -> None:
+        source = self._source
+        if source is None:
+            return
+        if sample.discontinuity:
+            self._flush(source)
+        if sample.is_sync:
+            source.keys.source_key(sample.pts)
+        self._encode(source, source.decoder.push(sample))
 
     def _begin(self, message: StartMessage) -> None:
         self._shed = self._applied_shed = ()
@@ -169,13 +136,6 @@ class VideoThread:
         except ConfigError as error:
             self._hook_trouble = str(error)
             return None
-
-    def _decode(self, source: _Source, sample: Sample) -> None:
-        if sample.discontinuity:
-            self._flush(source)
-        if sample.is_sync:
-            source.keys.source_key(sample.pts)
-        self._encode(source, source.decoder.push(sample))
 
     def _encode(self, source: _Source, frames: Sequence[DecodedFrame]) -> None:
         for frame in frames:
