@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.interop.browser import PlayerPage, chromium, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.interop.pushing import SOURCE, pushing
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
 CONFIG = f"""
 [paths."live/*"]
 ladder = "copy"
@@ -28,19 +26,6 @@ ENGINES = ("hls", "dash")
 AGAIN_S = 25.0
 """Restarted programs need seconds of a busy machine before the page can do anything."""
 STEADY_S = 4.0
-
-
-@contextlib.contextmanager
-def publisher(origin: OriginProcess, path: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`headwater push` of the test source."""
-    code = "from streaming.cli import main; main()"
-    command = [sys.executable, "-c", code, "push", SOURCE, origin.rtmp_url(path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextlib.asynccontextmanager
@@ -78,13 +63,13 @@ async def plays_steadily(page: PlayerPage) -> None:
 @pytest.mark.long
 async def test_a_publisher_that_is_back_is_seen_again_without_a_reload(tmp_path: Path) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
-        with publisher(origin, "live/a"):
+        with pushing(origin.rtmp_url("live/a")):
             await asyncio.to_thread(origin.wait_segments, "live/a", "source", 3)
             opening = pages(origin, "live/a")
             opened = await opening.__aenter__()
         try:
             await asyncio.gather(*map(frozen, opened))
-            with publisher(origin, "live/a"):
+            with pushing(origin.rtmp_url("live/a")):
                 await asyncio.gather(*map(plays_steadily, opened))
             for page in opened:
                 assert not page.log.exceptions, page.log

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,22 +19,14 @@ from streaming.play import play_whep
 from streaming.whip_client import end, offer
 from tests.interop.lip_sync import sound_lag_s
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.interop.pushing import pushing
 from tests.interop.recording import key_frames
+from tests.interop.whip_paths import CONFIG
 from tests.webrtc.test_whip_loopback import WhipClient
 from tests.webrtc.viewer import on_loopback
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-CONFIG = """
-[paths."live/*"]
-ladder = "copy"
-[paths."small/*"]
-ladder = [{ name = "source", copy = true }, { name = "240p", height = 240, bitrate_kbps = 200 }]
-[paths."locked/*"]
-ladder = "copy"
-publish_key = "s3cret"
-"""
-SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
 MOST_SKEW_S = 0.02
 
 
@@ -44,22 +34,6 @@ MOST_SKEW_S = 0.02
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
         yield running
-
-
-@contextlib.contextmanager
-def pushing(target: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`headwater push` of the test source."""
-    script = "from streaming.cli import main; main()"
-    push = subprocess.Popen(
-        [sys.executable, "-c", script, "push", SOURCE, target],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        yield push
-    finally:
-        push.kill()
-        push.communicate()
 
 
 async def test_what_headwater_pushes_by_whip_plays_as_hls_and_whep(origin: OriginProcess) -> None:

@@ -13,16 +13,10 @@ from playwright.async_api import Browser, Page
 from tests.interop.browser import camera_page, chromium, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 from tests.interop.recording import key_frames
+from tests.interop.whip_paths import CONFIG
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-CONFIG = """
-[paths."live/*"]
-ladder = "copy"
-[paths."locked/*"]
-ladder = "copy"
-publish_key = "s3cret"
-"""
 CAMERA = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",

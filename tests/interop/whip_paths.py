@@ -1,0 +1,15 @@
+"""Paths that tests publish to by WebRTC."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONFIG: Final = """
+[paths."live/*"]
+ladder = "copy"
+[paths."small/*"]
+ladder = [{ name = "source", copy = true }, { name = "240p", height = 240, bitrate_kbps = 200 }]
+[paths."locked/*"]
+ladder = "copy"
+publish_key = "s3cret"
+"""
