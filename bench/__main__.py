@@ -15,6 +15,7 @@ from bench import (
     copy_packaging,
     events,
     http_delivery,
+    joins,
     ladder,
     latency,
     live_packaging,
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "f": Benchmark("from capture to the screen", latency.measure, latency.DEFAULT_S),
     "g": Benchmark("requests that wait", low_latency.measure, 15),
     "h": Benchmark("followers of events", events.measure, 5),
+    "j": Benchmark("joins by WHEP", joins.measure, 25),
     "w1": Benchmark("WebRTC senders alone", webrtc_sender.measure, 10),
     "w2": Benchmark("whole WebRTC servers", webrtc_whole.measure, 10),
 }

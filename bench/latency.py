@@ -40,6 +40,7 @@ SOURCE = "test:?width=640&height=360&bitrate_kbps=1000"
 """Small: the browser decodes and paints on the cores that the server runs on."""
 COPIED, ENCODED, CAMERA = "live/one", "encoded/one", "live/camera"
 """The first two are pushed by RTMP, the last is published by WHIP."""
+RUNGS = {COPIED: "copied", ENCODED: "encoded", CAMERA: "from WHIP"}
 ENCODED_CONFIG = """
 [paths."encoded/*"]
 [[paths."encoded/*".ladder]]
@@ -76,9 +77,8 @@ class Case:
     @property
     def name(self) -> str:
         """For tables."""
-        rung = {COPIED: "copied", ENCODED: "encoded", CAMERA: "from WHIP"}[self.path]
         chosen = f" {self.latency}" if self.player == "page" or self.stream == "dash" else ""
-        return f"{self.player} {self.stream.upper()}{chosen}, {rung}"
+        return f"{self.player} {self.stream.upper()}{chosen}, {RUNGS[self.path]}"
 
     def viewing(self, origin: str, site: str) -> Viewing:
         """What is watched."""
