@@ -7,6 +7,8 @@ and the stream goes on.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +38,7 @@ def load_hook(name: str) -> Hook:
     module_name, colon, function_name = name.partition(":")
     if not colon:
         raise ConfigError(f'frame_hook "{name}" is not of the form "module:function"')
+    look_where_the_server_was_started()
     try:
         hook: Any = getattr(importlib.import_module(module_name), function_name)
     except Exception as error:  # whatever a user's module may raise
@@ -45,6 +48,13 @@ def load_hook(name: str) -> Hook:
     if getattr(hook, "frame_format", FORMATS[0]) not in FORMATS:
         raise ConfigError(f'frame_hook "{name}": frame_format is none of {", ".join(FORMATS)}')
     return hook  # type: ignore[no-any-return]
+
+
+def look_where_the_server_was_started() -> None:
+    """Modules there are found, too, but after all others: none can take the place of a library."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 class FrameHook:

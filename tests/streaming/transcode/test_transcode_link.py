@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pathlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -125,6 +126,27 @@ async def test_no_thread_of_an_av1_encoder_becomes_real_time(clip: Clip) -> None
     assert len(tasks) > 10
     assert {os.sched_getscheduler(int(task)) for task in tasks} == {os.SCHED_OTHER}
     await path.link.close()
+
+
+async def test_a_hook_in_the_directory_of_the_start_is_called_in_the_worker(
+    clip: Clip, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blackout.py").write_text(
+        "import os\ndef draw(image, pts_s):\n"
+        f"    return image * 0 if os.getpid() != {os.getpid()} else None\n"
+    )
+    # What is there by the name of a library of ours is not taken in its place.
+    (tmp_path / "numpy.py").write_text("raise SystemExit('foreign')\n")
+    monkeypatch.chdir(tmp_path)
+    path = Path(PathConfig(ladder=LADDER[1:], encoder="software", frame_hook="blackout:draw"))
+    try:
+        await started(path, clip)
+    finally:
+        await path.link.close()
+    frames = decode(next(t for t in path.tracks[-1] if t.name == "low"), path.samples["low"])
+    assert len(frames) == 30
+    assert max(frame.to_ndarray(format="gray").max() for frame in frames) < 20
+    assert TranscodePhase.DEGRADED not in {state.phase for state in path.states}
 
 
 async def test_a_killed_worker_is_replaced_and_goes_on_at_the_next_key_frame(
