@@ -215,6 +215,9 @@ def _plan_auto(
     reasons += [f"{lines}p is not encoded: the publisher sends it" for lines in sent]
     wanted += [_auto_rung(video, lines) for lines in heights if lines not in sent]
     kept = _fit(video, _distinct(wanted), budget, needs_one=not copies)
+    if kept:
+        cores = f"{_ladder_cores(video, kept):.2f} of the CPU budget of {budget:.2f} cores"
+        reasons.append(f"encoding takes about {cores}")
     kept_names = {rung.name for rung in kept}
     reasons += [
         f"{rung.name} does not fit the CPU budget of {budget:.2f} cores"

@@ -20,8 +20,9 @@ from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Slot
 from streaming.rtc.tap import RtcTap
 from streaming.shelf_feed import ShelfFeed
+from streaming.status import path_state_message
 from streaming.transcode.ladder import LadderPlan
-from streaming.transcode.messages import StatusMessage
+from streaming.transcode.messages import RungStatus, StatusMessage
 from streaming.transcode.transcode_link import (
     TranscodePhase,
     TranscodeState,
@@ -54,6 +55,7 @@ class FakeLink:
         self.plans: list[LadderPlan | None] = []
         self.written: list[Sample] = []
         self.starts = 1
+        self.status = StatusMessage()
         self.is_closed = False
         self.made.append(self)
 
@@ -66,7 +68,7 @@ class FakeLink:
 
     def statistics(self) -> TranscodeStatistics:
         worker = WorkerStatistics(1, self.starts, 0, None)
-        return TranscodeStatistics(self.state, worker, StatusMessage(), 0, 0, 0)
+        return TranscodeStatistics(self.state, worker, self.status, 0, 0, 0)
 
     async def close(self) -> None:
         self.is_closed = True
@@ -132,6 +134,20 @@ def test_a_copy_ladder_needs_no_worker() -> None:
     assert FakeLink.made == []
     assert not scene.pipeline.is_encoding
     assert scene.segments("source") == 3
+
+
+def test_everyone_may_see_what_the_ladder_takes_and_by_what_its_rungs_are_encoded() -> None:
+    scene = Scene()
+    scene.publish(SOURCE)
+    scene.link.status = StatusMessage(
+        rungs=(RungStatus("360p", "h264_qsv", "it opens on this machine", 30.0, 0, False),)
+    )
+    record = path_state_message(
+        scene.path, scene.pipeline, scene.path.statistics(scene.now), scene.pipeline.statistics()
+    )
+    assert any("of the CPU budget of 1.20 cores" in text for text in record.details["ladder"])
+    (rung,) = record.details["transcode"]["status"]["rungs"]
+    assert (rung["encoder"], rung["chosen_because"]) == ("h264_qsv", "it opens on this machine")
 
 
 def test_a_path_that_is_watched_by_webrtc_alone_is_watched() -> None:

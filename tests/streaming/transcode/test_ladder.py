@@ -113,6 +113,14 @@ def test_the_estimate_is_within_the_budget_and_says_what_was_dropped() -> None:
     assert "720p does not fit the CPU budget of 0.70 cores" in plan.reasons
 
 
+def test_an_automatic_ladder_says_what_it_takes_of_its_budget() -> None:
+    plan = auto(source(), cores=1.2)
+    said = f"encoding takes about {plan.cores:.2f} of the CPU budget of 1.20 cores"
+    assert said in plan.reasons
+    assert not auto(source(), cores=0.2).rungs
+    assert not [reason for reason in auto(source(), cores=0.2).reasons if "takes" in reason]
+
+
 def test_four_k_does_not_melt_two_cores() -> None:
     plan = auto(source(3840, 2160, 60), cores=1.2)
     assert plan.copies_video
