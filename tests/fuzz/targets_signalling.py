@@ -77,6 +77,9 @@ class _OpenHouse:
     async def judge(self, *_who: Any) -> tuple[int, str]:
         return 0, ""
 
+    def share(self, *_what: str) -> None:
+        return None
+
 
 def fuzz_messages(data: bytes) -> None:
     """Messages of one connection, one a line: each gets an answer, and only one."""
