@@ -25,6 +25,11 @@ __all__ = [
 MAX_SAMPLES = 65_536
 """Samples in one call: a trun can claim 2**32 in twenty bytes. Ten minutes of 100 fps."""
 
+MAX_DECODE_S = 1 << 40
+"""Of a sample, 35,000 years. Its ticks then fit 63 bits whatever timescale of ours they get."""
+MAX_DECODE_TICKS = 1 << 62
+"""The same in the timescale that it has."""
+
 _IS_NON_SYNC: Final = 0x0001_0000
 
 
@@ -83,6 +88,7 @@ class _Reading:
         if is_wanted:
             time = required_record(traf, DecodeTime)
             dts = time.base_media_decode_time + self._init.edit_shift
+            self._check_time(dts)
         for run in records(traf.children, TrackRun):
             if run.data_offset is not None:
                 position = base + run.data_offset
@@ -96,6 +102,10 @@ class _Reading:
                 dts = self._read_run(header, run, sizes, position, dts)
             position = end
         return position
+
+    def _check_time(self, dts: int) -> None:
+        if abs(dts) >= min(MAX_DECODE_TICKS, MAX_DECODE_S * self._init.track.timescale):
+            raise MediaError(f"a decode time of {dts} ticks")
 
     def _check_range(self, start: int, end: int) -> None:
         self._bytes_left -= end - start

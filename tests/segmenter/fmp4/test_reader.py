@@ -21,6 +21,7 @@ from segmenter.fmp4.fragment_records import EventMessage, ProducerTime
 from segmenter.fmp4.header_records import Colour, Handler, TrackExtends
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.fmp4.reader import (
+    MAX_DECODE_S,
     MAX_SAMPLES,
     InitTrack,
     read_boxes,
@@ -190,9 +191,9 @@ def trun(flags: int, count: int, *words: int) -> bytes:
     return box(b"trun", struct.pack(f">II{len(words)}I", 1 << 24 | flags, count, *words))
 
 
-def moof(*truns: bytes, tfhd: bytes = b"", track_id: int = 1) -> bytes:
+def moof(*truns: bytes, tfhd: bytes = b"", track_id: int = 1, at: int = 1000) -> bytes:
     head = tfhd or struct.pack(">II", 0x020000, track_id)
-    tfdt = box(b"tfdt", struct.pack(">II", 0, 1000))
+    tfdt = box(b"tfdt", struct.pack(">IQ", 1 << 24, at))
     return box(b"moof", box(b"traf", box(b"tfhd", head) + tfdt + b"".join(truns)))
 
 
@@ -284,6 +285,13 @@ def test_runs_that_repeat_the_same_bytes_cannot_outgrow_the_data() -> None:
     data = moof(*[trun(0x201, 1, 0, 1000)] * 100)
     with pytest.raises(MediaError, match="outside the data"):
         read_fragments(data, VIDEO)
+
+
+@pytest.mark.parametrize("at", [1 << 63, (1 << 64) - 1, MAX_DECODE_S * VIDEO.timescale])
+def test_a_decode_time_beyond_all_calendars_is_refused(at: int) -> None:
+    """Also one that would fit, but no longer when it is counted in another timescale."""
+    with pytest.raises(MediaError, match="decode time"):
+        read_fragments(moof(trun(0x201, 1, 0, 1), at=at), VIDEO)
 
 
 def test_samples_outside_the_data_are_refused() -> None:
