@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,8 @@ UTC_OFFSET_S = 1_700_000_000.25
 VIDEO_SSRC, RTX_SSRC, AUDIO_SSRC, VIEWER_SSRC = 0x1234, 0x5678, 0x9ABC, 0x77
 FRAME_S = 1 / 30
 PASSWORD = "a password of ours 24 long"
+
+PROFILES = list(SrtpProfile)
 
 POLICIES = {
     SrtpProfile.AES128_CM_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -230,3 +233,41 @@ def nack(ssrc: int, *sequences: int) -> bytes:
 
 def picture_loss(ssrc: int) -> bytes:
     return struct.pack("!BBHII", 0x81, 206, 2, VIEWER_SSRC, ssrc)
+
+
+def video_of(packets: list[Packet]) -> list[Packet]:
+    return [packet for packet in packets if packet.ssrc == VIDEO_SSRC]
+
+
+def frames_of(packets: list[Packet]) -> list[int]:
+    """The frame numbers of a viewer's video, by its timestamps."""
+    offset = VIDEO.timestamp_offset
+    ticks = [p.timestamp - offset & 0xFFFFFFFF for p in video_of(packets) if p.marker]
+    return [tick // 3000 for tick in ticks]
+
+
+def sequences_of(packets: list[Packet]) -> list[int]:
+    return [packet.sequence for packet in video_of(packets)]
+
+
+def is_gapless(packets: list[Packet]) -> bool:
+    numbers = sequences_of(packets)
+    return all(b - a & 0xFFFF == 1 for a, b in itertools.pairwise(numbers))
+
+
+def arrivals(first: int, times: list[int | None]) -> bytes:
+    """Transport-wide feedback with two bytes for each delta; times in 250 µs since 64 ms x 10."""
+    symbols = [0 if time is None else 2 for time in times]
+    symbols += [0] * (-len(symbols) % 7)
+    chunks = b"".join(
+        struct.pack("!H", 0xC000 | sum(s << 12 - 2 * n for n, s in enumerate(symbols[at : at + 7])))
+        for at in range(0, len(symbols), 7)
+    )
+    deltas, last = b"", 0
+    for at in times:
+        if at is not None:
+            deltas += struct.pack("!h", at - last)
+            last = at
+    body = struct.pack("!HH3sB", first, len(times), (10).to_bytes(3, "big"), 0) + chunks + deltas
+    body += bytes(-len(body) % 4)
+    return struct.pack("!BBHII", 0x8F, 205, 2 + len(body) // 4, VIEWER_SSRC, VIDEO_SSRC) + body
