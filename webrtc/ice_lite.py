@@ -37,14 +37,21 @@ class IceAgent:
     """
 
     def __init__(
-        self, remote: IceCredentials, *, random_bytes: RandomBytes, now: float, lite: bool = True
+        self,
+        remote: IceCredentials,
+        *,
+        random_bytes: RandomBytes,
+        now: float,
+        lite: bool = True,
+        local: IceCredentials | None = None,
     ) -> None:
+        """``local`` are ours where they have been told already."""
         self.selected: Flow | None = None
         """The flow that the peer has nominated."""
         self.last_check = now
         """When the peer last proved that it is there, or when we began to wait for it."""
         self._random_bytes = random_bytes
-        self._generations = [_Generation(new_credentials(random_bytes), remote)]
+        self._generations = [_Generation(local or new_credentials(random_bytes), remote)]
         self._flows: set[Flow] = set()
         self._checks = None if lite else ConnectivityChecks(random_bytes)
 

@@ -2,6 +2,8 @@
 
     signalling.announce("live/foo", renditions)          what there is to watch; again on a change
     answer = signalling.subscribe("live/foo", offer, client)      WHEP POST
+    offered = signalling.offer("live/foo", client)                an offer of ours, instead
+    answer = signalling.accept(offered, answer_sdp, client)       … and the viewer's answer
     answer = signalling.publish("live/foo", offer, client)        WHIP POST
     result = signalling.patch(answer.session_id, if_match, body)  WHEP and WHIP PATCH
     signalling.close(answer.session_id)                           DELETE
@@ -20,12 +22,14 @@ from dataclasses import dataclass
 from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia, TransportAnswer, render_answer
 from webrtc.audience import Audience
 from webrtc.certificates import Certificates
+from webrtc.counter_offer import CounterOffer, plan_counter_offer
+from webrtc.dtls import Certificate
 from webrtc.errors import NotLive, PreconditionFailed, PreconditionMissing
 from webrtc.events import SessionClosed, SessionConnected, SignallingEvent, TextReceived
 from webrtc.fanout import Fanout
 from webrtc.fanout_events import AddressChanged, Bye, Event, PictureLost, ViewerSummary
 from webrtc.fragment import parse_fragment, render_fragment
-from webrtc.ice import Flow, RandomBytes
+from webrtc.ice import Flow, IceCredentials, RandomBytes, new_credentials
 from webrtc.ice_lite import IceAgent
 from webrtc.message_channel import ChannelOffer
 from webrtc.negotiation import Fit
@@ -138,9 +142,7 @@ class Signalling:
         MalformedSdp, UnacceptableOffer, NoCommonCodec, TooManySessions.
         """
         self._sessions.check_room(client)
-        renditions = self._audience.renditions(stream)
-        if not renditions:
-            raise NotLive("nobody publishes this stream now")
+        renditions = self._live_renditions(stream)
         offer = parse_offer(offer_sdp)
         tracks = [each.track for each in renditions]
         media, plans = answer_subscription(offer, tracks, self._random_bytes, worst=worst)
@@ -152,6 +154,56 @@ class Signalling:
         answer = self._open(session_id, stream, client, offer, media, agent, role, cname)
         self._audience.add(role)
         return answer
+
+    def offer(self, stream: str, client: str) -> CounterOffer:
+        """An offer of ours to a viewer; nothing is kept of it here.
+
+        Raises NotLive, NoCommonCodec, TooManySessions.
+        """
+        self._sessions.check_room(client)
+        tracks = [each.track for each in self._live_renditions(stream)]
+        media, plans = plan_counter_offer(tracks, self._random_bytes)
+        local = new_credentials(self._random_bytes)
+        certificate = self._certificates.current(self._now())
+        cname = self._random_bytes(_CNAME_BYTES).hex()
+        sdp = self._render(local, certificate, "actpass", media, cname)
+        return CounterOffer(
+            self._random_bytes(_SESSION_ID_BYTES).hex(),
+            stream,
+            sdp,
+            self._new_etag(),
+            local,
+            certificate,
+            cname,
+            plans,
+        )
+
+    def accept(self, offered: CounterOffer, answer_sdp: str, client: str) -> Answer:
+        """Take a viewer's answer to an offer of ours.
+
+        Raises NotLive, MalformedSdp, UnacceptableOffer, NoCommonCodec, TooManySessions.
+        """
+        self._sessions.check_room(client)
+        renditions = self._live_renditions(offered.stream)
+        answer = parse_offer(answer_sdp)
+        tracks = [each.track for each in renditions]
+        media, plans = answer_subscription(answer, tracks, self._random_bytes, worst=Fit.TOLERATED)
+        agent = self._new_agent(answer, offered.ice)
+        role = Subscriber(
+            self._fanout,
+            offered.stream,
+            offered.keep_sources(plans),
+            renditions,
+            agent,
+            self._port.media_flow,
+            offered.cname,
+        )
+        session = self._admit(
+            offered.session_id, offered.stream, client, answer, media, agent, role,
+            offered.certificate, offered.etag,
+        )  # fmt: skip
+        self._audience.add(role)
+        return Answer(session.session_id, "", session.etag)
 
     def publish(self, stream: str, offer_sdp: str, client: str, *, max_layers: int = 1) -> Answer:
         """Answer a publisher's offer; of simulcast so many layers are taken, the best first.
@@ -281,9 +333,19 @@ class Signalling:
     def _hear(self, session: Session, text: str) -> None:
         self._on_event(TextReceived(session.session_id, session.stream, text))
 
-    def _new_agent(self, offer: Offer) -> IceAgent:
+    def _live_renditions(self, stream: str) -> Sequence[Rendition]:
+        renditions = self._audience.renditions(stream)
+        if not renditions:
+            raise NotLive("nobody publishes this stream now")
+        return renditions
+
+    def _new_agent(self, offer: Offer, local: IceCredentials | None = None) -> IceAgent:
         agent = IceAgent(
-            offer.ice, random_bytes=self._random_bytes, now=self._now(), lite=self._port.is_lite
+            offer.ice,
+            random_bytes=self._random_bytes,
+            now=self._now(),
+            lite=self._port.is_lite,
+            local=local,
         )
         agent.add_candidates(offer.candidates, self._port.by_version)
         return agent
@@ -300,6 +362,25 @@ class Signalling:
         cname: str,
     ) -> Answer:
         certificate = self._certificates.current(self._now())
+        session = self._admit(
+            session_id, stream, client, offer, media, agent, role, certificate, self._new_etag()
+        )
+        setup = "active" if offer.setup == "passive" else "passive"
+        sdp = self._render(agent.local, certificate, setup, media, cname)
+        return Answer(session.session_id, sdp, session.etag)
+
+    def _admit(
+        self,
+        session_id: str,
+        stream: str,
+        client: str,
+        offer: Offer,
+        media: Sequence[AnsweredMedia],
+        agent: IceAgent,
+        role: Role,
+        certificate: Certificate,
+        etag: str,
+    ) -> Session:
         session = Session(
             session_id,
             stream,
@@ -314,18 +395,27 @@ class Signalling:
             channel=_channel_offer(media),
             on_text=self._hear,
         )
-        session.etag = self._new_etag()
+        session.etag = etag
         self._sessions.add(session, client)
+        return session
+
+    def _render(
+        self,
+        local: IceCredentials,
+        certificate: Certificate,
+        setup: str,
+        media: Sequence[AnsweredMedia],
+        cname: str,
+    ) -> str:
         transport = TransportAnswer(
-            agent.local,
+            local,
             self._port.is_lite,
             self._port.candidates,
             certificate.getFingerprints()[0],
-            "active" if offer.setup == "passive" else "passive",
+            setup,
         )
         number = int.from_bytes(self._random_bytes(7), "big")
-        sdp = render_answer(number, transport, media, cname=cname)
-        return Answer(session.session_id, sdp, session.etag)
+        return render_answer(number, transport, media, cname=cname)
 
     def _new_etag(self) -> str:
         return f'"{self._random_bytes(8).hex()}"'

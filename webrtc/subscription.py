@@ -91,7 +91,7 @@ def answer_subscription(
         if accepted is None or accepted[0] is not media:
             answers.append(_refuse(media))
             continue
-        answered, plan = _accept(*accepted, estimation, tracks, random_bytes)
+        answered, plan = accept_media(*accepted, estimation, tracks, random_bytes)
         answers.append(answered)
         plans.append(plan)
     if not plans:
@@ -140,7 +140,7 @@ def _refuse(media: OfferedMedia) -> AnsweredMedia:
     return AnsweredMedia(media, "inactive", codec, answer_parameters(codec))
 
 
-def _accept(
+def accept_media(
     media: OfferedMedia,
     codec: OfferedCodec,
     worst: Fit,
@@ -148,6 +148,7 @@ def _accept(
     tracks: Sequence[Track],
     random_bytes: RandomBytes,
 ) -> tuple[AnsweredMedia, SendPlan]:
+    """What is said of a section that we send, and its plan."""
     feedback = choose_feedback(media, codec, estimation)
     extensions = choose_extensions(media, feedback)
     if not 0 < len(media.mid.encode()) <= MAX_MID_BYTES:

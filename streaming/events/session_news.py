@@ -8,7 +8,7 @@ from typing import Final
 from streaming.events.event import Emit
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 
-KINDS: Final = {"view": "whep", "publish": "whip"}
+KINDS: Final = {"view": "whep", "answer": "whep", "publish": "whip"}
 SHOWN_CHARS: Final = 8
 """Of a session's name, which is its URL's secret: enough to find it in the log."""
 

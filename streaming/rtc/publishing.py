@@ -133,7 +133,10 @@ class Publishing:
 
 def opened_answer(request: SignalRequest, answer: Answer, links: str) -> SignalAnswer:
     """201 for an offer; ``links`` name the ICE servers, or are empty."""
-    headers = {"ETag": answer.etag}
-    if links:
-        headers["Link"] = links
+    headers = opened_headers(answer.etag, links)
     return SignalAnswer(request.id, 201, answer.sdp, headers, answer.session_id)
+
+
+def opened_headers(etag: str, links: str) -> dict[str, str]:
+    """Of a session's first answer."""
+    return {"ETag": etag, "Link": links} if links else {"ETag": etag}

@@ -14,7 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from streaming.config import WebrtcConfig
+from streaming.rtc.counter_offers import CounterOffers
 from streaming.rtc.ice_server_links import ice_server_links
 from streaming.rtc.messages import (
     PathEnded,
@@ -29,13 +32,13 @@ from streaming.rtc.messages import (
     Unwatch,
     Watch,
 )
-from streaming.rtc.publishing import Publishing, opened_answer
+from streaming.rtc.publishing import Publishing, opened_answer, opened_headers
 from streaming.rtc.session_requests import SessionRequests
 from streaming.rtc.sessions import OpenSession, OpenSessions
 from streaming.rtc.signal_messages import SessionEnded, SignalAnswer, SignalRequest
 from streaming.rtc.talk import Talk
 from streaming.rtc.viewed_path import ViewedPath
-from webrtc.errors import WebRtcError
+from webrtc.errors import NoCommonCodec, WebRtcError
 from webrtc.events import (
     KeyFrameWanted,
     PublishedSamples,
@@ -48,7 +51,7 @@ from webrtc.events import (
 from webrtc.fanout import Fanout
 from webrtc.peer_port import PeerPort
 from webrtc.session_table import SessionLimits
-from webrtc.signalling import Signalling
+from webrtc.signalling import Answer, Signalling
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ class RtcServer:
             self._signalling, self._sessions, self._ahead_s, self._is_active
         )
         self._publishing = Publishing(self._signalling, send, config.max_layers)
+        self._offers = CounterOffers(self._signalling, now)
         self._talk = Talk(self._signalling, send)
         self._paths: dict[str, ViewedPath] = {}
         self._idle_since: dict[str, float] = {}
@@ -138,8 +142,9 @@ class RtcServer:
         """Called every `webrtc.signalling.TIMER_S`."""
         self._signalling.handle_timer(now)
         self._talk.handle_timer(now)
+        self._offers.handle_timer(now)
         for name, since in list(self._idle_since.items()):
-            if now - since > LINGER_S:
+            if now - since > LINGER_S and not self._offers.has_offered(name):
                 self._unwatch(name)
         for name in [name for name, one in self._waiting.items() if now >= one.due]:
             self._give_up(name)
@@ -229,7 +234,11 @@ class RtcServer:
     def _answer(self, request: SignalRequest) -> None:
         if request.verb == "publish":
             self._guarded(request, self._publish)
-        elif request.verb != "view":
+        elif request.verb == "answer":
+            self._guarded(request, self._accept)
+        elif request.verb == "delete" and self._offers.drop(request):
+            self._send(SignalAnswer(request.id, 200))
+        elif request.verb not in ("view", "offer"):
             self._guarded(request, self._requests.answer)
         elif request.path in self._paths:
             self._guarded(request, self._subscribe)
@@ -267,16 +276,45 @@ class RtcServer:
             self._send(answer)
 
     def _subscribe(self, request: SignalRequest) -> SignalAnswer:
-        share = request.share
-        if share is not None and self._sessions.count_share(share.name) >= share.most:
-            self._counts["failed"] += 1
-            return SignalAnswer(request.id, 403, f"the token is in use by {share.most} already")
-        answer = self._signalling.subscribe(request.path, request.body, request.remote)
-        session = OpenSession(request.path, request.channel, share=share.name if share else "")
-        self._sessions.add(answer.session_id, session)
-        self._idle_since.pop(request.path, None)
+        if self._has_no_share(request):
+            return self._no_share(request)
+        if request.verb == "offer":
+            return self._offer(request, 200)
+        try:
+            answer = self._signalling.subscribe(request.path, request.body, request.remote)
+        except NoCommonCodec:
+            return self._offer(request, 406)
+        return self._opened(request, request, answer)
+
+    def _offer(self, request: SignalRequest, status: int) -> SignalAnswer:
+        """An offer of ours: where it was asked for, or in the place of a refusal."""
+        offered = self._offers.make(request)
+        headers = opened_headers(offered.etag, self._links(offered.session_id))
+        return SignalAnswer(request.id, status, offered.sdp, headers, offered.session_id)
+
+    def _accept(self, request: SignalRequest) -> SignalAnswer:
+        """A viewer's answer to an offer of ours."""
+        asked, answer = self._offers.accept(request)
+        if self._has_no_share(asked):
+            self._signalling.close(answer.session_id, "its token is in use")
+            return self._no_share(replace(request, share=asked.share))
+        return self._opened(request, asked, answer)
+
+    def _opened(self, request: SignalRequest, asked: SignalRequest, answer: Answer) -> SignalAnswer:
+        share = asked.share.name if asked.share else ""
+        self._sessions.add(answer.session_id, OpenSession(asked.path, asked.channel, share=share))
+        self._idle_since.pop(asked.path, None)
         self._counts["opened"] += 1
         return opened_answer(request, answer, self._links(answer.session_id))
+
+    def _has_no_share(self, request: SignalRequest) -> bool:
+        share = request.share
+        return share is not None and self._sessions.count_share(share.name) >= share.most
+
+    def _no_share(self, request: SignalRequest) -> SignalAnswer:
+        self._counts["failed"] += 1
+        most = request.share.most if request.share else 0
+        return SignalAnswer(request.id, 403, f"the token is in use by {most} already")
 
     def _publish(self, request: SignalRequest) -> None:
         session_id = self._publishing.offer(request)

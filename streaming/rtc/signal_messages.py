@@ -11,8 +11,8 @@ from typing import Literal
 from msgspec import Struct
 
 Verb = Literal[
-    "view", "publish", "patch", "delete", "layers", "choose", "mute", "statistics", "attach",
-    "kick",
+    "view", "offer", "answer", "publish", "patch", "delete", "layers", "choose", "mute",
+    "statistics", "attach", "kick",
 ]  # fmt: skip
 
 
@@ -35,7 +35,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     id: int
     """Of the sender's choosing; the answer carries it."""
     verb: Verb
-    """"view": a WHEP offer; "publish": a WHIP offer; the others are of a session: "layers" tells
+    """"view": a WHEP offer; "offer": a viewer would rather have one of ours; "publish": a WHIP
+    offer; the others are of a session: "answer" is to an offer of ours, "layers" tells
     which renditions a viewer may be sent, "choose" takes one of them, "mute" stops picture or
     sound, "statistics" tells what its peer reports, "attach" sends its events to `channel`,
     "kick" ends it for the operator."""
@@ -65,7 +66,8 @@ class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):
     body: str = ""
     headers: dict[str, str] = {}
     session: str = ""
-    """After 201: what the session's URL ends with."""
+    """After 201, or with an offer of ours (406, or 200 where one was asked for): what the session's
+    URL ends with."""
     is_json: bool = False
 
 

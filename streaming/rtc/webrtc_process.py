@@ -182,7 +182,7 @@ class WebrtcProcess:
         if refusal is not None:
             answer(refusal)
             return
-        if request.verb == "view":
+        if request.verb in ("view", "offer"):
             self._watch(request.path)
         self._next_id += 1
         due = asyncio.get_running_loop().time() + ANSWER_S
@@ -230,7 +230,7 @@ class WebrtcProcess:
             return _busy(request.id, "WebRTC is starting")
         if len(self._pending) >= MOST_PENDING:
             return _busy(request.id, "too many requests at once")
-        if request.verb != "view":
+        if request.verb not in ("view", "offer"):
             return None
         assert self._paths is not None
         tap = self._paths.tap(request.path)

@@ -2,7 +2,7 @@
 
     POST   /<path>/whep             an offer to view       201, answer, Location
     POST   /<path>/whip             an offer to publish
-    PATCH  /<path>/whep/<session>   trickle ICE, ICE restart
+    PATCH  /<path>/whep/<session>   trickle ICE, ICE restart, the answer to a counter-offer (406)
     DELETE /<path>/whep/<session>   the end
     GET    /<path>/whep/<session>/layer   renditions that the viewer may be sent, as JSON
     POST   /<path>/whep/<session>/layer   choose one: {"encodingId": "720p"}, {} is automatic
@@ -128,7 +128,7 @@ async def signal_response(
         case "POST", "":
             response = await _offer(request, place, relay, remote, share)
         case "PATCH", session if session:
-            response = await _patch(request, place, relay)
+            response = await _patch(request, place, relay, remote)
         case "DELETE", session if session:
             response = _response(await relay.ask("delete", place.path, place.session))
         case _:
@@ -241,8 +241,9 @@ async def _offer(
             break
         if not await relay.wait_a_moment():
             break
-    response = _response(answer)
-    if answer.status == 201:
+    has_countered = answer.status == 406 and bool(answer.session)
+    response = _countered(answer) if has_countered else _response(answer)
+    if answer.status == 201 or has_countered:
         response.content_type = SDP
         url = f"{request.rel_url.raw_path.rstrip('/')}/{answer.session}"
         response.headers["Location"] = url
@@ -254,7 +255,17 @@ async def _offer(
     return response
 
 
-async def _patch(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:
+def _countered(answer: SignalAnswer) -> Response:
+    """W6: an offer of ours, which is good for 30 seconds where we say nothing else."""
+    headers = {"Cache-Control": "no-store", **answer.headers}
+    return Response(status=406, body=answer.body.encode(), headers=headers)
+
+
+async def _patch(
+    request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
+) -> Response:
+    if place.kind == "whep" and request.content_type == SDP:
+        return await _take_answer(request, place, relay, remote)
     body = await _body(request, SDP_FRAGMENT)
     if isinstance(body, Response):
         return body
@@ -269,6 +280,19 @@ async def _patch(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -
     if answer.status == 200:
         response.content_type = SDP_FRAGMENT
     return response
+
+
+async def _take_answer(
+    request: BaseRequest, place: SignalPlace, relay: SignalRelay, remote: str
+) -> Response:
+    """W6: the answer to a counter-offer begins the session, which has been named."""
+    body = await _body(request, SDP)
+    if isinstance(body, Response):
+        return body
+    answer = await relay.ask("answer", place.path, place.session, body=body, remote=remote)
+    if answer.status >= 400:
+        return _response(answer)
+    return Response(status=204, headers={"Cache-Control": "no-store"})
 
 
 async def _choose(request: BaseRequest, place: SignalPlace, relay: SignalRelay) -> Response:

@@ -32,11 +32,13 @@ from streaming.server.socket_messages import (
     Joined,
     Leave,
     Mute,
+    Offered,
     Ping,
     Pong,
     Restarted,
     Resume,
     Resumed,
+    TakeAnswer,
     Trickle,
 )
 
@@ -156,6 +158,10 @@ class SignallingConnection:
                     await self._send(Restarted(message.id, answer.body))
                 else:
                     await self._answer(message.id, answer)
+            case TakeAnswer():
+                await self._answer(
+                    message.id, await self._ask("answer", message.session, message.sdp)
+                )
             case ChooseLayer():
                 choice = {"encodingId": message.encoding_id}
                 await self._answer(message.id, await self._ask("choose", message.session, choice))
@@ -184,8 +190,9 @@ class SignallingConnection:
                 await self._send(Failed(message.id, status, reason))
                 return
             share = self._access.share(message.path, token)
+        is_asked = message.role == "view" and not message.sdp
         answer = await self._relay.ask(
-            message.role,
+            "offer" if is_asked else message.role,
             message.path,
             body=message.sdp,
             key=message.key,
@@ -193,12 +200,13 @@ class SignallingConnection:
             channel=self._channel,
             share=share,
         )
-        if answer.status != 201:
+        if not answer.session:
             await self._send(Failed(message.id, answer.status, answer.body))
             return
         self._paths[answer.session] = message.path
         links = answer.headers.get("Link", "")
-        await self._send(Joined(message.id, answer.session, answer.body, links))
+        said = Joined if answer.status == 201 else Offered
+        await self._send(said(message.id, answer.session, answer.body, links))
 
     async def _resume(self, message: Resume) -> None:
         resumed = []
@@ -216,7 +224,9 @@ class SignallingConnection:
         if path is None:
             return SignalAnswer(0, 404, "no such session on this connection")
         text = body if isinstance(body, str) else _encoder.encode(body).decode()
-        answer = await self._relay.ask(verb, path, session, body=text, if_match=if_match)
+        answer = await self._relay.ask(
+            verb, path, session, body=text, if_match=if_match, remote=self._remote
+        )
         if answer.status == 404 or (verb == "delete" and answer.status < 300):
             self._paths.pop(session, None)
         return answer

@@ -11,12 +11,20 @@ Id: TypeAlias = int | str | None
 
 
 class Join(Struct, tag="join", forbid_unknown_fields=True, frozen=True):
-    """An offer to view or publish a path."""
+    """An offer to view or publish a path; a viewer that makes none is made one."""
 
     path: str
-    sdp: str
+    sdp: str = ""
     role: Literal["view", "publish"] = "view"
     key: str = ""
+    id: Id = None
+
+
+class TakeAnswer(Struct, tag="answer", forbid_unknown_fields=True, frozen=True):
+    """A viewer's answer to an offer of ours."""
+
+    session: str
+    sdp: str
     id: Id = None
 
 
@@ -79,7 +87,9 @@ class Ping(Struct, tag="ping", forbid_unknown_fields=True, frozen=True):
     id: Id = None
 
 
-FromClient: TypeAlias = Join | Trickle | ChooseLayer | Mute | AskStatistics | Leave | Resume | Ping
+FromClient: TypeAlias = (
+    Join | TakeAnswer | Trickle | ChooseLayer | Mute | AskStatistics | Leave | Resume | Ping
+)
 
 
 class Joined(Struct, tag="answer", frozen=True, rename="camel"):
@@ -90,6 +100,15 @@ class Joined(Struct, tag="answer", frozen=True, rename="camel"):
     sdp: str
     ice_servers: str = ""
     """As in WHEP's Link header."""
+
+
+class Offered(Struct, tag="offer", frozen=True, rename="camel"):
+    """An offer of ours; the session begins with its answer, within 30 s."""
+
+    id: Id
+    session: str
+    sdp: str
+    ice_servers: str = ""
 
 
 class Done(Struct, tag="done", frozen=True):

@@ -60,6 +60,11 @@ class _Peer:
                 parse_offer(request.body)
                 self.relay.tell(SignalEvent(request.channel, "s1", "connected"))
                 return SignalAnswer(0, 201, "v=0", {}, "s1")
+            case "offer":
+                return SignalAnswer(0, 200, "v=0", {}, "s1")
+            case "answer":
+                parse_offer(request.body)
+                return SignalAnswer(0, 201, "", {}, "s1")
             case "patch":
                 parse_fragment(request.body)
                 return SignalAnswer(0, 200, "a=ice-ufrag:x")
@@ -131,6 +136,10 @@ SEEDS = {
             {"type": "mute", "id": 4, "session": "s1", "kind": "audio", "muted": True},
             {"type": "stats", "id": 5, "session": "s1"},
             {"type": "leave", "id": 6, "session": "s1"},
+        ),
+        _lines(
+            {"type": "join", "id": 1, "path": "live/a"},
+            {"type": "answer", "id": 2, "session": "s1", "sdp": _SMALL_OFFER},
         ),
         _lines(
             {"type": "resume", "id": 1, "sessions": [{"session": "s1", "path": "live/a"}]},

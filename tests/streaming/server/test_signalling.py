@@ -201,6 +201,37 @@ def test_a_preference_to_wait_is_bounded(value: str, wait_s: float) -> None:
     assert preferred_wait_s({"Prefer": value}) == wait_s
 
 
+async def test_w6_a_counter_offer_is_406_and_answered_by_patch(served: Served, peer: Peer) -> None:
+    peer.answer = SignalAnswer(0, 406, "v=0 ours", {"ETag": '"7"'}, session="abc")
+    status, headers, body = await send(
+        served, "POST", "/live/a/whep", Content_Type="application/sdp"
+    )
+    assert (status, body) == (406, "v=0 ours")
+    assert headers["Content-Type"] == "application/sdp"
+    assert (headers["Location"], headers["ETag"]) == ("/live/a/whep/abc", '"7"')
+    peer.answer = SignalAnswer(0, 201, "", {"ETag": '"7"'}, session="abc")
+    status, headers, body = await send(
+        served, "PATCH", "/live/a/whep/abc", "v=0 theirs", Content_Type="application/sdp"
+    )
+    assert (status, body) == (204, "")
+    asked = peer.asked[1]
+    assert (asked.verb, asked.session, asked.body) == ("answer", "abc", "v=0 theirs")
+    peer.answer = SignalAnswer(0, 400, "the offer has no media")
+    status, _, _ = await send(
+        served, "PATCH", "/live/a/whep/abc", "v=0", Content_Type="application/sdp"
+    )
+    assert status == 400
+
+
+async def test_a_publisher_without_our_codecs_is_406_with_a_reason(
+    served: Served, peer: Peer
+) -> None:
+    peer.answer = SignalAnswer(0, 406, "the offer has no codec that we package")
+    status, headers, _ = await send(served, "POST", "/live/a/whip", Content_Type="application/sdp")
+    assert (status, headers["Content-Type"]) == (406, "application/problem+json")
+    assert "Location" not in headers
+
+
 EXTENSION = "urn:ietf:params:whep:ext:core:"
 
 

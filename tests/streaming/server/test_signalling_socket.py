@@ -29,6 +29,9 @@ class Peer:
         if request.verb in ("view", "publish"):
             self.sessions += 1
             told = SignalAnswer(0, 201, "v=0 answer", {}, f"s{self.sessions}")
+        if request.verb == "offer" or request.body == "v=0 odd":
+            status = 200 if request.verb == "offer" else 406
+            told = SignalAnswer(0, status, "v=0 ours", {"Link": "<turn:x>"}, "o1")
         answer = SignalAnswer(
             request.id, told.status, told.body, told.headers, told.session, told.is_json
         )
@@ -68,6 +71,29 @@ async def test_an_offer_is_answered_and_names_its_session(served: Served, peer: 
     }  # fmt: skip
     asked = peer.asked[0]
     assert (asked.verb, asked.path, asked.body, asked.key) == ("view", "live/a", "v=0", "k")
+
+
+@pytest.mark.parametrize("sdp", ["", "v=0 odd"], ids=["asked for", "in a refusal's place"])
+async def test_offers_go_the_other_way_too(served: Served, peer: Peer, sdp: str) -> None:
+    async with connect(served) as socket:
+        await socket.send_json({"type": "join", "id": 1, "path": "live/a", "sdp": sdp})
+        assert await socket.receive_json() == {
+            "type": "offer", "id": 1, "session": "o1", "sdp": "v=0 ours", "iceServers": "<turn:x>",
+        }  # fmt: skip
+        peer.answer = SignalAnswer(0, 201, "", {}, "o1")
+        await socket.send_json({"type": "answer", "id": 2, "session": "o1", "sdp": "v=0 theirs"})
+        assert await socket.receive_json() == {"type": "done", "id": 2, "result": None}
+    asked = peer.asked[1]
+    assert (asked.verb, asked.path, asked.body) == ("answer", "live/a", "v=0 theirs")
+    assert asked.remote == "127.0.0.1"
+
+
+async def test_nobody_can_publish_without_an_offer(served: Served, peer: Peer) -> None:
+    async with connect(served) as socket:
+        peer.answer = SignalAnswer(0, 400, "not SDP")
+        await socket.send_json({"type": "join", "path": "live/a", "role": "publish"})
+        await socket.receive_json()
+    assert peer.asked[0].verb == "publish"
 
 
 async def test_several_sessions_share_a_connection(served: Served, peer: Peer) -> None:
