@@ -118,6 +118,50 @@ test("a stream that falls silent after it lived is left, too", async (context) =
   assert.deepEqual(asked, ["stream", "poll"]);
 });
 
+for (const [chance, expected] of [
+  [1, [400, 800, 1600, 3200, 6400, 10_000, 10_000]],
+  [0, [200, 400, 800, 1600, 3200, 5_000, 5_000]],
+]) {
+  test(`who is away is asked ever less often, where chance has it ${chance}`, async (context) => {
+    const patienceMs = 1e9;
+    const waits = [];
+    const later = globalThis.setTimeout;
+    context.mock.method(Math, "random", () => chance);
+    context.mock.method(globalThis, "setTimeout", (call, ms, ...more) => {
+      if (ms === patienceMs) return undefined;
+      if (!new Error().stack.includes("static/events.js")) return later(call, ms, ...more);
+      waits.push(ms);
+      return later(call, 0);
+    });
+    let asked = 0;
+    const url = await serve((url, response) => {
+      asked += 1;
+      response.writeHead(503);
+      response.end();
+    });
+    follow(url, { ways: ["stream"], patienceMs });
+    while (asked <= expected.length) await new Promise(setImmediate);
+    assert.deepEqual(waits.slice(0, expected.length), expected);
+  });
+}
+
+test("a connection that lived is taken up again at once, however often it is cut", async (context) => {
+  const waits = [];
+  const later = globalThis.setTimeout;
+  context.mock.method(globalThis, "setTimeout", (call, ms, ...more) => {
+    if (ms < 300 && new Error().stack.includes("static/events.js")) waits.push(ms);
+    return later(call, ms, ...more);
+  });
+  const url = await serve((url, response) => {
+    response.writeHead(200, {});
+    response.end(EVENTS.slice(number(url.searchParams.get("after"))).slice(0, 20).map(sse).join(""));
+  });
+  const { count } = follow(url, { ways: ["stream"] });
+  await count(100);
+  assert.equal(waits.length, 4);
+  assert.ok(waits.every((wait) => wait >= 100 && wait <= 200));
+});
+
 test("after a reset it goes on from there, whatever it had before", async () => {
   const url = await serve((url, response) => {
     const reset = { id: "5-7", ts: 0, type: "reset", data: { reason: "lost", paths: {} } };
