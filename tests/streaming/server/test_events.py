@@ -44,6 +44,7 @@ class Stream:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
         self.comments: list[str] = []
+        self.retry_ms = 0
         self.last_id = ""
 
     async def next(self) -> tuple[str, dict[str, Any]]:
@@ -60,6 +61,8 @@ class Stream:
                 kind = "message"
             elif not field:
                 self.comments.append(value)
+            elif field == "retry":
+                self.retry_ms = int(value)
             elif field == "id":
                 self.last_id = value
             elif field == "event":
@@ -101,6 +104,7 @@ async def test_a_stream_resumes_after_an_id_and_goes_on(told: Served) -> None:
         assert (name, event["id"], event["type"]) == ("message", f"{EPOCH}-6", "test.tick")
         assert following.last_id == event["id"]
         assert following.comments == ["hello"]
+        assert following.retry_ms == 2_000
 
 
 async def test_the_header_of_a_browser_wins_over_its_url(told: Served) -> None:

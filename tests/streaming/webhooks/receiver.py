@@ -39,6 +39,9 @@ class Receiver:
     posted: list[Posted] = field(default_factory=list)
     unverified: list[str] = field(default_factory=list)
     delay_s: float = 0.0
+    at_once: int = 0
+    most_at_once: int = 0
+    """Posts under way at the same time, now and at the most."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -66,8 +69,13 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             fields = {name.lower(): value for name, value in self.headers.items()}
+            with seen.lock:
+                seen.at_once += 1
+                seen.most_at_once = max(seen.most_at_once, seen.at_once)
             status, headers = seen.take(fields, body)
             time.sleep(LATE_S if status == LATE else seen.delay_s)
+            with seen.lock:
+                seen.at_once -= 1
             with contextlib.suppress(OSError):
                 self.send_response(status or 204)
                 for name, value in headers.items():

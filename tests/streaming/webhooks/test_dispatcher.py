@@ -247,12 +247,27 @@ def test_a_receiver_that_is_too_busy_is_let_alone_altogether(tmp_path: Path) -> 
 
 def test_a_slow_receiver_holds_no_other_up_and_has_few_posts_at_once(tmp_path: Path) -> None:
     with receiver() as slow, receiver() as quick:
-        slow.delay_s = 1.0
+        slow.delay_s = 0.2
         ends = endpoint(slow, max_in_flight=2), endpoint(quick, name="other")
         with dispatching(tmp_path / "q", *ends) as (dispatcher, _):
             dispatcher.put(told(*range(1, 21)))
             wait(lambda: len(quick.posted) == 20)
-            assert len(slow.posted) <= 2 * 2
+            assert len(slow.posted) < 20
+            wait(lambda: len(slow.posted) == 20)
+        assert slow.most_at_once == 2
+
+
+def test_one_post_at_a_time_keeps_the_order_until_the_first_failure(tmp_path: Path) -> None:
+    with receiver() as seen:
+        seen.answer = lambda webhook_id: (500 if len(seen.posted) == 31 else 204, {})
+        one = endpoint(seen, max_in_flight=1, retry_s=(0.3,))
+        with dispatching(tmp_path / "q", one) as (dispatcher, _):
+            for first in range(1, 60, 7):
+                dispatcher.put(told(*range(first, first + 7)))
+            wait(lambda: len(seen.posted) == 64)
+        assert ids(seen)[:31] == list(range(1, 32))
+        assert sorted(ids(seen)[31:]) == list(range(31, 64)), "the one that failed comes later"
+        assert seen.most_at_once == 1
 
 
 def test_an_endpoint_that_is_configured_no_more_leaves_nothing(tmp_path: Path) -> None:

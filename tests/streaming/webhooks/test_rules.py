@@ -142,6 +142,36 @@ def test_a_name_of_a_private_address_is_not_connected_to() -> None:
         assert seen.posted == []
 
 
+def test_a_name_that_changes_its_mind_after_it_was_looked_at_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DNS rebinding: what is connected to is the address that was judged, not the name."""
+    asked, tried = [], []
+
+    def resolve(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        found = ["192.168.1.7", "1.1.1.1", "::1"] if len(asked) == 1 else ["127.0.0.1"]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (each, port)) for each in found]
+
+    class Unconnected:
+        def __init__(self, *_: Any) -> None: ...
+        def settimeout(self, _: float) -> None: ...
+        def close(self) -> None: ...
+        def connect(self, place: tuple[str, int]) -> None:
+            tried.append(place)
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr("streaming.webhooks.address_guard.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("streaming.webhooks.address_guard.socket.socket", Unconnected)
+    with pytest.raises(ConnectionRefusedError):
+        connect("rebinding.example", 443, 1.0, allow_private=False)
+    assert (asked, tried) == (["rebinding.example"], [("1.1.1.1", 443)])
+    with pytest.raises(AddressRefused):
+        connect("rebinding.example", 443, 1.0, allow_private=False)
+    assert len(asked) == 2, "each attempt looks again"
+    assert len(tried) == 1
+
+
 def test_a_redirect_is_a_failure_and_not_followed() -> None:
     with receiver() as seen:
         seen.answer = lambda _: (302, {"Location": seen.url})
@@ -189,6 +219,7 @@ def test_a_webhook_is_configured_by_a_table(tmp_path: Path) -> None:
     file.write_text(CONFIG.format(secret=SECRET))
     (webhook,) = load_config(file, {}).webhooks
     assert (webhook.name, webhook.types, webhook.allow_private) == ("mine", ("path.*",), False)
+    assert (webhook.timeout_s, webhook.max_in_flight) == (20.0, 4)
 
 
 @pytest.mark.parametrize(
