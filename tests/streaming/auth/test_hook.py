@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,6 +90,17 @@ async def test_without_an_answer_each_action_is_open_or_closed_as_configured(
     verdict = await asker.ask()
     assert verdict.status == (0 if "publish" in fail_open else 503)
     assert len(server.heard) <= 1  # a redirect is not followed
+
+
+@pytest.mark.parametrize("open_action", ACTIONS)
+async def test_each_action_is_open_or_closed_by_itself(
+    server: HookServer, open_action: str
+) -> None:
+    asker = Asker(server, url="http://127.0.0.1:9/", fail_open=(open_action,))
+    told = {each: await asker.ask(replace(QUESTION, action=each)) for each in ACTIONS}
+    assert [each for each, verdict in told.items() if not verdict.status] == [open_action]
+    assert Config().auth_hook.fail_open == ()
+    assert Config().auth_hook.timeout_s == 3.0
 
 
 async def test_verdicts_are_remembered_for_a_while_and_failures_are_not(server: HookServer) -> None:
