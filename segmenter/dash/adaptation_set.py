@@ -40,6 +40,8 @@ class Listing:
     """Whether each segment begins with a sync sample."""
     addressing: Sequence[str]
     """The lines that say which segments there are, with what stands before them."""
+    shared_addressing: Sequence[str] = ()
+    """What of that is the same for all of its set, which says it once, too."""
 
 
 def adaptation_sets(listings: Sequence[Listing]) -> list[str]:
@@ -76,7 +78,7 @@ def _video_set(set_id: int, listings: Sequence[Listing]) -> list[str]:
         "segmentAlignment": "true",
         "startWithSAP": 1 if all(listing.is_independent for listing in listings) else None,
     }
-    content = [*_event_streams(), _role("main")]
+    content = [*_event_streams(), _role("main"), *listings[0].shared_addressing]
     for listing in listings:
         track = listing.init.track
         own: Attributes = {
@@ -108,6 +110,7 @@ def _audio_set(set_id: int, listing: Listing, *, is_main: bool) -> list[str]:
     content = [
         *_event_streams(),
         _role("main" if is_main else "alternate"),
+        *listing.shared_addressing,
         *_representation(listing, own, inside),
     ]
     return element("AdaptationSet", attributes, content)

@@ -151,6 +151,7 @@ class LowLatencyMpd:
                     *self._producer_reference(period, member, number),
                     *self._template(period, member),
                 ],
+                self._shared_template(period, member),
             )
             for number, member in enumerate(period.members, PRODUCER_REFERENCE_ID)
         ]
@@ -175,16 +176,25 @@ class LowLatencyMpd:
             empty_element("Resync", {"type": 0, "dT": part_ticks}),
         ]
 
-    def _template(self, period: LowLatencyPeriod, member: Member) -> list[str]:
-        name, timescale = member.rendition.name, member.init.track.timescale
-        start = PeriodStart(period.discontinuity, period.start_ticks)
+    def _shared_template(self, period: LowLatencyPeriod, member: Member) -> list[str]:
+        """When segments are available is said of sets alone (DASH-IF's restricted timing model).
+
+        With a duration, as each SegmentTemplate needs one (DASH-IF's Schematron rules).
+        """
         offset_s = max(period.duration_s - self._part_target_s, Fraction(0))
         template: Attributes = {
-            "timescale": timescale,
-            "duration": round(period.duration_s * timescale),
-            "presentationTimeOffset": start.media_time(timescale),
+            **_pace(period, member),
             "availabilityTimeOffset": f"{float(offset_s):.3f}",
             "availabilityTimeComplete": "false",
+        }
+        return [empty_element("SegmentTemplate", template)]
+
+    def _template(self, period: LowLatencyPeriod, member: Member) -> list[str]:
+        name = member.rendition.name
+        start = PeriodStart(period.discontinuity, period.start_ticks)
+        template: Attributes = {
+            **_pace(period, member),
+            "presentationTimeOffset": start.media_time(member.init.track.timescale),
             "initialization": f"{name}/{member.init.name}",
             "media": f"{name}/$Number$.m4s",
             "startNumber": period.first_msn,
@@ -194,3 +204,8 @@ class LowLatencyMpd:
     def _end_s(self, period: LowLatencyPeriod) -> Fraction:
         lasts = [member.rendition.segments[-1] for member in period.members]
         return max(Fraction(last.end, last.timescale) for last in lasts)
+
+
+def _pace(period: LowLatencyPeriod, member: Member) -> Attributes:
+    timescale = member.init.track.timescale
+    return {"timescale": timescale, "duration": round(period.duration_s * timescale)}

@@ -12,7 +12,7 @@ from lxml import etree
 
 from segmenter.dash.low_latency_mpd import LowLatencyMpd
 from segmenter.errors import UsageError
-from segmenter.fmp4.reader import read_boxes
+from segmenter.fmp4.box_tree import read_boxes
 from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Sample
 from segmenter.presentation import PresentationSettings
@@ -23,6 +23,9 @@ from tests.segmenter.dash.watch import NAMESPACE, seconds
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, Stage, audio, renamed, video
 from tests.segmenter.test_presentation_properties import Scene, cuts, play, scenes
 from tests.segmenter.watched_stage import WatchedStage
+
+TEMPLATES = f".//{NAMESPACE}Representation/{NAMESPACE}SegmentTemplate"
+INHERITED = f".//{NAMESPACE}AdaptationSet/{NAMESPACE}SegmentTemplate"
 
 
 class MpdStage(WatchedStage):
@@ -64,7 +67,7 @@ class MpdStage(WatchedStage):
             assert [etree.tostring(child) for child in known] == [
                 etree.tostring(child) for child in period
             ], "D1: a period changed"
-            for template in period.iter(f"{NAMESPACE}SegmentTemplate"):
+            for template in period.findall(TEMPLATES):
                 assert "duration" in template.attrib, "D7"
                 assert template.find(f"{NAMESPACE}SegmentTimeline") is None, "D7"
                 assert "$Number$" in template.attrib["media"], "D7"
@@ -115,7 +118,8 @@ def root(stage: MpdStage) -> etree._Element:
 
 
 def templates(stage: MpdStage) -> list[etree._Element]:
-    return list(root(stage).iter(f"{NAMESPACE}SegmentTemplate"))
+    """Of all representations."""
+    return root(stage).findall(TEMPLATES)
 
 
 def test_a_low_latency_manifest_is_the_golden_one_and_valid(golden: Golden) -> None:
@@ -210,7 +214,8 @@ def test_d3_a_segment_has_a_part_when_it_is_said_to_be_available() -> None:
             continue
         template = templates(stage)[0].attrib
         scale = int(template["timescale"])
-        ahead_s = float(template["availabilityTimeOffset"])
+        (inherited,) = root(stage).findall(INHERITED)
+        ahead_s = float(inherited.attrib["availabilityTimeOffset"])
         since = stage.now - int(template["presentationTimeOffset"]) / scale + ahead_s
         latest = int(template["startNumber"]) + int(since * scale // int(template["duration"])) - 1
         rendition = stage.presentation.renditions["source"]
@@ -221,9 +226,18 @@ def test_d3_a_segment_has_a_part_when_it_is_said_to_be_available() -> None:
 
 
 def test_d4_segments_are_available_one_part_after_they_begin_and_grow() -> None:
-    for template in templates(staged()):
+    document = root(staged())
+    inherited = document.findall(INHERITED)
+    assert len(inherited) == len(list(document.iter(f"{NAMESPACE}AdaptationSet"))) == 2
+    for template in inherited:
         assert template.attrib["availabilityTimeOffset"] == "1.784"
         assert template.attrib["availabilityTimeComplete"] == "false"
+
+
+def test_d4_no_representation_says_of_itself_when_it_is_available() -> None:
+    for template in templates(staged()):
+        assert "availabilityTimeOffset" not in template.attrib
+        assert "availabilityTimeComplete" not in template.attrib
 
 
 @pytest.mark.parametrize(("gop", "fps"), [(61, 30), (57, 30), (60, Fraction(30_000, 1001))])
