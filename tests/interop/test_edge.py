@@ -221,7 +221,9 @@ async def plays_over_http2(browser: Browser, front: Edge) -> None:
 
 
 @pytest.mark.flaky(reruns=2)
-async def test_chromium_plays_over_http2_through_each_front_and_the_cache(tmp_path: Path) -> None:
+async def test_h31_chromium_plays_over_http2_through_each_front_and_the_cache(
+    tmp_path: Path,
+) -> None:
     with (
         origin_process(tmp_path, CONFIG) as origin,
         edge("varnish", tmp_path, origin.http_port) as cache,

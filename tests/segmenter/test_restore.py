@@ -43,7 +43,7 @@ def test_the_same_segments_are_listed_at_once_and_a_gap_for_the_one_in_progress(
         assert entries[-1].is_gap
 
 
-def test_numbers_go_on_and_a_discontinuity_marks_the_gap_in_all_renditions() -> None:
+def test_h22_numbers_go_on_and_a_discontinuity_marks_the_gap_in_all_renditions() -> None:
     stage = playing()
     last = stage.numbers("source")[-1]
     stage.kill()

@@ -210,7 +210,7 @@ def test_nothing_that_anybody_says_ends_its_line(end: str) -> None:
 
 
 @pytest.mark.parametrize("parts", [True, False])
-def test_the_same_line_stands_in_all_playlists_until_its_segment_has_left(parts: bool) -> None:
+def test_h25_the_same_line_stands_in_all_playlists_until_its_segment_has_left(parts: bool) -> None:
     talk = Talk(parts=parts)
     talk.play(9)
     said = message(1, 9.0)

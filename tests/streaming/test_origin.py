@@ -15,9 +15,14 @@ from streaming.config import PathConfig
 from streaming.media_store import MediaStore
 from streaming.origin import Origin
 from streaming.path_texts import JOIN_WAIT_S, VIDEO_WAIT_S, is_audio
+from streaming.shelf import Absence
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, audio, video
+from tests.streaming.test_shelf_feed import attached, mirrored
+
+TARGET_S = 2
+"""EXT-X-TARGETDURATION with segments of two seconds."""
 
 
 class RecordingFeed(ShelfFeed):
@@ -307,6 +312,29 @@ def test_segments_leave_the_shelf_some_time_after_they_left_the_playlist() -> No
     assert "source" not in scene.feed.dropped
     scene.origin.handle_timer(scene.now + 60)
     assert f"{scene.feed.dropped['source']}.m4s" >= first
+
+
+def test_h15_a_part_stays_downloadable_long_after_it_has_left_the_playlist() -> None:
+    scene = Scene(window_s=6)
+    sink = attached(scene.feed)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    listed_until: dict[str, float] = {}
+    messages, checked = [], 0
+    frames = video(seconds=60)
+    for second in range(60):
+        scene.push(frames[30 * second :][:30])
+        scene.origin.handle_timer(scene.now)
+        messages += sink.take()
+        text = scene.feed.bodies("/live/a/source/index.m3u8")[-1:]
+        for name in re.findall(r'#EXT-X-PART:.*URI="([^"]+)"', b"".join(text).decode()):
+            listed_until[name] = scene.now
+        shelf = mirrored(messages)
+        for name, until in listed_until.items():
+            if scene.now - until <= 3 * TARGET_S:
+                assert shelf.get(f"/live/a/source/{name}") is not None, name
+                checked += scene.now > until
+    assert checked > 100
+    assert isinstance(shelf.find(f"/live/a/source/{min(listed_until)}"), Absence), "not for good"
 
 
 def test_the_store_holds_what_is_served_and_no_more() -> None:

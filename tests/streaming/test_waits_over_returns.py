@@ -1,4 +1,4 @@
-"""Requests that wait while a publisher is away: they stay, and its successor's media answer them."""
+"""Requests that wait while a publisher is away: they stay, and the next one's media answer them."""
 
 from __future__ import annotations
 

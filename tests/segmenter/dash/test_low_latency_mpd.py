@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 
 import pytest
@@ -12,11 +15,14 @@ from lxml import etree
 
 from segmenter.dash.low_latency_mpd import LowLatencyMpd
 from segmenter.errors import UsageError
-from segmenter.fmp4.box_tree import read_boxes
+from segmenter.fmp4.box_tree import read_boxes, records
+from segmenter.fmp4.boxes import PRODUCER_TIME_CAPTURED
+from segmenter.fmp4.fragment_records import ProducerTime
 from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Sample
 from segmenter.presentation import PresentationSettings
 from segmenter.segment import Event
+from segmenter.timed_message import TimedMessage
 from tests.conftest import Golden
 from tests.segmenter.dash.judges import HAS_XSD, broken_rules, validate
 from tests.segmenter.dash.watch import NAMESPACE, seconds
@@ -299,6 +305,23 @@ def test_d10_where_prft_is_promised_each_segment_begins_with_it() -> None:
         assert boxes[:3] == ["styp", "prft", "moof"]
 
 
+def test_d10_segments_say_of_media_and_clock_what_the_manifest_says() -> None:
+    stage = MpdStage(SOURCE, AUDIO)
+    sound = [replace(s, captured_utc=s.dts / 48_000) for s in audio(seconds=12)]
+    stage.push(captured(video(seconds=12)), sound)
+    for representation in root(stage).iter(f"{NAMESPACE}Representation"):
+        name = representation.attrib["id"]
+        (reference,) = representation.findall(f"{NAMESPACE}ProducerReferenceTime")
+        assert reference.attrib["type"] == "captured"
+        wall_utc = datetime.fromisoformat(reference.attrib["wallClockTime"]).timestamp()
+        media_time = int(reference.attrib["presentationTime"])
+        for segment in stage.segments[name]:
+            (said, *_) = records(read_boxes(stage.data[name, segment.name]), ProducerTime)
+            since_s = (said.media_time - media_time) / segment.timescale
+            assert said.utc == pytest.approx(wall_utc + since_s, abs=0.001)
+            assert said.flags == PRODUCER_TIME_CAPTURED
+
+
 def test_d10_each_representation_of_a_period_has_a_reference_of_its_own() -> None:
     document = root(staged())
     for period in document.iter(f"{NAMESPACE}Period"):
@@ -319,6 +342,26 @@ def test_d11_chunks_are_at_most_half_the_target_latency_apart() -> None:
         (resync,) = representation.findall(f"{NAMESPACE}Resync")
         (template,) = representation.findall(f"{NAMESPACE}SegmentTemplate")
         assert int(resync.attrib["dT"]) / int(template.attrib["timescale"]) <= target_s / 2
+
+
+def test_d11_segments_have_several_chunks_and_messages_stand_before_their_media() -> None:
+    stage = MpdStage(SOURCE, AUDIO)
+    frames, sound = video(seconds=9), audio(seconds=9)
+    for number in range(9):
+        now_ms = round(stage.now * 1000)
+        assert stage.presentation.tell(TimedMessage(f"1-{number}", number, "chat", now_ms, b"{}"))
+        stage.push(
+            frames[30 * number :][:30], [s for s in sound if s.dts // 48_000 == START + number]
+        )
+    told = 0
+    for name in ("source", "audio"):
+        for segment in stage.segments[name]:
+            boxes = [box.name for box in read_boxes(stage.data[name, segment.name])]
+            assert boxes.count("moof") > 1
+            for box, following in itertools.pairwise(boxes):
+                assert box != "emsg" or following in ("emsg", "moof")
+            told += boxes.count("emsg")
+    assert told >= 2 * 8
 
 
 def test_d12_another_format_is_another_period_with_its_init_section() -> None:

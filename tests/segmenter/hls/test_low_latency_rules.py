@@ -25,7 +25,17 @@ from segmenter.segment import PartReady, SegmentReady
 from tests.conftest import Golden
 from tests.segmenter.hls.low_latency_watch import merge_delta, parse, plain_text
 from tests.segmenter.low_latency_stage import LowLatencyStage
-from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, Stage, audio, renamed, video
+from tests.segmenter.stage import (
+    AUDIO,
+    SMALL,
+    SOURCE,
+    START,
+    Stage,
+    audio,
+    interleaved,
+    renamed,
+    video,
+)
 
 NAMES = ("source", "360p", "audio")
 
@@ -348,6 +358,29 @@ def test_playlists_after_the_end_begin_anew() -> None:
     assert list(stage.low_latency) == ["audio", "source"]
     assert not stage.low_latency["source"].is_ended
     assert list(stage.low_latency["source"].reports) == ["../audio/index.m3u8"]
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["lengths told", "lengths unknown"])
+@pytest.mark.parametrize("fps", [24, 25, 30, 60])
+def test_h16_parts_and_segments_come_in_time(fps: int, settled: bool) -> None:
+    stage = LowLatencyStage(dataclasses.replace(SOURCE, frame_rate=Fraction(fps)), AUDIO)
+    frames = video(seconds=20, fps=fps, gop=2 * fps)
+    if not settled:
+        frames = [dataclasses.replace(f, duration=0) for f in frames]
+    came: dict[tuple[type, str], list[float]] = {}
+    for sample in interleaved(frames, audio(seconds=20)):
+        for event in stage.push([sample]):
+            if isinstance(event, PartReady | SegmentReady):
+                came.setdefault((type(event), event.rendition), []).append(stage.now)
+    for name in ("source", "audio"):
+        playlist = stage.low_latency[name]
+        for kind, limit_s in (
+            (PartReady, float(playlist.part_target)),
+            (SegmentReady, 1.5 * playlist.target_duration),
+        ):
+            waits_s = [after - before for before, after in itertools.pairwise(came[kind, name])]
+            # Where a segment ends is known with the next frame of the video.
+            assert max(waits_s) <= limit_s + 1 / fps, (kind, name)
 
 
 def test_h16_a_segment_that_lost_a_part_is_a_gap_that_still_lists_the_parts_it_had() -> None:

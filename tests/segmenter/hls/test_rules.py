@@ -1,4 +1,4 @@
-"""RFC 8216bis, one rule a test, by the numbers of the project's list of demands (H7 to H28).
+"""RFC 8216bis, one rule a test, by the numbers of the project's list of demands (H7 to H30).
 
 The watched stage checks H15 and H21 to H25 after every event of every test that uses it; here
 each stands alone, with what would break it.
@@ -241,6 +241,12 @@ def test_another_parser_reads_the_same_from_a_media_playlist(name: str) -> None:
         entry.starts_discontinuity for entry in ours.entries
     ]
     assert all(segment.init_section is not None for segment in parsed.segments)
+
+
+def test_h30_nothing_is_encrypted_so_no_playlist_names_a_key() -> None:
+    stage = returned()
+    for playlist in (stage.multivariant, *(text(stage, name) for name in NAMES)):
+        assert "KEY" not in playlist
 
 
 def test_another_parser_reads_variants_and_groups() -> None:

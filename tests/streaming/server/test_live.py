@@ -17,6 +17,7 @@ from streaming.shelf_messages import (
     Put,
     RenditionOpened,
     SegmentCompleted,
+    SegmentDropped,
 )
 from streaming.store_ledger import Log
 from tests.streaming.server.conftest import Serve, Served, until
@@ -166,7 +167,7 @@ async def test_h5_what_is_older_than_the_window_is_answered_at_once(
         "_HLS_msn=8&_HLS_msn=8",
     ],
 )
-async def test_requests_for_what_cannot_be_soon_are_bad_ones(site: Served, query: str) -> None:
+async def test_h2_requests_for_what_cannot_be_soon_are_bad_ones(site: Served, query: str) -> None:
     response, body = await site.get(f"{PLAYLIST}?{query}")
     assert response.status == 400
     assert b"_HLS_" in body
@@ -280,6 +281,15 @@ async def test_d4_a_growing_segment_comes_part_by_part(site: Served, growing: Li
         assert await response.content.read() == b""
     _, whole = await site.get(FOLDER + "8.m4s")
     assert whole == 2 * PART
+
+
+async def test_d3_a_segment_is_there_when_it_is_said_to_be_and_neither_before_nor_for_ever(
+    site: Served, growing: LiveShelf
+) -> None:
+    statuses = [(await site.get(f"{FOLDER}{msn}.m4s"))[0].status for msn in (7, 10, 11)]
+    assert statuses == [200, 404, 404]
+    site.site.live.put_media(SegmentDropped(1, 7))
+    assert (await site.get(FOLDER + "7.m4s"))[0].status == 410
 
 
 async def test_the_segment_after_the_growing_one_is_held_until_it_begins(

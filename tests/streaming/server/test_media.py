@@ -38,7 +38,7 @@ async def test_a_segment_is_served_byte_for_byte(served: Served) -> None:
     assert response.headers["Content-Length"] == str(len(SEGMENT))
 
 
-async def test_media_may_be_cached_for_good_and_playlists_briefly(served: Served) -> None:
+async def test_h29_media_may_be_cached_for_good_and_playlists_briefly(served: Served) -> None:
     segment, _ = await served.get(SEGMENT_URL)
     text, _ = await served.get(PLAYLIST_URL)
     assert "immutable" in segment.headers["Cache-Control"]
