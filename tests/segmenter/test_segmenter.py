@@ -47,6 +47,19 @@ def test_h12_parts_are_at_most_the_target_and_at_least_85_percent_of_it(name: st
             assert part.duration / part.timescale >= 0.85 * target_s
 
 
+def test_h12_parts_are_cut_by_decoding_times_whatever_is_shown_first() -> None:
+    plain, reordered = Stage(SOURCE), Stage(SOURCE)
+    frames = video(seconds=20)
+    plain.push(frames)
+    shown_later = itertools.cycle([2, -1, -1])  # two B-frames behind each P-frame
+    reordered.push(
+        f if f.is_sync else dataclasses.replace(f, pts=f.dts + 3_000 * next(shown_later))
+        for f in frames
+    )
+    cuts = [(part.name, part.start, part.duration) for part in parts(reordered)]
+    assert cuts == [(part.name, part.start, part.duration) for part in parts(plain)]
+
+
 def test_frames_of_whole_milliseconds_make_even_parts() -> None:
     stage = Stage(SOURCE)
     rounded = [

@@ -39,6 +39,14 @@ def test_without_a_file_the_demo_path_is_pulled_from_the_test_source() -> None:
     assert load_config(None, {}).paths["demo"].source == "test:"
 
 
+def test_by_default_latency_is_low_windows_outlive_the_origin_and_publishers_may_return() -> None:
+    config = load_config(None, {})
+    path = path_config(config, "live/foo")
+    assert (path.segment_duration_s, path.part_duration_s) == (2.0, 0.2)
+    assert path.linger_s == 60
+    assert config.state_dir != "memory"
+
+
 def test_nothing_listens_beyond_loopback_by_default() -> None:
     config = load_config(None, {})
     assert config.http.listen == "127.0.0.1:8080"
