@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
-from segmenter.codecs.h264 import parse_decoder_configuration
+from segmenter.codecs.h264 import parse_decoder_configuration, parse_sps
+from segmenter.codecs.picture import UNSPECIFIED
 from segmenter.errors import MediaError
 from segmenter.media import VIDEO_TIMESCALE, Codec, MediaType, Track
 from streaming.errors import LocalError
@@ -21,7 +22,7 @@ from streaming.slate.sound import encode_sound
 from streaming.transcode.encoders import software_encoder
 from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
-from streaming.transcode.rung_encoder import Look, RungEncoder, ScaledFrame
+from streaming.transcode.rung_encoder import Look, RungEncoder, ScaledFrame, assumed_matrix
 
 CARD: Final = "card"
 UNKNOWN_RATE: Final = Fraction(30)
@@ -31,13 +32,14 @@ BITS_PER_PIXEL: Final = 2.0
 """Of the key frame, all that a picture that stands still has; a photograph needs about so many."""
 _PROFILES: Final = {66: "baseline", 77: "main", 100: "high"}
 _BT709: Final = 1
+_PQ, _HLG = 16, 18
 
 
 @dataclass(frozen=True, slots=True)
 class _SlateLook(Look):
-    """BT.709, and the level of the live video in place of what x264 would compute."""
+    """That of the live video, and its level in place of what x264 would compute."""
 
-    level_idc: int
+    level_idc: int = 0
 
     def apply_to(self, context: VideoCodecContext) -> None:
         """See Look."""
@@ -81,16 +83,15 @@ def _audio(track: Track, setup: SlateSetup, warnings: list[str]) -> SlateStrip:
 
 def _video(track: Track, setup: SlateSetup, warnings: list[str]) -> SlateStrip:
     width, height = (max(64, size // 2 * 2) for size in (track.width, track.height))
-    picture = _picture(setup, width, height, warnings)
+    profile, look = _look_of(track)
+    picture = _picture(setup, width, height, look, warnings)
     rate = track.frame_rate if 1 <= track.frame_rate <= MOST_RATE else UNKNOWN_RATE
-    profile, level_idc = _profile_of(track)
     bitrate_kbps = math.ceil(width * height * BITS_PER_PIXEL / 1000 / setup.gop_s)
     codec = Codec.H264 if track.codec is Codec.VP8 else track.codec  # which is not packaged
     rung = PlannedRung(
         track.name, codec, width, height, 1,
         bitrate_kbps, 2 * bitrate_kbps, 2 * bitrate_kbps, profile=profile,
     )  # fmt: skip
-    look = _SlateLook(Fraction(1), _BT709, _BT709, _BT709, level_idc)
     encoder = RungEncoder(rung, software_encoder(codec, "a slate"), rate, look)
     samples = []
     count = max(1, round(setup.gop_s * rate))
@@ -102,10 +103,13 @@ def _video(track: Track, setup: SlateSetup, warnings: list[str]) -> SlateStrip:
     )
 
 
-def _picture(setup: SlateSetup, width: int, height: int, warnings: list[str]) -> VideoFrame:
+def _picture(
+    setup: SlateSetup, width: int, height: int, look: Look, warnings: list[str]
+) -> VideoFrame:
     if setup.picture != CARD:
+        matrix = assumed_matrix(height) if look.matrix == UNSPECIFIED else look.matrix
         try:
-            return image(setup.picture, width, height)
+            return image(setup.picture, width, height, look.aspect_ratio, matrix=matrix)
         except LocalError as error:
             warnings.append(f"{error}: the card stands in")
     return card(width, height, setup.text)
@@ -118,12 +122,23 @@ def _frame(picture: VideoFrame, index: int, rate: Fraction) -> ScaledFrame:
     return ScaledFrame(picture, pts, not index, 0.0, discontinuity=False)
 
 
-def _profile_of(track: Track) -> tuple[str, int]:
-    """The encoder's word for the profile, and the level where x264 can be told it."""
+def _look_of(track: Track) -> tuple[str, _SlateLook]:
+    """The encoder's word for the profile, and how pixels look, as far as x264 can be told it.
+
+    Of other codecs, and in place of PQ and HLG, in which eight bits would glare: BT.709.
+    """
+    look = _SlateLook(Fraction(1), _BT709, _BT709, _BT709)
     if track.codec is not Codec.H264:
-        return "", 0
+        return "", look
     try:
         config = parse_decoder_configuration(track.codec_config)
+        sps = parse_sps(config.sps[0])
     except MediaError:
-        return "", 0
-    return _PROFILES.get(config.profile_idc, ""), config.level_idc
+        return "", look
+    colour, aspect_ratio = sps.colour, sps.sample_aspect_ratio or Fraction(1)
+    if colour.transfer in (_PQ, _HLG):
+        look = replace(look, aspect_ratio=aspect_ratio, level_idc=config.level_idc)
+    else:
+        points = (colour.matrix, colour.primaries, colour.transfer)
+        look = _SlateLook(aspect_ratio, *points, config.level_idc)
+    return _PROFILES.get(config.profile_idc, ""), look

@@ -29,7 +29,7 @@ _LARGEST_SHARE = Fraction(1, 10)
 
 
 def card(width: int, height: int, text: str) -> VideoFrame:
-    """The generated card, yuv420p, BT.709 limited range; width and height are even."""
+    """The generated card, yuv420p, limited range, as good as grey; width and height are even."""
     frame = VideoFrame(width, height, "yuv420p")
     luma, blue, red = (_view(plane) for plane in frame.planes)
     luma[:] = np.linspace(_TOP, _BOTTOM, height).astype(np.uint8)[:, None]
@@ -43,9 +43,10 @@ def card(width: int, height: int, text: str) -> VideoFrame:
     return frame
 
 
-def image(file: str, width: int, height: int) -> VideoFrame:
+def image(file: str, width: int, height: int, aspect_ratio: Fraction, *, matrix: int) -> VideoFrame:
     """The first picture of `file` with black bars around what its shape leaves over.
 
+    Pixels have the shape ``aspect_ratio`` and colours are of the ``matrix`` (H.273).
     Raises LocalError when there is none.
     """
     try:
@@ -53,10 +54,11 @@ def image(file: str, width: int, height: int) -> VideoFrame:
             picture = next(container.decode(video=0))
     except (FFmpegError, OSError, IndexError, StopIteration, ValueError) as error:
         raise LocalError(f"{file} is no picture: {error}", value=file) from error
-    share = min(Fraction(width, picture.width), Fraction(height, picture.height))
-    inner = [max(2, round(size * share) // 2 * 2) for size in (picture.width, picture.height)]
+    shape = (picture.width / aspect_ratio, Fraction(picture.height))
+    share = min(width / shape[0], height / shape[1])
+    inner = [max(2, round(size * share) // 2 * 2) for size in shape]
     scaled = picture.reformat(
-        inner[0], inner[1], "yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        inner[0], inner[1], "yuv420p", dst_colorspace=matrix, dst_color_range="MPEG"
     )
     frame = VideoFrame(width, height, "yuv420p")
     left, top = (

@@ -23,6 +23,11 @@ HD_LINES = 720
 an untagged HD source must therefore say what it is."""
 
 
+def assumed_matrix(height: int) -> int:
+    """What players take untagged video of so many lines for."""
+    return _BT709 if height >= HD_LINES else _BT601
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a source says of its pixels, beyond their number (ITU-T H.273 code points)."""
@@ -35,7 +40,7 @@ class Look:
     @classmethod
     def of(cls, frame: VideoFrame, aspect_ratio: Fraction) -> Look:
         """The look of a decoded frame; untagged ones get what players assume for their size."""
-        assumed = _BT709 if frame.height >= HD_LINES else _BT601
+        assumed = assumed_matrix(frame.height)
         return cls(
             aspect_ratio,
             assumed if frame.colorspace == _UNSPECIFIED else frame.colorspace,

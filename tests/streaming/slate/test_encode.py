@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import CodecContext
@@ -21,8 +22,11 @@ from segmenter.media import Codec, Track
 from streaming.slate.encode import encode_slate
 from streaming.slate.loop import SlateLoop, SlateStrip
 from streaming.slate.messages import SlateReady, SlateSetup
-from streaming.slate.picture import card
+from streaming.slate.picture import card, image
+from streaming.transcode.encoders import software_encoder
+from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
+from streaming.transcode.rung_encoder import Look, RungEncoder
 from tests.segmenter.stage import AUDIO, OPUS, SMALL, SOURCE
 
 
@@ -70,6 +74,38 @@ def test_video_has_the_codec_string_size_and_rate_of_the_live_video(live: Track)
     assert [is_sync for _, is_sync in strip.samples] == [True] + [False] * 59
     sps = parse_sps(parse_decoder_configuration(strip.track.codec_config).sps[0])
     assert (sps.width, sps.height, sps.frame_rate) == (live.width, live.height, live.frame_rate)
+
+
+@pytest.mark.parametrize(
+    ("colours", "expected"),
+    [
+        ((2, 2, 2), (2, 2, 2)),
+        ((1, 1, 1), (1, 1, 1)),
+        ((6, 6, 6), (6, 6, 6)),
+        ((9, 16, 9), (1, 1, 1)),  # an eight-bit card in PQ would glare
+    ],
+)
+def test_video_has_the_colours_and_the_pixel_shape_of_the_live_video(
+    colours: tuple[int, int, int], expected: tuple[int, int, int]
+) -> None:
+    primaries, transfer, matrix = colours
+    look = Look(Fraction(4, 3), matrix, primaries, transfer)
+    rung = PlannedRung("source", Codec.H264, 640, 360, 1, 500, 600, 600, profile="high")
+    live = RungEncoder(rung, software_encoder(Codec.H264, "live"), Fraction(30), look).track
+    [strip] = strips(encode(live))
+    sps = parse_sps(parse_decoder_configuration(strip.track.codec_config).sps[0])
+    assert (sps.colour.primaries, sps.colour.transfer, sps.colour.matrix) == expected
+    assert sps.sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_an_image_keeps_its_shape_whatever_shape_pixels_have(tmp_path: Path) -> None:
+    file = tmp_path / "square.png"
+    white = VideoFrame(100, 100, "rgb24")
+    white.planes[0].update(b"\xff" * white.planes[0].buffer_size)
+    white.save(str(file))
+    luma = image(str(file), 640, 360, Fraction(4, 3), matrix=1).to_ndarray()[:360]
+    columns = np.flatnonzero(luma[180] > 200)
+    assert len(columns) * Fraction(4, 3) == pytest.approx(360, abs=4)
 
 
 def test_the_loop_decodes_without_a_seam() -> None:
