@@ -25,6 +25,15 @@ pytestmark = [
 
 PATH = "live/a"
 COPY = 'ladder = "copy"\nsegment_duration_s = 1\n'
+LADDER = """segment_duration_s = 1
+[[paths."live/a".ladder]]
+name = "source"
+copy = true
+[[paths."live/a".ladder]]
+name = "90p"
+height = 90
+preset = "ultrafast"
+"""
 
 
 def config(*lines: str) -> str:
@@ -76,6 +85,15 @@ def wait_on_air(
         return found if found and wanted(found) else None
 
     return origin._wait(seen, what, 20.0)
+
+
+def wait_slate_encoded(origin: OriginProcess) -> None:
+    """Once a publisher's tracks are known: until the worker that encodes the slate has ended."""
+    origin._wait(
+        lambda: not any("streaming.slate" in line for _, line in origin.children()) or None,
+        "the slate",
+        20.0,
+    )
 
 
 def newest_age_s(origin: OriginProcess, since: float, count: int) -> float:
@@ -153,7 +171,7 @@ def test_a_slate_covers_for_a_killed_publisher_until_it_is_back(
     with origin_process(tmp_path, config('slate = "card"')) as origin:
         primary = publishers.push(origin)
         origin.wait_segments(PATH, "source", 4)
-        time.sleep(2)  # the slate is being encoded
+        wait_slate_encoded(origin)
         killed = kill(primary)
         wait_on_air(origin, lambda seen: seen["on_air"] == "slate", "the slate")
         record = origin.path_record(PATH)
@@ -165,6 +183,30 @@ def test_a_slate_covers_for_a_killed_publisher_until_it_is_back(
         newest_age_s(origin, killed, 2)
         for name in ("source", "audio"):
             assert_continuous(playlist(origin, name), breaks=2)
+
+
+def test_a_slate_goes_through_the_encoder_of_a_ladder_and_looks_as_the_live_picture_there(
+    tmp_path: Path, publishers: Publishers
+) -> None:
+    settings = f'[paths."{PATH}"]\nslate = "card"\n{LADDER}'
+    with origin_process(tmp_path, settings) as origin:
+        primary = publishers.push(origin)
+        origin.wait_segments(PATH, "90p", 4)
+        wait_slate_encoded(origin)
+        killed = kill(primary)
+        wait_on_air(origin, lambda seen: seen["on_air"] == "slate", "the slate")
+        newest_age_s(origin, killed, 3)
+        covered = playlist(origin, "90p")
+        publishers.push(origin)
+        wait_on_air(origin, lambda seen: seen["on_air"] == "primary", "the publisher's return")
+        newest_age_s(origin, killed, 3)
+        lists = {name: playlist(origin, name) for name in ("source", "90p", "audio")}
+    inits = {tag for tag in lists["90p"].tags if tag.startswith("#EXT-X-MAP")}
+    assert len(inits) == 1, "the encoder's, live and of the slate"
+    assert_continuous(covered, breaks=1)
+    for name, listed in lists.items():
+        assert_continuous(listed, breaks=2)
+        assert listed.breaks == lists["source"].breaks, name
 
 
 def test_a_slate_that_is_always_there_is_live_before_anyone_publishes(
