@@ -29,6 +29,9 @@ RENDITIONS = ("source", "audio")
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
 """For a shell with mounts of its own: runs a program with a directory that takes no writes."""
 
+SMALL_DISK = 'mount -t tmpfs -o size=256k headwater "$0" && exec "$@"'
+"""The same with a disk that is full after a second of media."""
+
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Iterator[OriginProcess]:
@@ -136,19 +139,45 @@ def test_a_directory_that_cannot_be_written_to_costs_one_warning(tmp_path: Path)
         assert origin.log().count("live windows are kept in memory alone") == 1
 
 
+def own_mounts(script: str, state: Path) -> tuple[str, ...]:
+    """What runs a program with `state` mounted by `script`; skips where that is not allowed."""
+    prefix = ("unshare", "--mount", "sh", "-c", script, str(state))
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("mounts of one's own take root")
+    return prefix
+
+
+def test_a_disk_that_is_full_costs_the_history_and_takes_no_number_back(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    place = OriginPlace(command_prefix=own_mounts(SMALL_DISK, tmp_path / "state"))
+    with origin_process(tmp_path, CONFIG, place=place) as origin:
+        publisher = push(origin)
+        origin.wait_log("live window is not kept on disk: No space left on device")
+        listed = len(playlist(origin, "source").numbers)
+        origin.wait_segments("live/a", "source", listed + 3)
+        before = playlist(origin, "source")
+        assert "#EXT-X-GAP" not in before.tags
+        assert "Traceback" not in origin.log()
+        origin.kill_main()
+        stopped(publisher)
+        origin.restart()
+        publisher = push(origin)
+        origin.wait_segments("live/a", "source", 2)
+        stopped(publisher)
+        assert playlist(origin, "source").first > before.numbers[-1]
+        assert "Traceback" not in origin.log()
+
+
 def test_a_directory_that_has_become_read_only_costs_the_history_and_takes_no_number_back(
     origin: OriginProcess,
 ) -> None:
-    state = origin.log_file.parent / "state"
-    own_mounts = ("unshare", "--mount", "sh", "-c", READ_ONLY, str(state))
-    if subprocess.run([*own_mounts, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("mounts of one's own take root")
+    read_only = own_mounts(READ_ONLY, origin.log_file.parent / "state")
     publisher = push(origin)
     origin.wait_segments("live/a", "source", 3)
     before = playlist(origin, "source")
     origin.kill_main()
     stopped(publisher)
-    origin.place = OriginPlace(command_prefix=own_mounts)
+    origin.place = OriginPlace(command_prefix=read_only)
     origin.restart()
     assert origin.log().count("live windows are kept in memory alone") == 1
     publisher = push(origin)
