@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,6 +134,20 @@ def test_every_manifest_is_valid_while_publishers_are_killed_and_come_back(
     assert watch.versions["manifest.mpd"][-1].count("<Period") == 2
 
 
+def replacement(origin: OriginProcess, killed: int) -> int | None:
+    """The worker that runs in the place of another, if there is one."""
+    workers = (pid for pid, line in origin.children() if "streaming.transcode.worker" in line)
+    return next((pid for pid in workers if pid != killed), None)
+
+
+def newest_media(origin: OriginProcess, rendition: str) -> int:
+    """Number of the segment of the newest part that is there."""
+    text = origin.get(f"/live/a/{rendition}/index.m3u8").decode()
+    return max(
+        int(n) for n in re.findall(r'PART:DURATION=[\d.]+,URI="(\d+)\.\d+\.m4s"(?!.*GAP)', text)
+    )
+
+
 def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_path: Path) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
         publisher = push(origin)
@@ -142,6 +157,11 @@ def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_pa
         before = playlist(origin, "90p").numbers[-1]
         os.kill(killed, signal.SIGKILL)
         origin.wait_log("transcoder restarting")
+        origin._wait(lambda: replacement(origin, killed), "another worker", 20.0)
+        restarted = time.monotonic()
+        origin._wait(lambda: newest_media(origin, "90p") > before + 1 or None, "the rung", 20.0)
+        # Two seconds where nothing else runs.
+        assert time.monotonic() - restarted < 4.0
         origin.wait_segments("live/a", "90p", 8)
         lists = {name: playlist(origin, name) for name in RENDITIONS}
         replaced = origin.child("streaming.transcode.worker")
