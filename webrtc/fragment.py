@@ -38,9 +38,15 @@ def parse_fragment(text: str) -> Fragment:
 
 
 def render_fragment(
-    ice: IceCredentials, candidates: Sequence[Candidate], media_line: str, mid: str
+    ice: IceCredentials,
+    candidates: Sequence[Candidate],
+    media_line: str,
+    mid: str,
+    *,
+    is_lite: bool,
 ) -> str:
     """Our side of an ICE restart; ``media_line`` and ``mid`` of the first of the bundle."""
-    lines = [*render_ice(ice), media_line, f"a=mid:{mid}"]
+    lines = ["a=ice-lite"] if is_lite else []
+    lines += [*render_ice(ice), media_line, f"a=mid:{mid}"]
     lines += [f"a=candidate:{each.render()}" for each in candidates]
     return "\r\n".join([*lines, "a=end-of-candidates"]) + "\r\n"

@@ -255,7 +255,8 @@ class Signalling:
         if not is_restart:
             return PatchResult(204)
         local, section = session.agent.local, session.transport_section
-        text = render_fragment(local, self._port.candidates, *section)
+        port = self._port
+        text = render_fragment(local, port.candidates, *section, is_lite=port.is_lite)
         return PatchResult(200, text, session.etag)
 
     def tell(self, stream: str, text: str) -> None:

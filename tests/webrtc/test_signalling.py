@@ -277,6 +277,7 @@ async def test_an_ice_restart_gives_new_credentials_and_the_flow_goes_on() -> No
     ufrag = sdp_value(result.fragment, "ice-ufrag")
     assert ufrag != sdp_value(answer.sdp, "ice-ufrag")
     assert "a=candidate:1u 1 udp" in result.fragment
+    assert result.fragment.startswith("a=ice-lite\r\n"), "as in the answer (RFC 9725 4.3.3)"
     with pytest.raises(PreconditionFailed):
         stage.signalling.patch(answer.session_id, answer.etag, fragment())
     stage.check(answer.session_id, Flow(0, "198.51.100.7", 1), by=AGAIN)
