@@ -45,6 +45,10 @@ class MadeForWebrtc:
         """A sample of the publisher's; whatever is not to be encoded is ignored."""
         self._link.write(sample)
 
+    def ask_for_key_frame(self) -> None:
+        """A viewer has lost the picture."""
+        self._link.ask_for_key_frame()
+
     def stop(self) -> asyncio.Task[None]:
         """Ends the worker; the task is done when it has gone."""
         if self._closing is None:

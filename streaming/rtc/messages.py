@@ -88,6 +88,12 @@ class Unwatch(Struct, tag="unwatch", array_like=True, frozen=True):
     path: str
 
 
+class KeyFrameAsked(Struct, tag="key_frame_asked", array_like=True, frozen=True):
+    """From the WebRTC process: viewers of what is made for WebRTC have lost the picture."""
+
+    path: str
+
+
 class PublishAsked(Struct, tag="publish", array_like=True, frozen=True):
     """From the WebRTC process: a WHIP client wants to publish."""
 
@@ -189,6 +195,7 @@ FromRtc: TypeAlias = (
     | RtcReport
     | Watch
     | Unwatch
+    | KeyFrameAsked
     | ViewerSaid
     | SignalAnswer
     | SignalEvent

@@ -20,6 +20,7 @@ from streaming.config import WebrtcConfig
 from streaming.rtc.counter_offers import CounterOffers
 from streaming.rtc.ice_server_links import ice_server_links
 from streaming.rtc.messages import (
+    KeyFrameAsked,
     PathEnded,
     PathMessage,
     PathSample,
@@ -37,6 +38,7 @@ from streaming.rtc.session_requests import SessionRequests
 from streaming.rtc.sessions import OpenSession, OpenSessions
 from streaming.rtc.signal_messages import SessionEnded, SignalAnswer, SignalRequest
 from streaming.rtc.talk import Talk
+from streaming.rtc.view_plan import VIDEO_NAME
 from streaming.rtc.viewed_path import ViewedPath
 from webrtc.errors import NoCommonCodec, WebRtcError
 from webrtc.events import (
@@ -337,7 +339,10 @@ class RtcServer:
                 self._forget_session(event)
             case KeyFrameWanted():
                 self._counts["key_frame_requests"] += 1
-                self._publishing.want_key_frame(event.stream, event.track)
+                if event.track == VIDEO_NAME:
+                    self._send(KeyFrameAsked(event.stream))
+                else:
+                    self._publishing.want_key_frame(event.stream, event.track)
             case PublishedTracks():
                 self._publishing.set_tracks(event)
             case PublishedSamples():

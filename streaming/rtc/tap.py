@@ -172,6 +172,12 @@ class RtcTap:
             self._send_recent(lane)
         self._make()
 
+    def ask_for_key_frame(self) -> None:
+        """A viewer of what is made for WebRTC has lost the picture; rungs that players have, too,
+        keep their key frames where segments begin."""
+        if self._made is not None:
+            self._made.ask_for_key_frame()
+
     def unwatch(self) -> None:
         """Sends nothing any more, and stops what was made for WebRTC alone."""
         self._is_watched = False

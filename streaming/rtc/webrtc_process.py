@@ -25,6 +25,7 @@ from streaming.ingest.source import PublishDoor
 from streaming.restart_backoff import RestartBackoff
 from streaming.rtc.messages import (
     FromRtc,
+    KeyFrameAsked,
     PublishAsked,
     PublishClosed,
     PublishSample,
@@ -289,6 +290,8 @@ class WebrtcProcess:
                 self._watch(news.path)
             case Unwatch():
                 self._unwatch(news.path)
+            case KeyFrameAsked():
+                self._ask_for_key_frame(news.path)
             case RtcReport():
                 self._report = news
             case RtcListening():
@@ -307,6 +310,12 @@ class WebrtcProcess:
         if tap is not None and tap.is_live:
             self._watched.add(path)
             tap.watch()
+
+    def _ask_for_key_frame(self, path: str) -> None:
+        assert self._paths is not None
+        tap = self._paths.tap(path)
+        if tap is not None:
+            tap.ask_for_key_frame()
 
     def _unwatch(self, path: str) -> None:
         assert self._paths is not None

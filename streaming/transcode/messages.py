@@ -120,6 +120,10 @@ class StartMessage(Struct, tag="start", array_like=True, frozen=True):
     frame_hook_budget_ms: float
 
 
+class KeyFrameMessage(Struct, tag="key_frame", array_like=True, frozen=True):
+    """Origin to transcoder: the next frame of every rung is to be a key frame."""
+
+
 class TracksMessage(Struct, tag="tracks", array_like=True, frozen=True):
     """Transcoder to origin: all tracks made from the present source, each before its samples."""
 
@@ -157,5 +161,5 @@ class StatusMessage(Struct, tag="status", array_like=True, frozen=True):
     """Why the worker is degraded; empty while it keeps up with everything."""
 
 
-ToTranscoder = StartMessage | SampleMessage
+ToTranscoder = StartMessage | SampleMessage | KeyFrameMessage
 FromTranscoder = TracksMessage | SampleMessage | StatusMessage

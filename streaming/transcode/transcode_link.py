@@ -32,6 +32,7 @@ from streaming.transcode.gop_queue import GopQueue
 from streaming.transcode.ladder import BUDGET_SHARE, LadderPlan, plan_ladder
 from streaming.transcode.messages import (
     FromTranscoder,
+    KeyFrameMessage,
     SampleMessage,
     StartMessage,
     StatusMessage,
@@ -192,6 +193,11 @@ class TranscodeLink:
             self._held_video.put(sample)
         else:
             self._held_audio.put(sample)
+
+    def ask_for_key_frame(self) -> None:
+        """Of every rung, with the next frame: no segments may be made of them."""
+        if self._fed and self._worker.running:
+            self._worker.send(KeyFrameMessage())
 
     async def close(self) -> None:
         """Ends the worker; what it still holds is lost."""

@@ -63,6 +63,10 @@ class Transcoder:
         elif kind is MediaType.AUDIO:
             self._audio.put(sample)
 
+    def ask_for_key_frame(self) -> None:
+        """The next frame is one in every rung; what waits to be decoded comes before it."""
+        self._video.ask_for_key_frame()
+
     def drain(self) -> None:
         """Waits until all that was written has been emitted; then a new `start` is needed."""
         for done in (self._video.drain(), self._audio.drain()):

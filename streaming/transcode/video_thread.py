@@ -68,6 +68,12 @@ class VideoThread(SourceThread):
         """These rungs stand still from the next frame on, all others run."""
         self._shed = names
 
+    def ask_for_key_frame(self) -> None:
+        """Of each rung, besides those that its grid has."""
+        source = self._source
+        if source is not None:
+            source.ladder.ask_for_key_frame()
+
     @property
     def lag_s(self) -> float:
         """Media time received and not yet decoded."""

@@ -22,6 +22,7 @@ from streaming.errors import LinkBrokenError
 from streaming.link import BlockingLink
 from streaming.transcode.gop_queue import QueueStatistics
 from streaming.transcode.messages import (
+    KeyFrameMessage,
     RungStatus,
     SampleMessage,
     StatusMessage,
@@ -54,6 +55,8 @@ class Worker:
         for message in self._link.messages():
             if isinstance(message, SampleMessage):
                 self._transcoder.write(message.to_sample())
+            elif isinstance(message, KeyFrameMessage):
+                self._transcoder.ask_for_key_frame()
             else:
                 self._transcoder.start(message)
 

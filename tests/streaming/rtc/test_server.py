@@ -11,7 +11,15 @@ import pytest
 from segmenter.media import Sample, Track
 from streaming.config import IceServerConfig, WebrtcConfig
 from streaming.rtc.counter_offers import MOST_WAITING
-from streaming.rtc.messages import PathEnded, PathSample, PathTracks, PublishAsked, Unwatch, Watch
+from streaming.rtc.messages import (
+    KeyFrameAsked,
+    PathEnded,
+    PathSample,
+    PathTracks,
+    PublishAsked,
+    Unwatch,
+    Watch,
+)
 from streaming.rtc.server import LINGER_S, SILENT_S, TRACKS_S, RtcServer
 from streaming.rtc.signal_messages import (
     SessionEnded,
@@ -21,11 +29,13 @@ from streaming.rtc.signal_messages import (
     TokenShare,
     Verb,
 )
+from streaming.rtc.view_plan import VIDEO_NAME
 from streaming.transcode.messages import SampleMessage, TrackMessage
 from tests.segmenter.stage import SMALL, SOURCE
 from tests.webrtc.fanout_stage import loopback
 from tests.webrtc.offers import offer
 from tests.webrtc.test_signalling import FakePort
+from webrtc.events import KeyFrameWanted
 from webrtc.fanout import Fanout
 from webrtc.session import JOIN_S
 from webrtc.signalling import Signalling
@@ -294,6 +304,14 @@ def test_a_socket_may_ask_for_an_offer_and_hears_of_its_session(scene: Scene) ->
     scene.ask("answer", offered.session, body=ANSWER)
     scene.pass_time(1.0)
     assert len(news(scene, "c1")) == 3
+
+
+def test_a_picture_lost_is_asked_of_whoever_makes_it(scene: Scene) -> None:
+    scene.server._take_event(KeyFrameWanted("live/a", VIDEO_NAME))
+    assert scene.sent == [KeyFrameAsked("live/a")]
+    scene.server._take_event(KeyFrameWanted("live/a", "source"))
+    assert len(scene.sent) == 1, "which goes to its publisher, if that is a WebRTC peer"
+    assert scene.server.report().key_frame_requests == 2
 
 
 def test_a_viewer_chooses_among_what_suits_it(scene: Scene) -> None:

@@ -50,6 +50,10 @@ class FakeMaker:
         self.plans: list[ViewPlan] = []
         self.written: list[Sample] = []
         self.is_stopped = False
+        self.key_frames_asked = 0
+
+    def ask_for_key_frame(self) -> None:
+        self.key_frames_asked += 1
 
     def start(self, plan: ViewPlan, recent: Iterable[Sample]) -> None:
         self.plans.append(plan)
@@ -140,6 +144,19 @@ def test_sound_is_made_only_while_somebody_watches() -> None:
         assert scene.outlet.samples == [(AUDIO_NAME, 0)]
         scene.tap.unwatch()
         assert maker.is_stopped
+        await scene.tap.close()
+
+    asyncio.run(watch())
+
+
+def test_a_lost_picture_asks_the_encoder_while_it_makes_one() -> None:
+    async def watch() -> None:
+        scene = Scene()
+        scene.tap.set_tracks([SOURCE, AUDIO], START)
+        scene.tap.ask_for_key_frame()
+        scene.tap.watch()
+        scene.tap.ask_for_key_frame()
+        assert scene.makers[0].key_frames_asked == 1
         await scene.tap.close()
 
     asyncio.run(watch())

@@ -15,6 +15,7 @@ from streaming.config import WebrtcConfig
 from streaming.errors import MessageRefused, PublishRejected
 from streaming.ingest.source import Publisher, PublishRequest
 from streaming.rtc.messages import (
+    KeyFrameAsked,
     PublishAllowed,
     PublishAsked,
     PublishClosed,
@@ -70,6 +71,10 @@ class FakeTap:
     def __init__(self) -> None:
         self.is_live = True
         self.watched = 0
+        self.key_frames_asked = 0
+
+    def ask_for_key_frame(self) -> None:
+        self.key_frames_asked += 1
 
     def watch(self) -> None:
         self.watched += 1
@@ -195,6 +200,12 @@ async def test_the_process_says_when_nobody_watches(scene: Scene) -> None:
     scene.ask()
     scene.worker.say(Unwatch("live/a"))
     assert scene.paths.taps["live/a"].watched == 0
+
+
+async def test_a_key_frame_of_what_is_made_is_asked_of_its_path(scene: Scene) -> None:
+    scene.worker.say(KeyFrameAsked("live/a"))
+    scene.worker.say(KeyFrameAsked("live/gone"))
+    assert scene.paths.taps["live/a"].key_frames_asked == 1
 
 
 async def test_viewers_are_counted_until_the_process_dies(scene: Scene) -> None:

@@ -75,6 +75,24 @@ def test_without_the_source_key_frames_are_the_first_on_or_after_each_grid_line(
     assert len(lines) == 4
 
 
+def test_a_key_frame_that_is_asked_for_is_the_next_and_the_grid_goes_on() -> None:
+    clip = video_clip(steady(60, 30, EPOCH + 777), gop=60, frame_rate=30)
+    start = start_message(plan_for(clip.track, LOW), clip.track, segment_duration_s=1.0)
+    usual = transcode(start, clip.samples).key_pts("low")
+    made = Made()
+    made.transcoder.start(start)
+    for sample in clip.samples[:10]:
+        made.transcoder.write(sample)
+    made.until(5)
+    made.transcoder.ask_for_key_frame()
+    for sample in clip.samples[10:]:
+        made.transcoder.write(sample)
+    made.transcoder.close()
+    (more,) = set(made.key_pts("low")) - set(usual)
+    assert set(usual) <= set(made.key_pts("low"))
+    assert more in [sample.pts for sample in clip.samples[5:12]]
+
+
 def test_b_frames_of_the_source_are_put_in_order() -> None:
     clip = video_clip(steady(50, 25), gop=25, frame_rate=25, b_frames=2)
     assert any(s.pts < s.dts for s in clip.samples), "the clip has reordered frames"
