@@ -166,8 +166,9 @@ def _operation(one: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
     }
     if one.takes is not None:
         described["requestBody"] = {"required": True, "content": _json(schema_of[one.takes])}
+    # Of what everyone may ask, a token lets see more, or is needed where the API is not public.
+    described["security"] = [{"token": []}] if one.scope else [{}, {"token": []}]
     if one.scope is not None:
-        described["security"] = [{"token": []}]
         described["x-scope"] = one.scope
     return described
 

@@ -448,6 +448,14 @@ async def test_no_more_and_no_less_than_what_can_be_asked_for_is_described(serve
     assert document["openapi"] == "3.1.0"
 
 
+async def test_the_document_says_who_needs_a_token_and_of_what_scope(served: Served) -> None:
+    document = (await call(served, "GET", "/openapi.json"))[1]["paths"]
+    for one in OPERATIONS:
+        described = document[f"/api/v1{one.template}"][one.method.lower()]
+        needed = [{"token": []}] if one.scope else [{}, {"token": []}]
+        assert (described["security"], described.get("x-scope")) == (needed, one.scope)
+
+
 def test_the_documentation_lists_all_operations_with_their_scopes() -> None:
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
     listed = {
