@@ -7,6 +7,9 @@ const STATISTICS_MS = 500;
 const LAYERS_EVERY = 4; // of these
 
 export class WebrtcEngine {
+  /** Who reloads the page comes back at once, and a token may be good for one session alone. */
+  #leave = (event) => event.persisted || this.session?.close();
+
   constructor(video, on, { clock }) {
     this.name = "webrtc";
     this.clock = clock;
@@ -33,6 +36,7 @@ export class WebrtcEngine {
       });
       if (this.isStopped) return session.close();
       this.session = session;
+      addEventListener("pagehide", this.#leave);
       this.video.srcObject = session.stream;
       this.timer = setInterval(() => this.#read(), STATISTICS_MS);
       this.on.ready();
@@ -46,6 +50,7 @@ export class WebrtcEngine {
   stop() {
     this.isStopped = true;
     clearInterval(this.timer);
+    removeEventListener("pagehide", this.#leave);
     this.session?.close();
     this.video.srcObject = null;
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -33,8 +34,8 @@ OPEN: Final = ("/static/", "/time")
 """What needs no token."""
 
 
-def token(path: str = "vip/*") -> str:
-    return mint_token(KEY, {"path": path, "exp": int(time.time()) + 600})
+def token(path: str = "vip/*", **claims: object) -> str:
+    return mint_token(KEY, {"path": path, "exp": int(time.time()) + 600, **claims})
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,35 @@ async def test_every_engine_plays_with_the_token_in_the_path_alone(
         assert outside == []
         assert not player.log.exceptions
         assert not player.log.console
+
+
+async def test_a_token_for_one_session_is_good_for_one_which_may_reload_its_page(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    url = origin.url(f"/t/{token(max_sessions=1)}/vip/a/?engine=webrtc")
+    async with player_page(browser, url) as player:
+        await player.wait_state("playing")
+        for _ in range(2):
+            await player.page.reload(wait_until="domcontentloaded")
+            await player.wait_state("playing")
+        async with player_page(browser, url) as other:
+            await other.wait(lambda seen: seen["state"] == "waiting", "the second to be refused")
+            assert any("403" in one for one in other.log.bad_answers)
+        assert (await player.status())["state"] == "playing"
+
+
+def test_players_without_a_browser_inherit_the_token_too(origin: OriginProcess) -> None:
+    """ffmpeg stands for all that know relative URLs and nothing else, as AVPlayer does."""
+    for name in ("index.m3u8", "manifest.mpd"):
+        url = origin.url(f"/t/{token()}/vip/a/{name}")
+        done = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", url, "-t", "1", "-c", "copy", "-f", "null", "-"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"HTTP error" not in done.stderr
 
 
 async def test_a_token_for_another_path_is_told_to_the_viewer(
