@@ -5,6 +5,7 @@ import { availableEngines } from "./engine.js";
 import { PathApi } from "./path_api.js";
 import { readPlace } from "./place.js";
 import { PlayerTile } from "./player_tile.js";
+import { Reading } from "./reading.js";
 import { SessionList } from "./session_list.js";
 import { stateOf } from "./words.js";
 
@@ -42,14 +43,15 @@ function say(text) {
 }
 
 /** Publishers' clocks drift, and media time with them; and where nobody sends, no player is stuck. */
-async function readPath() {
-  const record = await api.record();
+function showPath(record) {
   if (!record?.state || record.state === "gone") return; // the last one has to do
   for (const tile of tiles) {
     tile.aheadS = record.details?.timeline?.ahead_s ?? 0;
     tile.isOnAir = WITH_MEDIA.has(stateOf(record).name);
   }
 }
+
+const reading = new Reading({ ask: (signal) => api.record(signal), show: showPath, pauseMs: () => READ_PATH_MS });
 
 window.headwater = Object.freeze({ statistics: () => tiles.map((tile) => tile.statistics()) });
 
@@ -64,8 +66,7 @@ setInterval(() => {
 }, DRAW_MS);
 
 new SessionList(path, new ApiClient(), clock, say).start();
-await Promise.all([clock.synchronise(), readPath()]);
-setInterval(readPath, READ_PATH_MS);
+await Promise.all([clock.synchronise(), reading.restart()]);
 setInterval(() => clock.synchronise(), 60_000);
 const isSmall = matchMedia("(max-width: 40rem)").matches;
 for (const tile of tiles) if (!isSmall || AT_ONCE_ON_PHONES.has(tile.kind.id)) tile.start();

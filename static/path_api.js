@@ -9,10 +9,10 @@ export class PathApi {
   }
 
   /** What the API says of the path: `state: "gone"` where there is none, {} where it says nothing else,
-   * null when the server does not answer. */
-  async record() {
+   * null when the server does not answer, or `signal` ends it. */
+  async record(signal) {
     try {
-      const response = await fetch(this.url, ASK);
+      const response = await fetch(this.url, { ...ASK, signal });
       if (response.status === 404) return { state: "gone" };
       return response.ok ? await response.json() : {};
     } catch {
