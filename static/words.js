@@ -19,9 +19,13 @@ const STATES = {
   failed: ["Failed", "bad"],
 };
 
-/** { name, label, tone } of a path's record: its own state where it tells it, else the phase. */
+const WITH_MEDIA = new Set(["live", "degraded", "stalled", "slate"]);
+
+/** { name, label, tone } of a path's record: its own state where it tells it, else the phase. What
+ *  has media but nothing to play yet is starting. */
 export function stateOf(record) {
-  const name = record.state === "starting" ? "starting" : (record.details?.state ?? record.state);
+  const own = record.details?.state ?? record.state;
+  const name = record.state === "starting" && WITH_MEDIA.has(own) ? "starting" : own;
   if (name === "idle" && record.reason) return { name, label: "On demand", tone: "quiet" };
   const [label, tone] = STATES[name] ?? [sentence(name), "quiet"];
   return { name, label, tone };

@@ -87,6 +87,9 @@ test("states are told in words, and new ones by their own name", () => {
   assert.equal(label("live", { state: "degraded" }), "Degraded");
   assert.equal(label("live", { state: "slate" }), "Slate");
   assert.equal(label("starting", { state: "live" }), "Starting");
+  assert.equal(label("starting", { state: "connecting" }), "Connecting");
+  assert.equal(label("starting", { state: "failed" }, "its source cannot be opened"), "Failed");
+  assert.equal(stateOf({ state: "starting", details: { state: "failed" } }).tone, "bad");
   assert.equal(label("idle", {}, "pulled while someone watches"), "On demand");
   assert.equal(label("away", undefined), "Away");
   assert.equal(label("live", { state: "half_asleep" }), "Half asleep");
