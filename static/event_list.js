@@ -27,8 +27,12 @@ export class EventList {
     if (!isOld && !item.hidden) this.#tell(item);
   }
 
+  /** What was not said yet is not said any more, either. */
   clear() {
     this.list.replaceChildren();
+    this.#untold = [];
+    clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 
   /** `path`: a part of the name; `notable`: warnings alone. */

@@ -187,9 +187,21 @@ function filter() {
   feed.filter({ path: $("filter").value.trim(), notable: $("feed-which").value === "notable" });
 }
 
+/** Somebody else is here now, and what was shown before may not be for them. */
 function begin() {
+  if (!api.token) showNothing();
   reading.restart();
   follow();
+}
+
+function showNothing() {
+  records = [];
+  history.push([], performance.now());
+  showPaths();
+  $("none").hidden = true; // there may be something: the next answer tells
+  for (const id of ["total-live", "total-viewers", "total-ingest"]) $(id).textContent = "–";
+  document.title = $("name").textContent;
+  say("");
 }
 
 for (const id of ["filter", "which", "feed-which"]) $(id).addEventListener("input", filter);

@@ -4,10 +4,17 @@ import { mayControl } from "./api_client.js";
 const NOBODY = { scope: null, name: "" };
 const $ = (id) => document.getElementById(id);
 
+/** Where the button that was pressed has gone, the keyboard goes on at the one in its place. */
+function keepFocus() {
+  const focused = document.activeElement;
+  if (focused === document.body || !focused.checkVisibility()) $($("sign-in").hidden ? "sign-out" : "sign-in").focus();
+}
+
 export class SignIn {
   #waiting = null;
+  #known = ""; // of whom `onChange` was told last
 
-  /** `onChange(caller)` is called whenever somebody else is calling. */
+  /** `onChange()` is called whenever somebody else is calling. */
   constructor(api, onChange) {
     this.api = api;
     this.onChange = onChange;
@@ -39,9 +46,12 @@ export class SignIn {
     return new Promise((resolve) => (this.#waiting = resolve));
   }
 
+  /** At once, however long the server takes to say who is here without the token. */
   async signOut() {
     this.api.token = "";
-    await this.refresh().catch(() => this.#take(NOBODY));
+    this.#take(NOBODY);
+    keepFocus();
+    await this.refresh().catch(() => {});
   }
 
   async #try(token) {
@@ -53,6 +63,7 @@ export class SignIn {
       this.#take(caller);
       this.#done(true);
       $("sign-dialog").close();
+      keepFocus();
     } catch (error) {
       this.api.token = before;
       $("sign-problem").textContent = error.message;
@@ -67,7 +78,10 @@ export class SignIn {
     $("sign-out").hidden = !this.api.token;
     $("caller").textContent = caller.scope ? `${caller.name} · ${caller.scope}` : "";
     document.body.classList.toggle("may-control", mayControl(caller));
-    this.onChange(caller);
+    const known = JSON.stringify([caller.scope, caller.name, this.api.token]);
+    if (known === this.#known) return;
+    this.#known = known;
+    this.onChange();
   }
 
   #done(isSignedIn) {

@@ -18,11 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from bench.glass.browser import find_chromium, headless
 
 START_S: Final = 30.0
+STATE_MS: Final = 20_000
+"""How long `expect` waits for a state, on a machine where others are busy, too."""
+expect.set_options(timeout=STATE_MS)
+
 WATCH_STEP_S: Final = 0.25
 
 PHONE: Final = (390, 844)
