@@ -9,20 +9,15 @@ from dataclasses import dataclass
 
 from pylibsrtp import Policy, Session
 
+from tests.webrtc.checks import nominating_check
 from tests.webrtc.fanout_stage import Packet, libsrtp_of, read_packet
 from tests.webrtc.peer_room import STREAM, PeerRoom
 from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
 from webrtc.ice import IceCredentials, new_credentials
 from webrtc.offer import parse_offer
 from webrtc.stun import (
-    BINDING_REQUEST,
     BINDING_SUCCESS,
-    ICE_CONTROLLING,
-    PRIORITY,
-    USE_CANDIDATE,
-    USERNAME,
     parse_stun,
-    render_stun,
 )
 from webrtc.tcp_mux import Rfc4571Reader
 
@@ -97,22 +92,12 @@ class TcpViewer:
         answered = read_answer(sdp)
         self._in, self._out = await asyncio.open_connection("127.0.0.1", answered.port)
         self._reading = asyncio.get_running_loop().create_task(self._read())
-        self.send(self._check(answered.ice))
+        self.send(nominating_check(self.ice, answered.ice, secrets.token_bytes(12)))
         await asyncio.wait_for(self.checked.wait(), 5)
         self._dtls.start(list(parse_offer(sdp).fingerprints))
         keys = await asyncio.wait_for(self.keys, 5)
         self._opens = libsrtp_of(keys.receive, Policy.SSRC_ANY_INBOUND)
         self._seals = libsrtp_of(keys.send, Policy.SSRC_ANY_OUTBOUND)
-
-    def _check(self, theirs: IceCredentials) -> bytes:
-        attributes = [
-            (USERNAME, f"{theirs.ufrag}:{self.ice.ufrag}".encode()),
-            (PRIORITY, bytes(4)),
-            (ICE_CONTROLLING, bytes(8)),
-            (USE_CANDIDATE, b""),
-        ]
-        transaction = secrets.token_bytes(12)
-        return render_stun(BINDING_REQUEST, transaction, attributes, password=theirs.password)
 
     async def packet(self) -> Packet:
         """The next RTP packet, opened."""

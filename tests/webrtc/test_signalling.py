@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE
+from tests.webrtc.checks import nominating_check
 from tests.webrtc.offers import offer
-from tests.webrtc.test_ice import HOME, NOMINATE, ROLE, check
+from tests.webrtc.test_ice import HOME, check
 from tests.webrtc.test_subscription import HEVC, OPUS
-from webrtc import stun
 from webrtc.dtls import NegotiatedKeys
 from webrtc.errors import (
     MalformedSdp,
@@ -120,7 +120,7 @@ class Stage:
     ) -> None:
         """The peer's nominating check, with the session's newest credentials."""
         agent = self.signalling.session(session_id).agent
-        raw = _raw_check(agent.local, by or agent.remote)
+        raw = nominating_check(by or agent.remote, agent.local)
         self.port.table.receive(raw, flow, self.now)
 
     def connect(self, session_id: str) -> Subscriber:
@@ -138,13 +138,6 @@ class Stage:
 
 _SRTP = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, bytes(16), bytes(12))
 _KEYS = NegotiatedKeys(_SRTP, _SRTP)
-
-
-def _raw_check(to: IceCredentials, by: IceCredentials) -> bytes:
-    username = (stun.USERNAME, f"{to.ufrag}:{by.ufrag}".encode())
-    return stun.render_stun(
-        stun.BINDING_REQUEST, bytes(12), [username, ROLE, NOMINATE], password=to.password
-    )
 
 
 def sdp_value(text: str, name: str) -> str:

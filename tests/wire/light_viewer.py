@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from pylibsrtp import Error, Policy, Session
 
+from tests.webrtc.checks import nominating_check
 from tests.webrtc.fanout_stage import libsrtp_of, nack, read_packet
 from tests.webrtc.simulated_way import Receiver
 from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
@@ -30,12 +31,7 @@ from webrtc.ice import IceCredentials, new_credentials
 from webrtc.offer import parse_offer
 from webrtc.stun import (
     BINDING_REQUEST,
-    ICE_CONTROLLING,
-    PRIORITY,
-    USE_CANDIDATE,
-    USERNAME,
     parse_stun,
-    render_stun,
     render_success,
 )
 
@@ -208,7 +204,7 @@ class LightViewer(asyncio.DatagramProtocol):
             if now >= next_check:
                 is_new = not self._checked.is_set()
                 next_check = now + (0.2 if is_new else CHECK_S)
-                self._send(self._check(theirs))
+                self._send(nominating_check(self._ice, theirs, secrets.token_bytes(12)))
             if self._seals is not None:
                 wanted = self.receiver.wanted(now)
                 if wanted:
@@ -218,16 +214,6 @@ class LightViewer(asyncio.DatagramProtocol):
                     next_feedback = now + FEEDBACK_S
                     self._send(self._seals.protect_rtcp(feedback))
             await asyncio.sleep(TURN_S)
-
-    def _check(self, theirs: IceCredentials) -> bytes:
-        attributes = [
-            (USERNAME, f"{theirs.ufrag}:{self._ice.ufrag}".encode()),
-            (PRIORITY, bytes(4)),
-            (ICE_CONTROLLING, bytes(8)),
-            (USE_CANDIDATE, b""),
-        ]
-        transaction = secrets.token_bytes(12)
-        return render_stun(BINDING_REQUEST, transaction, attributes, password=theirs.password)
 
     async def _request(self, method: str, url: str, body: bytes | None) -> str:
         headers = {"Content-Type": "application/sdp"} if body else {}

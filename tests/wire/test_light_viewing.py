@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.interop.origin_process import OriginProcess
 from tests.wire.light_viewer import CHECK_S, LightViewer, a_light_viewer
-from tests.wire.room import WireRoom, wire_room
-from tests.wire.stage import pushing, wired_origin
+from tests.wire.room import WireRoom
 from tests.wire.way import Way
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -35,24 +32,6 @@ def far(rate: int = 0, loss: float = 0.0) -> Way:
 def stalled(viewer: LightViewer, since: float) -> float:
     """Seconds in which nothing came at all."""
     return sum(b - a for a, b in viewer.stalls(since))
-
-
-@pytest.fixture(scope="module")
-def room() -> Iterator[WireRoom]:
-    with wire_room() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def origin(
-    room: WireRoom, heavy_clip: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OriginProcess]:
-    with (
-        wired_origin(room, tmp_path_factory.mktemp("origin")) as running,
-        pushing(room, running, heavy_clip, "live/two"),
-    ):
-        running.wait_segments("live/two", "180p", 1)
-        yield running
 
 
 @pytest.fixture

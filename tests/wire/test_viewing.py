@@ -9,7 +9,6 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -18,8 +17,8 @@ from playwright.async_api import Browser
 from tests.interop.browser import chromium
 from tests.interop.browser_viewer import a_viewer
 from tests.interop.origin_process import OriginProcess
-from tests.wire.room import WireRoom, wire_room
-from tests.wire.stage import TURN_SECRET, pushing, turn_server, wired_origin
+from tests.wire.room import WireRoom
+from tests.wire.stage import TURN_SECRET, turn_server
 from tests.wire.way import Way
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2), pytest.mark.timeout(180)]
@@ -29,24 +28,6 @@ HALF_RTT_S = 0.025
 DROPS_UDP = Way(blocks_udp=True)
 BUSY_S = 1.5
 """A machine that does other things as well may stop a picture for so long."""
-
-
-@pytest.fixture(scope="module")
-def room() -> Iterator[WireRoom]:
-    with wire_room() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def origin(
-    room: WireRoom, heavy_clip: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OriginProcess]:
-    with (
-        wired_origin(room, tmp_path_factory.mktemp("origin")) as running,
-        pushing(room, running, heavy_clip, "live/two"),
-    ):
-        running.wait_segments("live/two", "180p", 1)
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
