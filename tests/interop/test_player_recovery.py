@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +28,7 @@ ENGINES = ("hls", "dash")
 AGAIN_S = 25.0
 """Restarted programs need seconds of a busy machine before the page can do anything."""
 STEADY_S = 4.0
+PAUSE_S = 5.0
 
 
 @contextlib.asynccontextmanager
@@ -58,6 +61,41 @@ async def plays_steadily(page: PlayerPage) -> None:
         if report.stalls == 0 and report.played_s > 2.0:
             return
     raise AssertionError(f"never played steadily: {await page.status()} {page.log}")
+
+
+async def longest_stand_s(page: PlayerPage, seconds: float) -> float:
+    """Watches for so long; for how long the picture stood at most."""
+    began = stood_since = time.monotonic()
+    position, longest_s = -1.0, 0.0
+    while time.monotonic() - began < seconds:
+        now = (await page.status())["currentTime"]
+        if now != position:
+            position, stood_since = now, time.monotonic()
+        longest_s = max(longest_s, time.monotonic() - stood_since)
+        await asyncio.sleep(0.1)
+    return longest_s
+
+
+async def test_a_pause_costs_players_no_longer_stall_than_itself_and_no_latency(
+    tmp_path: Path,
+) -> None:
+    with origin_process(tmp_path, CONFIG) as origin, pushing(origin.rtmp_url("live/a")) as process:
+        await asyncio.to_thread(origin.wait_segments, "live/a", "source", 3)
+        async with pages(origin, "live/a") as opened:
+            before_s = [(await page.status())["latency"] for page in opened]
+            watching = [asyncio.create_task(longest_stand_s(page, 14.0)) for page in opened]
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(PAUSE_S)
+            process.send_signal(signal.SIGCONT)
+            stood_s = await asyncio.gather(*watching)
+            for page in opened:
+                await plays_steadily(page)
+            after_s = [(await page.status())["latency"] for page in opened]
+    # Players hold back less than a second, so most of the pause is theirs; and half a second to
+    # notice, on a machine of two cores.
+    assert max(stood_s) < PAUSE_S + 0.5, stood_s
+    for before, after in zip(before_s, after_s, strict=True):
+        assert after < before + 1.0, (before_s, after_s)
 
 
 @pytest.mark.long
