@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +88,17 @@ async def test_players_that_nobody_here_wrote_play_from_another_site(
             report = await asyncio.wait_for(watch(browser, viewing, WATCH_S), 60)
     assert report.stalls == 0, report
     assert 0 < report.p95_s < 6 * SEGMENT_S, report
+
+
+@pytest.mark.parametrize("file", ["index.m3u8", "low-latency.mpd"])
+def test_the_command_line_prints_how_late_parts_and_chunks_are(
+    origin: OriginProcess, file: str
+) -> None:
+    code = "from streaming.cli import main; main()"
+    command = [sys.executable, "-c", code, "inspect", "--latency", "--watch", "4", "--json"]
+    done = subprocess.run([*command, origin.url(f"/demo/{file}")], capture_output=True, check=True)
+    stages = json.loads(done.stdout)["stages"]
+    assert stages["captured"]["count"] >= 1, stages
+    assert 0 < stages["captured"]["p50_s"] < SEGMENT_S / 2, stages
+    assert stages["received"]["count"] > 4, stages
+    assert stages["received"]["p50_s"] < SEGMENT_S / 2, stages
