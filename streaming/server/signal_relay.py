@@ -63,11 +63,7 @@ class SignalRelay:
             )
         )
         try:
-            async with asyncio.timeout(ANSWER_S):
-                answer: SignalAnswer = await future
-                return answer
-        except TimeoutError:
-            return SignalAnswer(0, 503, "no answer came in time", {"Retry-After": "1"})
+            return await _in_time(future)
         finally:
             del self._waiting[number]
 
@@ -103,3 +99,12 @@ class SignalRelay:
         future = self._waiting.get(answer.id)
         if future is not None and not future.done():
             future.set_result(answer)
+
+
+async def _in_time(future: asyncio.Future[SignalAnswer]) -> SignalAnswer:
+    """What is awaited; a 503 where it does not come."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await future
+    except TimeoutError:
+        return SignalAnswer(0, 503, "no answer came in time", {"Retry-After": "1"})

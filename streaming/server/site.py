@@ -177,12 +177,7 @@ class Site:
             if place is not None:
                 return "signal", await self._signal(request, place, asked, self._signals)
         if url == EVENTS_URL and request.method != "OPTIONS":
-            refusal = self.access.follow_refusal(request, asked)
-            if refusal is not None:
-                return "events", refusal
-            return "events", await events_response(
-                request, self.followers, self._origins, self.api.speaking, asked
-            )
+            return "events", await self._tell_events(request, asked)
         if request.method == "OPTIONS":
             methods = allowed_methods(url) if url.startswith("/api/") else ALLOWED_METHODS
             return "other", options_response(request, methods)
@@ -203,6 +198,15 @@ class Site:
         if len(url) > MAX_URL_CHARS:
             return "media", text_response(404, "Not found.\n")
         return await self._media(request, asked)
+
+    async def _tell_events(self, request: BaseRequest, asked: Asked) -> Answered:
+        """Events as they happen, for those who may know of them."""
+        refusal = self.access.follow_refusal(request, asked)
+        if refusal is not None:
+            return refusal
+        return await events_response(
+            request, self.followers, self._origins, self.api.speaking, asked
+        )
 
     async def _signal(
         self, request: BaseRequest, place: SignalPlace, asked: Asked, signals: SignalRelay
