@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -21,19 +22,16 @@ KEYS = keys_of(SrtpProfile.AEAD_AES_128_GCM)
 
 
 @pytest.fixture(params=TWINS)
-def sockets(request: pytest.FixtureRequest) -> Iterator[tuple[bool, list[object]]]:
+def sockets(request: pytest.FixtureRequest) -> Iterator[tuple[bool, list[socket.socket]]]:
     opened = [loopback() for _ in range(9)]
-    yield request.param, list(opened)
+    yield request.param, opened
     for one in opened:
         one.close()
 
 
-def test_threads_survive_whatever_comes_and_goes_while_they_send(
-    sockets: tuple[bool, list[object]],
-) -> None:
-    pure_python, (own, *theirs) = sockets
-    dice = random.Random(7)
-    fanout = Fanout([own.fileno()], 2, pure_python=pure_python)  # type: ignore[attr-defined]
+@contextlib.contextmanager
+def listened_to(fanout: Fanout) -> Iterator[None]:
+    """Another thread reads what comes, as fast as it can; then the fan-out is closed."""
     is_over = threading.Event()
 
     def listen() -> None:
@@ -44,6 +42,26 @@ def test_threads_survive_whatever_comes_and_goes_while_they_send(
     listener = threading.Thread(target=listen)
     listener.start()
     try:
+        yield
+    finally:
+        is_over.set()
+        listener.join()
+        fanout.close()
+
+
+def drain(opened: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while opened.recv(2048):
+            pass
+
+
+def test_threads_survive_whatever_comes_and_goes_while_they_send(
+    sockets: tuple[bool, list[socket.socket]],
+) -> None:
+    pure_python, (own, *theirs) = sockets
+    dice = random.Random(7)
+    fanout = Fanout([own.fileno()], 2, pure_python=pure_python)
+    with listened_to(fanout):
         rings = [fanout.add_ring(90_000, 200_000, 400) for _ in range(2)]
         audio = fanout.add_ring(48_000)
         viewers: dict[int, int] = {}
@@ -52,7 +70,7 @@ def test_threads_survive_whatever_comes_and_goes_while_they_send(
             if place in viewers and dice.random() < 0.4:
                 fanout.remove_viewer(viewers.pop(place))
             elif place not in viewers:
-                address = theirs[place].getsockname()  # type: ignore[attr-defined]
+                address = theirs[place].getsockname()
                 settings = ViewerSettings(
                     address, 0, KEYS, KEYS, f"u{place}:v", "p", "c", VIDEO, AUDIO
                 )
@@ -69,15 +87,9 @@ def test_threads_survive_whatever_comes_and_goes_while_they_send(
                 fanout.remove_ring(rings.pop(0))
                 rings.append(fanout.add_ring(90_000))
             for one in theirs:
-                with contextlib.suppress(BlockingIOError):
-                    while one.recv(2048):  # type: ignore[attr-defined]
-                        pass
+                drain(one)
         assert fanout.statistics().packets > ROUNDS
         assert fanout.statistics().failures == 0
-    finally:
-        is_over.set()
-        listener.join()
-        fanout.close()
     with pytest.raises(LocalError):
         fanout.write(rings[0], [b"x"], 0, True, 0.0)
     fanout.close()

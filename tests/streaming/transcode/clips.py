@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, cast
@@ -68,25 +68,7 @@ def video_clip(
     **tags: int | Fraction,
 ) -> Clip:
     """Encodes a picture for each of `pts`, with a key frame every `gop` frames."""
-    name = {Codec.H264: "libx264", Codec.H265: "libx265"}[codec]
-    context = cast(VideoCodecContext, CodecContext.create(name, "w"))
-    context.width, context.height = size
-    context.pix_fmt = "yuv420p"
-    context.time_base = TIME_BASE
-    context.framerate = Fraction(frame_rate or 30)
-    context.flags |= Flags.global_header
-    context.max_b_frames = b_frames
-    context.thread_count = 1
-    parameters = f"keyint=1000:scenecut=0:open-gop=0:bframes={b_frames}:b-adapt=0"
-    quiet = ":log-level=none:pools=1:frame-threads=1" if codec is Codec.H265 else ""
-    context.options = {
-        "preset": "ultrafast",
-        "forced-idr": "1",
-        "crf": "18",
-        f"{name[3:]}-params": parameters + quiet,
-    }
-    for tag, value in tags.items():
-        setattr(context, tag, value)
+    context = _encoder(codec, size, frame_rate, b_frames, tags)
     packets: list[Packet[Any]] = []
     for index, at in enumerate(pts):
         frame = picture(index, *size)
@@ -110,6 +92,35 @@ def video_clip(
         data = module.access_unit(split_annex_b(bytes(packet)))
         samples.append(Sample("source", dts, packet.pts, data, packet.is_keyframe))
     return Clip(track, samples)
+
+
+def _encoder(
+    codec: Codec,
+    size: tuple[int, int],
+    frame_rate: Fraction | int,
+    b_frames: int,
+    tags: Mapping[str, int | Fraction],
+) -> VideoCodecContext:
+    name = {Codec.H264: "libx264", Codec.H265: "libx265"}[codec]
+    context = cast(VideoCodecContext, CodecContext.create(name, "w"))
+    context.width, context.height = size
+    context.pix_fmt = "yuv420p"
+    context.time_base = TIME_BASE
+    context.framerate = Fraction(frame_rate or 30)
+    context.flags |= Flags.global_header
+    context.max_b_frames = b_frames
+    context.thread_count = 1
+    parameters = f"keyint=1000:scenecut=0:open-gop=0:bframes={b_frames}:b-adapt=0"
+    quiet = ":log-level=none:pools=1:frame-threads=1" if codec is Codec.H265 else ""
+    context.options = {
+        "preset": "ultrafast",
+        "forced-idr": "1",
+        "crf": "18",
+        f"{name[3:]}-params": parameters + quiet,
+    }
+    for tag, value in tags.items():
+        setattr(context, tag, value)
+    return context
 
 
 def opus_clip(seconds: float, start_s: int = EPOCH_S) -> Clip:
