@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from playwright.async_api import Browser, Error, Locator, Page, Route, expect
 from streaming.auth.api_tokens import hash_token, new_token
 from tests.interop.browser import LAPTOP, PlayerPage, chromium, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.interop.pushing import pushing
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
@@ -87,22 +86,23 @@ def card(page: Page, path: str) -> Locator:
     return page.locator(f'#paths > [data-path="{path}"]')
 
 
+@contextlib.asynccontextmanager
+async def own_dashboard(
+    folder: Path, browser: Browser, config: str
+) -> AsyncIterator[tuple[OriginProcess, PlayerPage]]:
+    """The dashboard of an origin that a test has for itself."""
+    with origin_process(folder, config) as origin:
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        async with dashboard(browser, origin) as opened:
+            yield origin, opened
+
+
 @contextlib.contextmanager
-def pushing(origin: OriginProcess, path: str, query: str = "") -> Iterator[None]:
+def publishing(origin: OriginProcess, path: str, query: str = "") -> Iterator[None]:
     """Somebody publishes to `path`, again and again when closed, as encoders do."""
-    script = "from streaming.cli import main; main()"
-    push = subprocess.Popen(
-        [sys.executable, "-c", script, "push", SOURCE + query, origin.rtmp_url(path)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with pushing(origin.rtmp_url(path), SOURCE + query):
         origin.wait_path(path, "live")
         yield
-    finally:
-        push.kill()
-        push.wait()
 
 
 async def test_a_path_shows_its_picture_its_figures_and_how_they_went(
@@ -215,7 +215,7 @@ async def test_events_and_advice_appear_as_they_happen(
     async with dashboard(browser, origin) as opened:
         page = opened.page
         await expect(page.locator("#feed-state")).to_have_text("Live")
-        with pushing(origin, "live/slow", "&gop_s=5"):
+        with publishing(origin, "live/slow", "&gop_s=5"):
             event = page.locator('.event[data-path="live/slow"][data-type="publisher.connected"]')
             await expect(event).to_contain_text("Publisher connected (RTMP)")
             advice = card(page, "live/slow").locator(".advice")
@@ -239,7 +239,7 @@ async def test_a_publisher_is_kicked_by_who_signs_in_and_may(
 ) -> None:
     async with dashboard(browser, origin) as opened:
         page = opened.page
-        with pushing(origin, "live/kicked"):
+        with publishing(origin, "live/kicked"):
             await card(page, "live/kicked").locator(".kick").click()
             await expect(page.locator("#sign-dialog")).to_be_visible()
             await sign(page, "hw_wrong")
@@ -268,21 +268,19 @@ async def test_a_publisher_is_kicked_by_who_signs_in_and_may(
 async def test_a_guarded_path_shows_its_picture_to_who_signed_in(
     tmp_path: Path, browser: Browser
 ) -> None:
-    with origin_process(tmp_path, TOKENS + PATHS + GUARDED) as origin:
-        await asyncio.to_thread(origin.wait_path, "demo", "live")
-        async with dashboard(browser, origin) as opened:
-            page = opened.page
-            await expect(card(page, "guarded")).to_have_count(0)
-            await page.locator("#sign-in").click()
-            await sign(page, READ)
-            picture = card(page, "guarded").locator(".thumbnail")
-            await picture.wait_for(state="visible")
-            assert await picture.evaluate("image => image.naturalWidth") == 320
-            assert (await picture.get_attribute("src") or "").startswith("blob:")
-            await page.locator("#sign-out").click()
-            await expect(card(page, "guarded")).to_have_count(0)
-            assert not opened.log.exceptions
-            assert not [one for one in opened.log.console if "Security Policy" in one]
+    async with own_dashboard(tmp_path, browser, TOKENS + PATHS + GUARDED) as (_, opened):
+        page = opened.page
+        await expect(card(page, "guarded")).to_have_count(0)
+        await page.locator("#sign-in").click()
+        await sign(page, READ)
+        picture = card(page, "guarded").locator(".thumbnail")
+        await picture.wait_for(state="visible")
+        assert await picture.evaluate("image => image.naturalWidth") == 320
+        assert (await picture.get_attribute("src") or "").startswith("blob:")
+        await page.locator("#sign-out").click()
+        await expect(card(page, "guarded")).to_have_count(0)
+        assert not opened.log.exceptions
+        assert not [one for one in opened.log.console if "Security Policy" in one]
 
 
 async def test_a_session_is_ended_on_the_page_of_its_path(
@@ -360,7 +358,7 @@ async def test_no_question_overtakes_another_so_no_old_answer_takes_back_a_newer
         held = HeldAnswers(page, lambda route: True)
         await held.begin(r"/api/v1/paths\?")
         await held.wait_asked("paths")
-        with pushing(origin, "live/late"):
+        with publishing(origin, "live/late"):
             live = page.locator('.event[data-path="live/late"][data-type="path.state"]').first
             await expect(live).to_contain_text("Live")
             assert held.asked.empty(), "asked again before it was answered"
@@ -371,52 +369,48 @@ async def test_no_question_overtakes_another_so_no_old_answer_takes_back_a_newer
 async def test_an_answer_that_comes_after_signing_out_shows_nothing(
     tmp_path: Path, browser: Browser
 ) -> None:
-    with origin_process(tmp_path, TOKENS + PATHS + GUARDED) as origin:
-        await asyncio.to_thread(origin.wait_path, "demo", "live")
-        async with dashboard(browser, origin) as opened:
-            page = opened.page
-            held = HeldAnswers(
-                page, lambda route: READ in route.request.headers.get("authorization", "")
-            )
-            await held.begin(r"/api/v1/(paths|events)\?(limit|wait)")
-            await page.locator("#sign-in").click()
-            await sign(page, READ)
-            await held.wait_asked("paths", "events")
-            await page.locator("#sign-out").click()
-            await expect(page.locator("#sign-in")).to_be_visible()
-            await held.wait_asked("paths", "events")
-            await page.evaluate(WATCH_FOR_GUARDED)
-            held.let_go()
-            for _ in range(2):
-                await held.wait_asked("paths")
-            assert not await page.evaluate("window.wasShown")
-            assert not opened.log.exceptions
+    async with own_dashboard(tmp_path, browser, TOKENS + PATHS + GUARDED) as (_, opened):
+        page = opened.page
+        held = HeldAnswers(
+            page, lambda route: READ in route.request.headers.get("authorization", "")
+        )
+        await held.begin(r"/api/v1/(paths|events)\?(limit|wait)")
+        await page.locator("#sign-in").click()
+        await sign(page, READ)
+        await held.wait_asked("paths", "events")
+        await page.locator("#sign-out").click()
+        await expect(page.locator("#sign-in")).to_be_visible()
+        await held.wait_asked("paths", "events")
+        await page.evaluate(WATCH_FOR_GUARDED)
+        held.let_go()
+        for _ in range(2):
+            await held.wait_asked("paths")
+        assert not await page.evaluate("window.wasShown")
+        assert not opened.log.exceptions
 
 
 async def test_signing_out_takes_guarded_paths_off_the_page_before_the_server_says_anything(
     tmp_path: Path, browser: Browser
 ) -> None:
-    with origin_process(tmp_path, TOKENS + PATHS + GUARDED) as origin:
-        await asyncio.to_thread(origin.wait_path, "demo", "live")
-        async with dashboard(browser, origin) as opened:
-            page = opened.page
-            await page.locator("#sign-in").click()
-            await sign(page, READ)
-            await card(page, "guarded").wait_for()
-            await expect(page.locator("#sign-out")).to_be_focused()
-            await page.locator('.event[data-path="guarded"]').first.wait_for()
-            held = HeldAnswers(page, lambda route: True)
-            await held.begin(r"/api/v1/")
-            await page.locator("#sign-out").click()
-            await held.wait_asked("caller", "paths")
-            await expect(page.locator("#sign-in")).to_be_visible()
-            await expect(page.locator("#sign-in")).to_be_focused()
-            assert "guarded" not in await page.locator("body").inner_text()
-            assert await page.evaluate("document.title") == "Headwater"
-            held.let_go()
-            await expect(card(page, "demo")).to_be_visible()
-            await expect(card(page, "guarded")).to_have_count(0)
-            assert not opened.log.exceptions
+    async with own_dashboard(tmp_path, browser, TOKENS + PATHS + GUARDED) as (_, opened):
+        page = opened.page
+        await page.locator("#sign-in").click()
+        await sign(page, READ)
+        await card(page, "guarded").wait_for()
+        await expect(page.locator("#sign-out")).to_be_focused()
+        await page.locator('.event[data-path="guarded"]').first.wait_for()
+        held = HeldAnswers(page, lambda route: True)
+        await held.begin(r"/api/v1/")
+        await page.locator("#sign-out").click()
+        await held.wait_asked("caller", "paths")
+        await expect(page.locator("#sign-in")).to_be_visible()
+        await expect(page.locator("#sign-in")).to_be_focused()
+        assert "guarded" not in await page.locator("body").inner_text()
+        assert await page.evaluate("document.title") == "Headwater"
+        held.let_go()
+        await expect(card(page, "demo")).to_be_visible()
+        await expect(card(page, "guarded")).to_have_count(0)
+        assert not opened.log.exceptions
 
 
 async def test_the_players_page_asks_about_its_path_one_question_at_a_time(
@@ -445,27 +439,25 @@ async def sign(page: Page, token: str) -> None:
 async def test_the_keyboard_alone_asks_and_thinks_better_of_it_on_a_machine_of_ones_own(
     tmp_path: Path, browser: Browser
 ) -> None:
-    with origin_process(tmp_path, PATHS) as origin:
-        await asyncio.to_thread(origin.wait_path, "demo", "live")
-        async with dashboard(browser, origin) as opened:
-            page = opened.page
-            await expect(page.locator("#caller")).to_contain_text("admin")
-            await page.locator("#filter").focus()
-            await page.keyboard.type("demo")
-            focused = "document.activeElement.className"
-            for _ in range(8):
-                if "kick" in await page.evaluate(focused):
-                    break
-                await page.keyboard.press("Tab")
-            await page.keyboard.press("Enter")
-            await expect(page.locator("#kick-dialog")).to_be_visible()
-            await page.keyboard.press("Escape")
-            await expect(page.locator("#kick-dialog")).to_be_hidden()
-            assert "kick" in await page.evaluate(focused)
-            await page.keyboard.press("Enter")
-            await page.locator("#kick-now").press("Enter")
-            event = page.locator('.event[data-type="publisher.disconnected"]').first
-            await expect(event).to_contain_text("closed by the operator")
+    async with own_dashboard(tmp_path, browser, PATHS) as (_, opened):
+        page = opened.page
+        await expect(page.locator("#caller")).to_contain_text("admin")
+        await page.locator("#filter").focus()
+        await page.keyboard.type("demo")
+        focused = "document.activeElement.className"
+        for _ in range(8):
+            if "kick" in await page.evaluate(focused):
+                break
+            await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#kick-dialog")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#kick-dialog")).to_be_hidden()
+        assert "kick" in await page.evaluate(focused)
+        await page.keyboard.press("Enter")
+        await page.locator("#kick-now").press("Enter")
+        event = page.locator('.event[data-type="publisher.disconnected"]').first
+        await expect(event).to_contain_text("closed by the operator")
 
 
 async def test_all_players_of_a_path_play_side_by_side_and_say_how_late_they_are(
@@ -501,15 +493,13 @@ async def test_all_players_of_a_path_play_side_by_side_and_say_how_late_they_are
 async def test_a_server_that_goes_and_comes_back_is_followed_again(
     tmp_path: Path, browser: Browser
 ) -> None:
-    with origin_process(tmp_path, PATHS) as origin:
-        await asyncio.to_thread(origin.wait_path, "demo", "live")
-        async with dashboard(browser, origin) as opened:
-            page = opened.page
-            await expect(page.locator("#feed-state")).to_have_text("Live")
-            origin.kill()
-            await expect(page.locator("#trouble")).to_contain_text("does not answer")
-            await expect(page.locator("#feed-state")).to_have_text("Reconnecting…", timeout=30_000)
-            await asyncio.to_thread(origin.restart)
-            await expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
-            started = page.locator('.event[data-type="server.started"]')
-            await expect(started).to_have_count(2, timeout=30_000)
+    async with own_dashboard(tmp_path, browser, PATHS) as (origin, opened):
+        page = opened.page
+        await expect(page.locator("#feed-state")).to_have_text("Live")
+        origin.kill()
+        await expect(page.locator("#trouble")).to_contain_text("does not answer")
+        await expect(page.locator("#feed-state")).to_have_text("Reconnecting…", timeout=30_000)
+        await asyncio.to_thread(origin.restart)
+        await expect(page.locator("#trouble")).to_be_hidden(timeout=20_000)
+        started = page.locator('.event[data-type="server.started"]')
+        await expect(started).to_have_count(2, timeout=30_000)
