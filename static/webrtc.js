@@ -79,7 +79,10 @@ class HttpDoor {
       throw new WebRtcError("network", 0, "the server cannot be reached");
     }
     if (response.status !== 201) {
-      const detail = await response.json().then((problem) => problem.detail, () => response.statusText);
+      const detail = await response.json().then(
+        (problem) => problem.detail,
+        () => (response.status === 406 ? "no codec in common" : response.statusText), // a counter-offer
+      );
       throw new WebRtcError(response.status === 406 ? "unsupported" : "missing", response.status, detail);
     }
     this.url = new URL(response.headers.get("Location"), this.endpoint).href;

@@ -34,7 +34,7 @@ export class Signalling {
     return this.ask({ type: "mute", session: id, kind, muted });
   }
 
-  /** What the server knows of a viewer: loss, round trip, bit rates. */
+  /** What the server knows: of a viewer loss, round trip, bit rates; of a publisher what has come. */
   async statistics({ id }) {
     return (await this.ask({ type: "stats", session: id })).result;
   }
@@ -146,6 +146,11 @@ class SocketDoor {
     const { path, role, key } = this;
     const answer = await this.signalling.ask({ type: "join", path, role, key, sdp });
     this.session = answer.session;
+    if (answer.type === "offer") {
+      await this.close(); // what this browser did not offer it does not decode
+      this.session = null;
+      throw new WebRtcError("unsupported", 406, "no codec in common");
+    }
     this.signalling.remember(this);
     return { sdp: answer.sdp, iceServers: iceServers(answer.iceServers) };
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -96,6 +97,39 @@ async def test_the_picture_goes_on_while_the_socket_is_lost_and_resumed(page: Pa
     assert (await page.evaluate("test.viewer.chooseLayer('source')"))["selected"] == "source"
     await page.wait_for_function(f"test.video.currentTime > {at + 1}", timeout=10_000)
     assert await page.evaluate("test.viewer.peer.connectionState") == "connected"
+
+
+PUBLISH = """async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 180 });
+  const paint = canvas.getContext("2d");
+  let hue = 0;
+  test.painting = setInterval(() => {
+    paint.fillStyle = `hsl(${hue += 7}, 80%, 50%)`;
+    paint.fillRect(0, 0, 320, 180);
+  }, 40);
+  test.publisher = await test.signalling.publish("live/canvas", canvas.captureStream(25));
+}"""
+
+
+async def test_one_socket_publishes_and_views_several_paths(
+    origin: OriginProcess, page: Page
+) -> None:
+    await page.evaluate(PUBLISH)
+    await asyncio.to_thread(origin.wait_segments, "live/canvas", "source", 1, 30.0)
+    await page.wait_for_function(
+        """test.signalling.statistics(test.publisher).then(
+          (one) => one.sources.some((source) => source.received > 0 && source.key_frames > 0))""",
+        timeout=10_000,
+    )
+    await page.evaluate("""async () => {
+      test.other = await test.signalling.view("live/canvas");
+      test.video.srcObject = test.other.stream;
+    }""")
+    await page.wait_for_function("test.video.videoWidth === 320 && test.video.currentTime > 0.5")
+    assert await page.evaluate("test.sockets.length") == 1
+    assert await page.evaluate("test.viewer.peer.connectionState") == "connected"
+    await page.evaluate("test.publisher.close()")
+    await asyncio.to_thread(origin.wait_path, "live/canvas", "away")
 
 
 async def test_what_is_not_live_is_refused_with_its_status(page: Page) -> None:
