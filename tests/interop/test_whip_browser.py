@@ -59,6 +59,16 @@ async def test_a_browser_publishes_its_camera_and_another_watches(
         await asyncio.to_thread(origin.wait_path, "live/cam", "away")
 
 
+async def test_a_browser_publishes_its_screen(origin: OriginProcess, browser: Browser) -> None:
+    async with camera_page(browser, origin.url("/live/screen/publish")) as page:
+        await page.select_option("#size", "360")
+        await page.click("#screen")
+        await page.wait_for_selector("#go:not([disabled])")
+        await page.click("#go")
+        await page.wait_for_selector('#state[data-state="live"]', timeout=20_000)
+        await asyncio.to_thread(origin.wait_segments, "live/screen", "source", 1, 30.0)
+
+
 async def test_the_layers_of_a_simulcasting_browser_are_renditions(
     origin: OriginProcess, browser: Browser
 ) -> None:
