@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import cache
 from typing import cast
 
+from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext, Flags
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
@@ -102,6 +103,8 @@ def _encode_one(name: str) -> str:
 
 def _brief(error: Exception) -> str:
     """What went wrong, without FFmpeg's call and its options."""
+    if isinstance(error, UnknownCodecError):
+        return "this FFmpeg has none"
     return (isinstance(error, FFmpegError) and error.strerror) or str(error).splitlines()[0]
 
 

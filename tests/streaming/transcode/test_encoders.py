@@ -84,10 +84,15 @@ def test_whoever_wants_software_gets_it_untried(drivers: Drivers, codec: Codec) 
     assert drivers.tried == []
 
 
-@pytest.mark.parametrize("name", ["h264_nvenc", "h264_vaapi", "h264_nothing"])
-def test_an_encoder_that_is_not_here_says_why_in_a_few_words(name: str) -> None:
+def test_an_encoder_that_ffmpeg_was_built_without_is_said_to_be_missing() -> None:
+    assert encoders._try_encoder("h264_nothing") == "this FFmpeg has none"
+
+
+@pytest.mark.parametrize("name", ["h264_nvenc", "h264_vaapi"])
+def test_hardware_that_is_not_here_says_why_in_a_few_words(name: str) -> None:
     why = encoders._try_encoder(name)
     assert why
+    assert name not in why, "which is said before it"
     assert len(why) < 100
     assert "\n" not in why
 
