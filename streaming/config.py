@@ -359,7 +359,9 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True):
     """Patterns and their settings; the most specific one that matches a path is used."""
 
 
-DEMO_PATHS: Mapping[str, PathConfig] = {"demo": PathConfig(source="test:")}
+TEST_SCHEME = "test:"
+"""Of the built-in test source."""
+DEMO_PATHS: Mapping[str, PathConfig] = {"demo": PathConfig(source=TEST_SCHEME)}
 """What is live when no configuration file says anything else."""
 
 
@@ -391,6 +393,7 @@ def _literal_length(pattern: str) -> tuple[int, str]:
 
 __all__ = [
     "DEMO_PATHS",
+    "TEST_SCHEME",
     "ApiConfig",
     "ApiTokenConfig",
     "AuthHookConfig",

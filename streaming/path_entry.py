@@ -9,6 +9,7 @@ from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timed_message import TimedMessage
 from segmenter.timeline import SourceClock
+from streaming.config import TEST_SCHEME
 from streaming.events.advice import ADVICE, not_packaged
 from streaming.events.advice_memory import AdviceMemory
 from streaming.events.event import Emit
@@ -20,7 +21,7 @@ from streaming.live_state.path_journal import PathJournal
 from streaming.path import Path
 from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
-from streaming.publisher_slot import Slot
+from streaming.publisher_slot import Rank, Slot
 from streaming.slate.source import SlateSource
 from streaming.transcode.ladder import NOT_PACKAGED
 
@@ -51,7 +52,8 @@ class PathEntry:
         self._clock = clock
         self._emit = emit
         self.slate: SlateSource | None = None
-        self.advice = AdviceMemory()
+        is_test = path.config.source.startswith(TEST_SCHEME)
+        self.advice = AdviceMemory(Rank.PRIMARY.value if is_test else "")
         self.observer = PathObserver(self.advice)
         self.wanted_utc = clock()
         """When it was watched last, or asked for; at first when it came into being."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import av
 
 from segmenter.errors import SegmenterError
+from streaming.config import TEST_SCHEME
 from streaming.errors import LinkBrokenError, StreamingError
 from streaming.ingest.hls_source import is_hls, read_hls
 from streaming.ingest.outlet import Outlet
@@ -58,7 +59,7 @@ def _run(setup: PullSetup, outlet: Outlet, link: BlockingLink[PullNews]) -> int:
 
 def run_source(setup: PullSetup, outlet: Outlet) -> None:
     """Reads the source until it ends. Raises StreamingError or MediaError with one sentence."""
-    if setup.url.startswith("test:"):
+    if setup.url.startswith(TEST_SCHEME):
         run_test_source(setup, outlet)
     elif is_hls(setup.url):
         read_hls(setup.url, outlet, loop=setup.loop)

@@ -24,3 +24,10 @@ def test_what_only_happened_does_not_stand() -> None:
     memory = AdviceMemory()
     assert memory.news("primary", [timestamp_jump(1)], ()) != []
     assert memory.standing() == []
+
+
+def test_who_cannot_change_anything_is_told_nothing() -> None:
+    memory = AdviceMemory(deaf_role="primary")
+    assert memory.news("primary", [b_frames()], EXAM) == []
+    assert memory.standing() == []
+    assert memory.news("backup", [b_frames()], EXAM) == [b_frames()]
