@@ -6,7 +6,9 @@ from segmenter.codecs.h264 import parse_decoder_configuration
 from segmenter.codecs.nal_units import split_length_prefixed
 from segmenter.media import Sample, Track
 from webrtc.rtp.limits import MAX_PAYLOAD_BYTES, fragment_bytes
+from webrtc.rtp.nal_packets import pack
 
+_HEADER_BYTES = 1
 _STAP_A = 24
 _FU_A = 28
 _START, _END = 0x80, 0x40
@@ -24,24 +26,7 @@ class H264Packetizer:
         nals = split_length_prefixed(sample.data)
         if sample.is_sync:
             nals = self._parameter_sets + nals
-        payloads: list[bytes] = []
-        small: list[memoryview] = []
-        room = MAX_PAYLOAD_BYTES - 1
-        for nal in nals:
-            needed = 2 + len(nal)
-            if small and needed > room:
-                payloads.append(_aggregate(small))
-                small, room = [], MAX_PAYLOAD_BYTES - 1
-            if len(nal) > MAX_PAYLOAD_BYTES:
-                payloads += _fragment(nal)
-            elif needed > room:  # fits alone, but not with the header of an aggregate
-                payloads.append(bytes(nal))
-            else:
-                small.append(nal)
-                room -= needed
-        if small:
-            payloads.append(_aggregate(small))
-        return payloads
+        return pack(nals, _HEADER_BYTES, _aggregate, _fragment)
 
 
 def _aggregate(nals: list[memoryview]) -> bytes:

@@ -6,6 +6,7 @@ from segmenter.codecs.h265 import parse_decoder_configuration
 from segmenter.codecs.nal_units import split_length_prefixed
 from segmenter.media import Sample, Track
 from webrtc.rtp.limits import MAX_PAYLOAD_BYTES, fragment_bytes
+from webrtc.rtp.nal_packets import pack
 
 _AP = 48
 _FU = 49
@@ -26,24 +27,7 @@ class H265Packetizer:
         nals = [nal for nal in split_length_prefixed(sample.data) if len(nal) > _HEADER_BYTES]
         if sample.is_sync:
             nals = self._parameter_sets + nals
-        payloads: list[bytes] = []
-        small: list[memoryview] = []
-        room = MAX_PAYLOAD_BYTES - _HEADER_BYTES
-        for nal in nals:
-            needed = 2 + len(nal)
-            if small and needed > room:
-                payloads.append(_aggregate(small))
-                small, room = [], MAX_PAYLOAD_BYTES - _HEADER_BYTES
-            if len(nal) > MAX_PAYLOAD_BYTES:
-                payloads += _fragment(nal)
-            elif needed > room:
-                payloads.append(bytes(nal))
-            else:
-                small.append(nal)
-                room -= needed
-        if small:
-            payloads.append(_aggregate(small))
-        return payloads
+        return pack(nals, _HEADER_BYTES, _aggregate, _fragment)
 
 
 def _aggregate(nals: list[memoryview]) -> bytes:
