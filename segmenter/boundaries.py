@@ -16,7 +16,7 @@ and then brings what was pushed meanwhile, while the first segment may be short.
 
 
 class Boundaries:
-    """Owns the numbers of a path's segments and breaks; only its presentation calls it.
+    """Owns the numbers of a path's segments and breaks; its presentation and `Leading` call it.
 
     Numbers go on over the ends of playlists, all the rest begins anew with ``begin_life``.
     """

@@ -93,7 +93,7 @@ class Cut(enum.Enum):
 class BoundaryRule:
     """Decides for each sample of the leading track whether a segment begins with it.
 
-    Owned by the presentation. ``start`` tells it of every boundary made, ``judge`` is asked for
+    Owned by `Leading`. ``start`` tells it of every boundary made, ``judge`` is asked for
     every sample in decode order. Times are ticks of the leading track.
     """
 

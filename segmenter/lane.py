@@ -59,7 +59,7 @@ _TRANSITIONS = {
 
 
 class Lane:
-    """Owns a rendition's segmenter and queue; only `Lanes` and who leads them call it.
+    """Owns a rendition's segmenter and queue; only `Lanes` and `Leading` call it.
 
     Boundaries come through ``expect``, samples through ``take``, in decode order. A segment
     without media between two boundaries becomes a gap once the rendition has begun, so that its
