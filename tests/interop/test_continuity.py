@@ -141,11 +141,10 @@ def replacement(origin: OriginProcess, killed: int) -> int | None:
 
 
 def newest_media(origin: OriginProcess, rendition: str) -> int:
-    """Number of the segment of the newest part that is there."""
+    """Number of the segment of the newest part that is there; 0 where none that is listed is."""
     text = origin.get(f"/live/a/{rendition}/index.m3u8").decode()
-    return max(
-        int(n) for n in re.findall(r'PART:DURATION=[\d.]+,URI="(\d+)\.\d+\.m4s"(?!.*GAP)', text)
-    )
+    parts = re.findall(r'PART:DURATION=[\d.]+,URI="(\d+)\.\d+\.m4s"(?!.*GAP)', text)
+    return max(map(int, parts), default=0)
 
 
 def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_path: Path) -> None:
