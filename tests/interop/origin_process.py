@@ -111,6 +111,17 @@ class OriginProcess:
 
         return self._wait(record, f"{path} to be {state}", within_s)
 
+    def wait_record(
+        self, path: str, accepts: Callable[[dict[str, Any]], bool], within_s: float = READY_S
+    ) -> dict[str, Any]:
+        """Waits until the API's record of `path` is as wanted; the record then."""
+
+        def record() -> dict[str, Any] | None:
+            seen = self.path_record(path)
+            return seen if seen is not None and accepts(seen) else None
+
+        return self._wait(record, f"{path} to be as wanted", within_s)
+
     def wait_url(self, path: str, within_s: float = READY_S) -> bytes:
         """Waits until `path` answers 200; the body then."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ import pytest
 
 from streaming.auth.api_tokens import hash_token, new_token
 from streaming.auth.publish_keys import hash_key, new_key
+from streaming.tls import LOOK_S
 from tests.described import Described
 from tests.interop.edge_room import trusting_anyone, write_certificate
 from tests.interop.origin_process import (
@@ -42,16 +45,26 @@ SET_PASSWORD = "planted-password-set-by-the-api"
 SET_KEY = "planted-key-set-by-the-api"
 WEBHOOK_URL = "http://127.0.0.1:9/planted-webhook-path?key=planted-webhook-query"
 WEBHOOK_SECRET = "whsec_cGxhbnRlZC13ZWJob29rLXNlY3JldC0xMjM0NTY="
+WRONG_KEY = "planted-key-of-somebody-who-is-wrong"
+HOOK_SECRET = "planted-hook-secret"
 PLANTED = (
     ADMIN, KEY, PLAIN, VIEW_SECRET, SOURCE_PASSWORD, TURN_SECRET, hash_token(ADMIN), SET_PASSWORD,
-    SET_KEY, "planted-webhook-query", WEBHOOK_SECRET,
+    SET_KEY, "planted-webhook-query", WEBHOOK_SECRET, WRONG_KEY, HOOK_SECRET, "planted-hook-query",
+    "planted-jwks-query",
 )  # fmt: skip
 
 CONFIG = f"""
+log_level = "debug"
+[auth_hook]
+url = "http://127.0.0.1:9/hook?key=planted-hook-query"
+secret = "{HOOK_SECRET}"
+actions = ["read", "whep"]
+fail_open = ["read", "whep"]
 [api]
 tokens = [{{ name = "tests", hash = "{hash_token(ADMIN)}", scope = "admin" }}]
 [view]
 keys = [{{ id = "hs", algorithm = "HS256", secret = "{VIEW_SECRET}" }}]
+jwks = "http://127.0.0.1:9/keys?key=planted-jwks-query"
 [webrtc]
 ice_servers = [{{ urls = ["turn:127.0.0.1:9"], secret = "{TURN_SECRET}" }}]
 [paths."live/*"]
@@ -178,6 +191,39 @@ def test_a_source_is_added_and_removed_at_runtime_and_outlives_a_restart(tmp_pat
         assert call(origin, "DELETE", "/sources/cam/new")[0] == 200
 
 
+def test_a_ladder_that_the_api_sets_is_encoded_for_who_comes_next(origin: OriginProcess) -> None:
+    ladder = [{"name": "small", "height": 90, "bitrate_kbps": 80}]
+    status, told = call(origin, "PATCH", "/settings/live/l", {"ladder": ladder, "window_s": 20})
+    assert (status, told["changed"]) == (200, ["live/l"])
+    with pushing(origin.rtmp_url(f"live/l?key={KEY}")):  # its pattern's key goes on to be asked for
+        record = origin.wait_record(
+            "live/l", lambda seen: "small" in [one["name"] for one in seen["renditions"]]
+        )
+        heights = {one["name"]: one.get("height") for one in record["renditions"]}
+        assert heights["small"] == 90
+        assert "source" not in heights
+        assert record["window_s"] == 20
+        status, told = call(origin, "DELETE", "/settings/live/l")
+        assert (status, told["deferred"]) == (200, ["live/l"]), (
+            "it waits until the path begins anew"
+        )
+        assert origin.path_record("live/l")["state"] in ("starting", "live")
+    assert call(origin, "GET", "/settings/live/l")[1]["set_by_api"] == {}
+
+
+def test_a_source_is_changed_while_it_is_pulled(tmp_path: Path) -> None:
+    with origin_process(tmp_path, CONFIG) as origin:
+        for height in (180, 90):
+            source = f"test:?width=320&height={height}&bitrate_kbps=200"
+            assert call(origin, "PUT", "/sources/plain/cam", {"source": source})[0] == 200
+            origin.wait_record("plain/cam", functools.partial(is_so_high, height))
+
+
+def is_so_high(height: int, record: dict[str, Any]) -> bool:
+    """Whether the picture that is sent has so many lines."""
+    return [one["height"] for one in record["tracks"] if "height" in one] == [height]
+
+
 def test_a_webhook_is_set_while_the_origin_runs_and_told_again(tmp_path: Path) -> None:
     with origin_process(tmp_path, CONFIG) as origin, receiver() as seen:
         seen.answer = lambda _: (410, {}) if len(seen.posted) == 1 else (204, {})
@@ -240,22 +286,64 @@ def test_a_whole_run_tells_no_secret(origin: OriginProcess) -> None:
         origin.wait_path("plain/s", "live")
         vip = f"{minted['prefix']}/vip/s/"
         playlists = [origin.wait_url(vip + "index.m3u8"), origin.wait_url(vip + "manifest.mpd")]
-        playlists.append(origin.wait_url(vip + "source/index.m3u8"))
+        playlists += [origin.wait_url(vip + "source/index.m3u8"),
+                      origin.wait_url(vip + "low-latency.mpd")]  # fmt: skip
+        for target in (f"live/no?key={WRONG_KEY}", f"live/no?key={PLAIN}", f"plain/s?key={KEY}"):
+            refused = headwater("push", SOURCE, origin.rtmp_url(target))
+            refused.communicate(timeout=60)
+            assert refused.returncode == 3
         shown = [
             *playlists,
             *show_what_the_api_sets(origin),
-            *(origin.fetch(url)[1] for url in ("/metrics", "/", "/vip/s/index.m3u8?key=" + KEY)),
+            *show_what_is_refused(origin, token),
+            *(origin.fetch(url)[1] for url in ("/metrics", "/")),
             *(origin.fetch(f"/api/v1/{name}")[1] for name in ("paths", "server", "openapi.json")),
-            origin.fetch(f"/t/{token}x/vip/s/index.m3u8")[1],
-            origin.fetch("/api/v1/config", {"Authorization": f"Bearer {ADMIN}x"})[1],
             json.dumps(call(origin, "GET", "/config")).encode(),
-            json.dumps(call(origin, "GET", "/events?wait=0")).encode(),
         ]
-    everything = b"\n".join(shown) + origin.log().encode()
-    assert b"#EXTM3U" in everything
-    assert b"vip/s" in everything
+        events = json.dumps(call(origin, "GET", "/events?after=0&wait=0")).encode()
+    kept = b"".join(one.read_bytes() for one in event_files(origin))
+    for told in (events, kept):
+        for kind in (b"publisher.connected", b"publisher.rejected", b"config.reloaded", b"vip/s"):
+            assert kind in told, "everything that has happened is looked at"
+    everything = b"\n".join([*shown, events, kept, origin.log().encode()])
+    for word in (b"#EXTM3U", b"<MPD", b"auth hook does not answer", b"view.jwks"):
+        assert word in everything
     found = [secret for secret in (*PLANTED, token) if secret.encode() in everything]
     assert found == []
+
+
+def event_files(origin: OriginProcess) -> list[Path]:
+    """What is on the disk of what has happened."""
+    return sorted((origin.log_file.parent / "state" / "events").glob("*"))
+
+
+def show_what_is_refused(origin: OriginProcess, token: str) -> list[bytes]:
+    """Every answer to secrets in the wrong places, or that are nearly right."""
+    places = (
+        f"/t/{token}x/vip/s/index.m3u8", f"/t/{ADMIN}/vip/s/index.m3u8", f"/t/{token}/../x",
+        f"/vip/s/index.m3u8?key={KEY}", f"/vip/s/index.m3u8?token={ADMIN}",
+        f"/api/v1/config?token={ADMIN}", f"/api/v1/config?key={KEY}",
+    )  # fmt: skip
+    told = [origin.fetch(place) for place in places]
+    told.append(origin.fetch("/api/v1/config", {"Authorization": f"Bearer {ADMIN}x"}))
+    told.append(origin.fetch("/vip/s/index.m3u8", {"Authorization": f"Bearer {token}x"}))
+    assert {status for status, _ in told} <= {400, 401, 403, 404}
+    offers = [
+        urllib.request.Request(
+            origin.url(f"/{path}"), b"v=0", {"Content-Type": "application/sdp", **headers}
+        )
+        for path, headers in (
+            (f"plain/w/whip?key={WRONG_KEY}", {}),
+            ("plain/w/whip", {"Authorization": f"Bearer {PLAIN}"}),
+            (f"vip/s/whep?token={token}", {}),
+        )
+    ]
+    for offer in offers:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(offer, timeout=20)
+        with refused.value as answer:
+            told.append((answer.code, answer.read()))
+    return [body for _, body in told]
 
 
 def fetch_by_tls(url: str, deadline: float) -> bytes:
@@ -268,6 +356,23 @@ def fetch_by_tls(url: str, deadline: float) -> bytes:
             return bytes(answer.read())
         time.sleep(0.05)
     raise AssertionError(f"nothing at {url}")
+
+
+def certificate_of(port: int) -> bytes:
+    """What a port shows to who connects now."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        trusting_anyone().wrap_socket(plain) as secure,
+    ):
+        return secure.getpeercert(binary_form=True) or b""
+
+
+def wait_another_certificate(port: int, before: bytes) -> None:
+    """Until a port shows another one than before."""
+    deadline = time.monotonic() + LOOK_S + READY_S
+    while certificate_of(port) == before:
+        assert time.monotonic() < deadline, "the certificate is not read again"
+        time.sleep(0.2)
 
 
 def show_what_the_api_sets(origin: OriginProcess) -> list[bytes]:
@@ -298,6 +403,27 @@ def show_what_the_api_sets(origin: OriginProcess) -> list[bytes]:
     return [json.dumps([told, failed, log, tidied]).encode(), origin.fetch("/metrics")[1]]
 
 
+def test_the_origin_ends_when_it_is_told_to_and_says_so_to_everybody(tmp_path: Path) -> None:
+    config, environment = '[paths."live/*"]\nladder = "copy"', {"HEADWATER_LOG_FORMAT": "json"}
+    with (
+        origin_process(tmp_path, config, environment=environment) as origin,
+        pushing(origin.rtmp_url("live/a")) as push,
+    ):
+        origin.wait_segments("live/a", "source", 1)
+        with urllib.request.urlopen(origin.url("/api/v1/events"), timeout=READY_S) as followed:
+            assert followed.readline()
+            os.kill(origin.process.pid, signal.SIGTERM)
+            followed.read()  # to its end, which is none of a broken connection
+        assert origin.process.wait(READY_S) == 0
+        assert b"the server shuts down" in b" ".join(push.communicate(timeout=60)[0].split())
+        banner = "╭│╰"
+        lines = [line for line in origin.log().splitlines() if line[0] not in banner]
+        records = [json.loads(line) for line in lines]
+        assert {one["process"] for one in records} <= {"origin", "delivery", "webrtc", "webhooks"}
+        assert all({"ts", "level", "logger", "message"} <= one.keys() for one in records)
+        assert any("live/a" in one["message"] for one in records)
+
+
 def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     port, rtmp_port, rtmps_port = free_ports(3)
@@ -313,6 +439,8 @@ def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_p
     try:
         deadline = time.monotonic() + READY_S
         fetch_by_tls(f"https://127.0.0.1:{port}/healthz", deadline)
+        shown = {each: certificate_of(each) for each in (port, rtmps_port)}
+        write_certificate(tmp_path)
         target = f"rtmps://127.0.0.1:{rtmps_port}/live/tls"
         clip = ["-v", "error", "-re", "-stream_loop", "9", "-i", str(CLIPS / "two-second-gop.flv")]
         refused, publisher = (
@@ -325,6 +453,9 @@ def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_p
         assert refused.wait(20) != 0
         page = f"https://127.0.0.1:{port}/live/tls/source/index.m3u8"
         assert b"#EXT-X-PART" in fetch_by_tls(page, deadline)
+        for each in (port, rtmps_port):  # looked at every ten seconds
+            wait_another_certificate(each, shown[each])
+        assert publisher.poll() is None, "connections go on"
         publisher.kill()
         publisher.wait()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import urllib.error
@@ -14,6 +15,7 @@ from typing import Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.described import Described
 from tests.grafana import queries
 from tests.interop.origin_process import OriginProcess, origin_process
 
@@ -107,6 +109,76 @@ def test_every_query_of_the_dashboard_finds_what_it_names(origin: OriginProcess)
         for function, name in _RATE.findall(query):
             is_counter = name.endswith(("_total", "_bucket")) or name == CPU_OF_WORKERS
             assert is_counter, f"{panel}: {function}({name})"
+
+
+def totals(origin: OriginProcess) -> dict[str, float]:
+    """The sum of each name's series, those of histograms by bucket left out."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(scrape(origin)):
+        for sample in family.samples:
+            if "le" not in sample.labels:
+                found[sample.name.removeprefix("headwater_")] += sample.value
+    return found
+
+
+def test_figures_go_with_what_happens(origin: OriginProcess) -> None:
+    before = totals(origin)
+    segment = origin.wait_segments("demo", "source", 2)[-1]
+    body = origin.get(segment)
+    newest = int(segment.rpartition("/")[2].partition(".")[0])
+    origin.get(f"/demo/source/index.m3u8?_HLS_msn={newest + 2}&_HLS_part=0")  # which waits
+    least = {
+        "http_sent_bytes_total": len(body),
+        "http_requests_total": 2,
+        "waits_served_total": 1,
+        "path_ingest_bytes_total": 10_000,
+        "path_parts_total": 5,
+        "path_segments_total": 2,
+        "path_segment_bytes_total": 10_000,
+        "path_playlist_renders_total": 2,
+        "path_worker_cpu_seconds": 0.001,
+        "path_availability_latency_seconds_count": 5,
+        "webhook_failed_attempts_total": 0,
+        "events_emitted_total": 0,
+    }
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        now = totals(origin)
+        behind = {name for name, rise in least.items() if now[name] - before[name] < rise}
+        if not behind:
+            break
+        assert time.monotonic() < deadline, behind
+        time.sleep(0.5)
+    assert 0 < now["path_encoder_frames_per_second"] < 60, "of its one rung"
+    assert now["path_protocol_viewers"] >= 1
+    assert now["webhook_pending"] >= 1
+    assert 0 <= now["loop_lag_seconds"] < 10
+
+
+def test_a_path_s_record_has_what_is_sent_made_and_watched_and_what_that_costs(
+    origin: OriginProcess,
+) -> None:
+    origin.get("/demo/index.m3u8")
+    record = origin.wait_record("demo", lambda one: one["viewers_by"].get("hls", 0) > 0)
+    tracks = {one.get("kind", "video"): one for one in record["tracks"]}
+    assert (tracks["video"]["width"], tracks["video"]["height"]) == (320, 180)
+    assert tracks["audio"]["sample_rate"] == 48_000
+    made = {one["name"]: one for one in record["renditions"] if one.get("kind") != "audio"}
+    assert {name: (one["height"], one.get("copied", False)) for name, one in made.items()} == {
+        "source": (180, True), "90p": (90, False),
+    }  # fmt: skip
+    for one in made.values():
+        assert 10_000 < one["measured_bps"] < 2_000_000
+        assert 10 < one["measured_fps"] < 40
+        assert 0 < one["latency_s"] < 5
+    assert record["ingest_bps"] > 10_000
+    assert record["worker"]["cpu_s"] > 0
+    assert record["worker"]["rss_bytes"] > 10_000_000
+    assert record["viewers"] >= 1
+    assert record["details"]["state"] == "live"
+    Described(json.loads(origin.get("/api/v1/openapi.json"))).check(
+        "GET", "/api/v1/paths/demo", 200, record
+    )
 
 
 def test_the_documentation_lists_all_metrics_with_their_labels_and_no_others(
