@@ -300,6 +300,12 @@ async def test_a_session_is_ended_on_the_page_of_its_path(
         await expect(viewer).to_have_count(1)
         await expect(rows.filter(has_text="Pulled source")).to_have_count(1)
         await expect(page.locator("#session-note")).to_contain_text("Over HTTP")
+        await page.set_viewport_size({"width": SMALLEST_PHONE[0], "height": SMALLEST_PHONE[1]})
+        is_whole = (
+            "[...document.querySelectorAll('.scroll')].every((e) => e.scrollWidth <= e.clientWidth)"
+        )
+        assert await page.evaluate(is_whole), "the buttons are not cut off"
+        await page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
         await page.locator('.tile[data-id="webrtc"][data-state="playing"]').wait_for()
         first = await viewer.get_attribute("data-session")
         await viewer.locator(".end").click()
