@@ -13,7 +13,7 @@ from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config import RtmpConfig
 from streaming.errors import LocalError
-from streaming.ingest.rtmp import session
+from streaming.ingest.rtmp import publisher_watch, session
 from streaming.ingest.rtmp.limits import RtmpLimits
 from streaming.ingest.rtmp.server import RtmpServer, parse_listen
 from streaming.ingest.source import Publisher, PublishRequest
@@ -364,6 +364,24 @@ async def test_what_an_operator_limits_is_limited() -> None:
     finally:
         for each in room.clients:
             each.writer.close()
+        await room.server.close()
+
+
+async def test_the_bit_rate_that_an_operator_limits_is_in_kilobits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher_watch, "BITRATE_WINDOW_S", 0.1)
+    config = RtmpConfig(listen="127.0.0.1:0", max_bitrate_kbps=100)
+    room = Room(RtmpServer(config, door := FakeDoor()), door)
+    await room.server.start()
+    try:
+        client = await room.publish()
+        client.start()
+        for n in range(20):
+            client.video(wire.KEY_TAG + bytes(50_000), time=40 * n)
+        assert b"Mb/s is over the limit of 0.1 Mb/s" in await client.wait_closed()
+    finally:
+        client.writer.close()
         await room.server.close()
 
 
