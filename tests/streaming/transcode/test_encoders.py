@@ -109,6 +109,18 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     end.set()
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "fps", "cores", "threads"),
+    [(640, 360, 30, 8, 1), (1280, 720, 30, 8, 1), (1920, 1080, 60, 8, 2), (3840, 2160, 60, 2, 2)],
+)
+def test_an_encoder_has_as_many_threads_as_it_needs_to_keep_up_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, width: int, height: int, fps: int, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr(encoders.os, "cpu_count", lambda: cores)
+    rung = replace(RUNG, width=width, height=height)
+    assert encoders.encoder_threads(rung, Fraction(fps)) == threads
+
+
 # -- what comes out --------------------------------------------------------------------------------
 
 

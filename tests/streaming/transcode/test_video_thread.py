@@ -93,6 +93,14 @@ def test_a_shed_rung_stands_still_and_returns_with_a_key_frame(
     assert not back.discontinuity
 
 
+def test_each_rung_is_encoded_by_a_thread_of_its_own(watched: Watched, clip: Clip) -> None:
+    begin(watched, clip)
+    watched.put(clip, 0)
+    watched.wait(20)
+    names = [thread.name for thread in threading.enumerate()]
+    assert (names.count("encode mid"), names.count("encode low")) == (1, 1)
+
+
 gate = threading.Event()
 reached = threading.Event()
 
