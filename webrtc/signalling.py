@@ -19,18 +19,18 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia, TransportAnswer, render_answer
+from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia
 from webrtc.audience import Audience
-from webrtc.certificates import Certificates
 from webrtc.counter_offer import CounterOffer, plan_counter_offer
 from webrtc.dtls import Certificate
 from webrtc.errors import NotLive, PreconditionFailed, PreconditionMissing
 from webrtc.events import SessionClosed, SessionConnected, SignallingEvent, TextReceived
 from webrtc.fanout import Fanout
 from webrtc.fanout_events import AddressChanged, Bye, Event, PictureLost, ViewerSummary
-from webrtc.fragment import parse_fragment, render_fragment
-from webrtc.ice import Flow, IceCredentials, RandomBytes, new_credentials
+from webrtc.fragment import parse_fragment
+from webrtc.ice import Flow, RandomBytes
 from webrtc.ice_lite import IceAgent
+from webrtc.local_side import LocalSide
 from webrtc.message_channel import ChannelOffer
 from webrtc.negotiation import Fit
 from webrtc.offer import Offer, parse_offer
@@ -46,10 +46,6 @@ from webrtc.subscription import answer_subscription
 
 TIMER_S = 0.05
 """How often `handle_timer` is due: the pace of checks, and how late a lost picture is noticed."""
-
-_CNAME_BYTES = 8
-_SESSION_ID_BYTES = 16
-"""128 bits: the session's URL is all that is needed to end it (RFC 9725 7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ class Signalling:
         self._on_event = on_event
         self._now = now
         self._random_bytes = random_bytes
-        self._certificates = Certificates()
+        self._local = LocalSide(port, random_bytes, now)
         self._audience = Audience(on_event)
         self._reception = Reception()
         self._publishers: dict[str, Publisher] = {}
@@ -146,11 +142,11 @@ class Signalling:
         offer = parse_offer(offer_sdp)
         tracks = [each.track for each in renditions]
         media, plans = answer_subscription(offer, tracks, self._random_bytes, worst=worst)
-        agent, cname = self._new_agent(offer), self._random_bytes(_CNAME_BYTES).hex()
+        agent, cname = self._local.new_agent(offer), self._local.new_cname()
         role = Subscriber(
             self._fanout, stream, plans, renditions, agent, self._port.media_flow, cname
         )
-        session_id = self._random_bytes(_SESSION_ID_BYTES).hex()
+        session_id = self._local.new_session_id()
         answer = self._open(session_id, stream, client, offer, media, agent, role, cname)
         self._audience.add(role)
         return answer
@@ -163,16 +159,15 @@ class Signalling:
         self._sessions.check_room(client)
         tracks = [each.track for each in self._live_renditions(stream)]
         media, plans = plan_counter_offer(tracks, self._random_bytes)
-        local = new_credentials(self._random_bytes)
-        certificate = self._certificates.current(self._now())
-        cname = self._random_bytes(_CNAME_BYTES).hex()
-        sdp = self._render(local, certificate, "actpass", media, cname)
+        local = self._local
+        ice, certificate, cname = local.new_credentials(), local.certificate(), local.new_cname()
+        sdp = local.render(ice, certificate, "actpass", media, cname)
         return CounterOffer(
-            self._random_bytes(_SESSION_ID_BYTES).hex(),
+            local.new_session_id(),
             stream,
             sdp,
-            self._new_etag(),
-            local,
+            local.new_etag(),
+            ice,
             certificate,
             cname,
             plans,
@@ -188,7 +183,7 @@ class Signalling:
         answer = parse_offer(answer_sdp)
         tracks = [each.track for each in renditions]
         media, plans = answer_subscription(answer, tracks, self._random_bytes, worst=Fit.TOLERATED)
-        agent = self._new_agent(answer, offered.ice)
+        agent = self._local.new_agent(answer, offered.ice)
         role = Subscriber(
             self._fanout,
             offered.stream,
@@ -215,10 +210,10 @@ class Signalling:
         self._sessions.check_room(client)
         offer = parse_offer(offer_sdp)
         media, plans = answer_publication(offer, max_layers=max_layers)
-        session_id = self._random_bytes(_SESSION_ID_BYTES).hex()
+        session_id = self._local.new_session_id()
         ssrc = int.from_bytes(self._random_bytes(4), "big") or 1
         role = Publisher(session_id, stream, plans, ssrc, self._port.send, self._on_event)
-        agent = self._new_agent(offer)
+        agent = self._local.new_agent(offer)
         return self._open(session_id, stream, client, offer, media, agent, role, "")
 
     def want_key_frame(self, session_id: str, track: str = "") -> None:
@@ -249,15 +244,12 @@ class Signalling:
         fragment = parse_fragment(body)
         is_restart = fragment.ice is not None and fragment.ice != session.agent.remote
         if fragment.ice is not None and is_restart:
-            session.restart(fragment.ice, self._new_etag())
+            session.restart(fragment.ice, self._local.new_etag())
             self._sessions.update_ufrags(session)
         session.agent.add_candidates(fragment.candidates, self._port.by_version)
         if not is_restart:
             return PatchResult(204)
-        local, section = session.agent.local, session.transport_section
-        port = self._port
-        text = render_fragment(local, port.candidates, *section, is_lite=port.is_lite)
-        return PatchResult(200, text, session.etag)
+        return PatchResult(200, self._local.render_restart(session), session.etag)
 
     def tell(self, stream: str, text: str) -> None:
         """Send a text to all subscribers that have a data channel."""
@@ -340,17 +332,6 @@ class Signalling:
             raise NotLive("nobody publishes this stream now")
         return renditions
 
-    def _new_agent(self, offer: Offer, local: IceCredentials | None = None) -> IceAgent:
-        agent = IceAgent(
-            offer.ice,
-            random_bytes=self._random_bytes,
-            now=self._now(),
-            lite=self._port.is_lite,
-            local=local,
-        )
-        agent.add_candidates(offer.candidates, self._port.by_version)
-        return agent
-
     def _open(
         self,
         session_id: str,
@@ -362,12 +343,12 @@ class Signalling:
         role: Role,
         cname: str,
     ) -> Answer:
-        certificate = self._certificates.current(self._now())
+        certificate, etag = self._local.certificate(), self._local.new_etag()
         session = self._admit(
-            session_id, stream, client, offer, media, agent, role, certificate, self._new_etag()
+            session_id, stream, client, offer, media, agent, role, certificate, etag
         )
         setup = "active" if offer.setup == "passive" else "passive"
-        sdp = self._render(agent.local, certificate, setup, media, cname)
+        sdp = self._local.render(agent.local, certificate, setup, media, cname)
         return Answer(session.session_id, sdp, session.etag)
 
     def _admit(
@@ -399,27 +380,6 @@ class Signalling:
         session.etag = etag
         self._sessions.add(session, client)
         return session
-
-    def _render(
-        self,
-        local: IceCredentials,
-        certificate: Certificate,
-        setup: str,
-        media: Sequence[AnsweredMedia],
-        cname: str,
-    ) -> str:
-        transport = TransportAnswer(
-            local,
-            self._port.is_lite,
-            self._port.candidates,
-            certificate.getFingerprints()[0],
-            setup,
-        )
-        number = int.from_bytes(self._random_bytes(7), "big")
-        return render_answer(number, transport, media, cname=cname)
-
-    def _new_etag(self) -> str:
-        return f'"{self._random_bytes(8).hex()}"'
 
 
 def _channel_offer(media: Sequence[AnsweredMedia]) -> ChannelOffer | None:
