@@ -2,6 +2,8 @@
 
     python -m tests.interop.event_origin <port> <state directory> <ticks per second> [<webhook>]
 
+It says "ready" when it listens.
+
 Log, files, links, delivery processes and HTTP are those of the product; what is missing is media.
 """
 
@@ -51,6 +53,7 @@ async def run(port: int, state_dir: Path, rate: float, webhook: str = "") -> Non
     events.start({})
     listening = socket.create_server(("127.0.0.1", port), backlog=4096)
     listening.setblocking(False)
+    print("ready", flush=True)
     delivery = DeliveryProcesses(
         DeliveryConfig(log_level="warning"),
         listening,
