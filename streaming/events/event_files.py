@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 FOLDER: Final = "events"
 FILE_BYTES: Final = 1_048_576
 """Some thousand events; a new file begins with each start, too."""
+FILE_S: Final = 86_400.0
+"""A file has a day of events at the most: it goes as a whole, and some are to be kept for days."""
 MOST_FILE_BYTES: Final = 16 * FILE_BYTES
 """A larger one is not ours."""
 SUFFIX: Final = ".jsonl"

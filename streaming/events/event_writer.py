@@ -51,6 +51,7 @@ class EventSeries:
         self._suffix = suffix
         self._descriptor: int | None = None
         self._written_bytes = 0
+        self._begun_utc = 0.0
         self._last: EventId | None = None
 
     def write(
@@ -61,8 +62,12 @@ class EventSeries:
     ) -> None:
         """The next ones; files with nothing above `floor` and `forgotten`, of frequent types, may
         go. Raises OSError."""
-        if self._descriptor is None or self._written_bytes > event_files.FILE_BYTES:
+        now_utc = entries[0].event.ts
+        is_full = self._written_bytes > event_files.FILE_BYTES
+        is_old = now_utc - self._begun_utc > event_files.FILE_S
+        if self._descriptor is None or is_full or is_old:
             self._begin_file(entries[0].id, floor, forgotten)
+            self._begun_utc = now_utc
         self._append(b"".join(entry.body + b"\n" for entry in entries))
         self._last = entries[-1].id
 

@@ -14,7 +14,16 @@ import pytest
 import streaming.events.event_files as event_files
 import streaming.events.event_writer as event_writer
 import streaming.events.events as events_module
-from streaming.events.event import FREQUENT, STARTED, STATE, EventId, LoggedEvent
+from streaming.events.event import (
+    FREQUENT,
+    STARTED,
+    STATE,
+    Event,
+    EventId,
+    LoggedEvent,
+    log_event,
+    read_event,
+)
 from streaming.events.event_files import KeptEvents, read_events
 from streaming.events.event_filter import EventFilter
 from streaming.events.event_log import EventLog, LogBounds
@@ -171,6 +180,24 @@ def test_the_files_are_bounded_with_the_log(
     kept = numbers(read_events(tmp_path).entries)
     assert kept[-1] == 500
     assert 420 < kept[0] <= 451, "what the log has, and one file more"
+
+
+def test_where_little_happens_files_go_by_their_age(tmp_path: Path) -> None:
+    log = EventLog(EventId(EPOCH, 0), EPOCH, LogBounds(age_s=3 * 86_400.0))
+    written = threading.Semaphore(0)
+    writer = EventWriter(tmp_path, lambda _: written.release())
+    for hour in range(0, 240, 5):
+        at, ts = EventId(EPOCH, hour // 5 + 1), T0 + hour * 3_600
+        entry = log_event(at, Event(str(at), ts, "chat" if hour % 2 else STATE, "live/a"))
+        log.push(entry, ts)
+        writer.write(entry, log.floor, log.forgotten)
+        written.acquire()
+    writer.close()
+    lines = [line for file in tmp_path.iterdir() for line in file.read_bytes().splitlines()]
+    there = [read_event(line).event.ts for line in lines if not line.startswith(b'{"head"')]
+    assert T0 + 235 * 3_600 - min(there) < 5.1 * 86_400, "three days, and a file before and behind"
+    assert len(there) >= 3 * 24 // 5
+    assert {entry.id for entry in log.entries} <= {e.id for e in read_events(tmp_path).entries}
 
 
 @pytest.mark.parametrize(
