@@ -245,6 +245,15 @@ def test_d5_a_rendition_that_is_lost_keeps_what_it_had() -> None:
     assert [segment.number for segment in listed["360p"]] == stage.numbers("360p")[:4]
 
 
+def test_d1_a_rendition_that_has_gone_leaves_its_period_with_its_last_segment() -> None:
+    """A deviation: players that come later are not offered what nobody can play any more."""
+    stage = WatchedStage(SOURCE, SMALL)
+    stage.push(video(seconds=20), video(SMALL, seconds=7))
+    stage.push(video(at=20, seconds=60))
+    assert stage.manifests.latest is not None
+    assert [r.id for _, r in stage.manifests.latest.segments] == ["source"]
+
+
 def test_d4_what_is_listed_is_finished_and_promises_nothing_earlier() -> None:
     root = etree.fromstring(mpd(returned()).encode())
     for template in root.iter(f"{NAMESPACE}SegmentTemplate"):
