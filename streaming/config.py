@@ -273,8 +273,9 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     ladder: Literal["auto", "copy", "none"] | tuple[RungConfig, ...] = "auto"
     """"auto": the source and as many lower rungs as cpu_budget allows; "copy": the source alone;
     "none": audio only; or written rungs."""
-    audio: Literal["auto", "copy", "encode", "none"] = "auto"
-    """"auto" copies AAC and encodes everything else to AAC."""
+    audio: Literal["auto", "both", "copy", "encode", "none"] = "auto"
+    """"auto" copies AAC and encodes everything else to AAC; "both" copies everything else as well:
+    Opus and the AAC made of it are then two audio renditions."""
     audio_bitrate_kbps: Annotated[int, Meta(ge=16, le=512)] = 128
     """Of encoded audio, kbit/s."""
     encoder: Literal["auto", "software", "nvenc", "qsv", "vaapi"] = "auto"

@@ -387,10 +387,10 @@ def _plan_audio(
 ) -> tuple[bool, PlannedAudio | None]:
     if audio is None or config.audio == "none":
         return False, None
-    if config.audio == "copy" or (config.audio == "auto" and audio.codec is Codec.AAC):
+    if config.audio == "copy" or (config.audio != "encode" and audio.codec is Codec.AAC):
         return True, None
     reasons.append(f"audio is encoded to AAC from {audio.codec.value}")
-    return False, PlannedAudio(
+    return config.audio == "both", PlannedAudio(
         ENCODED_AUDIO_NAME,
         min(audio.sample_rate or MAX_AAC_RATE, MAX_AAC_RATE),
         min(audio.channels, 2) or 2,

@@ -49,6 +49,18 @@ async def test_what_headwater_pushes_by_whip_plays_as_hls_and_whep(origin: Origi
     assert record["publisher"] in ("whip", "")
 
 
+async def test_opus_may_be_offered_beside_the_aac_made_of_it(origin: OriginProcess) -> None:
+    with pushing(origin.url("/both/a/whip")):
+        for name in ("audio", "audio_aac"):
+            await asyncio.to_thread(origin.wait_segments, "both/a", name, 2, 40.0)
+        variants = origin.get("/both/a/index.m3u8").decode()
+        manifest = origin.get("/both/a/manifest.mpd").decode()
+    assert 'GROUP-ID="aac",NAME="audio"' in variants
+    assert 'GROUP-ID="opus",NAME="audio"' in variants
+    for codec in ("mp4a.40.2", "opus"):
+        assert codec in manifest.lower()
+
+
 async def test_lips_move_with_the_sound_of_a_whip_publisher(origin: OriginProcess) -> None:
     with pushing(origin.url("/live/sync/whip")):
         sound = await asyncio.to_thread(origin.wait_media, "live/sync", "audio_aac", 3)

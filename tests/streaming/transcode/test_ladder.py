@@ -266,6 +266,14 @@ def test_the_audio_setting_is_followed(setting: Any, copies: bool, encodes: bool
     assert (plan.copies_audio, plan.encode_audio is not None) == (copies, encodes)
 
 
+@pytest.mark.parametrize(("sound", "encodes"), [(OPUS, True), (AAC, False)])
+def test_opus_and_the_aac_made_of_it_may_be_offered_beside_each_other(
+    sound: Track, encodes: bool
+) -> None:
+    plan = plan_ladder(PathConfig(audio="both"), None, sound, None, 1.0)
+    assert (plan.copies_audio, plan.encode_audio is not None) == (True, encodes)
+
+
 def test_what_the_publisher_sends_in_several_sizes_is_not_encoded_in_them() -> None:
     layers = [source(640, 360), source(320, 180)]
     plan = plan_ladder(PathConfig(), source(1280, 720), AAC, None, 99.0, layers)
