@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from tests.interop.origin_process import OriginProcess, free_ports
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 SERVE = (sys.executable, "-c", "from streaming.cli import main; main()", "serve")
-STOP_S = 3.0
-"""At once, to whoever presses Ctrl-C; an idle machine needs a few tenths of a second."""
+DRAIN_S, STOP_S = 60.0, 20.0
+"""An idle machine stops within tenths of a second; one that waited for its viewers would take the
+whole of the first."""
 
 
 def variables(folder: Path, **ours: str) -> dict[str, str]:
@@ -35,6 +35,7 @@ def origin(tmp_path: Path) -> Iterator[OriginProcess]:
     """`headwater serve` and no more words."""
     http, rtmp = free_ports(2)
     listen = {"HTTP__LISTEN": f"127.0.0.1:{http}", "RTMP__LISTEN": f"127.0.0.1:{rtmp}"}
+    listen["HTTP__DRAIN_S"] = str(DRAIN_S)
     log = tmp_path / "origin.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -84,10 +85,8 @@ def test_ctrl_c_stops_at_once_whoever_is_watching(origin: OriginProcess) -> None
         query = f"_HLS_msn={int(first[1]) + 1}"
         waits.sendall(f"GET /demo/audio/index.m3u8?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         children = [pid for pid, _ in origin.children()]
-        began = time.monotonic()
         os.killpg(origin.process.pid, signal.SIGINT)  # as a terminal does
         assert origin.process.wait(STOP_S) == 0
-        assert time.monotonic() - began < STOP_S
     assert len(children) >= 3, "the test source, the encoder, the delivery"
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert "Traceback" not in origin.log()
