@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import time_limits
 
 Outcomes = Callable[..., dict[str, int]]
 
@@ -115,3 +118,14 @@ def test_after():
 """
     assert outcomes(tests, "-n1") == {"passed": 1, "failed": 1}
     assert not Path("/proc", (pytester.path / "pid").read_text()).exists()
+
+
+def test_a_program_that_ends_by_itself_meanwhile_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    seen = [[gone.pid], list[int]()]
+    monkeypatch.setattr(time_limits, "_children", lambda: seen.pop(0))
+    time_limits.end_orphans()
+    assert seen == []

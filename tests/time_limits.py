@@ -9,6 +9,7 @@ that was, and goes on with another process.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import os
@@ -85,8 +86,10 @@ def end_orphans() -> None:
     """Ends all programs that this process has still running: they would hold its output open."""
     while children := _children():
         for pid in children:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            # It may end by itself, and a thread that waits for it may be quicker than we are.
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 def _children() -> list[int]:
