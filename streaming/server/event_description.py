@@ -8,11 +8,9 @@ from streaming.events.event_filter import MOST_PATTERN_CHARS, MOST_PATTERNS
 from streaming.server.events import LONGEST_WAIT_S, SHORTEST_HEARTBEAT_S
 from streaming.server.followers import HEARTBEAT_S
 
-_PATTERNS: Final = {
-    "type": "array",
-    "items": {"type": "string", "maxLength": MOST_PATTERN_CHARS},
-    "maxItems": MOST_PATTERNS,
-}
+_PATTERNS: Final = {"type": "array", "items": {"type": "string"}}
+# Not in the schema: each may hold several with commas between them, and empty ones are left out.
+_LIMITS: Final = f"{MOST_PATTERNS} at most, of {MOST_PATTERN_CHARS} characters"
 _SUMMARY: Final = "What happens: by Server-Sent Events, by long-poll, or, upgraded, by WebSocket."
 
 
@@ -45,8 +43,8 @@ def _parameters() -> list[dict[str, Any]]:
     heartbeat = f"{SHORTEST_HEARTBEAT_S:.0f} to {HEARTBEAT_S:.0f}"
     return [
         _query("after", {"type": "string"}, "The id after which; 0: all that are kept."),
-        _query("path", _PATTERNS, "Only events of paths like these."),
-        _query("type", _PATTERNS, "Only types like these."),
+        _query("path", _PATTERNS, f"Only events of paths like these: {_LIMITS}."),
+        _query("type", _PATTERNS, f"Only types like these: {_LIMITS}."),
         _query("heartbeat", {"type": "number"}, f"Seconds of silence at most, {heartbeat}."),
         _query("wait", {"type": "number"},
                f"Long-poll: for so many seconds, {LONGEST_WAIT_S:.0f} at most."),
