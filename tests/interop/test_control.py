@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -22,6 +23,7 @@ import pytest
 from streaming.auth.api_tokens import hash_token, new_token
 from streaming.auth.publish_keys import hash_key, new_key
 from streaming.tls import LOOK_S
+from tests.api_fuzz import find_nothing
 from tests.described import Described
 from tests.interop.edge_room import trusting_anyone, write_certificate
 from tests.interop.origin_process import (
@@ -222,6 +224,21 @@ def test_a_source_is_changed_while_it_is_pulled(tmp_path: Path) -> None:
 def is_so_high(height: int, record: dict[str, Any]) -> bool:
     """Whether the picture that is sent has so many lines."""
     return [one["height"] for one in record["tracks"] if "height" in one] == [height]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_schemathesis_finds_nothing_in_a_whole_origin(tmp_path: Path) -> None:
+    """Its commands are carried out, but those by which it would ask the world beyond."""
+    config = CONFIG + f'[paths.demo]\nsource = "{SOURCE}"\nladder = "copy"\n'
+    with origin_process(tmp_path, config) as origin:
+        await asyncio.to_thread(origin.wait_path, "demo", "live")
+        options = ["--phases", "coverage,fuzzing,stateful", "--max-examples", "10"]
+        for operation in ("setSource", "setWebhook"):
+            options += ["--exclude-operation-id", operation]
+        await find_nothing(origin.url("/api/v1/openapi.json"), ADMIN, tmp_path, options)
+        assert "Traceback" not in origin.log()
+        assert origin.fetch("/readyz")[0] == 200
 
 
 def test_a_webhook_is_set_while_the_origin_runs_and_told_again(tmp_path: Path) -> None:
