@@ -158,18 +158,18 @@ def nginx(
 @contextlib.asynccontextmanager
 async def cutting(proxy: subprocess.Popen[bytes]) -> AsyncIterator[None]:
     """Has nginx cut all of its connections every two seconds, as its reload does in the end."""
-    loop = asyncio.get_running_loop()
 
-    def cut() -> None:
-        nonlocal timer
-        proxy.send_signal(signal.SIGHUP)
-        timer = loop.call_later(CUT_S, cut)
+    async def cut() -> None:
+        while True:
+            await asyncio.sleep(CUT_S)
+            proxy.send_signal(signal.SIGHUP)
 
-    timer = loop.call_later(CUT_S, cut)
+    task = asyncio.create_task(cut())
     try:
         yield
     finally:
-        timer.cancel()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
