@@ -157,8 +157,10 @@ class Dispatcher:
 
     def _begin(self, message: EventsBegin) -> None:
         if self._position is None:
-            # What happened before there were webhooks is nobody's business.
-            self._position = EventId(message.epoch, 0)
+            # What happened before there were webhooks is nobody's business. They may have been
+            # there for longer than any process that came to take something in.
+            begun = [one.since for one in self._targets.values() if one.since.epoch]
+            self._position = min(begun, default=EventId(message.epoch, 0))
         floor, forgotten = parse_id(message.floor), message.forgotten_ids()
         if floor is not None and self._position < floor:
             self._miss("events", floor)

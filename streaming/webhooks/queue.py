@@ -192,6 +192,11 @@ class DeliveryQueue:
         row = self._db.execute("SELECT since FROM begun WHERE name = ?", (endpoint,)).fetchone()
         return parse_id(row[0]) or since
 
+    def has_begun(self, endpoint: str) -> bool:
+        """Whether it is known after which event an endpoint is told."""
+        query = "SELECT 1 FROM begun WHERE name = ?"
+        return self._db.execute(query, (endpoint,)).fetchone() is not None
+
     def forget_others(self, names: Sequence[str]) -> None:
         """Endpoints that are not configured any more."""
         marks = ",".join("?" * len(names))

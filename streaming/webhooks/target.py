@@ -22,7 +22,8 @@ class Target:
         self.failed_attempts = 0
         self.given_up = 0
         self.last = Answer(0)
-        self._since = since
+        self.since = since
+        """It is told what comes after this."""
         self._begin(endpoint)
 
     def _begin(self, endpoint: Endpoint) -> None:
@@ -45,11 +46,11 @@ class Target:
 
     def wants(self, event: LoggedEvent) -> bool:
         """Whether it is to be told."""
-        return event.id > self._since and self._wanted.matches(event.event)
+        return event.id > self.since and self._wanted.matches(event.event)
 
     def misses(self, position: EventId, forgotten: Mapping[str, EventId]) -> list[str]:
         """The types that it is to be told of which something after `position` is forgotten."""
-        since = max(position, self._since)
+        since = max(position, self.since)
         return sorted(kind for kind in self._wanted.frequent if forgotten.get(kind, since) > since)
 
     def record(self, pending: int) -> EndpointRecord:

@@ -61,6 +61,8 @@ class Webhooks:
         self._next_id = 0
         since = EventId(log.epoch, 0)
         self._endpoints = {one.name: _endpoint(one, since) for one in webhooks}
+        if self._endpoints and root is not None:
+            _remember_beginning(self._database, tuple(self._endpoints), since)
 
     def start(self) -> None:
         """Begins; needs a running loop. Without webhooks there is no process until there is one."""
@@ -165,6 +167,23 @@ class Webhooks:
         self._feed.detach(self._worker)
         self._lose_questions()
         self._on_restart(end.reason)
+
+
+def _remember_beginning(database: str, names: Sequence[str], since: EventId) -> None:
+    """Here, because an origin may be killed before its webhook process has come up."""
+    # Only where there are webhooks does the main process need a database, and only at its start.
+    import sqlite3
+
+    from streaming.webhooks.queue import DeliveryQueue
+
+    try:
+        queue = DeliveryQueue(database)
+        for name in names:
+            if not queue.has_begun(name):
+                queue.begin(name, since)
+        queue.close()
+    except (OSError, sqlite3.Error) as error:
+        logger.warning("webhooks: %s cannot be written to: %s", database, error)
 
 
 def _endpoint(webhook: WebhookConfig, since: EventId) -> Endpoint:

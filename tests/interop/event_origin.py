@@ -74,4 +74,5 @@ async def run(port: int, state_dir: Path, rate: float, webhook: str = "") -> Non
 
 
 if __name__ == "__main__":
+    Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
     uvloop.run(run(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:]))

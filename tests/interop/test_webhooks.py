@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from streaming.events.event_files import read_events
+from streaming.webhooks.queue import DeliveryQueue
+from streaming.webhooks.webhooks import DATABASE
 from tests.interop.event_origin import SECRET
 from tests.interop.origin_process import free_ports
 from tests.interop.test_event_follower import Origin
@@ -53,7 +56,7 @@ def test_thousands_of_events_reach_a_failing_receiver_over_five_kills(
             origin.kill()
             origin = Origin(port, tmp_path / "state", 0.001, seen.url)
             wanted = set(ticks(origin))
-            wait_for(lambda: wanted <= delivered)
+            wait_for(lambda: wanted <= delivered, lambda: fate(origin, wanted - delivered))
         finally:
             origin.kill()
     assert len(wanted) >= events
@@ -73,8 +76,22 @@ def logged(origin: Origin) -> int:
     return len(ticks(origin))
 
 
-def wait_for(condition: object, within_s: float = 300.0) -> None:
+def fate(origin: Origin, lost: set[str]) -> str:
+    """What became of events, by the delivery log."""
+    queue = DeliveryQueue(str(origin.state_dir / DATABASE))
+    told = [f"{len(lost)} not delivered, {queue.pending('mine')} wait, taken in: {queue.position}"]
+    for event in sorted(lost)[:5]:
+        tries = [(one.attempt, one.status, one.error, one.outcome)
+                 for one in queue.attempts("mine", event=event)[:5]]  # fmt: skip
+        told.append(f"{event}: {tries}")
+    queue.close()
+    return "; ".join(told)
+
+
+def wait_for(
+    condition: Callable[[], bool], what: Callable[[], str] = lambda: "", within_s: float = 240.0
+) -> None:
     deadline = time.monotonic() + within_s
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
+    while not condition():
+        assert time.monotonic() < deadline, what()
         time.sleep(0.5)

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from streaming.config import WebhookConfig
+from streaming.events.event import EventId
+from streaming.events.event_feed import EventFeed
+from streaming.events.event_log import EventLog
 from streaming.events.event_messages import EventsBegin, EventsReplayed, EventsTold
 from streaming.webhooks import dispatcher as module
 from streaming.webhooks.dispatcher import Dispatcher
@@ -25,6 +29,7 @@ from streaming.webhooks.messages import (
     WebhookSetup,
 )
 from streaming.webhooks.queue import DeliveryQueue
+from streaming.webhooks.webhooks import DATABASE, Webhooks
 from tests.streaming.events.happenings import EPOCH, happening
 from tests.streaming.webhooks.receiver import SECRET, Receiver, receiver
 
@@ -168,6 +173,25 @@ def test_what_happened_before_there_was_a_webhook_is_not_posted(tmp_path: Path) 
             dispatcher.put(message)
         wait(lambda: len(seen.posted) == 3)
         assert sorted(posted.id for posted in seen.posted) == [f"{EPOCH}-{n}" for n in (1, 2, 3)]
+
+
+def test_an_origin_that_is_killed_before_its_webhook_process_came_up_loses_no_event(
+    tmp_path: Path,
+) -> None:
+    config = WebhookConfig("mine", "http://127.0.0.1:9/", (SECRET,))
+    for epoch in (EPOCH, EPOCH + 9):  # two origins that start no process
+        log = EventLog(EventId(EPOCH, 0), epoch)
+        Webhooks([config], tmp_path, log, EventFeed(log), "info")
+    with receiver() as seen:
+        one = endpoint(seen, since=f"{EPOCH + 20}-0")
+        with dispatching(tmp_path / DATABASE, one, fresh=False) as (dispatcher, _):
+            dispatcher.put(EventsBegin(EPOCH + 20, f"{EPOCH - 5}-0", {}, 1_000, 1 << 20, 1e9))
+            for epoch in (EPOCH - 5, EPOCH, EPOCH + 9, EPOCH + 20):
+                dispatcher.put(EventsTold((happening(1, epoch=epoch).body,)))
+            wait(lambda: len(seen.posted) == 3)
+        assert {posted.id for posted in seen.posted} == {
+            f"{epoch}-1" for epoch in (EPOCH, EPOCH + 9, EPOCH + 20)
+        }
 
 
 def test_events_that_the_log_forgot_meanwhile_are_counted(tmp_path: Path) -> None:
