@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from streaming.rtc.signal_messages import SignalRequest
 from webrtc.counter_offer import CounterOffer
 from webrtc.errors import SessionNotFound
@@ -20,7 +22,7 @@ MOST_WAITING: Final = 500
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     request: SignalRequest
-    """Which asked for it."""
+    """Which asked for it, without its own offer."""
     offered: CounterOffer
     until: float
 
@@ -40,7 +42,8 @@ class CounterOffers:
         if len(self._waiting) >= MOST_WAITING:
             del self._waiting[next(iter(self._waiting))]
         until = self._now() + VALID_S
-        self._waiting[offered.session_id] = _Waiting(request, offered, until)
+        asked = replace(request, body="")
+        self._waiting[offered.session_id] = _Waiting(asked, offered, until)
         return offered
 
     def accept(self, request: SignalRequest) -> tuple[SignalRequest, Answer]:
