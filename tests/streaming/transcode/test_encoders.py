@@ -180,6 +180,7 @@ def kbits(codec: Codec, pictures: Sequence[VideoFrame]) -> list[float]:
     """What each of the pictures takes."""
     encoder = encoder_of(replace(RATED_RUNG, codec=codec, preset=PRESETS.get(codec, "ultrafast")))
     samples = [s for n, image in enumerate(pictures) for s in encoder.push(scaled(image, n))]
+    encoder.flush()  # SVT-AV1 wants to be told of the end
     return [len(sample.data) * 8 / 1000 for sample in samples]
 
 
