@@ -1,8 +1,8 @@
-"""tests/sharing.py: which tests come first."""
+"""tests/sharing.py: which tests come first, and where."""
 
 from __future__ import annotations
 
-from tests.sharing import group_of, order_of
+from tests.sharing import group_of, next_group, order_of
 
 PLAYBACK = "tests/interop/test_browser_playback.py::test_x"
 VIEWING = "tests/wire/test_viewing.py::test_x[a/b]"
@@ -20,3 +20,14 @@ def test_all_that_have_a_browser_stay_together() -> None:
 def test_what_takes_longest_comes_first_and_what_computes_last() -> None:
     mixed = [DAY, SOURCES, LIGHT_VIEWING, SOAK, VIEWING]
     assert sorted(mixed, key=order_of) == [VIEWING, SOAK, LIGHT_VIEWING, SOURCES, DAY]
+
+
+def test_a_third_process_only_waits() -> None:
+    assert next_group(["browser", "soak", "a.py"], 2) == "soak"
+    assert next_group(["browser", "a.py"], 2) is None
+
+
+def test_what_waits_is_left_to_the_third_process_as_long_as_there_is_work() -> None:
+    assert next_group(["soak", "a.py"], 0) == "a.py"
+    assert next_group(["soak"], 1) == "soak"
+    assert next_group([], 1) is None

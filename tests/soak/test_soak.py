@@ -19,7 +19,7 @@ from tests.soak.rejoins import rejoin
 from tests.soak.report import Plan, render
 from tests.soak.soak import soak
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "45"))
+SECONDS = float(os.environ.get("SOAK_SECONDS", "180"))
 
 
 @pytest.mark.slow
