@@ -16,7 +16,7 @@ from xdist.remote import Producer
 from streaming.cpu_priority import give_up_raising_priority
 from tests import attempts, time_limits
 from tests.interop.heavy_clip import make_clip
-from tests.sharing import GroupScheduling, order_of
+from tests.sharing import GroupScheduling, give_way, order_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -33,7 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(attempts)
     config.pluginmanager.register(time_limits)
-    if not hasattr(config, "workerinput"):  # a process of xdist's
+    process = getattr(config, "workerinput", None)
+    if process is not None:  # one of xdist's
+        give_way(process["workerid"])
+    else:
         time_limits.adopt_orphans()
         config.add_cleanup(time_limits.end_orphans)
     # The same examples in each run, however slow the machine is.

@@ -1,13 +1,15 @@
-"""Which tests may run side by side (`make test`): two processes share the work, a third one waits.
+"""Which tests may run side by side (`make test`), on two cores.
 
-Tests of a file stay together, and all that have a browser, which takes a core by itself. A third
-process that works would make nothing quicker on two cores, and what watches the clock would fail:
-it gets only what hardly does anything for minutes.
+Tests of a file stay together, and most that have a browser, which takes up to a core by itself. Two
+processes share everything. A third one gets what hardly does anything for minutes, and a fourth,
+with low priority, what only computes: what watches the clock does not notice either.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +21,22 @@ from xdist.workermanage import WorkerController
 ROOT = Path(__file__).parents[1]
 ORDER: Final = ("browser", "soak", "tests/wire/", "tests/interop/")
 """How groups begin: the longest first, those that compute last."""
-WAITING: Final = frozenset({"soak"})
-"""Groups that take less than a third of a core."""
-WORKING_PROCESSES: Final = 2
+WAITING: Final = frozenset(
+    {
+        "soak",
+        "tests/interop/test_event_follower.py",
+        "tests/interop/test_messages.py",
+        "tests/interop/test_on_air.py",
+        "tests/interop/test_restart.py",
+    }
+)
+"""Groups that take a quarter of a core and less."""
+PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
+"""Groups whose time limits are tenths of a second: nothing for a process that gives way."""
+WAITS, COMPUTES = 2, 3
+"""Numbers of processes that do one thing; all below them do whatever there is."""
+LOW_PRIORITY: Final = 10
+"""A tenth of a core beside two that are busy."""
 _BROWSER = re.compile(
     r"^from tests\.interop\.browser import [^\n]*(\([^)]*)?\bchromium\b|^from bench\.glass", re.M
 )
@@ -62,14 +77,32 @@ class GroupScheduling(LoadScopeScheduling):
 
 def next_group(groups: Sequence[str], process: int) -> str | None:
     """Which of the groups that are left this process begins; None when it has none to expect."""
-    if process >= WORKING_PROCESSES:
+    if process == WAITS:
         return next((group for group in groups if group in WAITING), None)
+    if process >= COMPUTES:
+        calm = (group for group in groups if group not in PUNCTUAL)
+        return next((group for group in calm if not group.startswith(ORDER)), None)
     return next((group for group in groups if group not in WAITING), groups[0] if groups else None)
+
+
+def give_way(worker: str) -> None:
+    """Called in each process of xdist's, with its name such as "gw3".
+
+    Linux weighs sessions first where it groups them (sched(7), autogroup), processes only inside.
+    """
+    if int(worker.removeprefix("gw")) < COMPUTES:
+        return
+    os.nice(LOW_PRIORITY)
+    os.setsid()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(LOW_PRIORITY))
 
 
 @functools.cache
 def _group_of_file(file: str) -> str:
     if file.startswith("tests/soak/"):
         return "soak"
+    if file in WAITING:
+        return file
     text = (ROOT / file).read_text("utf-8")
     return "browser" if _BROWSER.search(text) else file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.sharing import group_of, next_group, order_of
+from tests.sharing import PUNCTUAL, ROOT, WAITING, group_of, next_group, order_of
 
 PLAYBACK = "tests/interop/test_browser_playback.py::test_x"
 VIEWING = "tests/wire/test_viewing.py::test_x[a/b]"
@@ -27,7 +27,17 @@ def test_a_third_process_only_waits() -> None:
     assert next_group(["browser", "a.py"], 2) is None
 
 
+def test_a_fourth_process_only_computes() -> None:
+    assert next_group(["browser", "soak", "tests/interop/a.py", "tests/a.py"], 3) == "tests/a.py"
+    assert next_group(["browser", "soak", "tests/interop/a.py"], 3) is None
+    assert next_group([*PUNCTUAL], 3) is None
+
+
 def test_what_waits_is_left_to_the_third_process_as_long_as_there_is_work() -> None:
     assert next_group(["soak", "a.py"], 0) == "a.py"
     assert next_group(["soak"], 1) == "soak"
     assert next_group([], 1) is None
+
+
+def test_what_is_said_to_wait_is_there() -> None:
+    assert all(group == "soak" or (ROOT / group).is_file() for group in WAITING | PUNCTUAL)
