@@ -33,8 +33,8 @@ WAITING: Final = frozenset(
 """Groups that take a quarter of a core and less."""
 PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
-WAITS, COMPUTES = 2, 3
-"""Numbers of processes that do one thing; all below them do whatever there is."""
+WAITS, COMPUTES = "gw2", "gw3"
+"""Names of the processes that do one thing; all others do whatever there is."""
 LOW_PRIORITY: Final = 10
 """A tenth of a core beside two that are busy."""
 _BROWSER = re.compile(
@@ -72,25 +72,25 @@ class GroupScheduling(LoadScopeScheduling):
             super()._assign_work_unit(node)
 
     def _next_for(self, node: WorkerController) -> str | None:
-        return next_group(list(self.workqueue), self.nodes.index(node))
+        return next_group(list(self.workqueue), node.gateway.id)
 
 
-def next_group(groups: Sequence[str], process: int) -> str | None:
+def next_group(groups: Sequence[str], process: str) -> str | None:
     """Which of the groups that are left this process begins; None when it has none to expect."""
     if process == WAITS:
         return next((group for group in groups if group in WAITING), None)
-    if process >= COMPUTES:
+    if process == COMPUTES:
         calm = (group for group in groups if group not in PUNCTUAL)
         return next((group for group in calm if not group.startswith(ORDER)), None)
     return next((group for group in groups if group not in WAITING), groups[0] if groups else None)
 
 
-def give_way(worker: str) -> None:
-    """Called in each process of xdist's, with its name such as "gw3".
+def give_way(process: str) -> None:
+    """Called in each process of xdist's.
 
     Linux weighs sessions first where it groups them (sched(7), autogroup), processes only inside.
     """
-    if int(worker.removeprefix("gw")) < COMPUTES:
+    if process != COMPUTES:
         return
     os.nice(LOW_PRIORITY)
     os.setsid()

@@ -23,20 +23,22 @@ def test_what_takes_longest_comes_first_and_what_computes_last() -> None:
 
 
 def test_a_third_process_only_waits() -> None:
-    assert next_group(["browser", "soak", "a.py"], 2) == "soak"
-    assert next_group(["browser", "a.py"], 2) is None
+    assert next_group(["browser", "soak", "a.py"], "gw2") == "soak"
+    assert next_group(["browser", "a.py"], "gw2") is None
 
 
 def test_a_fourth_process_only_computes() -> None:
-    assert next_group(["browser", "soak", "tests/interop/a.py", "tests/a.py"], 3) == "tests/a.py"
-    assert next_group(["browser", "soak", "tests/interop/a.py"], 3) is None
-    assert next_group([*PUNCTUAL], 3) is None
+    assert (
+        next_group(["browser", "soak", "tests/interop/a.py", "tests/a.py"], "gw3") == "tests/a.py"
+    )
+    assert next_group(["browser", "soak", "tests/interop/a.py"], "gw3") is None
+    assert next_group([*PUNCTUAL], "gw3") is None
 
 
 def test_what_waits_is_left_to_the_third_process_as_long_as_there_is_work() -> None:
-    assert next_group(["soak", "a.py"], 0) == "a.py"
-    assert next_group(["soak"], 1) == "soak"
-    assert next_group([], 1) is None
+    assert next_group(["soak", "a.py"], "gw0") == "a.py"
+    assert next_group(["soak"], "gw1") == "soak"
+    assert next_group([], "gw1") is None
 
 
 def test_what_is_said_to_wait_is_there() -> None:

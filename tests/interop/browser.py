@@ -29,6 +29,8 @@ expect.set_options(timeout=STATE_MS)
 
 WATCH_STEP_S: Final = 0.25
 
+SMALL: Final = (640, 360)
+"""Where nothing depends on it: without a GPU each pixel costs the cores that all else runs on."""
 PHONE: Final = (390, 844)
 LAPTOP: Final = (1280, 720)
 TV: Final = (1920, 1080)
@@ -190,7 +192,7 @@ async def camera_page(browser: Browser, url: str) -> AsyncIterator[Page]:
 
 @contextlib.asynccontextmanager
 async def player_page(
-    browser: Browser, url: str, *, size: tuple[int, int] = LAPTOP, touch: bool = False
+    browser: Browser, url: str, *, size: tuple[int, int] = SMALL, touch: bool = False
 ) -> AsyncIterator[PlayerPage]:
     """Opens `url` in a browser context of its own."""
     width, height = size
