@@ -206,7 +206,8 @@ def test_a_ladder_that_the_api_sets_is_encoded_for_who_comes_next(origin: Origin
         assert "source" not in heights
         assert record["window_s"] == 20
         status, told = call(origin, "DELETE", "/settings/live/l")
-        assert status == 200 and "live/l" in told["deferred"], "it waits until the path begins anew"
+        assert status == 200
+        assert "live/l" in told["deferred"], "it waits until the path begins anew"
         assert origin.path_record("live/l")["state"] in ("starting", "live")
     assert call(origin, "GET", "/settings/live/l")[1]["set_by_api"] == {}
 
