@@ -16,7 +16,9 @@ from webrtc.signalling import Answer, Signalling
 VALID_S: Final = 32.0
 """WHEP promises 30 s; the answer takes a moment."""
 MOST_WAITING: Final = 500
-"""An offer has some kilobytes. Of a flood of them the oldest are forgotten."""
+"""An offer has some kilobytes. Of a flood of them the oldest are forgotten,"""
+MOST_OF_ONE: Final = 50
+"""of those of the same address first: viewers of one household or office may share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,7 @@ class CounterOffers:
     def make(self, request: SignalRequest) -> CounterOffer:
         """An offer for who asks. Raises WebRtcError."""
         offered = self._signalling.offer(request.path, request.remote)
-        if len(self._waiting) >= MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+        self._make_room(request.remote)
         until = self._now() + VALID_S
         asked = replace(request, body="")
         self._waiting[offered.session_id] = _Waiting(asked, offered, until)
@@ -72,6 +73,13 @@ class CounterOffers:
     def handle_timer(self, now: float) -> None:
         """Forget those that nobody has answered."""
         self._waiting = {name: one for name, one in self._waiting.items() if now < one.until}
+
+    def _make_room(self, remote: str) -> None:
+        own = [name for name, one in self._waiting.items() if one.request.remote == remote]
+        if len(own) >= MOST_OF_ONE:
+            del self._waiting[own[0]]
+        elif len(self._waiting) >= MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
 
     def _find(self, request: SignalRequest) -> _Waiting | None:
         waiting = self._waiting.get(request.session)

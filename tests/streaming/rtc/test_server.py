@@ -239,8 +239,8 @@ NO_CODEC = WHEP.replace("H264/90000", "X264/90000").replace("opus/48000/2", "sop
 ANSWER = WHEP.replace("a=setup:actpass", "a=setup:active")
 
 
-def countered(scene: Scene) -> SignalAnswer:
-    answer = scene.ask("view", body=NO_CODEC)
+def countered(scene: Scene, **fields: Any) -> SignalAnswer:
+    answer = scene.ask("view", body=NO_CODEC, **fields)
     assert answer is not None
     assert answer.status == 406
     return answer
@@ -294,6 +294,19 @@ def test_offers_of_ours_are_bounded_and_can_be_turned_down(scene: Scene) -> None
     late = scene.ask("answer", second.session, body=ANSWER)
     assert late is not None
     assert late.status == 404
+
+
+def test_who_floods_us_for_offers_loses_no_offer_but_their_own(scene: Scene) -> None:
+    scene.offer_tracks()
+    patient = countered(scene, remote="203.0.113.9")
+    flood = [countered(scene) for _ in range(MOST_WAITING)]
+    last = scene.ask("answer", flood[-1].session, body=ANSWER)
+    first = scene.ask("answer", flood[0].session, body=ANSWER)
+    joined = scene.ask("answer", patient.session, body=ANSWER, remote="203.0.113.9")
+    assert last is not None
+    assert first is not None
+    assert joined is not None
+    assert (last.status, first.status, joined.status) == (201, 404, 201)
 
 
 def test_a_socket_may_ask_for_an_offer_and_hears_of_its_session(scene: Scene) -> None:
