@@ -93,7 +93,9 @@ async def test_a_viewer_whose_address_changes_is_followed(room: WireRoom, endpoi
         while viewer.pictures(changed + 4.0) < 30:
             assert viewer.now - changed < 12.0, "it was not followed"
             await asyncio.sleep(0.1)
-        print(f"frozen for {viewer.frozen_s(changed):.2f} s")
+        frozen_s = viewer.frozen_s(changed)
+        print(f"frozen for {frozen_s:.2f} s")
+        assert frozen_s < 4.0
         assert viewer.pictures(changed) > 0
         assert viewer.held_up_s(changed) <= 2.0, "more than up to a key frame"
         assert max(b - a for a, b in viewer.stalls(changed)) < CHECK_S + 1.0
