@@ -440,17 +440,23 @@ def test_the_origin_ends_when_it_is_told_to_and_says_so_to_everybody(tmp_path: P
         assert any("live/a" in one["message"] for one in records)
 
 
-def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
-    write_certificate(tmp_path)
-    port, rtmp_port, rtmps_port = free_ports(3)
-    file = tmp_path / "tls.toml"
+def write_tls_config(directory: Path, port: int, rtmp_port: int, rtmps_port: int) -> Path:
+    """Of an origin by HTTPS and RTMPS with the certificate in the directory."""
+    file = directory / "tls.toml"
     file.write_text(
         f'state_dir = "memory"\n'
-        f'[http]\nlisten = "127.0.0.1:{port}"\ntls_certificate = "{tmp_path}/fullchain.pem"\n'
-        f'tls_key = "{tmp_path}/privkey.pem"\n[webrtc]\nenabled = false\n'
+        f'[http]\nlisten = "127.0.0.1:{port}"\ntls_certificate = "{directory}/fullchain.pem"\n'
+        f'tls_key = "{directory}/privkey.pem"\n[webrtc]\nenabled = false\n'
         f'[rtmp]\nlisten = "127.0.0.1:{rtmp_port}"\ntls_listen = "127.0.0.1:{rtmps_port}"\n'
         f'[paths."live/*"]\nladder = "copy"\npublish_key = "{PLAIN}"\n'
     )
+    return file
+
+
+def test_an_origin_serves_by_tls_and_says_what_is_wrong_with_a_certificate(tmp_path: Path) -> None:
+    write_certificate(tmp_path)
+    port, rtmp_port, rtmps_port = free_ports(3)
+    file = write_tls_config(tmp_path, port, rtmp_port, rtmps_port)
     serving = headwater("serve", "-c", str(file))
     try:
         deadline = time.monotonic() + READY_S
