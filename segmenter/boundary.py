@@ -183,6 +183,11 @@ class BoundaryRule:
         self._last_sync = dts
 
 
+def grid_ticks(segment_duration_s: float, timescale: int) -> int:
+    """How far apart the grid's lines are for who has to hit them to the tick."""
+    return round(segment_duration_s * timescale)
+
+
 def target_duration_for(segment_duration: Fraction, longest_s: Fraction) -> int:
     """The target duration (whole seconds) that suits segments of up to ``longest_s``."""
     longest = max(segment_duration, longest_s)

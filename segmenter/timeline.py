@@ -160,6 +160,15 @@ class Timeline:
         self._note_opened(self._epoch)
         return out
 
+    def media_time(self, track: str, stamp: int) -> int | None:
+        """Where a stamp of the publisher is, near the latest one of a track, in ticks of the
+        track; None before it has been anchored. It may be moved for what is left out or repaired.
+        """
+        line = self._lines.get(track)
+        if line is None or not line.is_started:
+            return None
+        return line.media_time(stamp + line.offset)
+
     def statistics(self) -> TimelineStatistics:
         """A snapshot."""
         ahead_s = 0.0

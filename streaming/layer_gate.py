@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from segmenter.boundary import grid_ticks
 from segmenter.lane import VIDEO_JOIN_S
 from segmenter.media import VIDEO_TIMESCALE, Sample
 
@@ -65,7 +66,7 @@ class LayerGate:
 
     def __init__(self, segment_duration_s: float, names: Iterable[str] = ()) -> None:
         """``names`` are of the pictures, the best first, in ticks of 90 kHz."""
-        self._segment_ticks = round(segment_duration_s * VIDEO_TIMESCALE)
+        self._segment_ticks = grid_ticks(segment_duration_s, VIDEO_TIMESCALE)
         self._best, *layers = [*names] or [""]
         self._layers = {name: _Layer() for name in layers}
         self._line = 0

@@ -135,6 +135,13 @@ class Path:
             if slot.keep(sample, now_utc):
                 self._obey(self._on_air.take_entry(slot, now_utc), now_utc)
 
+    def media_time(self, slot: Slot, track: str, stamp: int) -> int | None:
+        """Where a stamp near the latest one of a track is placed, in ticks of the track; None
+        while others are on air."""
+        if slot is not self._programme.slot:
+            return None
+        return self._programme.media_time(track, stamp)
+
     def leave(
         self, slot: Slot, reason: str, now_utc: float, cause: Cause = Cause.PUBLISHER_LEFT
     ) -> None:

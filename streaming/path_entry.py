@@ -201,6 +201,9 @@ class PathPublication:
         except MediaError as error:  # costs the publisher its place, never the path
             self._path.reject(self._slot, str(error), now)
 
+    def media_time(self, track: str, stamp: int) -> int | None:
+        return self._path.media_time(self._slot, track, stamp)
+
     def _examine(self, exam: IngestExam, samples: list[Sample], now: float) -> None:
         exam.push(samples)
         if exam.is_over(now):

@@ -181,8 +181,8 @@ class PathRegistry:
         """A path that messages can be sent to; None where there is none."""
         return None if self._is_restoring(name) else self._paths.get(name)
 
-    def key_frame_interval_s(self, name: str) -> float:
-        """How often a publisher of a path is to send a key frame, seconds."""
+    def segment_duration_s(self, name: str) -> float:
+        """How long the segments of a path are to be, seconds."""
         return path_config(self._config, name).segment_duration_s
 
     def set_viewers(self, viewers: Mapping[str, int]) -> None:

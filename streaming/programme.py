@@ -128,6 +128,10 @@ class Programme:
         finally:
             self._deliver(placed, now_utc)
 
+    def media_time(self, track: str, stamp: int) -> int | None:
+        """Where a stamp near the latest one of a track is placed, in ticks of the track."""
+        return self._timeline.media_time(track, stamp)
+
     def flush(self, now_utc: float) -> None:
         """What the timeline holds back goes out."""
         self._deliver(self._timeline.flush(), now_utc)

@@ -40,6 +40,7 @@ SANS_IO = (
     "webrtc/ice_lite.py",
     "webrtc/incoming_stream.py",
     "webrtc/jitter_buffer.py",
+    "webrtc/key_frame_grid.py",
     "webrtc/local_side.py",
     "webrtc/media_clock.py",
     "webrtc/negotiation.py",

@@ -54,8 +54,8 @@ class IncomingStream:
         self.name = name
         self.plan = plan
         self.clock = SourceClock(plan.clock_rate)
-        self.last_sync_at = now
-        """When its last key frame came."""
+        self.last_key: int | None = None
+        """dts of its last key frame."""
         self.received = 0
         self._received_bytes = self._key_frames = self._requests = 0
         self._buffer = JitterBuffer(VIDEO_WAIT_S if plan.may_nack else AUDIO_WAIT_S)
@@ -164,8 +164,9 @@ class IncomingStream:
                     dts = max(dts, self._last_dts + 1)
                 self._last_dts = dts
                 if unit.is_sync:
-                    self.last_sync_at = now
+                    self.last_key = dts
                     self._key_frames += 1
+                    self._is_asked = False  # whoever wanted one has it
                 # Of Opus alone, whose track counts as its RTP clock does.
                 samples.append(Sample(self.name, dts, dts, unit.data, unit.is_sync, unit.duration))
         return samples

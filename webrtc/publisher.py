@@ -22,6 +22,7 @@ from webrtc.errors import MediaPacketError
 from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
 from webrtc.ice import Flow
 from webrtc.incoming_stream import IncomingStatistics, IncomingStream
+from webrtc.key_frame_grid import KeyFrameGrid
 from webrtc.layer_names import LayerNames
 from webrtc.layer_watch import LayerWatch
 from webrtc.media_clock import PictureTimes
@@ -72,8 +73,8 @@ class Publisher:
         on_event: Callable[[SignallingEvent], None],
     ) -> None:
         self.stream = stream
-        self.key_frame_interval_s = 0.0
-        """A key frame is asked for when none has come for so long; 0: only when one is needed."""
+        self.grid = KeyFrameGrid()
+        """Where key frames are asked for besides where one is needed."""
         self.rejected = 0
         """Packets that could not be read, or were forged."""
         self._session_id = session_id
@@ -133,23 +134,23 @@ class Publisher:
             if not track or source.name == track:
                 source.ask_for_key_frame()
 
-    def _is_key_frame_due(self, now: float) -> bool:
-        """Whether any picture that comes has had none for too long: one layer's is all layers'."""
-        interval_s = self.key_frame_interval_s
-        return interval_s > 0 and any(
-            now - source.last_sync_at > interval_s
+    def _ask_at_the_grid(self, now: float) -> None:
+        """All layers, if one of those that come lacks the key frame of a line."""
+        keys = [
+            source.last_key
             for source in self._sources.values()
             if source.plan.kind is MediaType.VIDEO
-            and source.track is not None  # else it asks by itself
+            and source.last_key is not None  # else it asks by itself
             and source.name not in self._silent
-        )
+        ]
+        if keys and self.grid.take_due(min(keys), now):
+            self.ask_for_key_frame()
 
     def handle_timer(self, now: float) -> None:
         """Give up what does not come, and send the reports and requests that are due."""
         if self._sender is None:
             return
-        if self._is_key_frame_due(now):
-            self.ask_for_key_frame()
+        self._ask_at_the_grid(now)
         for source in list(self._sources.values()):
             self._publish(source, source.handle_timer(now), now)
             self._request(source, now)
@@ -180,7 +181,10 @@ class Publisher:
             return
         source = self._sources.get(packet.ssrc) or self._new_source(packet, plan, now)
         if source is not None:
-            self._publish(source, source.push(packet, now, now - self._began), now)
+            samples = source.push(packet, now, now - self._began)
+            self._publish(source, samples, now)
+            if samples and plan.kind is MediaType.VIDEO:
+                self._ask_at_the_grid(now)
             self._request(source, now)
 
     def _take_repair(self, packet: RtpPacket, plan: ReceivePlan, now: float) -> None:
@@ -254,6 +258,8 @@ class Publisher:
             source.clock.ride(pictures[0].clock)
 
     def _publish(self, source: IncomingStream, samples: list[Sample], now: float) -> None:
+        if samples and source.plan.kind is MediaType.VIDEO:
+            self.grid.push(samples[-1].dts, any(each.is_sync for each in samples), now)
         if samples and source.plan.rids:
             samples = self._heard(source, samples, now)
         if not samples:
@@ -319,6 +325,7 @@ class Publisher:
         if missing:
             self._send_rtcp(render_nack(self._ssrc, source.ssrc, missing))
         if source.takes_request(now):
+            self.grid.note_request(now)
             self._send_rtcp(render_picture_loss(self._ssrc, source.ssrc))
 
     def _send_rtcp(self, packet: bytes) -> None:

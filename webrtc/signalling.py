@@ -222,12 +222,19 @@ class Signalling:
         if isinstance(role, Publisher):
             role.ask_for_key_frame(track)
 
-    def set_key_frame_interval(self, session_id: str, interval_s: float) -> None:
-        """Ask a publisher for a key frame whenever none has come for so long, so that segments
-        can begin. Raises SessionNotFound."""
+    def set_segment_grid(self, session_id: str, segment_duration_s: float) -> None:
+        """Ask a publisher for key frames so that segments can begin where they should. Raises
+        SessionNotFound."""
         role = self._sessions.find(session_id).role
         if isinstance(role, Publisher):
-            role.key_frame_interval_s = interval_s
+            role.grid.set_interval(segment_duration_s)
+
+    def set_media_offset(self, session_id: str, ticks: int) -> None:
+        """By how much media time is ahead of the times that a publisher's samples have here (ticks
+        of 90 kHz). Raises SessionNotFound."""
+        role = self._sessions.find(session_id).role
+        if isinstance(role, Publisher):
+            role.grid.set_offset(ticks)
 
     def patch(self, session_id: str, if_match: str | None, body: str) -> PatchResult:
         """Trickled candidates or an ICE restart (RFC 9725 4.3).

@@ -59,6 +59,10 @@ class Publication(Protocol):
         """Take samples that came together, their times in ticks of the clock given with the
         tracks. Never waits."""
 
+    def media_time(self, track: str, stamp: int) -> int | None:
+        """Where a stamp near the latest one of a track is in media time, in ticks of the track;
+        None while its samples are not placed: others are on air."""
+
     def close(self, reason: str) -> None:
         """The publisher has gone; ``reason`` is for logs and events. Called once at most."""
 

@@ -107,8 +107,16 @@ class PublishAllowed(Struct, tag="publish_allowed", array_like=True, frozen=True
     """To the WebRTC process: the path is the session's."""
 
     session: str
-    key_frame_interval_s: float
-    """How often it is to be asked for a key frame, so that segments can begin."""
+    segment_duration_s: float
+    """It is asked for key frames on the grid of these, so that segments can begin."""
+
+
+class PublishPlaced(Struct, tag="publish_placed", array_like=True, frozen=True):
+    """To the WebRTC process: where a publisher's samples are in media time."""
+
+    session: str
+    media_offset: int
+    """Media time minus the time in their messages, ticks of 90 kHz."""
 
 
 class PublishRefused(Struct, tag="publish_refused", array_like=True, frozen=True):
@@ -187,6 +195,7 @@ ToRtc: TypeAlias = (
     | SaidRefused
     | SignalRequest
     | PublishAllowed
+    | PublishPlaced
     | PublishRefused
     | PublishClosed
 )

@@ -15,6 +15,7 @@ from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
     PublishClosed,
+    PublishPlaced,
     PublishRefused,
     PublishSample,
     PublishTracks,
@@ -75,8 +76,13 @@ class Publishing:
             self._send(PublishClosed(news.session, "the session has gone"))
             return
         self._paths[news.session] = asked.request.path
-        self._signalling.set_key_frame_interval(news.session, news.key_frame_interval_s)
+        self._signalling.set_segment_grid(news.session, news.segment_duration_s)
         self._send(opened_answer(asked.request, asked.answer, links))
+
+    def place(self, news: PublishPlaced) -> None:
+        """Where its media are."""
+        if news.session in self._paths:
+            self._signalling.set_media_offset(news.session, news.media_offset)
 
     def refuse(self, news: PublishRefused) -> None:
         """The client is told why, and the session ends."""

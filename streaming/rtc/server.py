@@ -27,6 +27,7 @@ from streaming.rtc.messages import (
     PathTracks,
     PublishAllowed,
     PublishClosed,
+    PublishPlaced,
     PublishRefused,
     RtcReport,
     SaidRefused,
@@ -134,6 +135,8 @@ class RtcServer:
             case PublishAllowed():
                 self._counts["opened"] += 1
                 self._publishing.allow(message, self._links(message.session))
+            case PublishPlaced():
+                self._publishing.place(message)
             case PublishRefused():
                 self._counts["failed"] += 1
                 self._publishing.refuse(message)

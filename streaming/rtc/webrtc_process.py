@@ -67,8 +67,8 @@ class WatchedPaths(Protocol):
     def tap(self, name: str) -> RtcTap | None:
         """What WebRTC viewers of a path get; None where there is no such path."""
 
-    def key_frame_interval_s(self, name: str) -> float:
-        """How often a publisher of a path is to send a key frame, seconds."""
+    def segment_duration_s(self, name: str) -> float:
+        """How long the segments of a path are to be, seconds."""
 
     def want(self, name: str) -> None:
         """A viewer asks for a path that is not live."""
@@ -349,10 +349,10 @@ class WebrtcProcess:
         self._publications[asked.session] = publication
         publication.claim()
 
-    def key_frame_interval_s(self, path: str) -> float:
-        """How often a publisher of that path is to send a key frame, seconds."""
+    def segment_duration_s(self, path: str) -> float:
+        """How long the segments of a path are to be, seconds."""
         assert self._paths is not None
-        return self._paths.key_frame_interval_s(path)
+        return self._paths.segment_duration_s(path)
 
     def forget(self, session: str) -> None:
         """The publication is over, on our side."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from segmenter.errors import SegmenterError
+from segmenter.media import MediaType, Sample
 from segmenter.timeline import SourceClock
 from streaming.errors import PublishRejected, StreamingError
 from streaming.ingest.source import Publication, PublishDoor, PublishRequest
@@ -14,13 +15,17 @@ from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
     PublishClosed,
+    PublishPlaced,
     PublishRefused,
     PublishSample,
     PublishTracks,
 )
 
 CLOCK = SourceClock(90_000, None)
-"""The WebRTC process has unwrapped RTP's time and sends ticks of 90 kHz."""
+"""The WebRTC process has unwrapped RTP's time and sends ticks of 90 kHz, which pictures keep."""
+
+LEAST_MOVED_TICKS = 90
+"""A millisecond, which is nothing beside the distance of pictures."""
 
 
 class PublicationOwner(Protocol):
@@ -32,8 +37,8 @@ class PublicationOwner(Protocol):
     def forget(self, session: str) -> None:
         """The publication is over, on our side."""
 
-    def key_frame_interval_s(self, path: str) -> float:
-        """How often a publisher of that path is to send a key frame, seconds."""
+    def segment_duration_s(self, path: str) -> float:
+        """How long the segments of a path are to be, seconds."""
 
 
 class WhipPublication:
@@ -44,6 +49,9 @@ class WhipPublication:
         self._door = door
         self._owner = owner
         self._publication: Publication | None = None
+        self._pictures: set[str] = set()
+        self._media_offset: int | None = None
+        """As the session has been told."""
         self._claiming: asyncio.Task[None] | None = None
 
     def claim(self) -> None:
@@ -61,19 +69,36 @@ class WhipPublication:
             self._owner.send(PublishRefused(asked.session, status, str(refusal)))
             return
         self._publication = publication
-        interval_s = self._owner.key_frame_interval_s(asked.path)
-        self._owner.send(PublishAllowed(asked.session, interval_s))
+        duration_s = self._owner.segment_duration_s(asked.path)
+        self._owner.send(PublishAllowed(asked.session, duration_s))
 
     def set_tracks(self, news: PublishTracks) -> None:
         """The session's complete list of tracks."""
         if self._publication is not None:
             tracks = [track.to_track() for track in news.tracks]
+            self._pictures = {track.name for track in tracks if track.media_type is MediaType.VIDEO}
             self._guarded(lambda publication: publication.set_tracks(tracks, CLOCK))
 
     def write(self, news: PublishSample) -> None:
         """One of its samples."""
         if self._publication is not None:
-            self._guarded(lambda publication: publication.write([news.sample.to_sample()]))
+            sample = news.sample.to_sample()
+            self._guarded(lambda publication: publication.write([sample]))
+            if sample.is_sync and sample.track in self._pictures:
+                self._tell_place(sample)
+
+    def _tell_place(self, sample: Sample) -> None:
+        """Media time is slewed, and begins anew after a pause: told at key frames, where it has
+        moved."""
+        if self._publication is None:
+            return
+        time = self._publication.media_time(sample.track, sample.dts)
+        if time is None:
+            return
+        offset = time - sample.dts
+        if self._media_offset is None or abs(offset - self._media_offset) > LEAST_MOVED_TICKS:
+            self._media_offset = offset
+            self._owner.send(PublishPlaced(self._asked.session, offset))
 
     def leave(self, reason: str) -> None:
         """The session has gone."""

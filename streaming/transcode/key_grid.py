@@ -9,6 +9,7 @@ from collections import deque
 from fractions import Fraction
 from typing import Protocol
 
+from segmenter.boundary import grid_ticks
 from segmenter.media import VIDEO_TIMESCALE
 
 MOST_PENDING_KEYS = 64
@@ -58,7 +59,7 @@ class EpochGrid:
     """
 
     def __init__(self, segment_duration_s: float) -> None:
-        self._step = round(segment_duration_s * VIDEO_TIMESCALE)
+        self._step = grid_ticks(segment_duration_s, VIDEO_TIMESCALE)
         self._last: int | None = None
 
     def source_key(self, pts: int) -> None:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import re
+import statistics
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -93,9 +97,10 @@ async def answer_to(sdp: str, target: str) -> tuple[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def sending_vp8(target: str) -> AsyncIterator[None]:
-    """An aiortc client that offers VP8 alone publishes a still picture and silence."""
-    client = WhipClient("VP8")
+async def sending(target: str, video: str = "") -> AsyncIterator[None]:
+    """An aiortc client publishes a still picture, where ``video`` says so by that codec alone, and
+    silence."""
+    client = WhipClient(video)
     with on_loopback():
         await client.connection.setLocalDescription(await client.connection.createOffer())
     session = ""
@@ -109,8 +114,24 @@ async def sending_vp8(target: str) -> AsyncIterator[None]:
         await client.connection.close()
 
 
+async def test_segments_of_who_sends_key_frames_when_asked_begin_on_the_grid(
+    origin: OriginProcess,
+) -> None:
+    async with sending(origin.url("/grid/a/whip")):
+        await asyncio.to_thread(origin.wait_segments, "grid/a", "source", 9, 40.0)
+        playlist = origin.get("/grid/a/source/index.m3u8").decode()
+    lengths = [float(each) for each in re.findall(r"#EXTINF:([\d.]+)", playlist)]
+    begun = datetime.fromisoformat(re.findall(r"PROGRAM-DATE-TIME:(\S+)", playlist)[0]).timestamp()
+    starts = itertools.accumulate(lengths[:-1], initial=begun)
+    beside_lines = [(start + 0.5) % 1.0 - 0.5 for start in starts]
+    # The first request tells how long an answer takes; a machine that halts makes one or two late.
+    assert statistics.median(lengths[2:]) == pytest.approx(1.0, abs=0.02)
+    assert -0.01 < statistics.median(beside_lines[2:]) < 0.07
+    assert max(lengths) < 1.5
+
+
 async def test_vp8_is_encoded_for_hls_and_passes_to_webrtc_viewers(origin: OriginProcess) -> None:
-    async with sending_vp8(origin.url("/small/old/whip")):
+    async with sending(origin.url("/small/old/whip"), "VP8"):
         media = await asyncio.to_thread(origin.wait_media, "small/old", "240p", 2, 40.0)
         report = await play_whep(origin.url("/small/old/whep"), 3.0)
     assert (report.width, report.height) == (640, 480)
@@ -124,7 +145,7 @@ async def test_vp8_is_encoded_for_hls_and_passes_to_webrtc_viewers(origin: Origi
 async def test_vp8_without_a_ladder_is_for_webrtc_viewers_and_the_record_says_why(
     origin: OriginProcess,
 ) -> None:
-    async with sending_vp8(origin.url("/live/old/whip")):
+    async with sending(origin.url("/live/old/whip"), "VP8"):
         await asyncio.to_thread(origin.wait_segments, "live/old", "audio_aac", 1, 40.0)
         report = await play_whep(origin.url("/live/old/whep"), 3.0)
         record = origin.path_record("live/old")

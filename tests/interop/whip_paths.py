@@ -9,6 +9,9 @@ CONFIG: Final = """
 ladder = "copy"
 [paths."small/*"]
 ladder = [{ name = "source", copy = true }, { name = "240p", height = 240, bitrate_kbps = 200 }]
+[paths."grid/*"]
+ladder = "copy"
+segment_duration_s = 1.0
 [paths."both/*"]
 ladder = "copy"
 audio = "both"

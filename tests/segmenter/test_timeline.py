@@ -57,6 +57,16 @@ def both(start: int, length: int, key: int = 0) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.dts)
 
 
+def test_a_publisher_may_ask_where_its_stamps_are_in_media_time() -> None:
+    timeline = started(VIDEO, AUDIO)
+    assert timeline.media_time("source", 5_000) is None, "nothing has come"
+    placed = timeline.push(video(5_000, key=True), NOW)
+    assert timeline.media_time("source", 5_000) == placed[0].dts == V0
+    assert timeline.media_time("source", 5_040) == V0 + 3_600
+    assert timeline.media_time("audio", 5_000) is None
+    assert timeline.media_time("gone", 5_000) is None
+
+
 def test_how_far_sound_is_ahead_of_the_picture_is_measured_by_their_arrival() -> None:
     timeline = started(VIDEO, AUDIO)
     timeline.push(video(0, key=True), NOW)

@@ -276,3 +276,13 @@ def test_statistics_measure_what_arrives() -> None:
     assert seen.samples_in == 250
     assert seen.bytes_in == 1250
     assert seen.bitrate == pytest.approx(1000, rel=0.05)
+
+
+def test_the_publisher_on_air_may_ask_where_its_stamps_are_in_media_time() -> None:
+    scene = Scene()
+    slot, _ = scene.occupy()
+    assert scene.path.media_time(slot, "source", 0) is None
+    scene.publish(slot, frames=2)
+    assert scene.path.media_time(slot, "source", 40) == scene.reader.samples[1].dts
+    scene.path.leave(slot, "gone", NOW + 1)
+    assert scene.path.media_time(slot, "source", 40) is None

@@ -4,8 +4,6 @@ import dataclasses
 import itertools
 from collections.abc import Iterable
 
-import pytest
-
 from segmenter.media import Codec, MediaType, Sample
 from tests.webrtc.clips import audio_clip, video_clip
 from tests.webrtc.packets import packet, packets_of, render
@@ -29,6 +27,7 @@ VIDEO = ReceivePlan(MediaType.VIDEO, Codec.H264, 90_000, 96, 97, "1", (), True, 
 AUDIO = ReceivePlan(MediaType.AUDIO, Codec.OPUS, 48_000, 111, None, "0", (), False, {})
 LAYERS = dataclasses.replace(VIDEO, rids=("h", "l"))
 SOUND = 9
+MASK = 0xFFFFFFFF
 
 
 class Stage:
@@ -161,16 +160,35 @@ def test_a_loss_that_lasts_costs_pictures_up_to_a_key_frame_which_is_asked_for()
     assert PictureLoss(1) in stage.told(), "it may have been lost"
 
 
-def test_a_key_frame_is_asked_for_when_the_last_is_too_old() -> None:
+def test_key_frames_are_asked_for_at_the_lines_of_the_grid() -> None:
     stage = Stage(VIDEO)
-    stage.publisher.key_frame_interval_s = 2.0
-    stage.send(pictures())
-    asked = []
-    for tick in range(60):
-        stage.publisher.handle_timer(tick / 10)
-        if PictureLoss(1) in stage.told():
-            asked.append(tick / 10)
-    assert asked[0] == pytest.approx(2.1)
+    stage.publisher.grid.set_interval(2.0)
+    stage.publisher.grid.set_offset(90_000)
+    for at, picture in enumerate(by_picture(pictures())):
+        stage.send(picture, now=at / 30)
+    assert PictureLoss(1) not in stage.told()
+    stage.publisher.handle_timer(1.01)
+    assert PictureLoss(1) in stage.told(), "a second after the beginning there is a line"
+    stage.publisher.handle_timer(1.5)
+    assert PictureLoss(1) not in stage.told()
+
+
+def test_a_key_frame_that_came_is_not_asked_for_again() -> None:
+    stage = Stage(VIDEO)
+    begun = pictures(count=2)
+    stage.send(begun)
+    stage.publisher.ask_for_key_frame()
+    following = begun[-1].sequence + 1
+    again = [
+        dataclasses.replace(
+            each, sequence=following + at, timestamp=(each.timestamp + 9_000) & MASK
+        )
+        for at, each in enumerate(pictures(count=1))
+    ]
+    stage.send(again, now=0.1)
+    stage.told()
+    stage.publisher.handle_timer(1.0)
+    assert PictureLoss(1) not in stage.told()
 
 
 def test_a_key_frame_is_asked_for_once_for_many() -> None:
@@ -255,23 +273,22 @@ def test_layers_show_each_picture_at_the_same_tick() -> None:
 
 def test_layers_are_asked_for_key_frames_together() -> None:
     stage = Stage(LAYERS)
-    stage.publisher.key_frame_interval_s = 2.0
-    for large, small in zip(
-        by_picture(pictures(2, b"h", 10, width=320)), by_picture(pictures(1, b"l", 10)), strict=True
-    ):
-        stage.send([*large, *small])
+    stage.publisher.grid.set_interval(2.0)
+    large, small = by_picture(pictures(2, b"h", 10, width=320)), by_picture(pictures(1, b"l", 10))
+    for at in range(10):
+        stage.send([*large[at], *small[at]], now=at / 30)
     stage.told()
     asked = {}
     for tick in range(1, 26):
         stage.publisher.handle_timer(tick / 10)
         asked[tick / 10] = {m.ssrc for m in stage.told() if isinstance(m, PictureLoss)}
-    assert [now for now, ssrcs in asked.items() if ssrcs] == [2.1]
-    assert asked[2.1] == {1, 2}
+    assert [now for now, ssrcs in asked.items() if ssrcs] == [2.0]
+    assert asked[2.0] == {1, 2}
 
 
 def test_a_layer_that_never_had_a_key_frame_is_the_only_one_that_is_asked() -> None:
     stage = Stage(LAYERS)
-    stage.publisher.key_frame_interval_s = 2.0
+    stage.publisher.grid.set_interval(2.0)
     stage.send(by_picture(pictures(1, b"l"))[1], now=0.0)
     large = pictures(2, b"h", width=320)
     for now in (0.0, 1.5, 3.0):

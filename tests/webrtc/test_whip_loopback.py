@@ -120,5 +120,5 @@ async def test_a_key_frame_that_is_wanted_comes() -> None:
         await room.wait_for(lambda: len(samples_of(room, "source")) >= 3)
         room.signalling.want_key_frame(answer.session_id)
         await room.wait_for(lambda: sum(s.is_sync for s in samples_of(room, "source")) >= 2)
-        room.signalling.set_key_frame_interval(answer.session_id, 0.5)
+        room.signalling.set_segment_grid(answer.session_id, 0.5)
         await room.wait_for(lambda: sum(s.is_sync for s in samples_of(room, "source")) >= 4)

@@ -35,6 +35,9 @@ class FakePublication:
         self.samples += samples
         self._on_change()
 
+    def media_time(self, track: str, stamp: int) -> int | None:
+        return None
+
     def close(self, reason: str) -> None:
         self.closed = reason
         self._on_change()

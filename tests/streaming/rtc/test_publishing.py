@@ -12,6 +12,7 @@ from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
     PublishClosed,
+    PublishPlaced,
     PublishRefused,
     PublishSample,
     PublishTracks,
@@ -31,7 +32,8 @@ class FakeSignalling:
 
     def __init__(self) -> None:
         self.closed: dict[str, str] = {}
-        self.intervals: dict[str, float] = {}
+        self.grids: dict[str, float] = {}
+        self.offsets: dict[str, int] = {}
         self.wanted: list[tuple[str, str]] = []
 
     def publish(self, stream: str, offer_sdp: str, client: str, *, max_layers: int = 1) -> Answer:
@@ -45,8 +47,11 @@ class FakeSignalling:
             raise SessionNotFound("gone")
         self.closed[session_id] = reason
 
-    def set_key_frame_interval(self, session_id: str, interval_s: float) -> None:
-        self.intervals[session_id] = interval_s
+    def set_segment_grid(self, session_id: str, segment_duration_s: float) -> None:
+        self.grids[session_id] = segment_duration_s
+
+    def set_media_offset(self, session_id: str, ticks: int) -> None:
+        self.offsets[session_id] = ticks
 
     def want_key_frame(self, session_id: str, track: str = "") -> None:
         self.wanted.append((session_id, track))
@@ -74,7 +79,7 @@ def test_an_offer_asks_for_the_path_before_it_is_answered(scene: Scene) -> None:
     scene.publishing.allow(PublishAllowed("s1", 2.0), '<stun:x>; rel="ice-server"')
     headers = {"ETag": '"1"', "Link": '<stun:x>; rel="ice-server"'}
     assert scene.sent[1] == SignalAnswer(7, 201, "v=0 answer", headers, "s1")
-    assert scene.signalling.intervals == {"s1": 2.0}
+    assert scene.signalling.grids == {"s1": 2.0}
     assert len(scene.publishing) == 1
 
 
@@ -142,3 +147,11 @@ def test_a_viewer_s_lost_picture_asks_the_publisher_of_its_path_alone(scene: Sce
     scene.publishing.want_key_frame("live/b", "source")
     scene.publishing.want_key_frame("live/a", "source")
     assert scene.signalling.wanted == [("s1", "source")]
+
+
+def test_key_frames_are_asked_for_where_media_time_has_its_lines(scene: Scene) -> None:
+    scene.publishing.place(PublishPlaced("s1", 5))
+    assert scene.signalling.offsets == {}, "its session is not there"
+    scene.publish()
+    scene.publishing.place(PublishPlaced("s1", 7))
+    assert scene.signalling.offsets == {"s1": 7}

@@ -19,6 +19,7 @@ from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
     PublishClosed,
+    PublishPlaced,
     PublishRefused,
     PublishSample,
     PublishTracks,
@@ -95,7 +96,7 @@ class FakePaths:
     def tap(self, name: str) -> Any:
         return self.taps.get(name)
 
-    def key_frame_interval_s(self, name: str) -> float:
+    def segment_duration_s(self, name: str) -> float:
         return 2.0
 
     def want(self, name: str) -> None:
@@ -113,6 +114,10 @@ class FakePublication:
         self.tracks: list[Track] = []
         self.samples: list[Sample] = []
         self.closed = ""
+        self.offset: int | None = None
+
+    def media_time(self, track: str, stamp: int) -> int | None:
+        return None if self.offset is None else stamp + self.offset
 
     def set_tracks(self, tracks: Sequence[Track], clock: SourceClock) -> None:
         self.tracks = list(tracks)
@@ -215,8 +220,8 @@ async def test_viewers_are_counted_until_the_process_dies(scene: Scene) -> None:
     assert scene.webrtc.viewers == {}
 
 
-def sample(session: str = "s1") -> PublishSample:
-    frame = Sample("video", 90_000, 90_000, b"frame", True)
+def sample(session: str = "s1", *, is_sync: bool = True) -> PublishSample:
+    frame = Sample("source", 90_000, 90_000, b"frame", is_sync)
     return PublishSample(session, SampleMessage.from_sample(frame))
 
 
@@ -232,6 +237,19 @@ async def test_a_whip_publisher_gets_the_path_and_writes_to_it(scene: Scene) -> 
     scene.worker.say(sample())
     assert scene.paths.publication.closed == "it said so"
     assert len(scene.paths.publication.samples) == 1
+
+
+async def test_a_whip_publisher_is_told_where_its_key_frames_are_in_media_time(
+    scene: Scene,
+) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    await until(lambda: bool(scene.worker.heard))
+    scene.worker.say(PublishTracks("s1", (TrackMessage.from_track(SOURCE),)))
+    scene.worker.say(sample())  # somebody else is on air
+    for offset, is_sync in ((500, False), (500, True), (550, True), (700, True)):
+        scene.paths.publication.offset = offset
+        scene.worker.say(sample(is_sync=is_sync))
+    assert scene.worker.heard[1:] == [PublishPlaced("s1", 500), PublishPlaced("s1", 700)]
 
 
 async def test_a_wrong_key_is_refused_with_the_reason(scene: Scene) -> None:
