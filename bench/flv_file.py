@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
 from streaming.ingest.flv import Demuxed, FlvDemuxer, read_tag
 from streaming.ingest.rtmp.messages import Message
 
+BLOCK_BYTES = 1 << 20
+"""At once: two seconds at 4 Mb/s, so playlists are rendered at each boundary, as they are live."""
+
 READ_BYTES = 1 << 19
-"""At once: a second at 4 Mb/s, and no more than caches hold."""
 
 _FILE_HEADER_BYTES = 13
 _TAG_HEADER_BYTES = 11
 _BACK_POINTER_BYTES = 4
+_AT_ONCE = mmap.MAP_PRIVATE | mmap.MAP_POPULATE
+"""All pages are mapped before the first is read, instead of one by one."""
 
 
 def read_messages(file: Path) -> Iterator[Message]:
@@ -29,32 +34,26 @@ def read_messages(file: Path) -> Iterator[Message]:
             yield tag[0]
 
 
-class FlvBlocks:
-    """Owns the demuxing of one file that is read block by block, wherever those end."""
+class MappedFlv:
+    """Owns a file as memory, which must not change meanwhile: samples are views of it, uncopied."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path, block_bytes: int = BLOCK_BYTES) -> None:
         self._demuxer = FlvDemuxer()
-        self._cut_tag = b""
+        self._block_bytes = block_bytes
         self._position = _FILE_HEADER_BYTES
+        with open(file, "rb") as source:
+            self._data = memoryview(mmap.mmap(source.fileno(), 0, _AT_ONCE, mmap.PROT_READ))
 
-    def push(self, data: bytes, now_utc: float) -> list[Demuxed]:
-        """What the tags give that the next block completes; ``data`` is kept, not copied."""
+    def read(self, now_utc: float) -> list[Demuxed] | None:
+        """What the tags give that are whole in the next block; None when there is none left."""
         out: list[Demuxed] = []
-        if self._cut_tag and not self._complete(data, now_utc, out):
-            return out
-        end = self._demuxer.push_tags(data, self._position, now_utc, out)
-        self._cut_tag = data[end:]
-        self._position = max(end - len(data), 0)
-        return out
-
-    def _complete(self, data: bytes, now_utc: float, out: list[Demuxed]) -> bool:
-        """Reads the tag that the last block cut; False while it is still not whole."""
-        header = self._cut_tag + data[:_TAG_HEADER_BYTES]
-        size = _TAG_HEADER_BYTES + int.from_bytes(header[1:4], "big") + _BACK_POINTER_BYTES
-        self._position = size - len(self._cut_tag)
-        whole = self._cut_tag + data[: self._position]
-        if len(header) < _TAG_HEADER_BYTES or len(whole) < size:
-            self._cut_tag += data
-            return False
-        self._demuxer.push_tags(whole, 0, now_utc, out)
-        return True
+        size = self._block_bytes
+        while True:
+            block = self._data[self._position : self._position + size]
+            end = self._demuxer.push_tags(block, 0, now_utc, out)
+            if end:
+                self._position += end
+                return out
+            if len(block) < size:
+                return None
+            size *= 2

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.flv_file import READ_BYTES, FlvBlocks
+from bench.flv_file import MappedFlv
 from segmenter.media import Payload, Sample
 from segmenter.segment import Part
 from segmenter.timeline import RTMP_CLOCK, Timeline
@@ -103,20 +103,19 @@ def package(file: Path, directory: Path, part_duration_s: float) -> None:
     """Packages all of `file`, as fast as it can be read, as if it were live."""
     config = PathConfig(ladder="copy", part_duration_s=part_duration_s)
     origin = Origin("live", config, DirectoryFeed(directory))
-    blocks, timeline = FlvBlocks(), Timeline()
+    source, timeline = MappedFlv(file), Timeline()
     now = next_tick = START_UTC
-    with open(file, "rb", buffering=0) as source:
-        while data := source.read(READ_BYTES):
-            for run in in_runs(blocks.push(data, now)):
-                if isinstance(run, TracksReady):
-                    timeline.start(run.tracks, RTMP_CLOCK)
-                    origin.set_tracks(run.tracks, (), now)
-                else:
-                    _place(timeline, run, origin, now)
-                    now = START_UTC + run[-1].dts / 1000
-            if now >= next_tick:
-                next_tick = now + TICK_S
-                origin.handle_timer(now)
+    while (demuxed := source.read(now)) is not None:
+        for run in in_runs(demuxed):
+            if isinstance(run, TracksReady):
+                timeline.start(run.tracks, RTMP_CLOCK)
+                origin.set_tracks(run.tracks, (), now)
+            else:
+                _place(timeline, run, origin, now)
+                now = START_UTC + run[-1].dts / 1000
+        if now >= next_tick:
+            next_tick = now + TICK_S
+            origin.handle_timer(now)
     origin.write(timeline.flush(), now)
     origin.end(now)
 

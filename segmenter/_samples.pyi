@@ -67,9 +67,11 @@ class TagReader:
         """Append the samples of messages[index:] to ``out``; gives the first that is not read."""
 
     def read_tags(
-        self, data: bytes, position: int, shift: int, now_utc: float, out: list[Any], /
+        self, data: bytes | memoryview, position: int, shift: int, now_utc: float, out: list[Any], /
     ) -> int:
         """The same of FLV tags one after the other, ``shift`` added to their times modulo 2**32.
+
+        A view must be of bytes that nobody changes: samples are taken from it uncopied.
 
         Gives where the first that is not read begins, or the data end; what it skips of the last
         back pointer may be beyond the end.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-INTERFACE = 3
+INTERFACE = 4
 """Of the extension; to be raised here and in module.c with each change of what it offers."""
 
 if TYPE_CHECKING:

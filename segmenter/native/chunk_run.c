@@ -178,8 +178,8 @@ read_chunk(const TagReader *reader, Run *run, PyObject *data, Py_ssize_t positio
     if (rule == NULL) {
         return position;
     }
-    if (tag_reader_append(rule, data, start, next.length, (uint32_t)next.timestamp, now_utc,
-                          out) < 0) {
+    if (tag_reader_append(rule, data, bytes + start, next.length, (uint32_t)next.timestamp,
+                          now_utc, out) < 0) {
         return -1;
     }
     *stream = next;

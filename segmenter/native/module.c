@@ -10,7 +10,7 @@
 
 #include "tag_reader.h"
 
-#define INTERFACE 3 /* see segmenter/native_choice.py */
+#define INTERFACE 4 /* see segmenter/native_choice.py */
 
 #include <stdlib.h>
 

@@ -194,7 +194,7 @@ place(Line *line, Sample *sample, double now_utc, PyObject *out)
         !is_within(step, -line->back, line->ahead)) {
         return 0;
     }
-    Sample *placed = sample_new(sample->track, sample->owner, sample->start, sample->size);
+    Sample *placed = sample_new(sample->track, sample->owner, sample->bytes, sample->size);
     if (placed == NULL) {
         return -1;
     }

@@ -8,7 +8,7 @@
 PyTypeObject *sample_type;
 
 Sample *
-sample_new(PyObject *track, PyObject *owner, Py_ssize_t start, Py_ssize_t size)
+sample_new(PyObject *track, PyObject *owner, const uint8_t *bytes, Py_ssize_t size)
 {
     Sample *sample = (Sample *)PyType_GenericAlloc(sample_type, 0);
     if (sample == NULL) {
@@ -18,7 +18,7 @@ sample_new(PyObject *track, PyObject *owner, Py_ssize_t start, Py_ssize_t size)
     Py_INCREF(owner);
     sample->track = track;
     sample->owner = owner;
-    sample->start = start;
+    sample->bytes = bytes;
     sample->size = size;
     return sample;
 }
@@ -37,7 +37,7 @@ create(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     (void)type; /* no subclasses: Py_TPFLAGS_BASETYPE is not set */
-    Sample *sample = sample_new(track, data, 0, PyBytes_Size(data));
+    Sample *sample = sample_new(track, data, (const uint8_t *)PyBytes_AsString(data), PyBytes_Size(data));
     if (sample == NULL) {
         return NULL;
     }
@@ -61,21 +61,26 @@ destroy(PyObject *self)
     Py_DECREF(type);
 }
 
+static bool
+is_all_of_its_owner(const Sample *sample)
+{
+    return PyBytes_Check(sample->owner) && sample->size == PyBytes_Size(sample->owner);
+}
+
 /* The payload as bytes of its own; what held it is let go. */
 static PyObject *
 get_data(PyObject *self, void *closure)
 {
     Sample *sample = (Sample *)self;
     (void)closure;
-    if (sample->start != 0 || sample->size != PyBytes_Size(sample->owner)) {
-        PyObject *data = PyBytes_FromStringAndSize(
-            PyBytes_AsString(sample->owner) + sample->start, sample->size);
+    if (!is_all_of_its_owner(sample)) {
+        PyObject *data = PyBytes_FromStringAndSize((const char *)sample->bytes, sample->size);
         if (data == NULL) {
             return NULL;
         }
         Py_DECREF(sample->owner);
         sample->owner = data;
-        sample->start = 0;
+        sample->bytes = (const uint8_t *)PyBytes_AsString(data);
     }
     Py_INCREF(sample->owner);
     return sample->owner;
@@ -84,7 +89,7 @@ get_data(PyObject *self, void *closure)
 PyObject *
 sample_payload(Sample *sample)
 {
-    if (sample->start == 0 && sample->size == PyBytes_Size(sample->owner)) {
+    if (is_all_of_its_owner(sample)) {
         Py_INCREF(sample->owner);
         return sample->owner;
     }
@@ -98,13 +103,25 @@ get_payload(PyObject *self, void *closure)
     return sample_payload((Sample *)self);
 }
 
-/* Views keep the owner alive, not the sample, which may let it go. */
+/* Views keep the owner alive, not the sample, which may let it go. A memoryview that is the owner
+   counts them, and is told by PyBuffer_Release of each that goes. */
 static int
 get_buffer(PyObject *self, Py_buffer *view, int flags)
 {
     Sample *sample = (Sample *)self;
-    return PyBuffer_FillInfo(view, sample->owner, PyBytes_AsString(sample->owner) + sample->start,
-                             sample->size, 1, flags);
+    Py_buffer whole;
+    if (PyObject_GetBuffer(sample->owner, &whole, PyBUF_SIMPLE) < 0) {
+        view->obj = NULL;
+        return -1;
+    }
+    int result =
+        PyBuffer_FillInfo(view, sample->owner, (void *)sample->bytes, sample->size, 1, flags);
+    if (result < 0) {
+        PyBuffer_Release(&whole);
+    } else {
+        Py_DECREF(whole.obj); /* of two references one stays, and the owner's count */
+    }
+    return result;
 }
 
 static PyObject *
@@ -137,8 +154,7 @@ compare(PyObject *self, PyObject *other, int operation)
     bool same = a->dts == b->dts && a->pts == b->pts && a->duration == b->duration &&
                 a->is_sync == b->is_sync && a->discontinuity == b->discontinuity &&
                 a->captured_utc == b->captured_utc && a->size == b->size &&
-                memcmp(PyBytes_AsString(a->owner) + a->start,
-                       PyBytes_AsString(b->owner) + b->start, (size_t)a->size) == 0;
+                memcmp(a->bytes, b->bytes, (size_t)a->size) == 0;
     int tracks = same ? PyObject_RichCompareBool(a->track, b->track, Py_EQ) : 0;
     if (tracks < 0) {
         return NULL;

@@ -11,13 +11,13 @@
 
 /* One access unit; the fields are those of segmenter.media.Sample.
 
-   The payload is `size` bytes at `start` of `owner`, so that reading a message or a file block
-   copies no media; `data` cuts them out when somebody asks for them. */
+   The payload is `size` bytes at `bytes`, which `owner` keeps where they are, so that reading a
+   message or a file copies no media; `data` cuts them out when somebody asks for them. */
 typedef struct {
     PyObject_HEAD
     PyObject *track;
     PyObject *owner;
-    Py_ssize_t start;
+    const uint8_t *bytes;
     Py_ssize_t size;
     int64_t dts;
     int64_t pts;
@@ -34,9 +34,9 @@ int tag_reader_add(PyObject *module);
 int placing_init(void);
 int taking_init(void);
 
-/* A new sample of bytes `start` to `start + size` of the bytes object `owner`, which must hold
-   them; its other fields are zero. */
-Sample *sample_new(PyObject *track, PyObject *owner, Py_ssize_t start, Py_ssize_t size);
+/* A new sample of `size` bytes at `bytes`, which are of `owner`: a bytes object or a memoryview,
+   which never move what they hold. Its other fields are zero. */
+Sample *sample_new(PyObject *track, PyObject *owner, const uint8_t *bytes, Py_ssize_t size);
 
 /* Its payload, uncopied: bytes or a view of them; a new reference. */
 PyObject *sample_payload(Sample *sample);

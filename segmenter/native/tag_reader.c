@@ -107,10 +107,9 @@ tag_reader_match(const TagReader *reader, unsigned long type_id, const uint8_t *
 }
 
 int
-tag_reader_append(const Rule *rule, PyObject *owner, Py_ssize_t start, Py_ssize_t size,
+tag_reader_append(const Rule *rule, PyObject *owner, const uint8_t *bytes, Py_ssize_t size,
                   uint32_t timestamp, double now_utc, PyObject *out)
 {
-    const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(owner) + start;
     int32_t offset = 0;
     if (rule->offset_at >= 0) {
         const uint8_t *field = bytes + rule->offset_at;
@@ -118,7 +117,7 @@ tag_reader_append(const Rule *rule, PyObject *owner, Py_ssize_t start, Py_ssize_
         offset -= (offset & 0x800000) << 1;
     }
     Sample *sample =
-        sample_new(rule->track, owner, start + rule->header_bytes, size - rule->header_bytes);
+        sample_new(rule->track, owner, bytes + rule->header_bytes, size - rule->header_bytes);
     if (sample == NULL) {
         return -1;
     }
@@ -149,13 +148,14 @@ read_message(const TagReader *reader, PyObject *message, double now_utc, PyObjec
         return 0;
     }
     Py_ssize_t size = PyBytes_Size(payload);
-    const Rule *rule =
-        tag_reader_match(reader, type_id, (const uint8_t *)PyBytes_AsString(payload), size);
+    const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(payload);
+    const Rule *rule = tag_reader_match(reader, type_id, bytes, size);
     if (rule == NULL || timestamp > UINT32_MAX) {
         return 0;
     }
-    return tag_reader_append(rule, payload, 0, size, (uint32_t)timestamp, now_utc, out) < 0 ? -1
-                                                                                       : 1;
+    return tag_reader_append(rule, payload, bytes, size, (uint32_t)timestamp, now_utc, out) < 0
+               ? -1
+               : 1;
 }
 
 static PyObject *
@@ -181,6 +181,41 @@ read_messages(PyObject *self, PyObject *args)
     return PyLong_FromSsize_t(index);
 }
 
+/* Reads the tags of `view`, whose bytes stay where they are while `owner` lives: where the first
+   one not read begins, or anything with an exception. */
+static Py_ssize_t
+read_view(TagReader *reader, PyObject *owner, const Py_buffer *view, Py_ssize_t position,
+          uint32_t shift, double now_utc, PyObject *out)
+{
+    const uint8_t *bytes = view->buf;
+    Py_ssize_t end = view->len;
+    while (position >= 0 && position < end && end - position >= TAG_HEADER_BYTES) {
+        const uint8_t *header = bytes + position, *body = header + TAG_HEADER_BYTES;
+        Py_ssize_t size = (Py_ssize_t)header[1] << 16 | header[2] << 8 | header[3];
+        uint32_t time = (uint32_t)header[4] << 16 | (uint32_t)header[5] << 8 | header[6] |
+                        (uint32_t)header[7] << 24;
+        if (size > end - position - TAG_HEADER_BYTES) {
+            break;
+        }
+        const Rule *rule = tag_reader_match(reader, header[0], body, size);
+        if (rule == NULL) {
+            break;
+        }
+        if (tag_reader_append(rule, owner, body, size, time + shift, now_utc, out) < 0) {
+            return -1;
+        }
+        position += TAG_HEADER_BYTES + size + BACK_POINTER_BYTES;
+    }
+    return position;
+}
+
+/* What keeps the bytes of `data` in their place, and cannot be released by anybody else. */
+static PyObject *
+owner_of(PyObject *data)
+{
+    return PyBytes_Check(data) ? Py_NewRef(data) : PyMemoryView_FromObject(data);
+}
+
 static PyObject *
 read_tags(PyObject *self, PyObject *args)
 {
@@ -188,32 +223,20 @@ read_tags(PyObject *self, PyObject *args)
     Py_ssize_t position;
     unsigned int shift;
     double now_utc;
-    if (!PyArg_ParseTuple(args, "SnIdO!:read_tags", &data, &position, &shift, &now_utc,
+    if (!PyArg_ParseTuple(args, "OnIdO!:read_tags", &data, &position, &shift, &now_utc,
                           &PyList_Type, &out)) {
         return NULL;
     }
-    const uint8_t *bytes = (const uint8_t *)PyBytes_AsString(data);
-    Py_ssize_t end = PyBytes_Size(data);
-    while (position >= 0 && position < end && end - position >= TAG_HEADER_BYTES) {
-        const uint8_t *header = bytes + position;
-        Py_ssize_t size = (Py_ssize_t)header[1] << 16 | header[2] << 8 | header[3];
-        uint32_t time = (uint32_t)header[4] << 16 | (uint32_t)header[5] << 8 | header[6] |
-                        (uint32_t)header[7] << 24;
-        if (size > end - position - TAG_HEADER_BYTES) {
-            break;
-        }
-        const Rule *rule =
-            tag_reader_match((TagReader *)self, header[0], header + TAG_HEADER_BYTES, size);
-        if (rule == NULL) {
-            break;
-        }
-        if (tag_reader_append(rule, data, position + TAG_HEADER_BYTES, size, time + shift, now_utc,
-                              out) < 0) {
-            return NULL;
-        }
-        position += TAG_HEADER_BYTES + size + BACK_POINTER_BYTES;
+    PyObject *owner = owner_of(data);
+    Py_buffer view;
+    if (owner == NULL || PyObject_GetBuffer(owner, &view, PyBUF_SIMPLE) < 0) {
+        Py_XDECREF(owner);
+        return NULL;
     }
-    return PyLong_FromSsize_t(position);
+    position = read_view((TagReader *)self, owner, &view, position, shift, now_utc, out);
+    PyBuffer_Release(&view);
+    Py_DECREF(owner);
+    return PyErr_Occurred() != NULL ? NULL : PyLong_FromSsize_t(position);
 }
 
 PyDoc_STRVAR(read_messages_doc,
@@ -222,7 +245,8 @@ PyDoc_STRVAR(read_messages_doc,
 
 PyDoc_STRVAR(read_tags_doc,
 "read_tags($self, data, position, shift, now_utc, out, /)\n--\n\n"
-"The same of FLV tags, one after the other in data; returns where the first not read begins.");
+"The same of FLV tags, one after the other in data, which are bytes or a view of what does not\n"
+"change; returns where the first not read begins.");
 
 PyDoc_STRVAR(read_chunks_doc,
 "read_chunks($self, data, position, longest, streams, now_utc, out, /)\n--\n\n"

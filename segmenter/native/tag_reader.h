@@ -29,8 +29,8 @@ typedef struct {
 const Rule *tag_reader_match(const TagReader *reader, unsigned long type_id, const uint8_t *bytes,
                              Py_ssize_t size);
 
-/* Appends the sample of a message that lies at `start` of the bytes object `owner`. */
-int tag_reader_append(const Rule *rule, PyObject *owner, Py_ssize_t start, Py_ssize_t size,
+/* Appends the sample of a message that lies at `bytes`, which are of `owner` (see sample_new). */
+int tag_reader_append(const Rule *rule, PyObject *owner, const uint8_t *bytes, Py_ssize_t size,
                       uint32_t timestamp, double now_utc, PyObject *out);
 
 int chunk_run_init(void);

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from segmenter.errors import MediaError
-from segmenter.media import MediaType, Sample, Track
+from segmenter.media import MediaType, Payload, Sample, Track
 from segmenter.native_choice import native
 from streaming.errors import MalformedTag, RtmpError, UnsupportedMedia
 from streaming.ingest.flv_lane import FlvLane
@@ -157,7 +157,7 @@ class FlvDemuxer:
         self._count(run.count)
         return run.samples
 
-    def push_tags(self, data: bytes, position: int, now_utc: float, out: list[Demuxed]) -> int:
+    def push_tags(self, data: Payload, position: int, now_utc: float, out: list[Demuxed]) -> int:
         """FLV tags that lie one after the other in ``data``, from ``position`` on: likewise.
 
         Gives where the first tag begins that is not all there, or that the next data begin with;
@@ -350,7 +350,7 @@ def in_runs(items: list[Demuxed]) -> list[TracksReady | list[Sample]]:
     return runs
 
 
-def read_tag(data: bytes, position: int) -> tuple[Message, int] | None:
+def read_tag(data: Payload, position: int) -> tuple[Message, int] | None:
     """The FLV tag at ``position`` as a message, and where the next one begins; None if cut off."""
     start = position + _TAG_HEADER_BYTES
     header = data[position:start]
@@ -360,7 +360,7 @@ def read_tag(data: bytes, position: int) -> tuple[Message, int] | None:
     if end > len(data):
         return None
     timestamp = int.from_bytes(header[4:7], "big") | header[7] << 24
-    return Message(header[0], timestamp, 1, data[start:end]), end + _BACK_POINTER_BYTES
+    return Message(header[0], timestamp, 1, bytes(data[start:end])), end + _BACK_POINTER_BYTES
 
 
 def _split_aggregate(message: Message) -> list[Message]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import gc
+import mmap
 import os
 import pickle
 import subprocess
@@ -128,6 +129,32 @@ def test_what_is_no_message_of_any_rule_is_left_to_python(items: list[object], a
     out: list[Sample] = []
     after = native.TagReader([RULE]).read_messages(items, at, 0.0, out)
     assert after - at == len(out)
+
+
+@needs_native
+def test_samples_of_a_view_keep_what_it_shows_alive() -> None:
+    tag = bytes(b"\x09\x00\x00\x0c\x00\x00\x07\x00" + bytes(3) + b"\x27\x01\x00\x00\x02payload")
+    file, out = mmap.mmap(-1, 2 * len(tag)), list[Sample]()
+    file.write(b"?" * len(tag) + tag)
+    view = memoryview(file).toreadonly()
+    reader = native.TagReader([RULE])
+    assert reader.read_tags(view, len(tag), 0, 0.0, out) == 2 * len(tag) + 4
+    view.release()
+    with pytest.raises(BufferError):
+        file.close()
+    payload = out[0].payload
+    assert (bytes(payload), out[0].data, out[0].size_bytes) == (b"payload", b"payload", 7)
+    assert out[0] == Sample("source", 7, 9, b"payload", False)
+    del payload
+    out.clear()
+    file.close()
+
+
+@needs_native
+@pytest.mark.parametrize("data", [None, "text", memoryview(b"0123456789ab")[::2]])
+def test_tags_are_read_from_bytes_that_lie_side_by_side(data: object) -> None:
+    with pytest.raises((TypeError, BufferError)):
+        native.TagReader([RULE]).read_tags(data, 0, 0, 0.0, [])  # type: ignore[arg-type]
 
 
 @needs_native

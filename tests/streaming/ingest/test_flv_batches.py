@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.flv_file import FlvBlocks, read_messages
+from bench.flv_file import MappedFlv, read_messages
 from segmenter.errors import SegmenterError
 from streaming.errors import StreamingError
 from streaming.ingest.flv import Demuxed, FlvDemuxer
@@ -90,10 +90,22 @@ def test_a_file_gives_the_same_whatever_blocks_it_is_read_in(clip: Path, block_b
     demuxer, expected = FlvDemuxer(), list[Demuxed]()
     for message in read_messages(clip):
         expected += demuxer.push(message)
-    data, blocks, out = clip.read_bytes(), FlvBlocks(), list[Demuxed]()
-    if block_bytes == 1:
-        data = data[:6000]
-    for start in range(0, len(data), block_bytes):
-        out += blocks.push(data[start : start + block_bytes], 0.0)
+    file, out = MappedFlv(clip, block_bytes), list[Demuxed]()
+    while (demuxed := file.read(0.0)) is not None:
+        out += demuxed
     assert out
-    assert out == expected[: len(out) if block_bytes == 1 else None]
+    assert out == expected
+
+
+def test_a_file_that_is_cut_off_gives_what_is_whole(tmp_path: Path) -> None:
+    whole = CLIPS[0].read_bytes()
+    cut = tmp_path / "cut.flv"
+    cut.write_bytes(whole[: len(whole) // 2])
+    demuxer, expected = FlvDemuxer(), list[Demuxed]()
+    for message in read_messages(cut):
+        expected += demuxer.push(message)
+    file, out = MappedFlv(cut), list[Demuxed]()
+    while (demuxed := file.read(0.0)) is not None:
+        out += demuxed
+    assert out
+    assert out == expected
