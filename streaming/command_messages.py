@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from streaming.rtc.session_figures import WebrtcFigures
+
 
 class Kick(Struct, tag="kick", frozen=True):
     """Close the publishers of a path."""
@@ -36,6 +38,8 @@ class SessionRecord(Struct, frozen=True):
     """Where it is, as far as is known; of a pull its URL without secrets."""
     since_utc: float
     received_bytes: int
+    webrtc: WebrtcFigures | None = None
+    """Of WHIP and WHEP sessions, once media flow: loss, round trip, bit rates."""
 
 
 class ListSessions(Struct, tag="list_sessions", frozen=True):
@@ -48,6 +52,13 @@ class ListSessions(Struct, tag="list_sessions", frozen=True):
     """Of this path alone."""
     protocol: str = ""
     """By this protocol alone."""
+
+
+class GetSession(Struct, tag="get_session", frozen=True):
+    """One publisher, or a WHEP or WHIP session."""
+
+    path: str
+    session: str
 
 
 class EndSession(Struct, tag="end_session", frozen=True):
@@ -173,6 +184,7 @@ Command: TypeAlias = (
     Kick
     | ChooseOnAir
     | ListSessions
+    | GetSession
     | EndSession
     | SendMessage
     | SetSource

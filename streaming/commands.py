@@ -15,6 +15,7 @@ from streaming.command_messages import (
     EndSession,
     ForgetSettings,
     GetConfig,
+    GetSession,
     GetSettings,
     Kick,
     ListDeliveries,
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 Answer = Callable[[CommandAnswer], None]
 _UNLOGGED: Final = (
     GetConfig, ValidateConfig, GetSettings, ListSources, ListWebhooks, ListDeliveries, SendMessage,
-    ListSessions,
+    ListSessions, GetSession,
 )  # fmt: skip
 """Not worth a line in the log; messages are events."""
 _CONFIGURING: Final = (
@@ -151,6 +152,12 @@ class Commands:
         elif isinstance(command, EndSession):
             self._sessions.end(request.id, command, answer)
             told = None
+        elif isinstance(command, ListSessions):
+            self._sessions.list(request.id, command, answer)
+            told = None
+        elif isinstance(command, GetSession):
+            self._sessions.get(request.id, command, answer)
+            told = None
         elif isinstance(command, WebhookCommand) and self._webhooks is not None:
             self._webhooks.execute(request.id, command, answer)
             told = None
@@ -191,8 +198,6 @@ class Commands:
                     return CommandAnswer(number, 200, self._send(command))
                 case GetSettings():
                     return CommandAnswer(number, 200, self._config.settings(command.path))
-                case ListSessions():
-                    return self._sessions.list(number, command)
                 case ListSources():
                     return CommandAnswer(number, 200, {"sources": self._config.sources()})
                 case _:

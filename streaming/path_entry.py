@@ -176,6 +176,10 @@ class PathPublication:
         self._clock = clock
 
     @property
+    def session(self) -> str:
+        return self._slot.session
+
+    @property
     def is_watched(self) -> bool:
         return self._pipeline.is_watched
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
-from streaming.command_messages import CommandAnswer, EndSession, ListSessions, SessionRecord
+from streaming.command_messages import (
+    CommandAnswer,
+    EndSession,
+    GetSession,
+    ListSessions,
+    SessionRecord,
+)
+from streaming.rtc.session_figures import WebrtcFigures
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 
 Answer = Callable[[CommandAnswer], None]
 CLOSED_BY_OPERATOR: Final = "closed by the operator"
+_BY_WEBRTC: Final = ("whip", "whep")
+_FIGURES: Final = msgspec.json.Decoder(dict[str, WebrtcFigures])
 
 
 class Publishers(Protocol):
@@ -60,20 +69,62 @@ class SessionCommands:
         self._viewers = viewers
         self._signal = signal
 
-    def list(self, number: int, command: ListSessions) -> CommandAnswer:
-        """A page of sessions in the order of their paths and names."""
+    def list(self, number: int, command: ListSessions, answer: Answer) -> None:
+        """A page of sessions in the order of their paths and names; `answer` is called once,
+        perhaps later."""
         found = [
             (f"{one.path}/{one.session}", one)
-            for one in (*self._publishers.publisher_sessions(), *self._viewers.viewer_sessions())
+            for one in self._all()
             if command.path in ("", one.path) and command.protocol in ("", one.protocol)
         ]
         left = (pair for pair in found if pair[0] > command.after)
         page = heapq.nsmallest(command.limit + 1, left, key=lambda pair: pair[0])
         shown, rest = page[: command.limit], page[command.limit :]
-        result: dict[str, Any] = {"sessions": [msgspec.to_builtins(one) for _, one in shown]}
-        if rest:
-            result["next"] = shown[-1][0]
-        return CommandAnswer(number, 200, result)
+        following = {"next": shown[-1][0]} if rest else {}
+
+        def told(records: Iterable[SessionRecord]) -> None:
+            sessions = [msgspec.to_builtins(one) for one in records]
+            answer(CommandAnswer(number, 200, {"sessions": sessions, **following}))
+
+        self._measure([one for _, one in shown], told)
+
+    def get(self, number: int, command: GetSession, answer: Answer) -> None:
+        """One session as it is listed; `answer` is called once, perhaps later."""
+        name = command.path, command.session
+        found = [one for one in self._all() if (one.path, one.session) == name]
+        if not found:
+            answer(CommandAnswer(number, 404, detail="there is no such session"))
+            return
+        self._measure(
+            found[:1],
+            lambda records: answer(CommandAnswer(number, 200, msgspec.to_builtins(records[0]))),
+        )
+
+    def _all(self) -> Iterator[SessionRecord]:
+        yield from self._publishers.publisher_sessions()
+        yield from self._viewers.viewer_sessions()
+
+    def _measure(
+        self, records: Sequence[SessionRecord], tell: Callable[[Sequence[SessionRecord]], None]
+    ) -> None:
+        """With what the WebRTC process knows of each; without it where that does not answer."""
+        names = {
+            (one.path, one.session): full
+            for one in records
+            if one.protocol in _BY_WEBRTC
+            and (full := self._viewers.full_session(one.path, one.session)) is not None
+        }
+        if not names:
+            tell(records)
+            return
+
+        def told(signal: SignalAnswer) -> None:
+            seen = _FIGURES.decode(signal.body) if signal.status == 200 else {}
+            found = [(one, seen.get(names.get((one.path, one.session), ""))) for one in records]
+            tell([msgspec.structs.replace(one, webrtc=figures) for one, figures in found])
+
+        body = msgspec.json.encode([*names.values()]).decode()
+        self._signal(SignalRequest(0, "figures", "", body=body), told)
 
     def end(self, number: int, command: EndSession, answer: Answer) -> None:
         """Closes one; `answer` is called once, perhaps later.

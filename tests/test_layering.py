@@ -28,6 +28,7 @@ SANS_IO = (
     "webrtc/address_discovery.py",
     "webrtc/answer.py",
     "webrtc/arrival_recorder.py",
+    "webrtc/bitrate.py",
     "webrtc/audience.py",
     "webrtc/bandwidth.py",
     "webrtc/depacketizer.py",

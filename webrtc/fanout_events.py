@@ -83,6 +83,12 @@ class ViewerSummary:
     send_failures: int
     """Datagrams that the system refused to send, in its whole life."""
 
+    @property
+    def streams(self) -> dict[Kind, StreamSummary]:
+        """Picture and sound, those that there are."""
+        both: dict[Kind, StreamSummary | None] = {"video": self.video, "audio": self.audio}
+        return {kind: stream for kind, stream in both.items() if stream is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class FanoutStatistics:

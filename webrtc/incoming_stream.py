@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from segmenter.media import MediaType, Sample, Track
+from webrtc.bitrate import Bitrate
 from webrtc.depacketizer import AccessUnits
 from webrtc.jitter_buffer import AUDIO_WAIT_S, VIDEO_WAIT_S, Arrived, JitterBuffer
 from webrtc.media_clock import PictureTimes, SourceClock
@@ -21,6 +22,7 @@ class IncomingStatistics:
     """One source since it began."""
 
     name: str
+    kind: MediaType
     codec: str
     received: int
     """Packets, without retransmissions."""
@@ -36,6 +38,10 @@ class IncomingStatistics:
     requests: int
     """Key frames that were asked for."""
     jitter_s: float
+    loss: float
+    """Fraction lost on the way as last reported, whether it came later or not."""
+    bitrate: int
+    """Bits per second of payload lately."""
 
 
 class IncomingStream:
@@ -68,6 +74,8 @@ class IncomingStream:
         self._first_sequence: int | None = None
         self._highest = 0
         self._expected_before = self._received_before = 0
+        self._loss = 0.0
+        self._bitrate = Bitrate()
         self._jitter = 0.0
         self._last_transit: float | None = None
         self._last_report: tuple[int, float] | None = None
@@ -121,12 +129,14 @@ class IncomingStream:
         self.clock.report(report.ntp, report.timestamp)
 
     def reception(self, now: float) -> ReceptionReport:
-        """What to report since the last time (RFC 3550 A.3)."""
+        """What to report since the last time (RFC 3550 A.3); about once a second."""
         expected = self._highest - (self._first_sequence or 0) + 1 if self.received else 0
         lately = expected - self._expected_before
         lost_lately = lately - (self.received - self._received_before)
         self._expected_before, self._received_before = expected, self.received
         fraction = min(255, (lost_lately << 8) // lately) if lately > 0 < lost_lately else 0
+        self._loss = fraction / 256
+        self._bitrate.read(self._received_bytes, now)
         middle, since = self._last_report or (0, now)
         return ReceptionReport(
             self.ssrc,
@@ -142,6 +152,7 @@ class IncomingStream:
         """The present counts."""
         return IncomingStatistics(
             self.name,
+            self.plan.kind,
             self.plan.codec.value,
             self.received,
             self._received_bytes,
@@ -151,6 +162,8 @@ class IncomingStream:
             self._key_frames,
             self._requests,
             self._jitter / self.plan.clock_rate,
+            self._loss,
+            self._bitrate.bits_per_second,
         )
 
     def _samples(self, arrived: list[Arrived], now: float) -> list[Sample]:

@@ -57,6 +57,22 @@ class PublisherStatistics:
     """Packets that could not be read, or were forged."""
 
 
+@dataclass(frozen=True, slots=True)
+class PublishedCounts:
+    """Packets of publishers."""
+
+    received: int = 0
+    missed: int = 0
+    """They did not come the first time."""
+    lost: int = 0
+    """They never came."""
+
+    def __add__(self, more: PublishedCounts) -> PublishedCounts:
+        return PublishedCounts(
+            self.received + more.received, self.missed + more.missed, self.lost + more.lost
+        )
+
+
 class Publisher:
     """Owns everything of one publisher behind its transport; the Role of its session.
 
@@ -87,6 +103,8 @@ class Publisher:
         self._sender: SrtpSender | None = None
         self._began = 0.0
         self._sources: dict[int, IncomingStream] = {}
+        self._given_up = PublishedCounts()
+        """Of sources in whose place there are others."""
         self._repairs: dict[int, IncomingStream] = {}
         self._arrivals = ArrivalRecorder(ssrc)
         self._tracks: dict[str, Track] = {}
@@ -169,6 +187,10 @@ class Publisher:
         sources = tuple(source.statistics() for source in self._sources.values())
         return PublisherStatistics(sources, self.rejected)
 
+    def counts(self) -> PublishedCounts:
+        """Of its whole life."""
+        return sum(map(_counts, self._sources.values()), self._given_up)
+
     def _take_packet(self, packet: RtpPacket, now: float) -> None:
         plan = self._plan_of(packet.payload_type)
         if plan is None:
@@ -226,6 +248,7 @@ class Publisher:
     def _give_up(self, source: IncomingStream) -> None:
         """Another has taken its place; what repairs it has another SSRC from now on, too."""
         del self._sources[source.ssrc]
+        self._given_up += _counts(source)
         self._repairs = {ssrc: one for ssrc, one in self._repairs.items() if one is not source}
 
     def _new_repair(self, packet: RtpPacket, plan: ReceivePlan) -> IncomingStream | None:
@@ -331,6 +354,11 @@ class Publisher:
     def _send_rtcp(self, packet: bytes) -> None:
         if self._sender is not None and self._flow is not None:
             self._send(self._flow, self._sender.protect_rtcp(packet))
+
+
+def _counts(source: IncomingStream) -> PublishedCounts:
+    seen = source.statistics()
+    return PublishedCounts(seen.received, seen.recovered + seen.lost, seen.lost)
 
 
 def _text(packet: RtpPacket, plan: ReceivePlan, uri: str) -> str:

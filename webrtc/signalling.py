@@ -36,7 +36,7 @@ from webrtc.negotiation import Fit
 from webrtc.offer import Offer, parse_offer
 from webrtc.peer_port import PeerPort
 from webrtc.publication import answer_publication
-from webrtc.publisher import Publisher
+from webrtc.publisher import PublishedCounts, Publisher
 from webrtc.reception import Reception, ReceptionStatistics
 from webrtc.rendition import Rendition
 from webrtc.session import Role, Session, State
@@ -81,6 +81,8 @@ class SignallingStatistics:
     dropped: int
     """Datagrams that belonged to nobody."""
     reception: ReceptionStatistics
+    published: PublishedCounts
+    """Since the start."""
 
 
 class Signalling:
@@ -109,6 +111,8 @@ class Signalling:
         self._audience = Audience(on_event)
         self._reception = Reception()
         self._publishers: dict[str, Publisher] = {}
+        self._published = PublishedCounts()
+        """Of publishers who have gone."""
         self._sessions = SessionTable(limits or SessionLimits(), port.table, self._changed)
 
     def __len__(self) -> int:
@@ -294,6 +298,7 @@ class Signalling:
             len(table),
             table.dropped,
             self._reception.statistics(self._audience.summaries()),
+            sum((one.counts() for one in self._publishers.values()), self._published),
         )
 
     async def wait_closed(self) -> None:
@@ -327,7 +332,9 @@ class Signalling:
         elif session.state is State.CLOSED:
             if isinstance(role, Subscriber):
                 self._audience.remove(role)
-            self._publishers.pop(session.session_id, None)
+            publisher = self._publishers.pop(session.session_id, None)
+            if publisher is not None:
+                self._published += publisher.counts()
             self._on_event(SessionClosed(session.session_id, session.stream, session.reason))
 
     def _hear(self, session: Session, text: str) -> None:

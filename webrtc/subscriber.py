@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from webrtc.bandwidth import BandwidthEstimate
+from webrtc.bitrate import Bitrate
 from webrtc.dtls import NegotiatedKeys
 from webrtc.fanout import Fanout
 from webrtc.fanout_events import ViewerSummary
@@ -30,6 +31,8 @@ class SubscriberStatistics:
     """The video rendition that the viewer wants whatever the bandwidth."""
     switches: int
     """To other renditions, whoever wanted them."""
+    bitrates: dict[Kind, int]
+    """Bits per second of payload that it was sent lately."""
 
 
 class Subscriber:
@@ -65,6 +68,7 @@ class Subscriber:
         self._muted: set[Kind] = set()
         self.summary: ViewerSummary | None = None
         """What the fan-out last said of it."""
+        self._bitrates: dict[Kind, Bitrate] = {kind: Bitrate() for kind in self._plans}
         self._switches = 0
         self._suited: dict[Kind, list[Rendition]] = {}
         self.refresh(renditions)
@@ -160,6 +164,8 @@ class Subscriber:
         """Choose by what the viewer reports; about once a second."""
         self.summary = summary
         self._agent.see(summary.last_seen_s)
+        for kind, stream in summary.streams.items():
+            self._bitrates[kind].read(stream.bytes, now)
         suited = [each for each in self._suited.get("video", ()) if each.ring is not None]
         bandwidth = self._estimate.update(summary)
         current = self.playing.get("video")
@@ -172,7 +178,8 @@ class Subscriber:
     def statistics(self) -> SubscriberStatistics:
         """The present state."""
         playing = {kind: rendition.name for kind, rendition in self.playing.items()}
-        return SubscriberStatistics(playing, self._chosen, self._switches)
+        bitrates = {kind: one.bits_per_second for kind, one in self._bitrates.items()}
+        return SubscriberStatistics(playing, self._chosen, self._switches, bitrates)
 
     def _keep_or_replace(self, kind: Kind, suited: list[Rendition]) -> None:
         """What plays keeps playing if it may; the ring of the same track may be another."""

@@ -45,6 +45,10 @@ class Publication(Protocol):
     """A path's publisher slot, held by one ingest until it is closed."""
 
     @property
+    def session(self) -> str:
+        """By which the API knows it among the path's."""
+
+    @property
     def is_watched(self) -> bool:
         """Whether anybody may feel it when samples are brought a tenth of a second late."""
 

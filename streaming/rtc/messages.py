@@ -184,6 +184,12 @@ class RtcReport(Struct, tag="report", array_like=True, frozen=True):
     loss: float = 0.0
     """Fraction of the video's packets lost on the way lately, on average."""
     worst_loss: float = 0.0
+    packets_received: int = 0
+    """From publishers, each once."""
+    packets_missed: int = 0
+    """Of publishers, that did not come the first time."""
+    packets_lost: int = 0
+    """Of these, that never came."""
 
 
 ToRtc: TypeAlias = (

@@ -159,7 +159,8 @@ class RtcServer:
 
     def report(self) -> RtcReport:
         """The figures of this second."""
-        sent, seen = self._fanout.statistics(), self._signalling.statistics().reception
+        sent, signalling = self._fanout.statistics(), self._signalling.statistics()
+        seen, published = signalling.reception, signalling.published
         return RtcReport(
             viewers=self._sessions.viewers(),
             publishers=len(self._publishing),
@@ -180,6 +181,9 @@ class RtcServer:
             worst_rtt_s=seen.worst_rtt_s,
             loss=seen.loss,
             worst_loss=seen.worst_loss,
+            packets_received=published.received,
+            packets_missed=published.missed,
+            packets_lost=published.lost,
         )
 
     # -- media -------------------------------------------------------------------------------
@@ -241,6 +245,8 @@ class RtcServer:
             self._guarded(request, self._publish)
         elif request.verb == "answer":
             self._guarded(request, self._accept)
+        elif request.verb == "figures":
+            self._guarded(request, self._requests.figures)
         elif request.verb == "delete" and self._offers.drop(request):
             self._send(SignalAnswer(request.id, 200))
         elif request.verb not in ("view", "offer"):

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from streaming.rtc.layers import Layer, LayerChoice, Layers, RtpClock
+from streaming.rtc.session_measures import figures_of
 from streaming.rtc.sessions import OpenSessions
 from streaming.rtc.signal_messages import EventKind, SignalAnswer, SignalRequest
 from webrtc.errors import SessionNotFound
@@ -69,6 +70,13 @@ class SessionRequests:
                     return SignalAnswer(request.id, 200)
         except msgspec.MsgspecError as error:
             return SignalAnswer(request.id, 400, str(error))
+
+    def figures(self, request: SignalRequest) -> SignalAnswer:
+        """How well media get through in each of the sessions asked for that is there (JSON)."""
+        wanted = msgspec.json.decode(request.body, type=list[str])
+        there = [name for name in wanted if self._sessions.find(name) is not None]
+        found = {name: figures_of(self._signalling.session(name).role) for name in there}
+        return _json_answer(request, {name: seen for name, seen in found.items() if seen})
 
     def tell_news(self) -> None:
         """Tells those who follow what is no longer as they know it."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 Verb = Literal[
     "view", "offer", "answer", "publish", "patch", "delete", "layers", "choose", "mute",
-    "statistics", "attach", "kick",
+    "statistics", "attach", "kick", "figures",
 ]  # fmt: skip
 
 
@@ -39,7 +39,7 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     offer; the others are of a session: "answer" is to an offer of ours, "layers" tells
     which renditions a viewer may be sent, "choose" takes one of them, "mute" stops picture or
     sound, "statistics" tells what its peer reports, "attach" sends its events to `channel`,
-    "kick" ends it for the operator."""
+    "kick" ends it for the operator. "figures" is of all sessions that `body` lists (JSON)."""
     path: str
     session: str = ""
     """Empty with an offer."""

@@ -223,6 +223,9 @@ class WebrtcProcess:
 
     def full_session(self, path: str, shown: str) -> str | None:
         """The session of a path that is shown as this; None where there is none, or several."""
+        for session, publication in self._publications.items():
+            if publication.is_shown_as(path, shown):
+                return session
         return self._news.full_name(path, shown)
 
     def _refusal(self, request: SignalRequest) -> SignalAnswer | None:

@@ -54,6 +54,11 @@ class WhipPublication:
         """As the session has been told."""
         self._claiming: asyncio.Task[None] | None = None
 
+    def is_shown_as(self, path: str, shown: str) -> bool:
+        """Whether the API knows it by that name."""
+        publication = self._publication
+        return publication is not None and (self._asked.path, publication.session) == (path, shown)
+
     def claim(self) -> None:
         """Asks for the path; the session is told."""
         self._claiming = asyncio.get_running_loop().create_task(self._claim())

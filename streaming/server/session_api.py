@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from streaming.command_messages import EndSession, ListSessions, SessionRecord
+from streaming.command_messages import EndSession, GetSession, ListSessions, SessionRecord
 from streaming.path_name import MAX_NAME_CHARS, NAME_PATTERN
 from streaming.server.api_call import AsCommand
 from streaming.server.openapi import Operation
@@ -41,6 +41,8 @@ OPERATIONS: Final = (
                             "maxLength": MAX_NAME_CHARS}),
                   ("protocol", {"type": "string", "enum": list(PROTOCOLS)}),
               ), problems=(503,)),
+    Operation("getSession", "GET", "/sessions/{path}/{session}",
+              "One publisher or viewer.", "read", SessionRecord, problems=(404, 503)),
     Operation("endSession", "DELETE", "/sessions/{path}/{session}",
               "Close one publisher, or end a WHEP or WHIP session.", "control", EndedSession,
               matched=True, problems=(503,)),
@@ -53,5 +55,6 @@ COMMANDS: Final[dict[str, AsCommand]] = {
         call.query.get("path", ""),
         call.query.get("protocol", ""),
     ),
+    "getSession": lambda call: GetSession(call.path, call.names["session"]),
     "endSession": lambda call: EndSession(call.path, call.names["session"]),
 }

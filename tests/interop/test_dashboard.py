@@ -307,6 +307,7 @@ async def test_a_session_is_ended_on_the_page_of_its_path(
         assert await page.evaluate(is_whole), "the buttons are not cut off"
         await page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
         await page.locator('.tile[data-id="webrtc"][data-state="playing"]').wait_for()
+        await expect(viewer.locator(".media")).to_contain_text("bit/s")
         first = await viewer.get_attribute("data-session")
         await viewer.locator(".end").click()
         await expect(page.locator("#end-what")).to_contain_text("WebRTC viewer from 127.0.0.1")

@@ -14,6 +14,7 @@ import statistics
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiortc import RTCSessionDescription
@@ -128,6 +129,35 @@ async def test_segments_of_who_sends_key_frames_when_asked_begin_on_the_grid(
     assert statistics.median(lengths[2:]) == pytest.approx(1.0, abs=0.02)
     assert -0.01 < statistics.median(beside_lines[2:]) < 0.07
     assert max(lengths) < 1.5
+
+
+async def test_the_api_tells_how_well_media_get_through_in_each_session(
+    origin: OriginProcess,
+) -> None:
+    def measured() -> dict[str, Any] | None:
+        sessions = json.loads(origin.get("/api/v1/sessions?path=live/seen"))["sessions"]
+        seen = {one["role"]: one for one in sessions if one["webrtc"] is not None}
+        is_told = len(seen) == 2 and all(one["webrtc"]["bitrate"] for one in seen.values())
+        return seen if is_told and seen["viewer"]["webrtc"]["rtt_s"] else None
+
+    async with sending(origin.url("/live/seen/whip")):
+        await asyncio.to_thread(origin.wait_segments, "live/seen", "source", 1)
+        viewing = asyncio.create_task(play_whep(origin.url("/live/seen/whep"), 8.0))
+        seen = await asyncio.to_thread(origin._wait, measured, "figures of both", 20.0)
+        one = json.loads(origin.get(f"/api/v1/sessions/live/seen/{seen['viewer']['session']}"))
+        await viewing
+        metrics = origin.get("/metrics").decode()
+    publisher, viewer = (seen[role]["webrtc"] for role in ("publisher", "viewer"))
+    assert one["protocol"] == "whep"
+    assert {each["name"] for each in publisher["streams"]} == {"source", "audio"}
+    assert all(each["packets"] > 30 and each["lost"] == 0 for each in publisher["streams"])
+    assert publisher["key_frames_asked"] >= 0
+    assert publisher["rtt_s"] is None
+    video = next(each for each in viewer["streams"] if each["kind"] == "video")
+    assert (video["name"], video["lost"]) == ("source", None)
+    assert video["packets"] > 30
+    assert 0 < viewer["rtt_s"] < 1
+    assert re.search(r"^headwater_webrtc_packets_received_total [1-9]", metrics, re.M)
 
 
 async def test_vp8_is_encoded_for_hls_and_passes_to_webrtc_viewers(origin: OriginProcess) -> None:

@@ -4,7 +4,7 @@ import { escapePath, ffmpegCommand, playAddresses, publishAddresses, rtmpOf } fr
 import { ApiClient, mayControl } from "../../static/api_client.js";
 import { History, POINTS } from "../../static/history.js";
 import { bitrateLabel, bytesLabel, codecLabel, countLabel, durationLabel, latencyLabel, protocolLabel } from "../../static/labels.js";
-import { overHttp, words } from "../../static/session_list.js";
+import { mediaWords, overHttp, words } from "../../static/session_list.js";
 import { Reading } from "../../static/reading.js";
 import { sparkPaths } from "../../static/sparkline.js";
 import { findPicture } from "../../static/thumbnail.js";
@@ -179,6 +179,14 @@ test("a picture is fetched with the token of who signed in, which is in no URL",
   assert.equal(await findPicture("/live/a/thumbnail.jpg", headers, answer(false)), "");
   const broken = () => Promise.reject(new TypeError("no network"));
   assert.equal(await findPicture("/live/a/thumbnail.jpg", headers, broken), "");
+});
+
+test("how media get through by WebRTC is told in words", () => {
+  assert.equal(mediaWords(null), "–");
+  assert.equal(mediaWords({ bitrate: 0, rtt_s: null, streams: [] }), "–");
+  const streams = [{ loss: 0 }, { loss: 0.012 }];
+  assert.equal(mediaWords({ bitrate: 2_500_000, rtt_s: 0.0234, streams }), "2.5 Mbit/s, 1.2 % lost, 23 ms");
+  assert.equal(mediaWords({ bitrate: 40_000, rtt_s: null, streams: [{ loss: 0 }] }), "40 kbit/s");
 });
 
 test("sessions are told in words", () => {

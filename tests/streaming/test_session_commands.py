@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from streaming.command_messages import CommandAnswer, EndSession, ListSessions, SessionRecord
+from streaming.command_messages import (
+    CommandAnswer,
+    EndSession,
+    GetSession,
+    ListSessions,
+    SessionRecord,
+)
+from streaming.rtc.session_figures import StreamFigures, WebrtcFigures
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.session_commands import NoViewers, SessionCommands
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import Scene, request, scene  # noqa: F401
+
+FIGURES = WebrtcFigures(
+    0.02, 500_000, None, None, 1,
+    [StreamFigures("video", "source", 500_000, 100, 3, 2, None, 0.01, 0.002)],
+)  # fmt: skip
 
 
 def record(path: str, session: str, protocol: str = "rtmp") -> SessionRecord:
@@ -32,6 +45,7 @@ class House:
         self.ended: list[tuple[str, str]] = []
         self.signalled: list[SignalRequest] = []
         self.status = 200
+        self.figures: dict[str, WebrtcFigures] = {}
         self.commands = SessionCommands(self, self, self._signal)
 
     def publisher_sessions(self) -> list[SessionRecord]:
@@ -45,17 +59,30 @@ class House:
         return any((one.path, one.session) == (name, session) for one in self.publishers)
 
     def full_session(self, path: str, shown: str) -> str | None:
-        return shown + "-secret" if record(path, shown, "whep") in self.viewers else None
+        protocol = "whip" if shown.startswith("whip") else "whep"
+        known = (*self.publishers, *self.viewers)
+        return shown + "-secret" if record(path, shown, protocol) in known else None
 
     def _signal(self, asked: SignalRequest, answer: Callable[[SignalAnswer], None]) -> None:
         self.signalled.append(asked)
-        answer(SignalAnswer(0, self.status, "there is no such session"))
+        text = "there is no such session"
+        if asked.verb == "figures":
+            text = msgspec.json.encode(self.figures).decode()
+        answer(SignalAnswer(0, self.status, text))
 
     def list(self, command: ListSessions) -> tuple[list[str], str]:
-        result = self.commands.list(1, command).result
+        answers: list[CommandAnswer] = []
+        self.commands.list(1, command, answers.append)
+        (result,) = (one.result for one in answers)
         return [f"{one['path']}/{one['session']}" for one in result["sessions"]], result.get(
             "next", ""
         )
+
+    def get(self, path: str, session: str) -> CommandAnswer:
+        answers: list[CommandAnswer] = []
+        self.commands.get(1, GetSession(path, session), answers.append)
+        (answer,) = answers
+        return answer
 
     def end(self, path: str, session: str) -> CommandAnswer:
         answers: list[CommandAnswer] = []
@@ -84,6 +111,35 @@ def test_sessions_of_a_path_or_a_protocol_are_found() -> None:
     assert house.list(ListSessions(9, path="a"))[0] == ALL[:3]
     assert house.list(ListSessions(9, protocol="whep"))[0] == [ALL[0], ALL[4]]
     assert house.list(ListSessions(9, path="a", protocol="rtmp"))[0] == [ALL[1]]
+
+
+def test_webrtc_sessions_have_the_figures_of_their_peers() -> None:
+    house = House()
+    house.figures = {"whip-10-secret": FIGURES}
+    answers: list[CommandAnswer] = []
+    house.commands.list(1, ListSessions(9), answers.append)
+    seen = {one["session"]: one["webrtc"] for one in answers[0].result["sessions"]}
+    assert seen.pop("whip-10") == msgspec.to_builtins(FIGURES)
+    assert seen == {"rtmp-1": None, "rtmp-2": None, "01234567": None, "89abcdef": None}
+    (asked,) = house.signalled
+    assert (asked.verb, "rtmp" in asked.body) == ("figures", False)
+    assert "secret" not in str(answers)
+
+
+def test_sessions_are_listed_without_figures_where_webrtc_does_not_answer() -> None:
+    house = House()
+    house.figures, house.status = {"whip-10-secret": FIGURES}, 503
+    assert house.list(ListSessions(99))[0] == ALL
+    assert house.get("a", "whip-10").result["webrtc"] is None
+
+
+def test_one_session_is_told_as_it_is_listed() -> None:
+    house = House()
+    house.figures = {"01234567-secret": FIGURES}
+    answer = house.get("a", "01234567")
+    assert (answer.result["session"], answer.result["webrtc"]["rtt_s"]) == ("01234567", 0.02)
+    assert house.get("a", "rtmp-2").result["protocol"] == "rtmp"
+    assert house.get("b", "rtmp-2").status == 404
 
 
 def test_a_publisher_is_closed_by_its_name_in_the_list() -> None:

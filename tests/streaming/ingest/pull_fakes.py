@@ -15,6 +15,7 @@ from streaming.ingest.source import Publisher, PublishRequest
 class FakePublication:
     """Remembers what was published."""
 
+    session = "pull-1"
     is_watched = True
     is_prompt = False
 

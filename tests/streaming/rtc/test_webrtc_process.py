@@ -110,6 +110,8 @@ class FakePaths:
 
 
 class FakePublication:
+    session = "whip-1"
+
     def __init__(self) -> None:
         self.tracks: list[Track] = []
         self.samples: list[Sample] = []
@@ -250,6 +252,16 @@ async def test_a_whip_publisher_is_told_where_its_key_frames_are_in_media_time(
         scene.paths.publication.offset = offset
         scene.worker.say(sample(is_sync=is_sync))
     assert scene.worker.heard[1:] == [PublishPlaced("s1", 500), PublishPlaced("s1", 700)]
+
+
+async def test_the_session_of_a_whip_publisher_is_found_by_what_the_api_calls_it(
+    scene: Scene,
+) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    assert scene.webrtc.full_session("live/a", "whip-1") is None, "it has no path yet"
+    await until(lambda: bool(scene.worker.heard))
+    assert scene.webrtc.full_session("live/a", "whip-1") == "s1"
+    assert scene.webrtc.full_session("live/b", "whip-1") is None
 
 
 async def test_a_wrong_key_is_refused_with_the_reason(scene: Scene) -> None:

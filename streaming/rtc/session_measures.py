@@ -1,0 +1,64 @@
+"""From what peers and the fan-out count to what the API tells of a session."""
+
+from __future__ import annotations
+
+from streaming.rtc.session_figures import StreamFigures, WebrtcFigures
+from webrtc.publisher import Publisher
+from webrtc.session import Role
+from webrtc.subscriber import Subscriber
+
+
+def figures_of(role: Role) -> WebrtcFigures | None:
+    """Of one session; None where it neither publishes nor views, or has only begun to."""
+    if isinstance(role, Publisher):
+        return _publisher_figures(role)
+    if isinstance(role, Subscriber) and role.summary is not None:
+        return _viewer_figures(role)
+    return None
+
+
+def _publisher_figures(role: Publisher) -> WebrtcFigures:
+    sources = role.statistics().sources
+    streams = [
+        StreamFigures(
+            kind=one.kind.value,
+            name=one.name,
+            bitrate=one.bitrate,
+            packets=one.received,
+            missed=one.recovered + one.lost,
+            repaired=one.recovered,
+            lost=one.lost,
+            loss=one.loss,
+            jitter_s=one.jitter_s,
+        )
+        for one in sources
+    ]
+    asked = sum(one.requests for one in sources)
+    return WebrtcFigures(None, sum(one.bitrate for one in streams), None, asked, None, streams)
+
+
+def _viewer_figures(role: Subscriber) -> WebrtcFigures:
+    summary, seen = role.summary, role.statistics()
+    assert summary is not None
+    streams = [
+        StreamFigures(
+            kind=kind,
+            name=seen.playing.get(kind, ""),
+            bitrate=seen.bitrates.get(kind, 0),
+            packets=stream.packets,
+            missed=stream.nacks,
+            repaired=stream.resent,
+            lost=None,
+            loss=stream.loss,
+            jitter_s=stream.jitter_s,
+        )
+        for kind, stream in summary.streams.items()
+    ]
+    return WebrtcFigures(
+        summary.rtt_s or None,
+        sum(one.bitrate for one in streams),
+        summary.remb_bitrate or None,
+        None,
+        seen.switches,
+        streams,
+    )
