@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmenter.errors import UsageError
+from segmenter.listed_formats import ListedFormats
 from segmenter.media import Track
 from segmenter.saved_window import RenditionState, SavedRendition
 from segmenter.segment import InitSection, Part, Segment, SegmentExpired
@@ -86,6 +87,7 @@ class Rendition:
         self._measured_init = ""
         self._bitrates = Bitrates(0, 0)
         self._lost_msn = self._lost_index = -1
+        self._formats = ListedFormats()
 
     def restore(self, saved: SavedRendition, now_utc: float) -> None:
         """List again what ``saved`` listed; to be called before anything is added.
@@ -101,6 +103,7 @@ class Rendition:
         for segment in saved.contiguous:
             if segment.msn >= state.media_sequence:
                 self._segments.append(segment)
+                self._note_format(segment)
             elif not segment.is_gap:
                 self._removed.append((self._served_until(segment, now_utc), segment))
         self._window_bytes = sum(segment.size_bytes for segment in self._segments)
@@ -113,7 +116,7 @@ class Rendition:
     def saved_state(self) -> RenditionState:
         """What to keep for `restore` beside the segments; there has to be one."""
         return RenditionState(
-            media_sequence=self.media_sequence,
+            media_sequence=self._first.msn,
             part_target_s=self.part_target_s,
             is_independent=self.is_independent,
             is_shortened=self.is_shortened,
@@ -128,20 +131,26 @@ class Rendition:
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """Those listed, in order, their numbers without a hole. Not to be changed."""
+        """Those of the window, in order, their numbers without a hole. Not to be changed.
+
+        DASH lists them all, HLS those from ``media_sequence`` on.
+        """
         return self._segments
 
     def listed(self, msn: int) -> Segment | None:
-        """The segment of this number as it is listed; None when it is not."""
+        """The segment of this number as it is in the window; None when it is not."""
         index = msn - self._segments[0].msn if self._segments else -1
         return self._segments[index] if 0 <= index < len(self._segments) else None
 
     @property
+    def first_listed(self) -> Segment:
+        """The first segment that HLS lists; UsageError before any."""
+        return self.listed(self._formats.first_msn) or self._first
+
+    @property
     def media_sequence(self) -> int:
         """EXT-X-MEDIA-SEQUENCE: the number of the first segment listed."""
-        if not self._segments:
-            raise UsageError(f"rendition {self.name!r} has no segment yet")
-        return self._segments[0].msn
+        return self.first_listed.msn
 
     @property
     def discontinuity_sequence(self) -> int:
@@ -149,10 +158,19 @@ class Rendition:
 
         A tag leaves together with its own segment, not with the one before it.
         """
+        first = self.first_listed
+        return first.discontinuity - first.starts_discontinuity
+
+    @property
+    def listed_codecs(self) -> list[str]:
+        """Codec strings of all that HLS lists and of what is to come, the newest first."""
+        return list(dict.fromkeys([self.codecs, *self._formats.codecs]))
+
+    @property
+    def _first(self) -> Segment:
         if not self._segments:
             raise UsageError(f"rendition {self.name!r} has no segment yet")
-        first = self._segments[0]
-        return first.discontinuity - first.starts_discontinuity
+        return self._segments[0]
 
     @property
     def has_media(self) -> bool:
@@ -197,6 +215,7 @@ class Rendition:
         if not segment.is_gap and segment.init.name != self._measured_init:
             self._measured_init, self._peak = segment.init.name, 0
         self._segments.append(segment)
+        self._note_format(segment)
         self.is_independent &= segment.is_independent
         self._window_bytes += segment.size_bytes
         self._listed_s = sum([listed.duration / listed.timescale for listed in self._segments])
@@ -204,8 +223,13 @@ class Rendition:
         self._peak = max(self._peak, self._latest_peak())
         while self._can_remove():
             self._remove_first(now_utc)
+        self._formats.remove_before(self.media_sequence)
         self.is_shortened &= self._listed_s + ROUNDING_S < self._window_s
         self._bitrates = self._measure()
+
+    def _note_format(self, segment: Segment) -> None:
+        if not segment.is_gap:
+            self._formats.add(segment, self.target_duration)
 
     def lose(self, part: Part) -> None:
         """A part could not be kept, and no later one of its segment will be: it becomes a gap.

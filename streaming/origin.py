@@ -237,6 +237,7 @@ class Origin:
         match event:
             case InitReady(rendition, init):
                 self._put_init(rendition, init)
+                self._texts.note_format()
             case PartReady(rendition, part, pieces):
                 self._put_part(rendition, part, pieces)
                 self._texts.note_part(rendition, part.index, now_utc)

@@ -80,6 +80,10 @@ class PathTexts:
         """The renditions that there will be."""
         self._expected = frozenset(names)
 
+    def note_format(self) -> None:
+        """Media of another format are to come: CODECS names it before anything of it is listed."""
+        self._indexes_changed = True
+
     def note_part(self, rendition: str, index: int, now_utc: float) -> None:
         """A part can be fetched, number ``index`` of its segment."""
         if self._is_low_latency:

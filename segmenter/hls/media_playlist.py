@@ -177,7 +177,7 @@ class MediaPlaylist:
     def _span_ms(self) -> tuple[int, int, int]:
         """Where it begins and ends, ms since 1970, and how far from the end deltas leave out."""
         segments, parts = self._rendition.segments, self._rendition.open_parts
-        first: Segment | Part = segments[0] if segments else parts[0]
+        first: Segment | Part = self._rendition.first_listed if segments else parts[0]
         last: Segment | Part = parts[-1] if parts and self._control is not None else segments[-1]
         skip_s = self._control.can_skip_until_s if self._control is not None else 0
         return (
@@ -191,8 +191,8 @@ class MediaPlaylist:
     def _take_segments(self) -> None:
         """Unlist segments that have left, list finished ones."""
         segments = self._rendition.segments
-        first, last = segments[0].msn, segments[-1].msn
-        new = islice(segments, max(self._last_msn + 1 - first, 0), None)
+        first, last = self._rendition.media_sequence, segments[-1].msn
+        new = islice(segments, max(self._last_msn + 1, first) - segments[0].msn, None)
         while self._entries and self._first_msn < first:
             gone = self._entries.popleft()
             if self._with_parts and self._with_parts[0] is gone:
@@ -301,9 +301,9 @@ class MediaPlaylist:
 
     def _make_head(self) -> str:
         rendition = self._rendition
-        segments, opened = rendition.segments, rendition.open_segment
-        if segments:
-            first, discontinuity = segments[0].msn, rendition.discontinuity_sequence
+        opened = rendition.open_segment
+        if rendition.segments:
+            first, discontinuity = rendition.media_sequence, rendition.discontinuity_sequence
         else:
             assert opened is not None
             first = opened.msn

@@ -6,6 +6,9 @@ the best one of at most START_BANDWIDTH, then the others from the best down.
 
 Audio renditions of one codec form a group; where there are several codecs every variant is listed
 once for each of them (RFC 8216bis 4.4.6.2.1: CODECS must hold for whatever is chosen of a group).
+
+CODECS names every format that is listed, the newest first, which some players go by alone
+(`segmenter.listed_formats` has how long they are).
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ class _AudioGroup:
 
     @property
     def codecs(self) -> list[str]:
-        return list(dict.fromkeys(member.codecs for member in self.members))
+        listed = [codecs for member in self.members for codecs in member.listed_codecs]
+        return list(dict.fromkeys(listed))
 
     @property
     def peak(self) -> int:
@@ -77,7 +81,7 @@ def _shown(rendition: Rendition) -> tuple[object, ...]:
     return (
         rendition.is_playable,
         rendition.name,
-        rendition.codecs,
+        tuple(rendition.listed_codecs),
         bitrates.peak,
         bitrates.average,
         f"{rendition.frame_rate():.3f}",
@@ -159,7 +163,7 @@ def _media_tags(group: _AudioGroup) -> Iterator[str]:
 def _video_variant(rendition: Rendition, audio: _AudioGroup | None) -> Iterator[str]:
     bitrates = rendition.bitrates()
     peak, average = bitrates.peak, bitrates.average
-    codecs = [rendition.codecs]
+    codecs = rendition.listed_codecs
     if audio is not None:
         peak += audio.peak
         average += audio.average

@@ -14,6 +14,7 @@ from fractions import Fraction
 import pytest
 from lxml import etree
 
+from segmenter.codecs.decoders import decoder_of
 from segmenter.codecs.description import describe_track
 from segmenter.media import Codec, MediaType, Track
 from tests.segmenter.codecs.test_description import CONFIGS
@@ -21,6 +22,9 @@ from tests.segmenter.dash.test_low_latency_mpd import MpdStage
 from tests.segmenter.dash.watch import NAMESPACE
 from tests.segmenter.low_latency_stage import LowLatencyStage
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, audio, renamed, video
+
+HIGH = dataclasses.replace(SOURCE, codec_config=bytes.fromhex("0164001f") + SOURCE.codec_config[4:])
+"""The same as High profile, as far as codec strings tell."""
 
 WENT_S, BACK_S = 7.3, 10.4
 WAS = (SOURCE, AUDIO)
@@ -82,7 +86,7 @@ def returned(now: Sequence[Track], was: Sequence[Track] = WAS) -> ReturnStage:
     stage.send(was, 0, WENT_S, breaks=False)
     stage.pause()
     stage.wait(BACK_S - WENT_S)
-    stage.send(now, BACK_S, 14, breaks=True)
+    stage.send(now, BACK_S, 20, breaks=True)
     return stage
 
 
@@ -109,14 +113,76 @@ def test_a_publisher_that_is_back_with_something_else_costs_one_discontinuity(
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_h28_the_multivariant_playlist_and_the_newest_period_say_what_plays_now(what: str) -> None:
+def test_h28_codecs_names_all_that_is_listed_and_the_newest_period_what_plays_now(
+    what: str,
+) -> None:
     stage = returned(OTHERS[what])
-    codecs = {track.media_type: stage.segments[track.name][-1].init.codecs for track in WAS}
-    said = f'CODECS="{codecs[MediaType.VIDEO]},{codecs[MediaType.AUDIO]}"'
-    assert said in stage.multivariant
+    seen = {
+        name: list(dict.fromkeys(segment.init.codecs for segment in reversed(segments)))
+        for name, segments in stage.segments.items()
+    }
+    # Of what another decoder takes nothing is listed any more: see `segmenter.listed_formats`.
+    listed = [
+        [codecs for codecs in seen[name] if decoder_of(codecs) == decoder_of(seen[name][0])]
+        for name in ("source", "audio")
+    ]
+    assert f'CODECS="{",".join([*listed[0], *listed[1]])}"' in stage.multivariant
     *_, period = etree.fromstring(stage.texts[-1].encode()).iter(f"{NAMESPACE}Period")
     represented = [r.attrib["codecs"] for r in period.iter(f"{NAMESPACE}Representation")]
-    assert represented == list(codecs.values())
+    assert represented == [codecs[0] for codecs in listed]
+
+
+def codecs_said(stage: ReturnStage) -> str:
+    return stage.multivariant.split('CODECS="')[1].partition('"')[0]
+
+
+def test_h28_a_profile_that_all_players_have_stays_listed_until_the_window_has_passed() -> None:
+    stage = returned((HIGH,), was=(SOURCE,))
+    assert codecs_said(stage) == "avc1.64001f,avc1.42c01f"
+    stage.send((HIGH,), BACK_S + 20, 22, breaks=False)
+    assert codecs_said(stage) == "avc1.64001f"
+
+
+def test_h28_a_format_that_players_may_lack_is_listed_until_there_is_enough_of_another() -> None:
+    stage = ReturnStage(apart_s=None)
+    stage.send((picture(Codec.H265),), 0, 14, breaks=False)
+    stage.pause()
+    stage.send((SOURCE,), 14, 4, breaks=True)
+    assert codecs_said(stage) == "avc1.42c01f,hvc1.1.6.L60.90"
+    first = stage.playlists["source"].media_sequence
+    stage.send((SOURCE,), 18, 4, breaks=False)
+    assert codecs_said(stage) == "avc1.42c01f"
+    playlist = stage.playlists["source"]
+    assert playlist.entries[0].starts_discontinuity
+    assert playlist.media_sequence == first + 7
+    assert playlist.duration >= 3 * playlist.target_duration
+    periods = etree.fromstring(stage.texts[-1].encode()).iter(f"{NAMESPACE}Period")
+    assert len(list(periods)) == 2, "DASH has a period of each for as long as the window"
+
+
+def test_h28_what_has_left_for_its_format_stays_away_when_the_format_returns() -> None:
+    stage = ReturnStage(apart_s=None)
+    hevc = picture(Codec.H265)
+    for number, track in enumerate((SOURCE, hevc, SOURCE, hevc)):
+        stage.send((track,), 8 * number, 8, breaks=number > 0)
+        stage.pause()
+    stage.send((SOURCE,), 32, 2.5, breaks=True)
+    assert codecs_said(stage) == "avc1.42c01f,hvc1.1.6.L60.90"
+    assert stage.playlists["source"].entries[0].starts_discontinuity
+    assert len([e for e in stage.playlists["source"].entries if e.starts_discontinuity]) == 2
+
+
+@pytest.mark.parametrize("after_s", [3.0, 7.0])
+def test_h28_an_origin_that_is_killed_goes_on_with_the_same_list(after_s: float) -> None:
+    stage = ReturnStage(apart_s=None)
+    stage.send((picture(Codec.H265),), 0, 14, breaks=False)
+    stage.pause()
+    stage.send((SOURCE,), 14, after_s, breaks=True)
+    first, said = stage.playlists["source"].media_sequence, codecs_said(stage)
+    stage.kill()
+    stage.send((SOURCE,), 14 + after_s, 2.2, breaks=True)
+    assert stage.playlists["source"].media_sequence == first
+    assert codecs_said(stage) == said
 
 
 @pytest.mark.parametrize("missing", WAS, ids=lambda track: track.name)
@@ -126,7 +192,7 @@ def test_a_rendition_that_does_not_come_back_has_gaps_and_the_other_goes_on(miss
     assert len(stage.breaks(kept[0].name)) == 1
     assert stage.gaps(missing.name)
     assert not stage.gaps(kept[0].name)
-    stage.send(WAS, BACK_S + 14, 8, breaks=True)
+    stage.send(WAS, BACK_S + 20, 8, breaks=True)
     assert stage.numbers("source") == stage.numbers("audio")
     assert len(stage.breaks(kept[0].name)) == 2
     assert not stage.segments[missing.name][-1].is_gap, "and is back with the next publisher"

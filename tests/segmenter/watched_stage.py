@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from segmenter.dash.mpd import Mpd
@@ -91,6 +92,7 @@ class WatchedStage(Stage):
         if self._kept is None or self._kept.presentation is not self.presentation:
             self._kept = Kept(self.presentation)
         assert self._kept.multivariant.render() == self.multivariant, "made anew"
+        self._check_codecs()
         text = self._kept.mpd.render(self.now)
         assert text == render_mpd(self.presentation, self.now, "/time"), "made anew"
         manifest = self.manifests.see(text)
@@ -117,6 +119,30 @@ class WatchedStage(Stage):
                 assert representation.init == f"{name}/{segment.init.name}"
                 assert representation.timescale == segment.init.track.timescale, "D12"
                 assert representation.codecs == segment.init.codecs, "D12"
+
+    def _check_codecs(self) -> None:
+        """H28: CODECS names each format that is listed, and none that neither is nor is to come."""
+        groups: dict[str, set[str]] = {}
+        for line in self.multivariant.split("\n"):
+            said = dict(re.findall(r'([A-Z-]+)="([^"]*)"', line))
+            if line.startswith("#EXT-X-MEDIA:"):
+                name = said["URI"].partition("/")[0]
+                groups.setdefault(said["GROUP-ID"], set()).update(self._formats(name))
+        lines = iter(self.multivariant.split("\n"))
+        for line in lines:
+            if line.startswith("#EXT-X-STREAM-INF:"):
+                said = dict(re.findall(r'([A-Z-]+)="([^"]*)"', line))
+                listed = self._formats(next(lines).partition("/")[0])
+                listed |= groups.get(said.get("AUDIO", ""), set())
+                assert sorted(said["CODECS"].split(",")) == sorted(listed), "H28"
+
+    def _formats(self, name: str) -> set[str]:
+        """Codec strings of all segments that a playlist lists, and of what is to come."""
+        known = {segment.msn: segment.init.codecs for segment in self.segments[name]}
+        playlist = self.playlists.get(name)
+        entries = playlist.entries if playlist else ()
+        latest = self.presentation.renditions[name].codecs
+        return {latest} | {known[entry.msn] for entry in entries if not entry.is_gap}
 
     def _check_expiry(self, event: SegmentExpired) -> None:
         """H15: it stays for its own duration and that of the longest playlist with it."""

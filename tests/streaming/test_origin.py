@@ -18,7 +18,7 @@ from streaming.path_texts import JOIN_WAIT_S, VIDEO_WAIT_S, is_audio
 from streaming.shelf import Absence
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
-from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, audio, video
+from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, audio, renamed, video
 from tests.streaming.test_shelf_feed import attached, mirrored
 
 TARGET_S = 2
@@ -260,6 +260,19 @@ def test_the_multivariant_playlist_is_put_again_only_when_it_says_something_else
     scene.push(video(at=10, seconds=9, size=3000))
     bodies = scene.feed.bodies("/live/a/index.m3u8")
     assert first < len(bodies) == len(set(bodies))
+
+
+def test_h28_a_format_to_come_is_named_before_its_first_part_is_listed() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(seconds=6))
+    scene.origin.pause(scene.now)
+    smaller = renamed(SMALL, "source")
+    scene.origin.set_tracks([smaller], (), scene.now)
+    listed = scene.feed.bodies("/live/a/index.m3u8")
+    assert b'CODECS="avc1.42c01e,avc1.42c01f"' in listed[-1]
+    scene.push(video(smaller, at=6, seconds=1, breaks=True))
+    assert scene.feed.bodies("/live/a/index.m3u8")[-1] == listed[-1]
 
 
 def test_players_are_not_let_in_before_the_expected_renditions_have_media() -> None:
