@@ -200,12 +200,12 @@ export class HlsEngine {
     const status = data.response?.code ?? 0;
     this.on.error(`${data.details}${status ? ` (${status})` : ""}`);
     if (!data.fatal) return;
-    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.recoveries < MAX_MEDIA_RECOVERIES) {
+    const unsupported = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !unsupported && this.recoveries < MAX_MEDIA_RECOVERIES) {
       this.recoveries += 1;
       this.hls.recoverMediaError();
       return;
     }
-    const unsupported = data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
     const missing = status >= 400;
     const network = data.type === Hls.ErrorTypes.NETWORK_ERROR;
     const kind = unsupported ? "unsupported" : missing ? "missing" : network ? "network" : "media";

@@ -12,6 +12,7 @@ import { WORDS, chatWords, wordsFor } from "./viewer_words.js";
 
 const RETRY_MS = [1000, 1000, 1500, 2000, 3000]; // then the last one; a crowd spreads by jitter
 const NEXT_MS = 2000; // between looks for the next stream after one has ended
+const OTHER_MS = 5000; // between looks for another codec than one that this browser lacks
 const MAX_ERRORS = 50;
 const MAX_MESSAGES = 50;
 const MESSAGES_EVERY_MS = 100; // how late a message may be
@@ -226,6 +227,8 @@ function failed({ kind, status: code, detail }) {
   }
   if (kind === "unsupported") {
     setState("failed", ...WORDS.unsupported);
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(begin, OTHER_MS);
     return;
   }
   setState("waiting", ...wordsFor(kind === "missing" ? code : kind));

@@ -8,6 +8,7 @@ import { StuckWatch, patienceOf } from "./stuck.js";
 const READ_MS = 500;
 const NUDGE_MS = 200;
 const AGAIN_MS = 2000;
+const OTHER_MS = 5000; // until another codec may be on air
 const POINTS = 120; // of a reading each half second: a minute
 
 export class PlayerTile {
@@ -162,7 +163,11 @@ export class PlayerTile {
 
   #failed({ kind, status }) {
     this.#letGo();
-    if (kind === "unsupported") return this.#show("failed", "This browser cannot play this.");
+    if (kind === "unsupported") {
+      this.#show("failed", "This browser cannot play this.");
+      this.#again = setTimeout(() => this.start(), OTHER_MS);
+      return;
+    }
     if (status === 401 || status === 403) return this.#show("failed", "This stream is for viewers with a token.");
     this.#show("waiting", WORDS[status] ?? "The stream cannot be had now; trying again…");
     this.#again = setTimeout(() => this.start(), AGAIN_MS);
