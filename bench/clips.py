@@ -14,7 +14,10 @@ CACHE = Path(__file__).parents[1] / "build" / "bench"
 FRAME_RATE = 30
 GOP_S = 2
 BASE_S = 10
-"""Encoded once; longer clips repeat it by copying."""
+"""Encoded once; longer clips repeat its pictures by copying, and their sound goes on all along."""
+
+TONE = "sine=frequency=440:sample_rate=48000"
+SOUND = ("-c:a", "aac", "-b:a", "128k", "-ac", "2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class ClipRequest:
     @property
     def name(self) -> str:
         """Of its file."""
-        return f"1080p30-{self.video_kbps}k-{self.seconds:g}s.flv"
+        repeated = "-repeated" if self.seconds > BASE_S else ""
+        return f"1080p30-{self.video_kbps}k-{self.seconds:g}s{repeated}.flv"
 
 
 def clip(request: ClipRequest) -> Path:
@@ -44,8 +48,9 @@ def clip(request: ClipRequest) -> Path:
         base = clip(ClipRequest(request.video_kbps, BASE_S, request.preset))
         repeats = math.ceil(request.seconds / BASE_S) - 1
         _ffmpeg(
-            "-stream_loop", str(repeats), "-i", str(base), "-t", str(request.seconds),
-            "-c", "copy", "-f", "flv", str(partial),
+            "-stream_loop", str(repeats), "-i", str(base), "-f", "lavfi", "-i", TONE,
+            "-map", "0:v", "-map", "1:a", "-t", str(request.seconds), "-c:v", "copy", *SOUND,
+            "-f", "flv", str(partial),
         )  # fmt: skip
     partial.rename(file)
     return file
@@ -61,7 +66,7 @@ def _picture_and_tone(request: ClipRequest) -> list[str]:
         "mandelbrot=size=960x540:rate=30,scale=1920:1080:flags=bicubic,noise=alls=8:allf=t[back];"
         "testsrc2=size=640x360:rate=30[front];"
         "[back][front]overlay=x='640+400*sin(t)':y=300,format=yuv420p[video];"
-        "sine=frequency=440:sample_rate=48000[audio]"
+        f"{TONE}[audio]"
     )
     rate = f"{request.video_kbps}k"
     return [
@@ -69,7 +74,7 @@ def _picture_and_tone(request: ClipRequest) -> list[str]:
         "-t", str(request.seconds),
         "-c:v", "libx264", "-preset", request.preset, "-b:v", rate, "-maxrate", rate,
         "-bufsize", rate, "-g", str(GOP_S * FRAME_RATE), "-keyint_min", str(GOP_S * FRAME_RATE),
-        "-sc_threshold", "0", "-bf", "0", "-c:a", "aac", "-b:a", "128k", "-ac", "2",
+        "-sc_threshold", "0", "-bf", "0", *SOUND,
     ]  # fmt: skip
 
 
