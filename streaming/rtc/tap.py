@@ -135,8 +135,12 @@ class RtcTap:
     # -- the pipeline's side -----------------------------------------------------------------
 
     def set_encoded(self, tracks: Sequence[Track]) -> None:
-        """The ladder's rungs, and whatever else is encoded for players."""
-        self._encoded = _lanes_of(tracks, self._encoded)
+        """The ladder's rungs, and whatever else is encoded for players.
+
+        Their sound may have the name of the publisher's own, which is the better one here.
+        """
+        others = [track for track in tracks if track.name not in self._raw]
+        self._encoded = _lanes_of(others, self._encoded)
         self._replan()
 
     def write_encoded(self, sample: Sample) -> None:

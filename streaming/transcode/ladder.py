@@ -59,7 +59,10 @@ _BITRATE_EXPONENT = 0.75
 
 _CODECS = {"h264": Codec.H264, "hevc": Codec.H265, "av1": Codec.AV1, "vp9": Codec.VP9}
 _TAKEN_NAMES = re.compile(r"(source|audio|webrtc)(\d+|_.*)?", re.IGNORECASE)
-ENCODED_AUDIO_NAME = "audio_aac"
+AUDIO_NAME = "audio"
+"""Of sound that is encoded, too: publishers of AAC and of Opus may follow on each other."""
+BESIDE_AUDIO_NAME = "audio_aac"
+"""Of what is made of sound that is copied."""
 MAX_AAC_RATE = 48_000
 """Browsers decode more, phones' decoders often not."""
 
@@ -390,8 +393,9 @@ def _plan_audio(
     if config.audio == "copy" or (config.audio != "encode" and audio.codec is Codec.AAC):
         return True, None
     reasons.append(f"audio is encoded to AAC from {audio.codec.value}")
-    return config.audio == "both", PlannedAudio(
-        ENCODED_AUDIO_NAME,
+    copies = config.audio == "both"
+    return copies, PlannedAudio(
+        BESIDE_AUDIO_NAME if copies else AUDIO_NAME,
         min(audio.sample_rate or MAX_AAC_RATE, MAX_AAC_RATE),
         min(audio.channels, 2) or 2,
         config.audio_bitrate_kbps,

@@ -48,7 +48,7 @@ def test_gstreamer_publishes_by_whip_and_views_by_whep(origin: OriginProcess) ->
     publisher = peer("publish", origin.url("/live/g/whip"), PUBLISHED_S)
     try:
         origin.wait_segments("live/g", "source", 2)
-        origin.wait_segments("live/g", "audio_aac", 1)
+        origin.wait_segments("live/g", "audio", 1)
         viewer = said(peer("view", origin.url("/live/g/whep"), VIEWED_S))
     finally:
         publisher.kill()

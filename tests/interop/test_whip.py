@@ -44,7 +44,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
 async def test_what_headwater_pushes_by_whip_plays_as_hls_and_whep(origin: OriginProcess) -> None:
     with pushing(origin.url("/live/a/whip")):
         await asyncio.to_thread(origin.wait_segments, "live/a", "source", 2)
-        await asyncio.to_thread(origin.wait_segments, "live/a", "audio_aac", 1)
+        await asyncio.to_thread(origin.wait_segments, "live/a", "audio", 1)
         report = await play_whep(origin.url("/live/a/whep"), 4.0)
     assert (report.width, report.height) == (320, 180)
     assert report.frames > 30
@@ -68,7 +68,7 @@ async def test_opus_may_be_offered_beside_the_aac_made_of_it(origin: OriginProce
 
 async def test_lips_move_with_the_sound_of_a_whip_publisher(origin: OriginProcess) -> None:
     with pushing(origin.url("/live/sync/whip")):
-        sound = await asyncio.to_thread(origin.wait_media, "live/sync", "audio_aac", 3)
+        sound = await asyncio.to_thread(origin.wait_media, "live/sync", "audio", 3)
         video = await asyncio.to_thread(origin.wait_media, "live/sync", "source", 2)
     assert abs(sound_lag_s(video, sound)) < MOST_SKEW_S
 
@@ -176,7 +176,7 @@ async def test_vp8_without_a_ladder_is_for_webrtc_viewers_and_the_record_says_wh
     origin: OriginProcess,
 ) -> None:
     async with sending(origin.url("/live/old/whip"), "VP8"):
-        await asyncio.to_thread(origin.wait_segments, "live/old", "audio_aac", 1, 40.0)
+        await asyncio.to_thread(origin.wait_segments, "live/old", "audio", 1, 40.0)
         report = await play_whep(origin.url("/live/old/whep"), 3.0)
         record = origin.path_record("live/old")
     assert (report.width, report.height) == (640, 480)

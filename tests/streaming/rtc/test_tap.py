@@ -12,7 +12,7 @@ from streaming.rtc.messages import PathEnded, PathMessage, PathSample, PathTrack
 from streaming.rtc.recent_gop import KEPT_BYTES
 from streaming.rtc.tap import MOST_BUFFERED_BYTES, RtcTap
 from streaming.rtc.view_plan import AUDIO_NAME, VIDEO_NAME, ViewPlan
-from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START
+from tests.segmenter.stage import AUDIO, OPUS, SMALL, SOURCE, START
 
 
 class FakeOutlet:
@@ -101,6 +101,18 @@ def test_the_first_viewer_gets_the_newest_group_of_pictures_at_once() -> None:
     scene.frame(7)
     assert scene.outlet.tracks == [["source"]]
     assert scene.outlet.samples == [("source", 3000 * n) for n in (4, 5, 6, 7)]
+
+
+def test_sound_encoded_for_players_does_not_mix_with_the_publishers_of_the_same_name() -> None:
+    scene = Scene()
+    opus = replace(OPUS, name="audio")
+    scene.tap.set_tracks([SOURCE, opus], START)
+    scene.tap.set_encoded([AUDIO])
+    scene.tap.watch()
+    scene.tap.write([Sample("audio", START * 48_000, START * 48_000, b"opus", True)], START)
+    scene.tap.write_encoded(Sample("audio", START * 48_000, START * 48_000, b"aac", True))
+    sent = [m.sample.data for m in scene.outlet.messages if isinstance(m, PathSample)]
+    assert sent == [b"opus"]
 
 
 def test_viewers_lose_a_layer_that_stops_and_keep_the_others_pictures() -> None:

@@ -253,7 +253,7 @@ def test_aac_is_copied_and_opus_encoded() -> None:
     plan = plan_ladder(PathConfig(), None, OPUS, None, 1.0)
     assert not plan.copies_audio
     assert plan.encode_audio is not None
-    assert (plan.encode_audio.name, plan.encode_audio.sample_rate) == ("audio_aac", 48_000)
+    assert (plan.encode_audio.name, plan.encode_audio.sample_rate) == ("audio", 48_000)
     assert plan.needs_worker
 
 
@@ -272,6 +272,16 @@ def test_opus_and_the_aac_made_of_it_may_be_offered_beside_each_other(
 ) -> None:
     plan = plan_ladder(PathConfig(audio="both"), None, sound, None, 1.0)
     assert (plan.copies_audio, plan.encode_audio is not None) == (True, encodes)
+    assert plan.encode_audio is None or plan.encode_audio.name == "audio_aac"
+
+
+def test_encoded_sound_has_the_name_of_copied_sound_which_players_go_on_with() -> None:
+    copied = plan_ladder(PathConfig(), None, AAC, None, 1.0)
+    encoded = plan_ladder(PathConfig(), None, OPUS, None, 1.0)
+    assert copied.copies_audio
+    assert AAC.name == "audio"
+    assert encoded.encode_audio is not None
+    assert encoded.encode_audio.name == "audio"
 
 
 def test_what_the_publisher_sends_in_several_sizes_is_not_encoded_in_them() -> None:

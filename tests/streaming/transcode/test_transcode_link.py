@@ -211,8 +211,8 @@ async def test_opus_alone_is_encoded_to_aac() -> None:
     clip = opus_clip(1.0)
     path.link.start([clip.track])
     path.write(clip)
-    await path.wait_samples(audio_aac=40)
-    assert [t.name for t in path.tracks[-1]] == ["audio_aac"]
+    await path.wait_samples(audio=40)
+    assert [t.name for t in path.tracks[-1]] == ["audio"]
     await path.link.close()
 
 
