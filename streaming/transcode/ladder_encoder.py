@@ -60,7 +60,8 @@ class LadderEncoder:
         self._emit = emit
         self._on_tracks = on_tracks
         self._on_failure = on_failure
-        self._opened = self._broken = self._is_key_asked = False
+        self._opened = self._broken = False
+        self._key_asked_from: int | None = None
         self._cascade = Cascade(())
         self._rungs: list[_Rung] = []
         self._tracks: dict[str, Track] = {}
@@ -79,9 +80,9 @@ class LadderEncoder:
                 rung.running = False
                 rung.thread.flush()
 
-    def ask_for_key_frame(self) -> None:
-        """The next frame is one; may be called on any thread."""
-        self._is_key_asked = True
+    def ask_for_key_frame(self, from_pts: int = 0) -> None:
+        """The next frame is one that is not before `from_pts`; may be called on any thread."""
+        self._key_asked_from = from_pts
 
     def push(self, decoded: DecodedFrame, aspect_ratio: Fraction) -> None:
         """Scales one frame and hands it to the encoders; waits while one of them is behind."""
@@ -90,7 +91,9 @@ class LadderEncoder:
         frame = decoded.frame
         if self._hook is not None:
             frame = self._hook.apply(frame, decoded.pts)
-        is_key, self._is_key_asked = self._keys.is_key(decoded.pts) or self._is_key_asked, False
+        is_key = self._keys.is_key(decoded.pts)
+        if self._key_asked_from is not None and decoded.pts >= self._key_asked_from:
+            is_key, self._key_asked_from = True, None
         wanted = [self._takes(rung, decoded, is_key) for rung in self._rungs]
         scaled = self._cascade.scale(frame, wanted)
         for image in scaled:

@@ -123,6 +123,9 @@ class StartMessage(Struct, tag="start", array_like=True, frozen=True):
 class KeyFrameMessage(Struct, tag="key_frame", array_like=True, frozen=True):
     """Origin to transcoder: the next frame of every rung is to be a key frame."""
 
+    from_pts: int = 0
+    """The first one at or after this, ticks."""
+
 
 class TracksMessage(Struct, tag="tracks", array_like=True, frozen=True):
     """Transcoder to origin: all tracks made from the present source, each before its samples."""

@@ -194,10 +194,10 @@ class TranscodeLink:
         else:
             self._held_audio.put(sample)
 
-    def ask_for_key_frame(self) -> None:
-        """Of every rung, with the next frame: no segments may be made of them."""
+    def ask_for_key_frame(self, from_pts: int = 0) -> None:
+        """Of every rung, with the next frame that is not before `from_pts`, the same one of all."""
         if self._fed and self._worker.running:
-            self._worker.send(KeyFrameMessage())
+            self._worker.send(KeyFrameMessage(from_pts))
 
     async def close(self) -> None:
         """Ends the worker; what it still holds is lost."""

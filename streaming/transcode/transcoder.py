@@ -63,9 +63,9 @@ class Transcoder:
         elif kind is MediaType.AUDIO:
             self._audio.put(sample)
 
-    def ask_for_key_frame(self) -> None:
-        """The next frame is one in every rung; what waits to be decoded comes before it."""
-        self._video.ask_for_key_frame()
+    def ask_for_key_frame(self, from_pts: int = 0) -> None:
+        """The next frame to be decoded that is not before `from_pts` is one in every rung."""
+        self._video.ask_for_key_frame(from_pts)
 
     def drain(self) -> None:
         """Waits until all that was written has been emitted; then a new `start` is needed."""

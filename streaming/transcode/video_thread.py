@@ -68,11 +68,11 @@ class VideoThread(SourceThread):
         """These rungs stand still from the next frame on, all others run."""
         self._shed = names
 
-    def ask_for_key_frame(self) -> None:
+    def ask_for_key_frame(self, from_pts: int = 0) -> None:
         """Of each rung, besides those that its grid has."""
         source = self._source
         if source is not None:
-            source.ladder.ask_for_key_frame()
+            source.ladder.ask_for_key_frame(from_pts)
 
     @property
     def lag_s(self) -> float:

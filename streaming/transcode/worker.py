@@ -56,7 +56,7 @@ class Worker:
             if isinstance(message, SampleMessage):
                 self._transcoder.write(message.to_sample())
             elif isinstance(message, KeyFrameMessage):
-                self._transcoder.ask_for_key_frame()
+                self._transcoder.ask_for_key_frame(message.from_pts)
             else:
                 self._transcoder.start(message)
 

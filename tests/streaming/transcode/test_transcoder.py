@@ -93,6 +93,24 @@ def test_a_key_frame_that_is_asked_for_is_the_next_and_the_grid_goes_on() -> Non
     assert more in [sample.pts for sample in clip.samples[5:12]]
 
 
+def test_a_key_frame_that_is_asked_for_from_a_time_on_is_the_same_one_in_every_rung() -> None:
+    clip = video_clip(steady(60, 30, EPOCH + 777), gop=60, frame_rate=30)
+    plan = plan_for(clip.track, MID, LOW)
+    start = start_message(plan, clip.track, segment_duration_s=1.0)
+    usual = transcode(start, clip.samples).key_pts("low")
+    wanted = clip.samples[40].pts
+    made = Made()
+    made.transcoder.start(start)
+    for sample in clip.samples[:10]:
+        made.transcoder.write(sample)
+    made.until(5)
+    made.transcoder.ask_for_key_frame(wanted - 1)
+    for sample in clip.samples[10:]:
+        made.transcoder.write(sample)
+    made.transcoder.close()
+    assert made.key_pts("mid") == made.key_pts("low") == sorted({*usual, wanted})
+
+
 def test_b_frames_of_the_source_are_put_in_order() -> None:
     clip = video_clip(steady(50, 25), gop=25, frame_rate=25, b_frames=2)
     assert any(s.pts < s.dts for s in clip.samples), "the clip has reordered frames"
