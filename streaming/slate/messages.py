@@ -7,7 +7,16 @@ from fractions import Fraction
 from msgspec import Struct
 
 from streaming.slate.loop import SlateLoop, SlateStrip
+from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
+
+
+class RungSetup(Struct, frozen=True, array_like=True):
+    """How one of the tracks is encoded live, for its slate to be encoded the same way."""
+
+    planned: PlannedRung
+    encoder: str
+    """FFmpeg's name of it."""
 
 
 class SlateSetup(Struct, frozen=True, array_like=True, tag="slate"):
@@ -21,6 +30,8 @@ class SlateSetup(Struct, frozen=True, array_like=True, tag="slate"):
     audio: str
     """"silence", "tone", or a sound file."""
     gop_s: float
+    rungs: tuple[RungSetup, ...] = ()
+    """Of those tracks that are rungs of a ladder."""
 
 
 class StripMessage(Struct, frozen=True, array_like=True):

@@ -21,7 +21,7 @@ from segmenter.codecs.h264_sps import parse_sps
 from segmenter.media import Codec, Track
 from streaming.slate.encode import encode_slate
 from streaming.slate.loop import SlateLoop, SlateStrip
-from streaming.slate.messages import SlateReady, SlateSetup
+from streaming.slate.messages import RungSetup, SlateReady, SlateSetup
 from streaming.slate.picture import card, image
 from streaming.transcode.encoders import software_encoder
 from streaming.transcode.ladder import PlannedRung
@@ -190,3 +190,47 @@ def test_the_card_shows_its_text_and_little_else(size: tuple[int, int]) -> None:
     assert (luma > 180).any()
     assert (luma > 180).mean() < 0.1
     assert luma.min() >= 16
+
+
+def live_rung(codec: Codec, rate: Fraction = Fraction(30), **settings: object) -> RungSetup:
+    planned = PlannedRung("360p", codec, 320, 180, 1, 300, 330, 330, **settings)  # type: ignore[arg-type]
+    return RungSetup(planned, software_encoder(codec, "live").name)
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265, Codec.AV1, Codec.VP9])
+@pytest.mark.parametrize("rate", [Fraction(30_000, 1001), Fraction(0)])
+def test_the_slate_of_a_rung_has_the_very_track_of_the_rung(codec: Codec, rate: Fraction) -> None:
+    rung = live_rung(codec)
+    look = Look(Fraction(1), 6, 6, 6)
+    live = RungEncoder(rung.planned, software_encoder(codec, "live"), rate, look).track
+    messages = (TrackMessage.from_track(live),)
+    made = encode_slate(SlateSetup(messages, "card", "back soon", "silence", 1.0, (rung,)))
+    assert made.warnings == ()
+    [strip] = strips(made)
+    assert strip.track == live
+    assert strip.duration == 1 / (rate or Fraction(30))
+    assert [is_sync for _, is_sync in strip.samples] == [True] + [False] * 29
+
+
+def test_the_slate_of_a_rung_with_b_frames_and_wide_pixels_has_its_track_and_no_b_frames() -> None:
+    rung = live_rung(Codec.H264, b_frames=2, profile="main", lookahead=10)
+    look = Look(Fraction(4, 3), 1, 1, 1)
+    choice = software_encoder(Codec.H264, "live")
+    live = RungEncoder(rung.planned, choice, Fraction(25), look).track
+    messages = (TrackMessage.from_track(live),)
+    made = encode_slate(SlateSetup(messages, "card", "back soon", "silence", 2.0, (rung,)))
+    [strip] = strips(made)
+    assert strip.track == live
+    assert len(decoded(strip)) == 100
+
+
+def test_where_the_encoder_of_a_rung_gives_none_software_makes_its_slate() -> None:
+    rung = RungSetup(live_rung(Codec.H264).planned, "h264_nvenc")
+    look = Look(Fraction(1), 1, 1, 1)
+    choice = software_encoder(Codec.H264, "live")
+    live = RungEncoder(rung.planned, choice, Fraction(25), look).track
+    messages = (TrackMessage.from_track(live),)
+    made = encode_slate(SlateSetup(messages, "card", "back soon", "silence", 1.0, (rung,)))
+    assert len(strips(made)[0].samples) == 25
+    [warning] = made.warnings
+    assert "software stands in" in warning
