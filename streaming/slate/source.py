@@ -15,18 +15,12 @@ from typing import Final
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.config import PathConfig
 from streaming.path import Path
-from streaming.slate.messages import SlateNews, SlateReady, SlateSetup
+from streaming.slate.encoding import MOST_GOP_S, SlateEncoding
+from streaming.slate.messages import SlateReady, SlateSetup
 from streaming.transcode.messages import TrackMessage
-from streaming.worker_process import WorkerExit, WorkerProcess
 
 logger = logging.getLogger(__name__)
 
-MODULE: Final = "streaming.slate.worker"
-MOST_GOP_S: Final = 2.0
-MOST_TRIES: Final = 3
-"""A worker that dies over a slate as often will do so again."""
-START_S: Final = 60.0
-"""Encoding two seconds of 4K AV1 on a busy machine took 9 s."""
 SHORTEST_NAP_S: Final = 0.005
 """At 120 frames/s two frames come together now and then; no part is that short."""
 
@@ -47,12 +41,9 @@ class SlateSource:
     ) -> None:
         """`on_restart` is told why a worker died that is replaced."""
         self._path = path
-        self._on_restart = on_restart
         self._clock = clock
         self._wanted: tuple[Track, ...] = ()
-        self._worker: WorkerProcess[SlateNews] | None = None
-        self._tries = 0
-        self._closing: set[asyncio.Task[None]] = set()
+        self._encoding = SlateEncoding(path.name, self._done, on_restart)
         self._pacing: asyncio.Task[None] | None = None
 
     def handle_timer(self) -> None:
@@ -68,11 +59,10 @@ class SlateSource:
 
     async def close(self) -> None:
         """Stops the worker and the slate."""
-        self._let_go()
         if self._pacing is not None:
             self._pacing.cancel()
             await asyncio.gather(self._pacing, return_exceptions=True)
-        await asyncio.gather(*self._closing)
+        await self._encoding.close()
 
     async def _pace(self) -> None:
         try:
@@ -84,27 +74,9 @@ class SlateSource:
             logger.exception("%s: the slate cannot be played", self._path.name)
             self._path.set_slate(None, self._clock())
 
-    # -- the worker --------------------------------------------------------------------------
-
     def _encode(self) -> None:
-        self._let_go()
-        self._tries = 0
-        self._worker = WorkerProcess(
-            MODULE,
-            (),
-            SlateNews,
-            self._receive,
-            self._worker_ended,
-            on_start=self._send_setup,
-            name=f"slate {self._path.name}",
-            start_s=START_S,
-        )
-        self._worker.start()
-
-    def _send_setup(self) -> None:
         config = self._path.config
-        assert self._worker is not None
-        self._worker.send(
+        self._encoding.encode(
             SlateSetup(
                 tuple(TrackMessage.from_track(track) for track in self._wanted),
                 config.slate,
@@ -114,32 +86,9 @@ class SlateSource:
             )
         )
 
-    def _receive(self, news: SlateNews) -> None:
-        self._let_go()
-        name = self._path.name
-        if isinstance(news, SlateReady):
-            for warning in news.warnings:
-                logger.warning("%s: %s", name, warning)
-            self._path.set_slate(news.to_loop(), self._clock())
-        else:
-            logger.warning("%s: there is no slate: %s", name, news.reason)
-            self._path.set_slate(None, self._clock())
-
-    def _worker_ended(self, end: WorkerExit) -> None:
-        self._tries += 1
-        if self._tries >= MOST_TRIES:
-            logger.warning("%s: there is no slate: %s", self._path.name, end.reason)
-            self._let_go()
-        else:
-            self._on_restart(end.reason)
-
-    def _let_go(self) -> None:
-        """Ends the worker, if there is one."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            task = asyncio.get_running_loop().create_task(worker.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+    def _done(self, slate: SlateReady | None) -> None:
+        loop = slate.to_loop() if slate is not None else None
+        self._path.set_slate(loop, self._clock())
 
 
 def _before_the_first(config: PathConfig) -> tuple[Track, ...]:

@@ -67,11 +67,8 @@ async def test_a_slates_worker_that_is_killed_is_replaced_and_told_of() -> None:
         made.handle_timer(time.time())
         source.handle_timer()
 
-    def pid() -> int:
-        return source._worker.statistics().pid if source._worker is not None else 0
-
-    await until(lambda: pid() > 0, tick)
-    os.kill(pid(), signal.SIGKILL)
+    await until(lambda: source._encoding.pid > 0, tick)
+    os.kill(source._encoding.pid, signal.SIGKILL)
     await until(lambda: made.state is PathState.SLATE, tick)
     await source.close()
     assert died == ["signal 9"]
