@@ -289,7 +289,8 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     frame_hook_budget_ms: Positive = 10.0
     """A hook whose calls take longer on average is bypassed, milliseconds."""
     on_worker_crash: Literal["copy", "wait"] = "copy"
-    """While the encoder restarts: go on with the copied rung, or hold the path."""
+    """While the encoder restarts: go on with the copied rung, in a ladder without one with the
+    slate, if there is one; or hold the path."""
 
 
 class EventsConfig(Struct, forbid_unknown_fields=True, frozen=True):

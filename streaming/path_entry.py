@@ -22,6 +22,7 @@ from streaming.path import Path
 from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Rank, Slot
+from streaming.slate.rung_strips import RungStrips
 from streaming.slate.source import SlateSource
 from streaming.transcode.ladder import NOT_PACKAGED
 
@@ -52,6 +53,7 @@ class PathEntry:
         self._clock = clock
         self._emit = emit
         self.slate: SlateSource | None = None
+        self.rung_strips: RungStrips | None = None
         is_test = path.config.source.startswith(TEST_SCHEME)
         self.advice = AdviceMemory(Rank.PRIMARY.value if is_test else "")
         self.observer = PathObserver(self.advice)
@@ -72,6 +74,8 @@ class PathEntry:
             self.pipeline.rest()
         if self.slate is not None:
             self.slate.handle_timer()
+        if self.rung_strips is not None:
+            self.rung_strips.handle_timer(now_utc)
 
     @property
     def allows_viewer_chat(self) -> bool:
@@ -114,6 +118,8 @@ class PathEntry:
             await pull.close()
         if self.slate is not None:
             await self.slate.close()
+        if self.rung_strips is not None:
+            await self.rung_strips.close()
         await self.pipeline.close()
 
     # -- the source --------------------------------------------------------------------------

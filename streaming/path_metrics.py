@@ -63,6 +63,12 @@ def _path_figures(seen: PathStatistics, made: PipelineStatistics) -> list[Figure
             "counter",
         ),
         ("discontinuities", "Breaks of the presentation.", origin.presentation.breaks, "counter"),
+        (
+            "bridged_crashes",
+            "Deaths of the encoder over which the slate went on.",
+            made.bridge.bridged if made.bridge is not None else 0,
+            "counter",
+        ),
     ]
     if made.transcode is not None:
         figures += _worker_figures(made.transcode)

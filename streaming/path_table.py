@@ -18,6 +18,7 @@ from streaming.path_news import PathNews
 from streaming.pipeline import Pipeline
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
+from streaming.slate.rung_strips import RungStrips
 from streaming.slate.source import SlateSource
 from streaming.transcode.ladder import BUDGET_SHARE
 
@@ -116,6 +117,7 @@ class PathTable(Mapping[str, PathEntry]):
         if settings.slate:
             told = functools.partial(self.news.restarted, name, "slate")
             entry.slate = SlateSource(path, self._clock, told)
+            entry.rung_strips = RungStrips(name, settings, pipeline, told)
         return entry
 
     def _ladder_cores(self, name: str) -> float:

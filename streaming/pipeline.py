@@ -7,7 +7,8 @@
                                   └─→ RtcTap ─→ WebRTC process     (while somebody watches by WHEP)
 
 The pipeline decides which tracks are packaged as they are and which are encoded (`plan_ladder`),
-and what happens while the encoder is away.
+and what happens while the encoder is away: where nothing is packaged as it is, a slate goes on in
+the place of what it would have made (`LadderBridge`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from segmenter.lanes import DRAIN_S
 from segmenter.media import MediaType, Sample, Track
@@ -22,13 +24,34 @@ from streaming.layer_gate import LayerGate
 from streaming.live_state.path_journal import PathJournal
 from streaming.origin import NO_FLOOR, NumberFloor, Origin, OriginStatistics
 from streaming.path import Path
+from streaming.pipeline_plan import (
+    NOTHING,
+    expected_names,
+    inputs_of,
+    is_copied,
+    ladder_to_cover,
+    log_plan,
+    pictures_of,
+    why_closed,
+)
 from streaming.rendition_meter import RenditionRates
 from streaming.rtc.tap import RtcTap
 from streaming.shelf_feed import ShelfFeed
-from streaming.transcode.ladder import LadderPlan, plan_ladder
-from streaming.transcode.transcode_link import TranscodeLink, TranscodePhase, TranscodeStatistics
+from streaming.slate.bridge import LadderBridge
+from streaming.slate.bridge_outcome import BridgeStatistics, KeyFrameWanted, Outcome, TracksNow
+from streaming.slate.loop import SlateStrip
+from streaming.slate.messages import LadderToCover
+from streaming.transcode.ladder import plan_ladder
+from streaming.transcode.transcode_link import (
+    TranscodeLink,
+    TranscodePhase,
+    TranscodeState,
+    TranscodeStatistics,
+)
 
 logger = logging.getLogger(__name__)
+
+BRIDGED: Final = "the slate bridges the worker's crash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,8 @@ class PipelineStatistics:
     origin: OriginStatistics
     rates: Mapping[str, RenditionRates] = field(default_factory=dict)
     """What each rendition has brought lately."""
+    bridge: BridgeStatistics | None = None
+    """None where no slate could ever go on in the encoder's place."""
 
 
 class Pipeline:
@@ -74,6 +99,9 @@ class Pipeline:
         self._copied: dict[str, Track] = {}
         self._gate = LayerGate(path.config.segment_duration_s)
         self._encoded: dict[str, Track] = {}
+        self._bridge = LadderBridge(path.config.segment_duration_s)
+        self._may_bridge = bool(path.config.slate) and path.config.on_worker_crash != "wait"
+        self._was_bridged = False
         self._tap = tap
         self._has_ended = False
         self._moved_utc = 0.0
@@ -86,17 +114,18 @@ class Pipeline:
 
     def set_tracks(self, tracks: Sequence[Track], now_utc: float) -> None:
         """See streaming.reader.Reader. Raises MediaError when a track cannot be packaged."""
-        video, audio = _inputs(tracks)
+        video, audio = inputs_of(tracks)
         layers = [t for t in tracks if t.media_type is MediaType.VIDEO and t is not video]
         cores = self._ladder_cores(self._path.name)
         self._has_ended = False
         plan = self._plan = plan_ladder(self._config, video, audio, None, cores, layers)
-        self._log_plan(plan)
-        self._copied = {track.name: track for track in tracks if _is_copied(track, plan)}
-        self._gate = LayerGate(self._config.segment_duration_s, _pictures(self._copied))
-        self._encoded = {}
+        log_plan(self._path.name, plan)
+        self._copied = {track.name: track for track in tracks if is_copied(track, plan)}
+        self._gate = LayerGate(self._config.segment_duration_s, pictures_of(self._copied))
         self._sources = video, audio
         self._inputs = frozenset(track.name for track in (video, audio) if track is not None)
+        self._encoded = {}
+        self._follow_with_slate()
         if plan.needs_worker and self._link is None:
             self._link = self._open_link()
         self._announce(now_utc)
@@ -105,11 +134,11 @@ class Pipeline:
 
     def set_layers(self, tracks: Sequence[Track], now_utc: float) -> None:
         """See streaming.reader.Reader: only another best picture is encoded anew."""
-        if _inputs(tracks) != self._sources:
+        if inputs_of(tracks) != self._sources:
             self.set_tracks(tracks, now_utc)
             return
-        self._copied = {track.name: track for track in tracks if _is_copied(track, self._plan)}
-        self._gate.follow(_pictures(self._copied))
+        self._copied = {track.name: track for track in tracks if is_copied(track, self._plan)}
+        self._gate.follow(pictures_of(self._copied))
         self._announce(now_utc)
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
@@ -128,10 +157,12 @@ class Pipeline:
         if sample.track not in self._inputs:
             return False
         link.write(sample)
+        self._obey(self._bridge.push_source(sample))
         return self._holds(link)
 
     def pause(self, now_utc: float) -> None:
         """See streaming.reader.Reader: what there is becomes the last segment for now."""
+        self._obey(self._bridge.flush())
         self._origin.pause(now_utc)
 
     def is_drained(self, now_utc: float) -> bool:
@@ -149,8 +180,9 @@ class Pipeline:
         """What time alone brings about; also tells the path how its encoder fares."""
         self._origin.handle_timer(now_utc)
         if self._link is not None:
-            state = self._link.state
-            self._path.set_degraded(state.phase in _TROUBLED, state.reason or "recovered", now_utc)
+            trouble = self.trouble
+            is_degraded = bool(trouble) or self._link.state.phase in _TROUBLED
+            self._path.set_degraded(is_degraded, trouble or "recovered", now_utc)
 
     def rest(self) -> None:
         """Nobody watches: nothing needs to be rendered until `wake`."""
@@ -201,20 +233,76 @@ class Pipeline:
     @property
     def trouble(self) -> str:
         """What is wrong with the encoder right now, for people; "" when nothing is."""
-        if self._link is None or self._link.state.phase not in _TROUBLED:
+        if self._link is None:
             return ""
-        return self._link.state.reason
+        state = self._link.state
+        reason = state.reason if state.phase in _TROUBLED else ""
+        return "; ".join(filter(None, (reason, BRIDGED if self._bridge.is_active else "")))
 
     def statistics(self) -> PipelineStatistics:
         """What becomes of the path's samples."""
         return PipelineStatistics(
             tracks=(*self._copied.values(), *self._encoded.values()),
             copied=frozenset(self._copied),
-            ladder_reasons=(*self._plan.reasons, *map(_why_closed, self._gate.closed)),
+            ladder_reasons=(*self._plan.reasons, *map(why_closed, self._gate.closed)),
             transcode=self._link.statistics() if self._link is not None else None,
             origin=self._origin.statistics(),
             rates=self._origin.rates(self._clock()),
+            bridge=self._bridge.statistics() if self._may_bridge else None,
         )
+
+    # -- the slate in the place of a worker --------------------------------------------------
+
+    @property
+    def ladder_to_cover(self) -> LadderToCover | None:
+        """What there is to be a slate of; None while it does not run as it should."""
+        link = self._link
+        if link is None or not self._bridge.has_renditions or self._bridge.is_active:
+            return None
+        state = link.state
+        if state.phase not in _AT_WORK or state.shed:
+            return None
+        return ladder_to_cover(self._plan, self._bridge.tracks, link.statistics().status)
+
+    def set_strips(self, strips: Sequence[SlateStrip]) -> None:
+        """The slate of the encoded renditions, for when the worker dies."""
+        self._bridge.set_strips(strips)
+
+    def _follow_with_slate(self) -> None:
+        """It goes on for the next publisher, too, while the worker is still away."""
+        if self._may_bridge:
+            is_away = self._link is not None and self._link.state.phase is TranscodePhase.RESTARTING
+            sources = [track for track in self._sources if track is not None]
+            self._bridge.follow(self._plan, sources, is_away=is_away)
+
+    def _obey(self, outcome: Outcome) -> None:
+        """What goes out of the encoded renditions."""
+        for one in outcome:
+            if isinstance(one, TracksNow):
+                self._announce_encoded(one.tracks)
+            elif isinstance(one, KeyFrameWanted):
+                assert self._link is not None
+                self._link.ask_for_key_frame(one.from_pts)
+            else:
+                self._write_encoded(one)
+        self._log_bridge()
+
+    def _take_state(self, state: TranscodeState) -> None:
+        """Path and log: `handle_timer` asks, so that the path is LIVE by then."""
+        self._bridge.shed = state.shed
+        if state.phase is TranscodePhase.RESTARTING:
+            self._bridge.worker_lost()
+        self._log_bridge()
+
+    def _log_bridge(self) -> None:
+        """Its beginning and its end."""
+        if self._bridge.is_active is self._was_bridged:
+            return
+        self._was_bridged = self._bridge.is_active
+        if self._was_bridged:
+            logger.warning("path %s: %s", self._path.name, BRIDGED)
+        else:
+            logger.info("path %s: the ladder is back, the slate has ended", self._path.name)
 
     # -- the worker's side -------------------------------------------------------------------
 
@@ -223,11 +311,17 @@ class Pipeline:
             self._path.name,
             self._config,
             on_tracks=self._set_encoded,
-            on_sample=self._write_encoded,
-            on_state=lambda _state: None,  # handle_timer asks, so that the path is LIVE by then
+            on_sample=self._take_encoded,
+            on_state=self._take_state,
         )
 
     def _set_encoded(self, tracks: Sequence[Track]) -> None:
+        self._obey(self._bridge.set_encoded(tracks))
+
+    def _take_encoded(self, sample: Sample) -> None:
+        self._obey(self._bridge.push_encoded(sample))
+
+    def _announce_encoded(self, tracks: Sequence[Track]) -> None:
         packaged = expected_names(self._plan)
         self._encoded = {track.name: track for track in tracks if track.name in packaged}
         if not self._has_ended:
@@ -253,44 +347,7 @@ class Pipeline:
             return False
         return link.state.phase in _AWAY and link.statistics().worker.starts > 1
 
-    def _log_plan(self, plan: LadderPlan) -> None:
-        names = [rung.name for rung in plan.rungs]
-        if plan.copies_video:
-            names.insert(0, "source")
-        logger.info(
-            "path %s: ladder %s, about %.2f cores", self._path.name, " ".join(names), plan.cores
-        )
-        for reason in plan.reasons:
-            logger.info("path %s: %s", self._path.name, reason)
 
-
-NOTHING = LadderPlan((), False, False, None, 0.0, ())
+_AT_WORK = frozenset({TranscodePhase.RUNNING, TranscodePhase.DEGRADED})
 _TROUBLED = frozenset({TranscodePhase.DEGRADED, TranscodePhase.RESTARTING})
 _AWAY = frozenset({TranscodePhase.STARTING, TranscodePhase.RESTARTING})
-
-
-def expected_names(plan: LadderPlan) -> tuple[str, ...]:
-    """The renditions for players that a worker will bring."""
-    names = [rung.name for rung in plan.rungs if rung.is_packaged]
-    if plan.encode_audio is not None:
-        names.append(plan.encode_audio.name)
-    return tuple(names)
-
-
-def _inputs(tracks: Sequence[Track]) -> tuple[Track | None, Track | None]:
-    """The picture and the sound that are encoded, where anything is: the first ones."""
-    video = next((t for t in tracks if t.media_type is MediaType.VIDEO), None)
-    audio = next((t for t in tracks if t.media_type is MediaType.AUDIO), None)
-    return video, audio
-
-
-def _pictures(tracks: Mapping[str, Track]) -> list[str]:
-    return [name for name, track in tracks.items() if track.media_type is MediaType.VIDEO]
-
-
-def _why_closed(layer: str) -> str:
-    return f"{layer} is not packaged: its key frames are not where those of the best picture are"
-
-
-def _is_copied(track: Track, plan: LadderPlan) -> bool:
-    return plan.copies_video if track.media_type is MediaType.VIDEO else plan.copies_audio

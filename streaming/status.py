@@ -136,6 +136,7 @@ def _details(seen: PathStatistics, made: PipelineStatistics) -> dict[str, Any]:
         "timeline": _plain(seen.timeline),
         "presentation": _plain(made.origin.presentation),
         "transcode": _transcode_record(made.transcode),
+        "bridge": _plain(made.bridge) or {},
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import NamedTuple
 
 from msgspec import Struct
 
+from segmenter.media import Track
 from streaming.slate.loop import SlateLoop, SlateStrip
 from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
@@ -17,6 +19,13 @@ class RungSetup(Struct, frozen=True, array_like=True):
     planned: PlannedRung
     encoder: str
     """FFmpeg's name of it."""
+
+
+class LadderToCover(NamedTuple):
+    """What a worker encodes for a path, and how."""
+
+    tracks: tuple[Track, ...]
+    rungs: tuple[RungSetup, ...]
 
 
 class SlateSetup(Struct, frozen=True, array_like=True, tag="slate"):
@@ -49,14 +58,16 @@ class SlateReady(Struct, frozen=True, array_like=True, tag="ready"):
     warnings: tuple[str, ...]
     """What could not be used, and what stands in for it; sentences for the log."""
 
+    def to_strips(self) -> list[SlateStrip]:
+        """Each track's loop."""
+        return [
+            SlateStrip(strip.track.to_track(), strip.samples, Fraction(*strip.duration))
+            for strip in self.strips
+        ]
+
     def to_loop(self) -> SlateLoop:
         """The slate, ready to be played."""
-        return SlateLoop(
-            [
-                SlateStrip(strip.track.to_track(), strip.samples, Fraction(*strip.duration))
-                for strip in self.strips
-            ]
-        )
+        return SlateLoop(self.to_strips())
 
 
 class SlateFailure(Struct, frozen=True, array_like=True, tag="failure"):

@@ -50,10 +50,11 @@ class FakeLink:
         on_sample: Callable[[Sample], None],
         on_state: Callable[[TranscodeState], None],
     ) -> None:
-        self.on_tracks, self.on_sample = on_tracks, on_sample
+        self.on_tracks, self.on_sample, self.on_state = on_tracks, on_sample, on_state
         self.state = TranscodeState(TranscodePhase.IDLE)
         self.plans: list[LadderPlan | None] = []
         self.written: list[Sample] = []
+        self.key_asked: int | None = None
         self.starts = 1
         self.status = StatusMessage()
         self.is_closed = False
@@ -65,6 +66,13 @@ class FakeLink:
 
     def write(self, sample: Sample) -> None:
         self.written.append(sample)
+
+    def ask_for_key_frame(self, from_pts: int = 0) -> None:
+        self.key_asked = from_pts
+
+    def enter(self, phase: TranscodePhase, reason: str = "") -> None:
+        self.state = TranscodeState(phase, reason)
+        self.on_state(self.state)
 
     def statistics(self) -> TranscodeStatistics:
         worker = WorkerStatistics(1, self.starts, 0, None)
