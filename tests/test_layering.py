@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,13 +143,15 @@ def sources(*places: str) -> Iterator[Path]:
         yield from sorted(at.rglob("*.py")) if at.is_dir() else [at]
 
 
-def imported(file: Path) -> Iterator[tuple[str, int]]:
+@functools.cache
+def imported(file: Path) -> list[tuple[str, int]]:
+    found = []
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node.lineno
+            found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module, node.lineno
+            found.append((node.module, node.lineno))
+    return found
 
 
 def name(file: Path) -> str:

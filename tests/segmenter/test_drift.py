@@ -97,9 +97,9 @@ class Publisher:
 
 
 @pytest.mark.parametrize(("ppm", "jitter_s"), [(200, 0.3), (-200, 0.0)])
-def test_ten_hours_of_drift_do_not_take_media_time_off_the_clock(ppm: int, jitter_s: float) -> None:
+def test_five_hours_of_drift_leave_media_time_with_the_clock(ppm: int, jitter_s: float) -> None:
     random = Random(1)
-    publisher = Publisher(ppm, lambda at_s: random.uniform(0, jitter_s)).run(10 * HOUR_S)
+    publisher = Publisher(ppm, lambda at_s: random.uniform(0, jitter_s)).run(5 * HOUR_S)
     ahead = publisher.ahead_s()
     assert max(ahead) < AHEAD_S + 0.1
     assert min(ahead) > -BEHIND_S - 0.1 - jitter_s
