@@ -108,7 +108,8 @@ def test_growth_beyond_the_bound_is_not_flat() -> None:
 
 
 def test_memory_reads_a_process_tree() -> None:
-    with running([sys.executable, "-c", "input()", "serve"]) as tree:
+    # Without input it would end at once, often before its fourth sample.
+    with running([sys.executable, "-c", "import time; time.sleep(60)", "serve"]) as tree:
         memory = Memory(tree)
         for at in range(4):
             memory.sample(at)
