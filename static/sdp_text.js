@@ -13,6 +13,13 @@ export function apartStreams(sdp) {
   return sdp.replace(/^a=msid:(\S+) video/gm, "a=msid:$1-picture video");
 }
 
+/** Whether an answer takes the picture that was offered, or the sound where there is no picture. */
+export function isTaken(sdp) {
+  const media = [...sdp.matchAll(/^m=(video|audio) (\d+)/gm)];
+  const pictures = media.filter(([, kind]) => kind === "video");
+  return (pictures.length ? pictures : media).some(([, , port]) => port !== "0");
+}
+
 /** The part of a description that RFC 9725 4.3 wants, with these candidates. */
 export function fragment(sdp, candidates) {
   const line = (name) => new RegExp(`^a=${name}:.*$`, "m").exec(sdp)?.[0] ?? "";
@@ -21,7 +28,8 @@ export function fragment(sdp, candidates) {
   return [line("ice-ufrag"), line("ice-pwd"), media, line("mid"), ...lines, ""].join("\r\n");
 }
 
-/** `sdp` with the credentials and candidates of a fragment in the place of its own. */
+/** `sdp` with the credentials and candidates of a fragment in the place of its own, as an answer: where it was an
+ * offer, who had the choice has become the server of DTLS. */
 export function withCredentials(sdp, text) {
   const ufrag = /^a=ice-ufrag:.*$/m.exec(text)[0].trim();
   const pwd = /^a=ice-pwd:.*$/m.exec(text)[0].trim();
@@ -31,6 +39,7 @@ export function withCredentials(sdp, text) {
     .replace(/^a=ice-ufrag:.*$/gm, ufrag)
     .replace(/^a=ice-pwd:.*$/gm, pwd)
     .replace(/^a=candidate:.*\r\n/gm, "")
+    .replace(/^a=setup:actpass/gm, "a=setup:passive")
     .replace(/^a=mid:.*$/gm, (mid) => {
       if (placed) return mid;
       placed = true;

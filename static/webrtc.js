@@ -20,6 +20,8 @@
 //   on.track(track)  of a viewer: a track has begun
 //   on.message(event)  of a viewer: metadata or chat of the path, or { type: "error", status, detail } about a
 //                    line of one's own; viewer.say(text, sender) sends one (docs/metadata.md)
+//   codecs           of a viewer: those of the picture that it offers ["video/AV1"], for who would rather have
+//                    them; a path without them makes an offer of its own, which is answered
 //   maxBitrate       of a publisher: bits per second of the picture, of its largest layer (6,000,000)
 //   simulcast        of a publisher: true sends the picture in two or three sizes
 //
@@ -70,7 +72,7 @@ class HttpDoor {
     return this.url !== null;
   }
 
-  /** { sdp, iceServers } for an offer. */
+  /** { sdp, iceServers } for an offer; `isOffer` where the server has none of its codecs and offers its own. */
   async offer(sdp) {
     let response;
     try {
@@ -78,16 +80,23 @@ class HttpDoor {
     } catch {
       throw new WebRtcError("network", 0, "the server cannot be reached");
     }
-    if (response.status !== 201) {
+    const isOffer = response.status === 406 && response.headers.has("Location");
+    if (response.status !== 201 && !isOffer) {
       const detail = await response.json().then(
         (problem) => problem.detail,
-        () => (response.status === 406 ? "no codec in common" : response.statusText), // a counter-offer
+        () => response.statusText,
       );
       throw new WebRtcError(response.status === 406 ? "unsupported" : "missing", response.status, detail);
     }
     this.url = new URL(response.headers.get("Location"), this.endpoint).href;
     this.#etag = response.headers.get("ETag") ?? "";
-    return { sdp: await response.text(), iceServers: iceServers(response.headers.get("Link")) };
+    return { sdp: await response.text(), iceServers: iceServers(response.headers.get("Link")), isOffer };
+  }
+
+  /** To the server's offer. */
+  async answer(sdp) {
+    const response = await this.#fetch(this.url, "PATCH", "application/sdp", sdp);
+    if (!response.ok) throw new WebRtcError(response.status === 406 ? "unsupported" : "missing", response.status, "the answer was refused");
   }
 
   /** Sends a fragment; the server's own after a restart, else null. */

@@ -1,11 +1,12 @@
 // One WebRTC session, whichever way it reaches the server: a door has
 //   isOpen             whether there is a session
-//   offer(sdp)         { sdp, iceServers } of the answer; throws WebRtcError
+//   offer(sdp)         { sdp, iceServers } of the answer, or with isOffer of an offer in its place; throws WebRtcError
+//   answer(sdp)        to that offer; throws WebRtcError
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
 import { correct, hold, median } from "./lip_sync.js";
 import { LossCushion } from "./loss_cushion.js";
-import { apartStreams, fragment, preferStereo, withCredentials } from "./sdp_text.js";
+import { apartStreams, fragment, isTaken, preferStereo, withCredentials } from "./sdp_text.js";
 
 const CONNECT_MS = 3000;
 const DIRECT_MS = 1000; // without a relay, where there is one
@@ -31,12 +32,15 @@ export class WebRtcError extends Error {
 export async function openViewer(door, options) {
   const session = new Session(door, options);
   const stream = new MediaStream();
-  for (const kind of ["video", "audio"]) session.peer.addTransceiver(kind, { direction: "recvonly" });
+  for (const kind of ["video", "audio"]) {
+    const transceiver = session.peer.addTransceiver(kind, { direction: "recvonly" });
+    if (kind === "video" && options.codecs) offerAlone(transceiver, options.codecs);
+  }
   if (options.on?.message) session.listen(options.on.message);
-  session.peer.addEventListener("track", ({ track }) => {
+  session.hearTrack = (track) => {
     stream.addTrack(track);
     options.on?.track?.(track);
-  });
+  };
   await session.open();
   session.watchLosses();
   return Object.assign(session, { stream });
@@ -84,6 +88,14 @@ function preferH264(peer) {
   }
 }
 
+/** Of those that the browser has; `rtx` and its like go with each codec. */
+function offerAlone(transceiver, mimeTypes) {
+  const repairs = ["video/rtx", "video/red", "video/ulpfec"];
+  const wanted = [...mimeTypes.map((type) => type.toLowerCase()), ...repairs];
+  const codecs = RTCRtpReceiver.getCapabilities("video").codecs.filter(({ mimeType }) => wanted.includes(mimeType.toLowerCase()));
+  if (codecs.some(({ mimeType }) => !repairs.includes(mimeType.toLowerCase()))) transceiver.setCodecPreferences(codecs);
+}
+
 class Session {
   #door;
   #candidates = [];
@@ -101,11 +113,19 @@ class Session {
     this.#door = door;
     this.settings = { bundlePolicy: "max-bundle", iceTransportPolicy: relayOnly ? "relay" : "all" };
     this.relayOnly = relayOnly;
-    this.peer = new RTCPeerConnection(this.settings);
     this.connectMs = connectMs;
     this.on = on;
-    this.peer.addEventListener("icecandidate", ({ candidate }) => this.#candidate(candidate));
-    this.peer.addEventListener("connectionstatechange", () => this.#changed());
+    this.hearTrack = null;
+    this.#begin(this.settings);
+  }
+
+  #begin(settings) {
+    const peer = new RTCPeerConnection(settings);
+    this.peer = peer;
+    this.#candidates = [];
+    peer.addEventListener("icecandidate", ({ candidate }) => peer === this.peer && this.#candidate(candidate));
+    peer.addEventListener("connectionstatechange", () => peer === this.peer && this.#changed());
+    peer.addEventListener("track", ({ track }) => this.hearTrack?.(track));
   }
 
   async open() {
@@ -113,21 +133,39 @@ class Session {
     offer.sdp = preferStereo(offer.sdp);
     // Gathering begins with the local description, with the servers known then, and takes a while.
     if (!this.relayOnly) await this.peer.setLocalDescription(offer);
-    let answer;
+    let theirs;
     try {
-      answer = await this.#door.offer(offer.sdp);
+      theirs = await this.#door.offer(offer.sdp);
+      if (theirs.isOffer && !this.#isClosed) await this.#answer(theirs);
     } catch (error) {
       await this.close();
       throw error;
     }
     if (this.#isClosed) return this.#door.close().catch(() => {});
-    const hasServers = answer.iceServers.length > 0;
-    if (hasServers) this.peer.setConfiguration({ ...this.settings, iceServers: answer.iceServers });
-    if (this.relayOnly) await this.peer.setLocalDescription(offer);
-    await this.peer.setRemoteDescription({ type: "answer", sdp: apartStreams(answer.sdp) });
-    if (hasServers && !this.relayOnly) this.#timer = setTimeout(() => this.#restart(), DIRECT_MS);
+    if (!theirs.isOffer) await this.#take(theirs, offer);
+    const mayNeedRelay = theirs.iceServers.length > 0 && !this.relayOnly && !theirs.isOffer;
+    if (mayNeedRelay) this.#timer = setTimeout(() => this.#restart(), DIRECT_MS);
     else this.#timer = setTimeout(() => this.#fail("network", "no connection within the time"), this.connectMs);
     this.#trickle();
+  }
+
+  async #take({ sdp, iceServers }, offer) {
+    if (iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers });
+    if (this.relayOnly) await this.peer.setLocalDescription(offer);
+    await this.peer.setRemoteDescription({ type: "answer", sdp: apartStreams(sdp) });
+  }
+
+  /** The server had none of the codecs that were offered, and offers its own: to a connection that begins anew,
+   * as what was offered before would bind the answer. */
+  async #answer({ sdp, iceServers }) {
+    this.peer.close();
+    this.#begin({ ...this.settings, iceServers });
+    await this.peer.setRemoteDescription({ type: "offer", sdp: apartStreams(sdp) });
+    const answer = await this.peer.createAnswer();
+    if (!isTaken(answer.sdp)) throw new WebRtcError("unsupported", 406, "no codec in common");
+    answer.sdp = preferStereo(answer.sdp);
+    await this.peer.setLocalDescription(answer);
+    await this.#door.answer(answer.sdp);
   }
 
   /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected, mediaAheadS, clocks }. */

@@ -146,13 +146,15 @@ class SocketDoor {
     const { path, role, key } = this;
     const answer = await this.signalling.ask({ type: "join", path, role, key, sdp });
     this.session = answer.session;
-    if (answer.type === "offer") {
-      await this.close(); // what this browser did not offer it does not decode
-      this.session = null;
-      throw new WebRtcError("unsupported", 406, "no codec in common");
-    }
+    const isOffer = answer.type === "offer";
+    if (!isOffer) this.signalling.remember(this);
+    return { sdp: answer.sdp, iceServers: iceServers(answer.iceServers), isOffer };
+  }
+
+  /** To the server's offer. */
+  async answer(sdp) {
+    await this.signalling.ask({ type: "answer", session: this.session, sdp });
     this.signalling.remember(this);
-    return { sdp: answer.sdp, iceServers: iceServers(answer.iceServers) };
   }
 
   async patch(text) {

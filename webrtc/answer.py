@@ -35,6 +35,8 @@ class AnsweredMedia:
     rtx_ssrc: int = 0
     rids: tuple[str, ...] = ()
     """Simulcast layers that we receive."""
+    others: tuple[OfferedCodec, ...] = ()
+    """In an offer of ours: what else may be chosen, with the same feedback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ def _section(
     answered: AnsweredMedia, transport: TransportAnswer, cname: str, *, is_first: bool
 ) -> list[str]:
     offered, codec = answered.offered, answered.codec
-    formats = " ".join(map(str, _payload_types(codec))) if codec else " ".join(offered.formats)
+    codecs = (codec, *answered.others) if codec else ()
+    numbers = [number for each in codecs for number in _payload_types(each)]
+    formats = " ".join(map(str, numbers)) if codec else " ".join(offered.formats)
     lines = [f"m={offered.kind} 9 {offered.protocol} {formats}", "c=IN IP4 0.0.0.0"]
     if is_first:
         lines += [f"a=candidate:{each.render()}" for each in transport.candidates]
@@ -107,7 +111,9 @@ def _section(
         lines.append(f"a=mid:{offered.mid}")
     lines += [f"a=extmap:{number} {uri}" for uri, number in answered.extensions.items()]
     if codec is not None:
-        lines += _codec(answered, codec)
+        lines += _codec(answered, codec, answered.parameters)
+    for other in answered.others:
+        lines += _codec(answered, other, render_parameters(other))
     if answered.ssrc:
         lines += _sender(answered, cname)
     if answered.rids:
@@ -130,12 +136,17 @@ def _payload_types(codec: OfferedCodec) -> list[int]:
     return [codec.payload_type] if rtx is None else [codec.payload_type, rtx]
 
 
-def _codec(answered: AnsweredMedia, codec: OfferedCodec) -> list[str]:
+def render_parameters(codec: OfferedCodec) -> str:
+    """The value of a=fmtp."""
+    return ";".join(f"{key}={value}" if value else key for key, value in codec.parameters.items())
+
+
+def _codec(answered: AnsweredMedia, codec: OfferedCodec, parameters: str) -> list[str]:
     name = "opus" if codec.name == "OPUS" else codec.name
     channels = f"/{codec.channels}" if codec.channels > 1 else ""
     lines = [f"a=rtpmap:{codec.payload_type} {name}/{codec.clock_rate}{channels}"]
-    if answered.parameters:
-        lines.append(f"a=fmtp:{codec.payload_type} {answered.parameters}")
+    if parameters:
+        lines.append(f"a=fmtp:{codec.payload_type} {parameters}")
     lines += [f"a=rtcp-fb:{codec.payload_type} {each}" for each in answered.feedback]
     if codec.rtx_payload_type is not None:
         lines.append(f"a=rtpmap:{codec.rtx_payload_type} rtx/{codec.clock_rate}")

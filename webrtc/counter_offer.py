@@ -1,6 +1,7 @@
 """An offer of ours to a viewer, for one whose own had no codec of the stream, or that made none.
 
-Each kind of media is offered in one codec, H.264 and Opus where the stream has them. What the
+Each kind of media is offered in one codec, H.264 and Opus where the stream has them. Browsers take
+any profile of H.264 and offer few, so one that all have stands beside the stream's own. What the
 viewer answers is then read as an offer of its own would be: it says what it receives and by which
 payload types, so all else is that of any viewer; only what we have told already stays as it was.
 """
@@ -29,11 +30,12 @@ from webrtc.subscription import SendPlan, accept_media
 
 _VIDEO_PAYLOAD_TYPE: Final = 96
 _RTX_PAYLOAD_TYPE: Final = 97
+_OTHER_PROFILE: Final = 98, 99
 _AUDIO_PAYLOAD_TYPE: Final = 111
 _FEEDBACK: Final = ("nack", "nack pli", "ccm fir", TRANSPORT_WIDE)
 _EXTENSIONS: Final = {MID: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3}
 _EVERYWHERE: Final = bytes.fromhex("42e01f")
-"""Constrained Baseline at level 3.1, for pictures whose parameter sets are not known yet."""
+"""Constrained Baseline at level 3.1: for browsers, and where parameter sets are not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,20 @@ def plan_counter_offer(
         accept_media(_media(codec, mid), codec, Fit.TOLERATED, TRANSPORT_WIDE, tracks, random_bytes)
         for mid, codec in enumerate(chosen)
     ]
-    return [media for media, _ in accepted], tuple(plan for _, plan in accepted)
+    offered = [replace(media, others=_others(media.codec)) for media, _ in accepted]
+    return offered, tuple(plan for _, plan in accepted)
+
+
+def _others(codec: OfferedCodec | None) -> tuple[OfferedCodec, ...]:
+    """The same in the profile that is everywhere."""
+    if codec is None or codec.name != "H264":
+        return ()
+    profile = codec.parameters["profile-level-id"]
+    if profile[:4] == _EVERYWHERE.hex()[:4]:
+        return ()
+    number, rtx = _OTHER_PROFILE
+    parameters = codec.parameters | {"profile-level-id": _EVERYWHERE.hex()}
+    return (replace(codec, payload_type=number, rtx_payload_type=rtx, parameters=parameters),)
 
 
 def _video(tracks: Sequence[Track]) -> OfferedCodec | None:

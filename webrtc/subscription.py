@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmenter.media import Codec, MediaType, Track
-from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia
+from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia, render_parameters
 from webrtc.errors import NoCommonCodec, UnacceptableOffer
 from webrtc.ice import RandomBytes
 from webrtc.negotiation import (
@@ -68,7 +68,8 @@ def answer_subscription(
     """What to say to each m-section, and what to send.
 
     Audio is agreed on when the path has any, even if its only audio is AAC: an Opus rendition may
-    begin later. Raises UnacceptableOffer and NoCommonCodec.
+    begin later. Who wants pictures is not fobbed off with sound: NoCommonCodec, as where nothing
+    fits. Raises UnacceptableOffer, too.
     """
     wanting = [each for each in offer.media if _wants(each)]
     if not wanting:
@@ -94,7 +95,9 @@ def answer_subscription(
         answered, plan = accept_media(*accepted, estimation, tracks, random_bytes)
         answers.append(answered)
         plans.append(plan)
-    if not plans:
+    wants_video = any(each.kind == "video" for each in wanting)
+    has_video = any(track.media_type is MediaType.VIDEO for track in tracks)
+    if not plans or (wants_video and has_video and video is None):
         raise NoCommonCodec(
             "the offer has no codec of this stream",
             value=sorted({track.codec.value for track in tracks}),
@@ -167,8 +170,7 @@ def answer_parameters(codec: OfferedCodec) -> str:
     """What a=fmtp of the answer says."""
     if codec.name == "OPUS":
         return "minptime=10;useinbandfec=1"
-    pairs = [f"{key}={value}" if value else key for key, value in codec.parameters.items()]
-    parameters = ";".join(pairs)
+    parameters = render_parameters(codec)
     return parameters if len(parameters) <= _MAX_FMTP_CHARACTERS else ""
 
 

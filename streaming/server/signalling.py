@@ -247,7 +247,7 @@ async def _offer(
         response.content_type = SDP
         url = f"{request.rel_url.raw_path.rstrip('/')}/{answer.session}"
         response.headers["Location"] = url
-        response.headers["Accept-Patch"] = SDP_FRAGMENT
+        response.headers["Accept-Patch"] = SDP if has_countered else SDP_FRAGMENT
         if place.kind == "whep":
             events = ",".join(EVENTS)
             response.headers.add("Link", f'<{url}/layer>; rel="{LAYER_LINK}"')

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { apartStreams, fragment, iceServers, preferStereo, withCredentials } from "../../static/sdp_text.js";
+import { apartStreams, fragment, iceServers, isTaken, preferStereo, withCredentials } from "../../static/sdp_text.js";
 
 const lines = (...all) => all.map((one) => `${one}\r\n`).join("");
 const AUDIO = lines("m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10");
@@ -32,6 +32,19 @@ test("a restart's answer has the new credentials everywhere and the candidates i
   const theirs = lines("a=ice-ufrag:new", "a=ice-pwd:new2", "m=x", "a=mid:0", "a=candidate:1");
   const section2 = (mid, ...more) => lines("m=x", "a=ice-ufrag:new", "a=ice-pwd:new2", `a=mid:${mid}`, ...more);
   assert.equal(withCredentials(section(0) + section(1), theirs), section2(0, "a=candidate:1") + section2(1));
+});
+
+test("a restart's answer to who had the choice of the DTLS role has it made", () => {
+  const theirs = lines("a=ice-ufrag:new", "a=ice-pwd:new2", "m=x", "a=mid:0");
+  const offered = lines("m=x", "a=ice-ufrag:old", "a=ice-pwd:old", "a=setup:actpass", "a=mid:0");
+  assert.match(withCredentials(offered, theirs), /a=setup:passive/);
+});
+
+test("an answer without a picture takes nothing where one was offered", () => {
+  assert.equal(isTaken(lines("m=video 9 X 96", "m=audio 0 X 111")), true);
+  assert.equal(isTaken(lines("m=video 0 X 0", "m=audio 9 X 111")), false);
+  assert.equal(isTaken(lines("m=audio 9 X 111")), true);
+  assert.equal(isTaken(lines("m=audio 0 X 111")), false);
 });
 
 test("ICE servers are read from a Link header, other links are not", () => {

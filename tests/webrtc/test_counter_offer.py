@@ -46,6 +46,19 @@ def test_h264_comes_first_in_the_profile_that_is_there() -> None:
     assert "a=rtpmap:111 opus/48000/2" in said, "which AAC becomes"
 
 
+def test_a_profile_that_browsers_offer_stands_beside_the_stream_s_own() -> None:
+    """Chromium decodes High and answers an offer of that alone with no picture."""
+    stage = Stage()
+    stage.go_live(HIGH, AUDIO)
+    video = parse_offer(stage.signalling.offer("live", CLIENT).sdp).media[0]
+    told = [(one.payload_type, one.rtx_payload_type) for one in video.codecs]
+    assert [one.parameters["profile-level-id"] for one in video.codecs] == ["64001f", "42e01f"]
+    assert told == [(96, 97), (98, 99)]
+    assert all("nack pli" in one.feedback for one in video.codecs)
+    stage.go_live(dataclasses.replace(SOURCE, codec_config=bytes.fromhex("0142e01f")))
+    assert len(parse_offer(stage.signalling.offer("live", CLIENT).sdp).media[0].codecs) == 1
+
+
 @pytest.mark.parametrize("codec", [Codec.VP8, Codec.AV1, Codec.H265])
 def test_without_it_the_streams_own_codec_is_offered(codec: Codec) -> None:
     stage = Stage()

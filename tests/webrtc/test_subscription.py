@@ -102,6 +102,14 @@ def test_sound_is_agreed_on_when_it_may_become_opus() -> None:
     assert plans[1].suits(OPUS)
 
 
+def test_who_wants_pictures_and_takes_none_of_their_codecs_is_not_fobbed_off_with_sound() -> None:
+    text = WHEP.replace("H264/90000", "H263/90000")
+    with pytest.raises(NoCommonCodec):
+        answer(text, SOURCE, OPUS)
+    _, (plan,) = answer(text, OPUS)
+    assert plan.kind == "audio", "there are no pictures"
+
+
 def test_what_there_is_not_is_inactive() -> None:
     (_, audio), plans = answer(WHEP, SOURCE)
     assert audio.direction == "inactive"
