@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop import test_worker_bridge as bridged
 from tests.interop.browser import chromium, player_page
 from tests.interop.origin_process import origin_process
 from tests.interop.test_on_air import PATH, Publishers, config, kill, wait_on_air
@@ -57,3 +58,26 @@ async def test_a_player_goes_on_through_slate_and_return(
     told = [(round(r.wall_s, 1), round(r.played_s, 1), r.stalls) for r in reports]
     assert lost_s < LOST_S, (told, status)
     assert size == 640, "the picture is the publisher's that is back"
+
+
+@pytest.mark.parametrize("engine", ["hls", pytest.param("dash", marks=pytest.mark.long)])
+async def test_a_player_goes_on_while_the_slate_bridges_a_killed_worker(
+    tmp_path: Path, engine: str
+) -> None:
+    with origin_process(tmp_path, bridged.CONFIG) as origin, bridged.pushing(origin):
+        await asyncio.to_thread(bridged.wait_strips, origin)
+        url = origin.url(f"/{PATH}/?engine={engine}")
+        async with chromium() as browser, player_page(browser, url) as player:
+            await player.wait_state("playing")
+            await player.page.evaluate("window.sameDocument = true")
+            reports = [await player.watch(LIVE_S)]
+            bridged.kill_worker(origin)
+            reports.append(await player.watch(LIVE_S))
+            await asyncio.to_thread(bridged.wait_back, origin, 1)
+            reports.append(await player.watch(LIVE_S))
+            await player.wait_state("playing", within_s=LOST_S)
+            assert await player.page.evaluate("window.sameDocument"), "nobody reloaded it"
+    lost_s = sum(report.wall_s - report.played_s for report in reports)
+    told = [(round(r.wall_s, 1), round(r.played_s, 1), r.stalls) for r in reports]
+    print(engine, told)
+    assert lost_s < LOST_S, told

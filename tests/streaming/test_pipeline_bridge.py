@@ -298,3 +298,25 @@ def test_whenever_workers_die_and_come_back_no_rendition_has_a_gap(seed: int) ->
     for name in PICTURES:
         assert set(durations(lists[name])) == {2.0}
     assert not scene.pipeline.trouble
+
+
+def test_a_worker_that_hung_before_it_was_killed_has_gaps_until_then_and_the_slate_after() -> None:
+    scene = Ladder(slate="card", window_s=60)
+    scene.begin()
+    scene.pipeline.set_strips(strips(BIG, SMALL))
+    scene.play(6.8)
+    scene.runs = False
+    scene.play(10)
+    scene.kill()
+    scene.play(4)
+    listed = scene.lists()
+    for name in PICTURES:
+        *_, last = listed[name].split("#EXT-X-GAP")
+        assert last.count("#EXTINF") >= 2, "of which one is the last gap"
+        assert numbers(listed[name]) == numbers(listed["audio"])
+    scene.start_worker()
+    scene.play(4)
+    lists = scene.lists()
+    for name in PICTURES:
+        assert lists[name].count("#EXT-X-GAP") == listed[name].count("#EXT-X-GAP")
+        assert numbers(lists[name]) == numbers(lists["audio"])
