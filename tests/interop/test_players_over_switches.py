@@ -22,6 +22,9 @@ BACK_S = 8.0
 LOST_S = 3.0
 """Of playing time in all: the start of a slate and of a publisher, on a machine of two cores."""
 
+BRIDGED_LOST_S = 1.0
+"""Nothing at all on a machine that does nothing else."""
+
 
 @pytest.fixture
 def publishers() -> Iterator[Publishers]:
@@ -79,5 +82,4 @@ async def test_a_player_goes_on_while_the_slate_bridges_a_killed_worker(
             assert await player.page.evaluate("window.sameDocument"), "nobody reloaded it"
     lost_s = sum(report.wall_s - report.played_s for report in reports)
     told = [(round(r.wall_s, 1), round(r.played_s, 1), r.stalls) for r in reports]
-    print(engine, told)
-    assert lost_s < LOST_S, told
+    assert lost_s < BRIDGED_LOST_S, told
