@@ -114,7 +114,8 @@ def parse_offer(text: str) -> Offer:
     try:
         parsed = SessionDescription.parse("\r\n".join(kept) + "\r\n")
     except Exception as error:  # aiortc's parser asserts, indexes and converts as it goes
-        raise MalformedSdp(f"the offer cannot be read: {error or type(error).__name__}") from error
+        why = str(error) or "a line of it is none"
+        raise MalformedSdp(f"the offer cannot be read: {why}") from error
     return _offer(parsed, sections)
 
 

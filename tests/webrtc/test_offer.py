@@ -118,8 +118,9 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
 def test_an_odd_offer_is_malformed(text: str) -> None:
-    with pytest.raises(MalformedSdp):
+    with pytest.raises(MalformedSdp) as refusal:
         parse_offer(text)
+    assert not str(refusal.value).rstrip().endswith(":"), "it says why"
 
 
 def test_the_size_that_is_read_is_bounded() -> None:
