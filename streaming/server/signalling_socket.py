@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 from aiohttp.web import BaseRequest, Response, WebSocketResponse
 
 from streaming.rtc.signal_messages import SignalAnswer, SignalEvent, Verb
@@ -121,9 +121,11 @@ class SignallingConnection:
         try:
             async for message in self._socket:
                 if message.type is not WSMsgType.TEXT:
+                    await self._socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                     break
                 if not self._may_ask():
                     await self._send(Failed(None, 429, f"more than {RATE:.0f} messages a second"))
+                    await self._socket.close(code=WSCloseCode.POLICY_VIOLATION)
                     break
                 await self.take(message.data)
         finally:

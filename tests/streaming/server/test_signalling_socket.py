@@ -200,6 +200,19 @@ async def test_a_flood_of_messages_ends_the_connection(served: Served) -> None:
             await socket.send_str('{"type":"ping"}')
         statuses = [m.json().get("status") async for m in socket]
         assert statuses[-1] == 429
+        assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+
+
+async def test_a_binary_message_ends_the_connection_and_says_that_it_was_that(
+    served: Served, peer: Peer
+) -> None:
+    async with connect(served) as socket:
+        await join(socket)
+        await socket.send_bytes(b"\0")
+        async for _ in socket:
+            pass
+        assert socket.close_code == aiohttp.WSCloseCode.UNSUPPORTED_DATA
+    assert "delete" not in [asked.verb for asked in peer.asked], "the session may be resumed"
 
 
 async def test_sessions_of_one_connection_are_bounded(served: Served) -> None:
