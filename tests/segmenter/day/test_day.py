@@ -15,7 +15,7 @@ from tests.segmenter.day.day import Day
 from tests.segmenter.day.script import Trouble, sessions
 from tests.segmenter.hls.test_judges import judge
 
-HOURS = float(os.environ.get("DAY_HOURS", "1"))
+HOURS = float(os.environ.get("DAY_HOURS", "0.5"))
 SEED = int(os.environ.get("DAY_SEED", "1"))
 PART_S = float(os.environ.get("DAY_PART_S", "0.5"))
 """Half a second in the usual run: the same rules, and half as many playlists."""
