@@ -25,6 +25,8 @@ pytestmark = [
 ]
 
 CONFIG = """
+[webrtc]
+enabled = false
 [paths."live/*"]
 segment_duration_s = 1
 [[paths."live/*".ladder]]

@@ -38,7 +38,7 @@ from tests.streaming.webhooks.receiver import receiver
 
 pytestmark = pytest.mark.slow
 
-SOURCE = "test:?width=320&height=180&bitrate_kbps=400"
+SOURCE = "test:?width=320&height=180&fps=10&bitrate_kbps=200"
 ADMIN, KEY, PLAIN = new_token(), new_key(), "planted-plain-key"
 VIEW_SECRET = "planted-view-secret-of-over-32-characters"
 SOURCE_PASSWORD = "planted-source-password"

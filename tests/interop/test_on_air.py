@@ -24,6 +24,7 @@ pytestmark = [
 ]
 
 PATH = "live/a"
+NO_WEBRTC = "[webrtc]\nenabled = false\n"
 COPY = 'ladder = "copy"\nsegment_duration_s = 1\n'
 LADDER = """segment_duration_s = 1
 [[paths."live/a".ladder]]
@@ -37,7 +38,7 @@ preset = "ultrafast"
 
 
 def config(*lines: str) -> str:
-    return f'[paths."{PATH}"]\n{COPY}' + "".join(f"{line}\n" for line in lines)
+    return f'{NO_WEBRTC}[paths."{PATH}"]\n{COPY}' + "".join(f"{line}\n" for line in lines)
 
 
 class Publishers:
@@ -188,7 +189,7 @@ def test_a_slate_covers_for_a_killed_publisher_until_it_is_back(
 def test_a_slate_goes_through_the_encoder_of_a_ladder_and_looks_as_the_live_picture_there(
     tmp_path: Path, publishers: Publishers
 ) -> None:
-    settings = f'[paths."{PATH}"]\nslate = "card"\n{LADDER}'
+    settings = f'{NO_WEBRTC}[paths."{PATH}"]\nslate = "card"\n{LADDER}'
     with origin_process(tmp_path, settings) as origin:
         primary = publishers.push(origin)
         origin.wait_segments(PATH, "90p", 4)

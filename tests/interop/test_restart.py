@@ -21,6 +21,8 @@ pytestmark = [
 ]
 
 CONFIG = """
+[webrtc]
+enabled = false
 [paths."live/*"]
 segment_duration_s = 1.0
 ladder = "copy"

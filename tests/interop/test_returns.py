@@ -20,11 +20,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 PATH = "live/a"
 COPY = """
+[webrtc]
+enabled = false
 [paths."live/*"]
 window_s = 120
 ladder = "copy"
 """
 LADDER = """
+[webrtc]
+enabled = false
 [paths."live/*"]
 window_s = 120
 [[paths."live/*".ladder]]

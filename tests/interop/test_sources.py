@@ -27,6 +27,8 @@ needs_ffmpeg = pytest.mark.skipif(
 
 CLIPS = Path(__file__).parents[2] / "media-samples"
 COPY = """
+[webrtc]
+enabled = false
 [paths."live/*"]
 ladder = "copy"
 segment_duration_s = 1
