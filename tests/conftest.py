@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from playwright.async_api import Browser
 from pytest_asyncio import is_async_test
 from xdist.remote import Producer
 
 from streaming.cpu_priority import give_up_raising_priority
 from tests import attempts, time_limits
+from tests.interop.browser import CAMERA, chromium
 from tests.interop.heavy_clip import make_clip
 from tests.sharing import GroupScheduling, give_way, order_of
 
@@ -57,9 +60,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest first, which processes that share the tests need; `long` ones on demand."""
     for item in items:
-        # A module's browser lives in one loop, that of all its tests.
+        # A browser lives in one loop, that of all its tests.
         if "browser" in getattr(item, "fixturenames", ()) and is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+            item.add_marker(pytest.mark.asyncio(loop_scope=browser_scope(item)), append=False)
     items.sort(key=lambda item: order_of(item.nodeid))
     if os.environ.get("TEST_LONG") or config.args != config.getini("testpaths"):
         return
@@ -67,6 +70,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+
+
+def browser_scope(item: pytest.Item) -> str:
+    """Over the wire it is a module's, whose network the loop's threads are in."""
+    return "module" if item.nodeid.startswith("tests/wire/") else "session"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -79,6 +87,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 def heavy_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See tests/interop/heavy_clip.py."""
     return make_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for all tests of a process, each with a context of its own."""
+    async with chromium(CAMERA) as running:
+        yield running
 
 
 @pytest.fixture

@@ -37,9 +37,7 @@ WAITS, COMPUTES = "gw2", "gw3"
 """Names of the processes that do one thing; all others do whatever there is."""
 LOW_PRIORITY: Final = 10
 """A tenth of a core beside two that are busy."""
-_BROWSER = re.compile(
-    r"^from tests\.interop\.browser import [^\n]*(\([^)]*)?\bchromium\b|^from bench\.glass", re.M
-)
+_BROWSER = re.compile(r"\bbrowser: Browser\b|\bchromium\(|^from bench\.glass", re.M)
 
 
 def group_of(node_id: str) -> str:

@@ -1,6 +1,6 @@
 """A real browser for tests: Debian's Chromium, driven by Playwright.
 
-    async with chromium() as browser, player_page(browser, origin.url("/demo/?engine=hls")) as page:
+    async with player_page(browser, origin.url("/demo/?engine=hls")) as page:
         await page.wait_state("playing")
         report = await page.watch(10.0)
 
@@ -29,6 +29,8 @@ expect.set_options(timeout=STATE_MS)
 
 WATCH_STEP_S: Final = 0.25
 
+CAMERA: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""A camera and a microphone that nobody has to allow."""
 SMALL: Final = (640, 360)
 """Where nothing depends on it: without a GPU each pixel costs the cores that all else runs on."""
 PHONE: Final = (390, 844)
@@ -192,15 +194,22 @@ async def camera_page(browser: Browser, url: str) -> AsyncIterator[Page]:
 
 @contextlib.asynccontextmanager
 async def player_page(
-    browser: Browser, url: str, *, size: tuple[int, int] = SMALL, touch: bool = False
+    browser: Browser,
+    url: str,
+    *,
+    size: tuple[int, int] = SMALL,
+    touch: bool = False,
+    ignore_https_errors: bool = False,
 ) -> AsyncIterator[PlayerPage]:
     """Opens `url` in a browser context of its own."""
     width, height = size
     context: BrowserContext = await browser.new_context(
+        reduced_motion="reduce",  # what moves while nothing plays takes as much as a player
         viewport={"width": width, "height": height},
         has_touch=touch,
         is_mobile=touch,
         device_scale_factor=2 if touch else 1,
+        ignore_https_errors=ignore_https_errors,
     )
     try:
         page = await context.new_page()

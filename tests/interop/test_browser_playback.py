@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
-from tests.interop.browser import PlayerPage, WatchReport, chromium, player_page
+from tests.interop.browser import PlayerPage, WatchReport, player_page
 from tests.interop.origin_process import origin_process
 
 # A machine that does other things, too, may stall a player; a fault of ours does it every time.
@@ -88,12 +88,11 @@ async def watch_one(player: PlayerPage, fetched: Requests) -> WatchReport:
 
 
 async def test_hls_and_dash_play_half_a_minute_through_switches_without_a_stall(
-    tmp_path: Path,
+    tmp_path: Path, browser: Browser
 ) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
         await asyncio.to_thread(origin.wait_segments, "demo", "180p", 4)
         async with (
-            chromium() as browser,
             player_page(browser, origin.url("/demo/?engine=hls&latency=normal")) as hls,
             player_page(browser, origin.url("/demo/?engine=dash&latency=normal")) as dash,
         ):

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 from tests.interop.test_browser_playback import CONFIG
 
@@ -39,12 +40,11 @@ async def stop_the_encoder(origin: OriginProcess) -> None:
 
 
 @pytest.mark.long
-async def test_dash_plays_on_over_gaps_of_a_rung(tmp_path: Path) -> None:
+async def test_dash_plays_on_over_gaps_of_a_rung(tmp_path: Path, browser: Browser) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
         await asyncio.to_thread(origin.wait_segments, "demo", "180p", 4)
         address = origin.url("/demo/?engine=dash&latency=normal")
         async with (
-            chromium() as browser,
             player_page(browser, address) as source,
             player_page(browser, address) as rung,
         ):

@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from bench.glass.browser import find_chromium
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.edge_room import Edge, chosen_protocol, edge
 from tests.interop.fake_origin import (
     FakeOrigin,
@@ -200,7 +200,7 @@ async def test_chromium_gets_media_from_caddy_over_http3(
 
 CONFIG = """
 [paths."demo"]
-source = "test:?width=640&height=360&bitrate_kbps=800"
+source = "test:?width=320&height=180&bitrate_kbps=400"
 ladder = "copy"
 """
 
@@ -211,7 +211,8 @@ PROTOCOLS_SCRIPT = """() => performance.getEntriesByType("resource")
 
 async def plays_over_http2(browser: Browser, front: Edge) -> None:
     """Plays the live path through `front`, whose kind is named when it fails."""
-    async with player_page(browser, f"{front.base}/demo/?engine=hls") as player:
+    address = f"{front.base}/demo/?engine=hls"
+    async with player_page(browser, address, ignore_https_errors=True) as player:
         began = (await player.wait_state("playing"))["currentTime"]
         await player.wait(lambda seen: seen["currentTime"] > began + WATCHED_S, front.kind)
         protocols = await player.page.evaluate(PROTOCOLS_SCRIPT)
@@ -222,7 +223,7 @@ async def plays_over_http2(browser: Browser, front: Edge) -> None:
 
 @pytest.mark.flaky(reruns=2)
 async def test_h31_chromium_plays_over_http2_through_each_front_and_the_cache(
-    tmp_path: Path,
+    tmp_path: Path, browser: Browser
 ) -> None:
     with (
         origin_process(tmp_path, CONFIG) as origin,
@@ -231,5 +232,4 @@ async def test_h31_chromium_plays_over_http2_through_each_front_and_the_cache(
         edge("caddy", tmp_path, cache.port) as caddy,
     ):
         await asyncio.to_thread(origin.wait_segments, "demo", "source", 2)
-        async with chromium(["--ignore-certificate-errors"]) as browser:
-            await asyncio.gather(*(plays_over_http2(browser, front) for front in (nginx, caddy)))
+        await asyncio.gather(*(plays_over_http2(browser, front) for front in (nginx, caddy)))

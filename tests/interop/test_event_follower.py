@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Error
+import pytest_asyncio
+from playwright.async_api import Browser, Error
 
 from streaming.events.event_files import read_events
-from tests.interop.browser import chromium
 from tests.interop.origin_process import free_ports
 
 pytestmark = [
@@ -125,7 +125,7 @@ class Origin:
         return [str(entry.id) for entry in read_events(self.state_dir / "events").entries]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def origin(tmp_path: Path) -> AsyncIterator[Origin]:
     (port,) = free_ports(1)
     origin = Origin(port, tmp_path / "state")
@@ -173,14 +173,16 @@ async def cutting(proxy: subprocess.Popen[bytes]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def following(port: int, patience_ms: int = 2_000) -> AsyncIterator[Any]:
+async def following(browser: Browser, port: int, patience_ms: int = 2_000) -> AsyncIterator[Any]:
     """A page of that server on which the log is followed from its beginning."""
-    async with chromium() as browser:
-        page = await browser.new_page()
+    page = await browser.new_page()
+    try:
         async with asyncio.timeout(START_S):
             while not await begin(page, port, patience_ms):
                 pass
         yield page
+    finally:
+        await page.close()
 
 
 async def begin(page: Any, port: int, patience_ms: int) -> bool:
@@ -212,28 +214,28 @@ async def judge(page: Any, origin: Origin) -> None:
     assert len(logged) - len(told) <= 3 * RATE, "told too late"
 
 
-async def test_directly_the_stream_is_enough(origin: Origin) -> None:
-    async with following(origin.port) as page:
+async def test_directly_the_stream_is_enough(origin: Origin, browser: Browser) -> None:
+    async with following(browser, origin.port) as page:
         await wait_told(page, 60)
         assert await page.evaluate("window.states") == ["stream true"]
         await judge(page, origin)
 
 
 async def test_behind_a_proxy_that_buffers_it_goes_by_socket(
-    origin: Origin, tmp_path: Path
+    origin: Origin, browser: Browser, tmp_path: Path
 ) -> None:
     with nginx(tmp_path, origin.port, BUFFERS + PASSES_UPGRADES) as (port, _):
-        async with following(port) as page:
+        async with following(browser, port) as page:
             await wait_told(page, 100)
             assert await page.evaluate("window.log.way") == "socket"
             await judge(page, origin)
 
 
 async def test_behind_a_proxy_that_buffers_and_refuses_upgrades_it_goes_by_long_poll(
-    origin: Origin, tmp_path: Path
+    origin: Origin, browser: Browser, tmp_path: Path
 ) -> None:
     with nginx(tmp_path, origin.port, BUFFERS + REFUSES_UPGRADES) as (port, _):
-        async with following(port) as page:
+        async with following(browser, port) as page:
             await wait_told(page, 100)
             assert await page.evaluate("window.log.way") == "poll"
             await judge(page, origin)
@@ -241,10 +243,10 @@ async def test_behind_a_proxy_that_buffers_and_refuses_upgrades_it_goes_by_long_
 
 @pytest.mark.parametrize("rules", [STREAMS + PASSES_UPGRADES, BUFFERS + REFUSES_UPGRADES])
 async def test_over_connections_cut_every_two_seconds_and_an_origin_killed_five_times(
-    origin: Origin, tmp_path: Path, rules: str
+    origin: Origin, browser: Browser, tmp_path: Path, rules: str
 ) -> None:
     with nginx(tmp_path, origin.port, rules) as (port, proxy):
-        async with cutting(proxy), following(port) as page:
+        async with cutting(proxy), following(browser, port) as page:
             if rules.startswith(STREAMS):  # a poll that is cut is asked again by the browser itself
                 await page.wait_for_function(CUT_THRICE)
             for _ in range(5):

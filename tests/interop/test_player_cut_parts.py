@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.cutting_server import cutting_server
 from tests.interop.origin_process import origin_process
 from tests.interop.pushing import SOURCE
@@ -25,10 +26,12 @@ SOON_S = 10.0
 """The library by itself waits for twenty."""
 
 
-async def test_a_part_that_never_ends_is_passed_over_without_a_new_player(tmp_path: Path) -> None:
+async def test_a_part_that_never_ends_is_passed_over_without_a_new_player(
+    tmp_path: Path, browser: Browser
+) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
         await asyncio.to_thread(origin.wait_segments, "demo", "source", 3)
-        async with cutting_server(origin.http_port) as server, chromium() as browser:
+        async with cutting_server(origin.http_port) as server:
             url = server.url("/demo/?engine=hls")
             async with player_page(browser, url) as page:
                 await page.wait_state("playing")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
 from streaming.auth.access_rules import ViewKey
 from streaming.auth.view_tokens import mint_token
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -43,12 +42,6 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
         prefix = f"/t/{token()}"
         running.wait_url(f"{prefix}/vip/a/source/index.m3u8")
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
         yield running
 
 

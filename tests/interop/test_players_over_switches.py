@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from tests.interop import test_worker_bridge as bridged
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.origin_process import origin_process
 from tests.interop.test_on_air import PATH, Publishers, config, kill, wait_on_air
 
@@ -35,13 +36,13 @@ def publishers() -> Iterator[Publishers]:
 
 @pytest.mark.parametrize("engine", ["hls", pytest.param("dash", marks=pytest.mark.long)])
 async def test_a_player_goes_on_through_slate_and_return(
-    tmp_path: Path, publishers: Publishers, engine: str
+    tmp_path: Path, publishers: Publishers, browser: Browser, engine: str
 ) -> None:
     with origin_process(tmp_path, config('slate = "card"', 'slate_audio = "tone"')) as origin:
         first = publishers.push(origin)
         await asyncio.to_thread(origin.wait_segments, PATH, "source", 4)
         url = origin.url(f"/{PATH}/?engine={engine}")
-        async with chromium() as browser, player_page(browser, url) as player:
+        async with player_page(browser, url) as player:
             await player.wait_state("playing")
             await player.page.evaluate("window.sameDocument = true")
             reports = [await player.watch(LIVE_S)]

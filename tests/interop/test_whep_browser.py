@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -28,12 +27,6 @@ ladder = "copy"
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
         running.wait_segments("demo", "source", 1)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
         yield running
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
 from streaming.play import play_whep
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.browser_viewer import a_viewer
 from tests.interop.heavy_clip import push_clip
 from tests.interop.origin_process import OriginProcess, origin_process
@@ -31,12 +30,6 @@ ladder = [{ name = "source", copy = true }, { name = "180p", height = 180, bitra
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
         yield running
 
 

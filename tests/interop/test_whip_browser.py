@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.interop.browser import camera_page, chromium, player_page
+from tests.interop.browser import camera_page, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 from tests.interop.recording import key_frames
 from tests.interop.whip_paths import CONFIG
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-CAMERA = (
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
-
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium(CAMERA) as running:
         yield running
 
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser
 
 from segmenter.media import Codec
-from tests.interop.browser import chromium
 from tests.webrtc.clips import audio_clip, video_clip
 from tests.webrtc.peer_room import STREAM, peer_room
 from tests.webrtc.test_whip_loopback import decode_h264, samples_of, tracks_of
@@ -57,14 +57,14 @@ STATISTICS = """async kind => {
     if (report.type === kind.type && report.kind === kind.kind) return report
 }"""
 
-FLAGS = ("--autoplay-policy=no-user-gesture-required",)
-
 
 @contextlib.asynccontextmanager
-async def a_page() -> AsyncIterator[Any]:
-    async with chromium(FLAGS) as browser:
-        page = await (await browser.new_context()).new_page()
+async def a_page(browser: Browser) -> AsyncIterator[Any]:
+    page = await browser.new_page()
+    try:
         yield page
+    finally:
+        await page.close()
 
 
 async def statistics(page: Any, type_: str, kind: str) -> dict[str, Any]:
@@ -72,8 +72,8 @@ async def statistics(page: Any, type_: str, kind: str) -> dict[str, Any]:
     return found
 
 
-async def test_chromium_views_and_follows_our_order_of_ciphers() -> None:
-    async with peer_room() as room, a_page() as page:
+async def test_chromium_views_and_follows_our_order_of_ciphers(browser: Browser) -> None:
+    async with peer_room() as room, a_page(browser) as page:
         room.broadcast([video_clip(width=320), audio_clip()])
         answer = room.signalling.subscribe(STREAM, await page.evaluate(VIEW), "127.0.0.1")
         await page.evaluate(ACCEPT, answer.sdp)
@@ -88,9 +88,9 @@ async def test_chromium_views_and_follows_our_order_of_ciphers() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-async def test_chromium_publishes(layers: int) -> None:
+async def test_chromium_publishes(browser: Browser, layers: int) -> None:
     encodings = [{"rid": "h"}, {"rid": "m", "scaleResolutionDownBy": 2}] if layers > 1 else [{}]
-    async with peer_room() as room, a_page() as page:
+    async with peer_room() as room, a_page(browser) as page:
         offer = await page.evaluate(PUBLISH, encodings)
         answer = room.signalling.publish("live/whip", offer, "127.0.0.1", max_layers=layers)
         await page.evaluate(ACCEPT, answer.sdp)
