@@ -5,29 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
 
 from streaming.events.event import parse_id
 from streaming.path_messages import emsg_id
-from tests.interop.browser import LAPTOP, PHONE, PlayerPage, chromium, player_page
+from tests.interop.browser import LAPTOP, PHONE, PlayerPage, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
 CONFIG = """
 [paths."demo"]
-source = "test:?width=640&height=360"
+source = "test:?width=320&height=180&fps=15&bitrate_kbps=300"
 ladder = "copy"
 viewer_chat = true
 
 [paths."quiet"]
-source = "test:?width=320&height=180"
+source = "test:?width=160&height=90&fps=10&bitrate_kbps=100"
+source_on_demand = true
 ladder = "copy"
 """
 LOOK_MS = 500
@@ -44,12 +44,6 @@ OPEN = """
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     with origin_process(tmp_path_factory.mktemp("origin"), CONFIG) as running:
         running.wait_segments("demo", "source", 3)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
         yield running
 
 
@@ -83,8 +77,12 @@ def is_settled(seen: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize(
     "query",
-    ["?engine=hls", "?engine=hls&latency=normal", "?engine=dash", "?engine=dash&latency=normal"],
-    ids=["LL-HLS", "HLS", "LL-DASH", "DASH"],
+    [
+        pytest.param("?engine=hls", id="LL-HLS"),
+        pytest.param("?engine=dash", id="LL-DASH"),
+        pytest.param("?engine=hls&latency=normal", id="HLS", marks=pytest.mark.long),
+        pytest.param("?engine=dash&latency=normal", id="DASH", marks=pytest.mark.long),
+    ],
 )
 async def test_messages_are_shown_with_their_picture(
     origin: OriginProcess, browser: Browser, query: str
@@ -125,7 +123,9 @@ DASH_JS = """async (url) => {
 }"""
 
 
-@pytest.mark.parametrize("manifest", ["manifest.mpd", "low-latency.mpd"])
+@pytest.mark.parametrize(
+    "manifest", ["manifest.mpd", pytest.param("low-latency.mpd", marks=pytest.mark.long)]
+)
 async def test_dash_js_tells_its_page_a_message_once_and_would_twice_by_an_event_stream(
     origin: OriginProcess, browser: Browser, manifest: str
 ) -> None:
@@ -228,8 +228,7 @@ async def test_a_viewer_by_webrtc_is_told_by_data_channel_and_says_something_bac
 async def test_a_viewer_by_the_signalling_socket_is_told_by_data_channel_as_well(
     origin: OriginProcess, browser: Browser
 ) -> None:
-    async with player_page(browser, origin.url("/demo/?engine=webrtc")) as player:
-        await player.wait_state("playing")
+    async with player_page(browser, origin.url("/healthz")) as player:
         told = await player.page.evaluate(
             """async () => {
               const { Signalling } = await import("/static/webrtc.js");
@@ -250,7 +249,10 @@ async def test_a_viewer_by_the_signalling_socket_is_told_by_data_channel_as_well
         assert not player.log.exceptions
 
 
-@pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(PHONE, id="phone"), pytest.param(LAPTOP, id="laptop", marks=pytest.mark.long)],
+)
 async def test_a_viewer_writes_a_line_and_reads_it_with_its_picture(
     origin: OriginProcess, browser: Browser, size: tuple[int, int]
 ) -> None:

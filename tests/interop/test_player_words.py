@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Route
 
-from tests.interop.browser import PlayerPage, chromium, player_page
+from tests.interop.browser import PlayerPage, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -38,12 +37,6 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
 async def reads(player: PlayerPage, words: str) -> None:
     """Waits until the viewer reads `words`, and nothing that a program would say."""
     message = player.page.locator("#message")
@@ -52,28 +45,36 @@ async def reads(player: PlayerPage, words: str) -> None:
     assert not [code for code in CODES if code in said], said
 
 
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (404, "The stream has not started yet"),
-        (410, "The stream is not running at the moment"),
-        (503, "The stream is about to start"),
-        (401, "You may not watch this stream"),
-        (403, "You may not watch this stream"),
-        (500, "The stream is about to start"),
-        (0, "The server cannot be reached"),
-    ],
+ANSWERS = (
+    (410, "The stream is not running at the moment"),
+    (503, "The stream is about to start"),
+    (404, "The stream has not started yet"),
+    (401, "You may not watch this stream"),
+    (500, "The stream is about to start"),
+    (403, "You may not watch this stream"),
+    (0, "The server cannot be reached"),
 )
-async def test_before_there_is_a_picture_the_answer_of_the_server_is_put_in_words(
-    origin: OriginProcess, browser: Browser, status: int, words: str
-) -> None:
+"""Statuses, 0 where nobody answers: none has the words of its neighbours."""
+
+
+def answering(status: int) -> Callable[[Route], Awaitable[None]]:
+    """Answers whatever is asked with a status alone, or not at all."""
+
     async def answer(route: Route) -> None:
         await (route.fulfill(status=status) if status else route.abort())
 
+    return answer
+
+
+async def test_before_there_is_a_picture_the_answer_of_the_server_is_put_in_words(
+    origin: OriginProcess, browser: Browser
+) -> None:
     async with player_page(browser, origin.url("/live/nobody/")) as player:
-        await player.page.route("**/index.m3u8", answer)
-        await reads(player, words)
-        assert (await player.status())["state"] == "waiting"
+        await reads(player, "The stream has not started yet")
+        for status, words in ANSWERS:
+            await player.page.route("**/index.m3u8", answering(status))
+            await reads(player, words)
+            assert (await player.status())["state"] == "waiting"
         await player.page.unroute_all()
         await reads(player, "The stream has not started yet")
 
