@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -72,9 +73,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
-def browser_scope(item: pytest.Item) -> str:
+def browser_scope(item: pytest.Function) -> Literal["module", "session"]:
     """Over the wire it is a module's, whose network the loop's threads are in."""
-    return "module" if item.nodeid.startswith("tests/wire/") else "session"
+    scope = item._fixtureinfo.name2fixturedefs["browser"][-1].scope
+    return "module" if scope == "module" else "session"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,9 @@
 """Which tests may run side by side (`make test`), on two cores.
 
-Tests of a file stay together, and most that have a browser, which takes up to a core by itself. Two
-processes share everything. A third one gets what hardly does anything for minutes, and a fourth,
-with low priority, what only computes: what watches the clock does not notice either.
+Tests of a file stay together, and most that have a browser: one Chromium serves them all, and takes
+up to a core by itself. Two processes share everything. A third one gets what hardly does anything
+for minutes, and a fourth, with low priority, what only computes: what watches the clock does not
+notice either.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ WAITING: Final = frozenset(
         "tests/interop/test_event_follower.py",
         "tests/interop/test_messages.py",
         "tests/interop/test_on_air.py",
+        "tests/interop/test_own_inspection.py",
         "tests/interop/test_restart.py",
+        "tests/interop/test_sources.py",
+        "tests/interop/test_webhooks.py",
     }
 )
-"""Groups that take a quarter of a core and less."""
+"""Groups that take a quarter of a core and less; who has nothing else left takes them, too."""
 PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
 WAITS, COMPUTES = "gw2", "gw3"

@@ -66,12 +66,12 @@ async def test_a_player_goes_on_through_slate_and_return(
 
 @pytest.mark.parametrize("engine", ["hls", pytest.param("dash", marks=pytest.mark.long)])
 async def test_a_player_goes_on_while_the_slate_bridges_a_killed_worker(
-    tmp_path: Path, engine: str
+    tmp_path: Path, browser: Browser, engine: str
 ) -> None:
     with origin_process(tmp_path, bridged.CONFIG) as origin, bridged.pushing(origin):
         await asyncio.to_thread(bridged.wait_strips, origin)
         url = origin.url(f"/{PATH}/?engine={engine}")
-        async with chromium() as browser, player_page(browser, url) as player:
+        async with player_page(browser, url) as player:
             await player.wait_state("playing")
             await player.page.evaluate("window.sameDocument = true")
             reports = [await player.watch(LIVE_S)]
