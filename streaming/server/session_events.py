@@ -29,8 +29,10 @@ HEARTBEAT_S: Final = 15.0
 SEND_S: Final = 10.0
 """A client that takes nothing for so long is cut."""
 MOST_WAITING: Final = 64
-_LAST: Final = frozenset({"closed", "taken"})
-"""After these nothing comes any more."""
+AWAY_MS: Final = 86_400_000
+GIVES_WAY: Final = f"retry: {AWAY_MS}\n\n".encode()
+"""Somebody else follows the session. A browser's EventSource would come again after some seconds
+and take the events back, and so would the other: it is asked to wait for a day."""
 
 
 def wanted_events(body: str) -> tuple[str, ...]:
@@ -82,13 +84,13 @@ class SessionEvents(StreamResponse):
         sent_bytes = 0
         try:
             await self.prepare(request)
-            block: bytes | None = HELLO
+            block = HELLO
             async with hold(request):
-                while block is not None:
+                while block:
                     async with asyncio.timeout(SEND_S):
                         await self.write(block)
                     sent_bytes += len(block)
-                    block = await self._next_block()
+                    block = b"" if block is GIVES_WAY else await self._next_block()
             await self.write_eof()
         except (TimeoutError, ConnectionError):
             self.force_close()
@@ -98,19 +100,21 @@ class SessionEvents(StreamResponse):
             self.close()
         return sent_bytes
 
-    async def _next_block(self) -> bytes | None:
-        """What is to be sent next, a comment if there is nothing; None at the end."""
+    async def _next_block(self) -> bytes:
+        """What is to be sent next, a comment if there is nothing; empty at the end."""
         try:
             async with asyncio.timeout(HEARTBEAT_S):
-                while (event := await self._events.get()).kind not in _LAST:
+                while (event := await self._events.get()).kind != "closed":
+                    if event.kind == "taken":
+                        return GIVES_WAY
                     if event.kind in self._wanted:
                         data = event.text or "{}"
                         return f"event: {event.kind}\ndata: {data}\n\n".encode()
         except TimeoutError:
             # A WebRTC process that died has told nobody of its sessions' end.
             answer = await self._relay.ask("layers", self._path, self._session)
-            return b": heartbeat\n\n" if answer.status != 404 else None
-        return None
+            return b": heartbeat\n\n" if answer.status != 404 else b""
+        return b""
 
     def _hear(self, event: SignalEvent) -> None:
         if self._events.full():

@@ -79,6 +79,8 @@ async def test_the_stream_ends_with_the_session_or_when_another_has_it(
         tell(peer, kind)
         rest = await stream.response.content.read()
     assert b"event:" not in rest
+    comes_again = b"retry: 86400000" not in rest
+    assert comes_again == (kind == "closed"), "else two browsers would take it from each other"
 
 
 async def test_of_a_client_that_is_too_slow_the_oldest_news_are_left_out(
