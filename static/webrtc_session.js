@@ -138,10 +138,11 @@ class Session {
       theirs = await this.#door.offer(offer.sdp);
       if (theirs.isOffer && !this.#isClosed) await this.#answer(theirs);
     } catch (error) {
+      if (this.#isClosed) return this.#leave(); // what a closed connection says is nobody's concern
       await this.close();
       throw error;
     }
-    if (this.#isClosed) return this.#door.close().catch(() => {});
+    if (this.#isClosed) return this.#leave();
     if (!theirs.isOffer) await this.#take(theirs, offer);
     const mayNeedRelay = theirs.iceServers.length > 0 && !this.relayOnly && !theirs.isOffer;
     if (mayNeedRelay) this.#timer = setTimeout(() => this.#restart(), DIRECT_MS);
@@ -231,6 +232,10 @@ class Session {
     clearInterval(this.#watching);
     this.peer.close();
     this.on.state?.("closed");
+    await this.#leave();
+  }
+
+  async #leave() {
     if (this.#door.isOpen) await this.#door.close().catch(() => {});
   }
 
