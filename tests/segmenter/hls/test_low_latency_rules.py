@@ -7,6 +7,7 @@ with what would break it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from decimal import Decimal
@@ -44,6 +45,12 @@ def staged(seconds: float = 60, **cutting: float) -> LowLatencyStage:
     stage = LowLatencyStage(SOURCE, SMALL, AUDIO, settings=PresentationSettings(**cutting))
     stage.push(video(seconds=seconds), video(SMALL, seconds=seconds), audio(seconds=seconds))
     return stage
+
+
+@functools.cache
+def half_a_minute() -> LowLatencyStage:
+    """For those that only look."""
+    return staged(29)
 
 
 def returned(after: float = 8, went: float = 27) -> LowLatencyStage:
@@ -104,7 +111,7 @@ def test_h9_the_skip_boundary_is_six_target_durations() -> None:
 
 
 def test_h9_a_delta_replaces_only_segments_beyond_the_boundary() -> None:
-    stage = staged(29)
+    stage = half_a_minute()
     delta = parse(stage.rendered["source"].delta)
     assert stage.low_latency["source"].last_msn == delta.last_msn
     assert sum(segment.duration for segment in delta.segments) == 12
@@ -113,7 +120,7 @@ def test_h9_a_delta_replaces_only_segments_beyond_the_boundary() -> None:
 
 
 def test_h9_a_delta_for_v2_tells_of_date_ranges_that_there_are_none_of() -> None:
-    delta = parse(staged(29).rendered["source"].version(Skip.V2))
+    delta = parse(half_a_minute().rendered["source"].version(Skip.V2))
     assert delta.skip == 'SKIPPED-SEGMENTS=8,RECENTLY-REMOVED-DATERANGES=""'
     assert delta.version == 9
 
@@ -150,7 +157,7 @@ def test_h10_a_delta_of_a_stream_that_changed_its_format_is_right() -> None:
 
 
 def test_h9_a_delta_says_once_which_init_section_applies_after_what_it_skips() -> None:
-    deltas = [v.delta.decode().splitlines() for v in staged(29).history["source"]]
+    deltas = [v.delta.decode().splitlines() for v in half_a_minute().history["source"]]
     skipping = [lines for lines in deltas if any("EXT-X-SKIP" in line for line in lines)]
     assert skipping
     for lines in skipping:
@@ -203,7 +210,7 @@ def test_h14_an_init_section_that_changed_stands_before_the_first_part() -> None
 
 
 def test_h15_parts_are_listed_up_to_three_target_durations_from_the_end() -> None:
-    playlist = staged(29).low_latency["source"]
+    playlist = half_a_minute().low_latency["source"]
     assert [len(segment.parts) for segment in playlist.segments[-4:]] == [0, 0, 10, 10]
     assert playlist.opened is not None
     assert len(playlist.opened.parts) == 5
@@ -307,13 +314,13 @@ def test_h26_hold_back_suits_the_longest_part_target_of_the_renditions() -> None
 
 
 def test_h27_parts_need_version_6_and_deltas_version_9() -> None:
-    versions = staged(29).rendered["source"]
+    versions = half_a_minute().rendered["source"]
     assert b"#EXT-X-VERSION:6\n" in versions.full
     assert b"#EXT-X-VERSION:9\n" in versions.delta
 
 
 def test_everybody_gets_the_same_bytes() -> None:
-    versions = staged(29).rendered["source"]
+    versions = half_a_minute().rendered["source"]
     assert versions.version(Skip.NO) is versions.full
     assert versions.version(Skip.YES) is versions.delta
     assert versions.version(Skip.V2) is versions.delta_v2
