@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from streaming.rtc.session_figures import StreamFigures, WebrtcFigures
+from webrtc.incoming_stream import IncomingStatistics
 from webrtc.publisher import Publisher
 from webrtc.session import Role
 from webrtc.subscriber import Subscriber
 
 
 def figures_of(role: Role) -> WebrtcFigures | None:
-    """Of one session; None where it neither publishes nor views, or has only begun to."""
+    """Of one session; None until media flow."""
     if isinstance(role, Publisher):
-        return _publisher_figures(role)
+        sources = role.statistics().sources
+        return _publisher_figures(sources) if sources else None
     if isinstance(role, Subscriber) and role.summary is not None:
         return _viewer_figures(role)
     return None
 
 
-def _publisher_figures(role: Publisher) -> WebrtcFigures:
-    sources = role.statistics().sources
+def _publisher_figures(sources: Sequence[IncomingStatistics]) -> WebrtcFigures:
     streams = [
         StreamFigures(
             kind=one.kind.value,

@@ -120,6 +120,19 @@ def test_an_operator_ends_a_session_and_its_end_says_so(scene: Scene) -> None:
     assert scene.server.report().viewers == {}
 
 
+def test_sessions_without_media_have_no_figures(
+    scene: Scene,
+) -> None:
+    scene.offer_tracks()
+    viewer = scene.view().session
+    scene.ask("publish", path="live/b", body=WHIP)
+    (asked,) = [message for message in scene.sent if isinstance(message, PublishAsked)]
+    wanted = msgspec.json.encode([viewer, asked.session, "gone"]).decode()
+    told = scene.ask("figures", path="", body=wanted)
+    assert told is not None
+    assert (told.status, told.body) == (200, "{}")
+
+
 def test_a_mistake_of_ours_costs_its_asker_an_answer_and_others_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
