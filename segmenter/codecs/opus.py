@@ -7,6 +7,7 @@ MediaError, nothing else.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmenter.errors import MediaError
@@ -26,6 +27,8 @@ _HYBRID_TICKS = (480, 960)
 _CELT_TICKS = (120, 240, 480, 960)
 _FRAME_TICKS = _SILK_TICKS * 3 + _HYBRID_TICKS * 2 + _CELT_TICKS * 4
 """48 kHz ticks of a frame by the five configuration bits (RFC 6716 table 2)."""
+_IS_VBR = 0x80
+_ONE_BYTE_SIZE = 251
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,40 @@ def _write(layout: struct.Struct, version: int, config: OpusConfig) -> bytes:
     if config.mapping_family == 0:
         return head
     return head + bytes((config.streams, config.coupled_streams)) + config.mapping
+
+
+def join_packets(packets: Sequence[bytes]) -> list[bytes]:
+    """The same frames in as few packets as can be: neighbours with the same configuration in one.
+
+    Each of ``packets`` holds one frame (code 0), as encoders make them, or stays alone.
+    """
+    joined: list[bytes] = []
+    group: list[bytes] = []
+    for packet in packets:
+        most = MAX_PACKET_TICKS // packet_duration(packet)
+        if group and (packet[0] != group[0][0] or packet[0] & 3 or len(group) == most):
+            joined.append(_join(group))
+            group = []
+        group.append(packet)
+    return [*joined, _join(group)] if group else joined
+
+
+def _join(packets: list[bytes]) -> bytes:
+    """RFC 6716 3.2.5: code 3, frames of sizes of their own."""
+    if len(packets) == 1:
+        return packets[0]
+    frames = [packet[1:] for packet in packets]
+    sizes = b"".join(_frame_size(len(frame)) for frame in frames[:-1])
+    head = bytes((packets[0][0] | 3, _IS_VBR | len(frames)))
+    return head + sizes + b"".join(frames)
+
+
+def _frame_size(size_bytes: int) -> bytes:
+    """RFC 6716 3.2.1: up to 251 in one byte, up to 1275 in two."""
+    if size_bytes <= _ONE_BYTE_SIZE:
+        return bytes((size_bytes,))
+    first = _ONE_BYTE_SIZE + 1 + (size_bytes & 3)
+    return bytes((first, size_bytes - first >> 2))
 
 
 def packet_duration(packet: bytes | memoryview) -> int:

@@ -1,11 +1,12 @@
-"""The source's audio in, AAC-LC in stereo or mono out, on the source's time.
+"""The source's audio in, AAC-LC or Opus in stereo or mono out, on the source's time.
 
 The encoder's 1024 samples of priming are compensated: its first access unit, which decodes to
 nothing but priming, is left out, and each other one has the pts of the sound that it decodes to.
-Output is contiguous: access unit n begins n * 1024 samples after the first. Small disagreement of
-the source's pts with its number of samples (`TOLERANCE_S`) is rounding and ignored; more is
-mended to the sample, a gap with silence, an overlap by leaving samples out; a gap beyond
-`MOST_SILENCE_S` or a discontinuity begins a new run.
+Output is contiguous: AAC access unit n begins n * 1024 samples after the first; packets of Opus are
+as long as what there was to encode. Small disagreement of the source's pts with its number of
+samples (`TOLERANCE_S`) is rounding and ignored; more is mended to the sample, a gap with silence,
+an overlap by leaving samples out; a gap beyond `MOST_SILENCE_S` or a discontinuity begins a new
+run.
 """
 
 from __future__ import annotations
@@ -23,14 +24,22 @@ from av.codec.context import CodecContext, Flags
 from av.error import FFmpegError
 from av.packet import Packet
 
-from segmenter.codecs.opus import dops_from_opus_head, parse_dops, write_opus_head
+from segmenter.codecs.opus import (
+    dops_from_opus_head,
+    join_packets,
+    packet_duration,
+    parse_dops,
+    write_opus_head,
+)
 from segmenter.media import Codec, Sample, Track
 from streaming.transcode.ladder import PlannedAudio
 
 FRAME_SAMPLES = 1024
 """Of AAC."""
-OPUS_FRAME_SAMPLES = 960
-"""20 ms, which every WebRTC implementation expects."""
+OPUS_FRAME_SAMPLES = 480
+"""10 ms. What an access unit of the source completes leaves at once, as one packet: of AAC's 21.3
+ms less than 10 wait for the next. Of frames of 20 ms up to 20 would, and players hold all sound for
+as long as the latest of it. There are no more packets than access units."""
 TOLERANCE_S = 0.003
 """FLV rounds to milliseconds; the timeline mends that for AAC, other codecs may keep it."""
 MOST_SILENCE_S = 2.0
@@ -118,7 +127,7 @@ class AudioTranscoder:
         encoder.thread_count = 1
         if self._is_opus:
             # Without the speech model it looks 2.5 ms ahead instead of 6.5.
-            encoder.options = {"application": "lowdelay", "frame_duration": "20"}
+            encoder.options = {"application": "lowdelay", "frame_duration": "10"}
         encoder.open()
         return encoder
 
@@ -158,29 +167,30 @@ class AudioTranscoder:
         for resampled in self._resampler.resample(frame):
             resampled.pts = None
             self._fifo.write(resampled)
-        samples: list[Sample] = []
+        packets: list[Packet[Any]] = []
         while (whole := self._fifo.read(self._frame_samples)) is not None:
             whole.pts, whole.time_base = self._samples_out, self._encoder.time_base
             self._samples_out += self._frame_samples
-            samples += self._described(self._encoder.encode(whole))
-        return samples
+            packets += self._encoder.encode(whole)
+        return self._described(packets)
 
     def _described(self, packets: list[Packet[Any]]) -> list[Sample]:
-        return [self._sample(p) for p in packets if p.pts is not None and p.pts >= 0 and p.size]
+        kept = [p for p in packets if p.pts is not None and p.pts >= 0 and p.size]
+        if not self._is_opus:
+            return [self._sample(p.pts or 0, bytes(p), FRAME_SAMPLES) for p in kept]
+        samples: list[Sample] = []
+        pts = (kept[0].pts or 0) if kept else 0
+        for data in join_packets([bytes(packet) for packet in kept]):
+            samples.append(self._sample(pts, data, packet_duration(data)))
+            pts += samples[-1].duration
+        return samples
 
-    def _sample(self, packet: Packet[Any]) -> Sample:
-        assert packet.pts is not None
-        pts = self._pts_out + packet.pts
+    def _sample(self, pts: int, data: bytes, duration: int) -> Sample:
+        """`pts` as the encoder counts."""
+        pts += self._pts_out
         discontinuity, self._discontinuity = self._discontinuity, False
         return Sample(
-            self._planned.name,
-            pts,
-            pts,
-            bytes(packet),
-            True,
-            self._frame_samples,
-            discontinuity,
-            self._captured_utc,
+            self._planned.name, pts, pts, data, True, duration, discontinuity, self._captured_utc
         )
 
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
+from numpy.typing import NDArray
 
 from segmenter.codecs import opus
 from segmenter.codecs.opus import OpusConfig
@@ -16,6 +21,29 @@ STEREO = OpusConfig(2, 312, 48000, 0, 0, 1, 1)
 SURROUND = OpusConfig(6, 312, 48000, -256, 1, 4, 2, bytes((0, 4, 1, 2, 3, 5)))
 DOPS = bytes.fromhex("000201380000bb80000000")
 HEAD = b"OpusHead" + bytes.fromhex("0102380180bb0000000000")
+
+
+def packets_of_10_ms(bit_rate: int) -> list[bytes]:
+    """Six of noise, which takes all of the bits that there are."""
+    encoder: Any = av.CodecContext.create("libopus", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = 48_000, "stereo", "flt"
+    encoder.bit_rate = bit_rate
+    encoder.options = {"application": "lowdelay", "frame_duration": "10"}
+    noise = np.random.default_rng(1).uniform(-0.3, 0.3, (6, 1, 960)).astype(np.float32)
+    packets = []
+    for number, wave in enumerate(noise):
+        frame = av.AudioFrame.from_ndarray(wave, "flt", "stereo")
+        frame.sample_rate, frame.pts = 48_000, 480 * number
+        packets += encoder.encode(frame)
+    return [bytes(packet) for packet in packets]
+
+
+def decoded(packets: Sequence[bytes]) -> NDArray[np.float32]:
+    """By libopus, shape (channels, samples)."""
+    decoder: Any = av.CodecContext.create("libopus", "r")
+    decoder.sample_rate, decoder.layout, decoder.format = 48_000, "stereo", "flt"
+    frames = [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
+    return np.concatenate([frame.to_ndarray() for frame in frames], axis=1)
 
 
 def test_dops_and_opus_head_of_libav_say_the_same() -> None:
@@ -85,6 +113,35 @@ def test_the_first_bytes_tell_how_long_a_packet_lasts(packet: bytes, ticks: int)
 def test_a_packet_without_a_possible_duration_is_a_media_error(packet: bytes) -> None:
     with pytest.raises(MediaError):
         opus.packet_duration(packet)
+
+
+@pytest.mark.parametrize("bit_rate", [96_000, 320_000], ids=["small frames", "frames of 400 bytes"])
+def test_joined_packets_decode_to_the_same_sound_as_one_by_one(bit_rate: int) -> None:
+    packets = packets_of_10_ms(bit_rate)
+
+    joined = opus.join_packets(packets)
+
+    assert len(joined) == 1
+    assert opus.packet_duration(joined[0]) == len(packets) * 480
+    assert np.array_equal(decoded(joined), decoded(packets))
+
+
+def test_packets_of_different_configurations_stay_apart() -> None:
+    assert opus.join_packets([b"\xf0a", b"\xf0b", b"\xf4c"]) == [b"\xf3\x82\x01ab", b"\xf4c"]
+
+
+def test_packets_that_hold_several_frames_stay_alone() -> None:
+    packets = [b"\xf1ab", b"\xf1cd"]
+    assert opus.join_packets(packets) == packets
+
+
+def test_no_packet_is_joined_beyond_120_ms() -> None:
+    joined = opus.join_packets([b"\xf8x"] * 7)
+    assert [opus.packet_duration(packet) for packet in joined] == [5760, 960]
+
+
+def test_nothing_is_joined_to_nothing() -> None:
+    assert opus.join_packets([]) == []
 
 
 def test_packets_of_libav_last_20_ms() -> None:

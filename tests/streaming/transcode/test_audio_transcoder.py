@@ -16,7 +16,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from segmenter.codecs.aac import parse_audio_specific_config
-from segmenter.codecs.opus import parse_dops, write_opus_head
+from segmenter.codecs.opus import packet_duration, parse_dops, write_opus_head
 from segmenter.media import Codec, Sample, Track
 from streaming.transcode.audio_transcoder import FRAME_SAMPLES, AudioTranscoder
 from streaming.transcode.ladder import PlannedAudio
@@ -214,16 +214,33 @@ def test_capture_times_are_passed_on() -> None:
             assert abs(out.captured_utc - out.pts / 48_000) < 0.1
 
 
-def test_sound_for_webrtc_becomes_opus_of_20_ms_at_the_same_media_time() -> None:
+OPUS = PlannedAudio("webrtc_audio", 48_000, 2, 96, Codec.OPUS)
+
+
+def test_sound_for_webrtc_becomes_opus_at_the_same_media_time() -> None:
     track, samples = aac_source(beep(48_000, 3.0))
-    transcoder = AudioTranscoder(track, PlannedAudio("webrtc_audio", 48_000, 2, 96, Codec.OPUS))
+    transcoder = AudioTranscoder(track, OPUS)
 
     made = transcode(transcoder, samples)
 
     assert transcoder.track.codec is Codec.OPUS
     assert parse_dops(transcoder.track.codec_config).channels == 2
-    assert {sample.duration for sample in made} == {960}
-    assert all(b.pts - a.pts == 960 for a, b in pairwise(made))
+    assert all(packet_duration(sample.data) == sample.duration for sample in made)
+    assert all(b.pts - a.pts == a.duration for a, b in pairwise(made))
     line = heard(transcoder.track, made, 3.0)
     loud = np.flatnonzero(np.abs(line) > 0.1)
     assert abs(loud[0] / 48_000 - 0.5) < 0.005  # where the beep begins
+
+
+def test_opus_leaves_as_one_packet_with_the_access_unit_that_completes_it() -> None:
+    track, samples = aac_source(beep(48_000, 2.0))
+    transcoder = AudioTranscoder(track, OPUS)
+    lookahead = 120  # of the encoder: 2.5 ms
+
+    for sample in samples[3:]:
+        made = transcoder.push(sample)
+        if sample is samples[3]:
+            continue  # the decoder's first frame comes with the second access unit
+        assert len(made) == 1
+        waits = sample.pts + FRAME_SAMPLES - made[0].pts - made[0].duration
+        assert waits < 480 + lookahead
