@@ -1,6 +1,6 @@
 """Many publishers in one cheap process: an FLV file replayed in real time over RTMP.
 
-    python -m bench.rtmp_sender clip.flv seconds host:port/app/name [host:port/app/name ...]
+    python -m bench.rtmp_sender [--spread S] clip.flv seconds host:port/app/name [...]
 
 Chunks are built once, so that a message costs one send; every target gets the same bytes at the
 same times. Messages travel in chunks of `CHUNK_BYTES`, as ffmpeg's do once a server has asked for
@@ -10,11 +10,11 @@ and at the end how late the latest message was.
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import json
 import socket
 import struct
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ HANDSHAKE_BYTES = 1536
 CONNECT_S = 10.0
 LONGEST_SEND_S = 5
 MEDIA_CHUNK_STREAM = 6
+GOP_S = 2.0
+"""Of the clips. Starts that are spread over it keep key frames from coming together."""
 READ_EVERY = 128
 """Messages between two looks at what the server said (acknowledgements)."""
 
@@ -160,15 +162,18 @@ class _Replay:
 
 
 def replay(
-    prepared: list[PreparedMessage], clip_ms: int, publishers: list[Publisher], seconds: float
+    prepared: list[PreparedMessage],
+    clip_ms: int,
+    publishers: list[Publisher],
+    seconds: float,
+    spread_s: float = GOP_S,
 ) -> float:
     """Sends the clip again and again for `seconds`; returns how late the latest message was.
 
-    The publishers' starts are spread over a clip's length of two seconds, so that their key
-    frames do not come together.
+    The publishers' starts are spread over `spread_s` at equal distances.
     """
     now = time.monotonic()
-    spread = 2.0 / len(publishers)
+    spread = spread_s / len(publishers)
     replays = [_Replay(p, now + n * spread) for n, p in enumerate(publishers)]
     due = [(replay.started, n) for n, replay in enumerate(replays)]
     latest = 0.0
@@ -199,12 +204,18 @@ def _advance(current: _Replay, prepared: list[PreparedMessage], clip_ms: int) ->
 
 def main() -> None:
     """Reads the command line."""
-    prepared = prepare(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="bench.rtmp_sender")
+    parser.add_argument("--spread", type=float, default=GOP_S, help="of their starts, seconds")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("targets", nargs="+", metavar="host:port/app/name")
+    options = parser.parse_args()
+    prepared = prepare(options.file)
     clip_ms = round(max(message.at_ms for message in prepared) / 1000) * 1000
-    publishers = [Publisher(target) for target in sys.argv[3:]]
+    publishers = [Publisher(target) for target in options.targets]
     for publisher in publishers:
         publisher.open()
-    latest = replay(prepared, clip_ms, publishers, float(sys.argv[2]))
+    latest = replay(prepared, clip_ms, publishers, options.seconds, options.spread)
     for publisher in publishers:
         print(json.dumps({"target": publisher.target, "first_key_at": publisher.first_key_at}))
         publisher.close()

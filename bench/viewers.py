@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,12 @@ class Viewers:
 
 
 @contextlib.contextmanager
-def viewing(endpoint: str, count: int, core: int | None = None) -> Iterator[Viewers]:
-    """So many, joined; they are killed at the end, and say no goodbye."""
+def viewing(endpoints: Sequence[str], count: int, core: int | None = None) -> Iterator[Viewers]:
+    """So many, joined, equal shares at each endpoint; they are killed, and say no goodbye."""
     with scratch("bench-whep-") as root:
         counter = root / "count"
         counter.write_bytes(bytes(8))
-        command = python("bench.whep_crowd", endpoint, str(count), str(counter))
+        command = python("bench.whep_crowd", str(count), str(counter), *endpoints)
         process = subprocess.Popen(
             pinned(command, core), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

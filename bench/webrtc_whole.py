@@ -4,24 +4,33 @@
 else the other one. Headwater gets the media by RTMP and makes Opus of the AAC; stock aiortc reads
 them, already encoded, from memory. Viewers are counted as a core could have them: those there are,
 by what their packets took of it.
+
+Headwater twice: all viewers at one source, whose pictures are due to all of them at once, and as
+many at six sources whose pictures come one after the other, as those of strangers do.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clips import BASE_S, ClipRequest, clip
 from bench.figures import Aim, Figure
 from bench.processes import BenchError, ProcessTree, pinned, python, running, wait_until
+from bench.rtmp_sender import GOP_S
 from bench.servers import Server, free_port, headwater
 from bench.viewers import viewing
 
 VIDEO_KBPS = 2600
 VIEWERS, AIORTC_VIEWERS = 600, 30
 """About 70 % of a core each, on the machines that this was made on."""
+SOURCES = 6
+"""With a hundred viewers each."""
+OUT_OF_STEP_S = GOP_S + 1 / 30
+"""Over which the sources' starts are spread, so that neither pictures nor key frames meet."""
 SERVER_CORE, OTHER_CORE = 0, 1
 LEAST_PACKETS = 200
 """Each second to each viewer: 2.6 Mb/s are 270 and more of video, and 50 of sound."""
@@ -58,47 +67,74 @@ class Measured:
 def measure(runs: int, seconds: int) -> list[Figure]:
     """Both servers in turn, `runs` times."""
     ours: list[Measured] = []
+    apart: list[Measured] = []
     theirs: list[Measured] = []
     file = clip(ClipRequest(VIDEO_KBPS, BASE_S))
     for _ in range(runs):
-        ours.append(_headwater(file, seconds))
+        ours.append(_headwater(file, seconds, 1))
+        apart.append(_headwater(file, seconds, SOURCES))
         theirs.append(_aiortc(file, seconds))
+    return [*_beside(ours, theirs), *_out_of_step(apart)]
 
+
+def _values(many: Sequence[Measured], of: str) -> tuple[float, ...]:
+    return tuple(float(getattr(one, of)) for one in many)
+
+
+def _beside(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[Figure]:
     def figure(name: str, unit: str, of: str, aim: Aim | None = None) -> Figure:
-        values = [tuple(float(getattr(one, of)) for one in many) for many in (ours, theirs)]
-        return Figure("w2", name, unit, values[0], "aiortc", values[1], aim)
+        return Figure("w2", name, unit, _values(ours, of), "aiortc", _values(theirs, of), aim)
+
+    def alone(name: str, unit: str, of: str, aim: Aim) -> Figure:
+        return Figure("w2", name, unit, _values(ours, of), aim=aim)
 
     return [
         figure("viewers at 2.7 Mb/s on a core", "viewers", "viewers_per_core",
                Aim(10, at_least=True)),
-        Figure("w2", "… the aim for ours alone", "viewers",
-               tuple(one.viewers_per_core for one in ours), aim=Aim(900, "ours", at_least=True)),
+        alone("… the aim for ours alone", "viewers", "viewers_per_core",
+              Aim(900, "ours", at_least=True)),
         figure("load of the core meanwhile", "of a core", "load"),
         figure("a picture's last packet, p99 late", "ms", "video_late_ms", Aim(20, of="ours")),
         figure("a sound's packet, p99 late", "ms", "audio_late_ms"),
-        Figure("w2", "… the sender's share of a picture's", "ms",
-               tuple(one.video_left_ms for one in ours), aim=Aim(20, of="ours")),
-        Figure("w2", "… the sender's share of a sound's", "ms",
-               tuple(one.audio_left_ms for one in ours), aim=Aim(10, of="ours")),
+        alone("… the sender's share of a picture's", "ms", "video_left_ms", Aim(20, of="ours")),
+        alone("… the sender's share of a sound's", "ms", "audio_left_ms", Aim(10, of="ours")),
         figure("CPU of a join", "ms", "join_cpu_ms", Aim(12, of="ours")),
         figure("memory of a viewer", "kB", "rss_kb", Aim(100, of="ours")),
     ]  # fmt: skip
 
 
-def _headwater(file: Path, seconds: int) -> Measured:
+def _out_of_step(apart: Sequence[Measured]) -> list[Figure]:
+    """The same viewers, a sixth of them at each source."""
+
+    def figure(name: str, unit: str, of: str, aim: Aim | None = None) -> Figure:
+        return Figure("w2", f"{SOURCES} sources out of step: {name}", unit,
+                      _values(apart, of), aim=aim)  # fmt: skip
+
+    return [
+        figure("load of the core", "of a core", "load"),
+        figure("a picture's last packet, p99 late", "ms", "video_late_ms", Aim(20, of="ours")),
+        figure("a sound's packet, p99 late", "ms", "audio_late_ms"),
+        figure("… the sender's share of a picture's", "ms", "video_left_ms", Aim(20, of="ours")),
+        figure("… the sender's share of a sound's", "ms", "audio_left_ms", Aim(10, of="ours")),
+    ]
+
+
+def _headwater(file: Path, seconds: int, sources: int) -> Measured:
     with headwater(SERVER_CORE) as server:
-        target = f"127.0.0.1:{server.rtmp_port}/live/one"
-        command = python("bench.rtmp_sender", str(file), str(int(JOIN_LIMIT_S) + seconds), target)
+        names = [f"live/{number}" for number in range(sources)]
+        targets = [f"127.0.0.1:{server.rtmp_port}/{name}" for name in names]
+        length = str(int(JOIN_LIMIT_S) + seconds)
+        command = python("bench.rtmp_sender", "--spread", str(OUT_OF_STEP_S), str(file), length,
+                         *targets)  # fmt: skip
         with running(pinned(PUNCTUAL + command, OTHER_CORE)):
-            for _ in wait_until(READY_S, "a playlist", 0.1):
-                if server.get("/live/one/index.m3u8"):
+            for _ in wait_until(READY_S, "a playlist of each", 0.1):
+                if all(server.get(f"/{name}/index.m3u8") for name in names):
                     break
-            endpoint = f"http://127.0.0.1:{server.http_port}/live/one/whep"
-            with viewing(
-                endpoint, 1, OTHER_CORE
-            ):  # whose sound is made by a worker that starts now
+            endpoints = [f"http://127.0.0.1:{server.http_port}/{name}/whep" for name in names]
+            # Sound is made by workers that start with the first viewer.
+            with viewing(endpoints, sources, OTHER_CORE):
                 time.sleep(SETTLE_S)
-                return _measured(server.tree, endpoint, VIEWERS, seconds, server)
+                return _measured(server.tree, endpoints, VIEWERS, seconds, server)
 
 
 def _aiortc(file: Path, seconds: int) -> Measured:
@@ -107,14 +143,18 @@ def _aiortc(file: Path, seconds: int) -> Measured:
     with running(command) as tree:
         time.sleep(SETTLE_S)
         tree.check()
-        return _measured(tree, f"http://127.0.0.1:{port}/whep", AIORTC_VIEWERS, seconds)
+        return _measured(tree, [f"http://127.0.0.1:{port}/whep"], AIORTC_VIEWERS, seconds)
 
 
 def _measured(
-    tree: ProcessTree, endpoint: str, viewers: int, seconds: int, server: Server | None = None
+    tree: ProcessTree,
+    endpoints: Sequence[str],
+    viewers: int,
+    seconds: int,
+    server: Server | None = None,
 ) -> Measured:
     memory, cpu_s = sum(tree.rss_bytes()), tree.cpu_s()
-    with viewing(endpoint, viewers, OTHER_CORE) as crowd:
+    with viewing(endpoints, viewers, OTHER_CORE) as crowd:
         joined_s, joined_cpu_s = crowd.join_s, tree.cpu_s() - cpu_s
         time.sleep(SETTLE_S)
         grown = sum(tree.rss_bytes()) - memory

@@ -1,9 +1,9 @@
 """WHEP viewers by the hundred that decode nothing: real offers, ICE, DTLS; packets are counted.
 
-`python -m bench.whep_crowd <endpoint> <viewers> <counter file>` joins them, a few at a time, prints
-what that took, writes the number of RTP packets so far into the file, and when its standard input
-ends prints what it saw as JSON. Each viewer has a socket of its own, checks its consent and reports
-each second, as browsers do.
+`python -m bench.whep_crowd <viewers> <counter file> <endpoint>...` joins them, equal shares at each
+endpoint and a few at a time, prints what that took, writes the number of RTP packets so far into
+the file, and when its standard input ends prints what it saw as JSON. Each viewer has a socket of
+its own, checks its consent and reports each second, as browsers do.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import struct
 import sys
 import time
 import urllib.parse
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from secrets import token_bytes
 from typing import Final
@@ -268,15 +269,15 @@ class Crowd:
         self._incoming, self._stamped = Incoming(), StampedIncoming()
         self._next_check = self._next_report = 0.0
 
-    async def join(self, endpoint: str, count: int) -> None:
-        """All of them, a few at the same time."""
+    async def join(self, endpoints: Sequence[str], count: int) -> None:
+        """All of them, a few at the same time: the first endpoint's, then the next one's."""
         certificate = Certificate.generateCertificate()
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: int) -> None:
             async with gate:
                 viewer = CrowdViewer(certificate, number)
-                await viewer.join(endpoint)
+                await viewer.join(endpoints[number * len(endpoints) // count])
                 self.viewers.append(viewer)
 
         joining = [asyncio.create_task(one(number)) for number in range(count)]
@@ -365,12 +366,12 @@ def _seen(probes: list[CrowdViewer]) -> Seen:
 
 def main(arguments: list[str]) -> None:
     """Until standard input ends."""
-    endpoint, count, counter_file = arguments[0], int(arguments[1]), arguments[2]
+    count, counter_file, endpoints = int(arguments[0]), arguments[1], arguments[2:]
     with open(counter_file, "r+b") as file, mmap.mmap(file.fileno(), 8) as shared:
         counter = memoryview(shared).cast("Q")
         crowd, began = Crowd(counter), time.monotonic()
         loop = asyncio.new_event_loop()
-        loop.run_until_complete(crowd.join(endpoint, count))
+        loop.run_until_complete(crowd.join(endpoints, count))
         print(json.dumps({"join_s": time.monotonic() - began}), flush=True)
         step = max(1, count // PROBES)
         probes = crowd.viewers[step - 1 :: step]

@@ -66,7 +66,7 @@ def _round(server: Server, clip: Path, viewers: int, number: int, done: Rejoined
             publisher.check()
             if (server.get(f"/{PATH}/source/index.m3u8") or b"").count(b".m4s"):
                 break
-        with viewing(f"http://127.0.0.1:{server.http_port}/{PATH}/whep", viewers) as crowd:
+        with viewing([f"http://127.0.0.1:{server.http_port}/{PATH}/whep"], viewers) as crowd:
             time.sleep(WATCHED_S / 2)
             before = crowd.packets
             time.sleep(WATCHED_S / 2)
