@@ -4,7 +4,7 @@
 //   answer(sdp)        to that offer; throws WebRtcError
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
-import { correct, hold, median } from "./lip_sync.js";
+import { correct, expect, hold, median } from "./lip_sync.js";
 import { LossCushion } from "./loss_cushion.js";
 import { apartStreams, fragment, isTaken, preferStereo, withCredentials } from "./sdp_text.js";
 
@@ -106,6 +106,7 @@ class Session {
   #cushion = 0; // milliseconds
   #watching = 0;
   #leads = []; // since the last correction
+  #expected = null; // of the next one
   #held = { picture: 0, sound: 0 }; // milliseconds
   #timer = 0;
 
@@ -199,7 +200,9 @@ class Session {
   keepTogether(lead) {
     this.#leads.push(lead);
     if (this.#leads.length < LEADS) return;
-    this.#held = correct(this.#held, median(this.#leads.splice(0)));
+    const [before, usual] = [this.#held, median(this.#leads.splice(0))];
+    this.#held = correct(before, usual, this.#expected);
+    this.#expected = expect(usual, before, this.#held);
     this.#hold();
   }
 
