@@ -6,7 +6,7 @@ them, already encoded, from memory. Viewers are counted as a core could have the
 by what their packets took of it.
 
 Headwater twice: all viewers at one source, whose pictures are due to all of them at once, and as
-many at six sources whose pictures come one after the other, as those of strangers do.
+many at three sources whose pictures come one after the other, as those of strangers do.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from bench.viewers import viewing
 VIDEO_KBPS = 2600
 VIEWERS, AIORTC_VIEWERS = 600, 30
 """About 70 % of a core each, on the machines that this was made on."""
-SOURCES = 6
-"""With a hundred viewers each."""
+SOURCES = 3
+"""With a third of the viewers each. Every further one costs some 8 % of the core by itself: it is
+received, packaged, and its sound made into Opus, so that six would leave no room for viewers."""
 OUT_OF_STEP_S = GOP_S + 1 / 30
 """Over which the sources' starts are spread, so that neither pictures nor key frames meet."""
 SERVER_CORE, OTHER_CORE = 0, 1
@@ -104,7 +105,7 @@ def _beside(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[Figure
 
 
 def _out_of_step(apart: Sequence[Measured]) -> list[Figure]:
-    """The same viewers, a sixth of them at each source."""
+    """The same viewers, a third of them at each source."""
 
     def figure(name: str, unit: str, of: str, aim: Aim | None = None) -> Figure:
         return Figure("w2", f"{SOURCES} sources out of step: {name}", unit,
