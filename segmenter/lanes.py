@@ -132,6 +132,8 @@ class Lanes:
         announced = [
             self._lanes[name] for name in dict.fromkeys([*names, *expected]) if name in self._lanes
         ]
+        for lane in self:
+            lane.rendition.is_announced = lane in announced
         self._awaited += announced
         self._choose_primary(expected)
         return self._replace_primary(announced, now_utc)
@@ -204,7 +206,9 @@ class Lanes:
         elif any(self._is_overdue(lane, now_utc) for lane in self):
             events += self._stand_in(now_utc)
         for lane in self:
-            if not lane.queue and now_utc - lane.last_push_utc > RENDITION_SILENCE_S:
+            silence_s = now_utc - lane.last_push_utc
+            is_waited_for = lane.rendition.is_announced and silence_s <= RENDITION_SILENCE_S
+            if not lane.queue and not is_waited_for:
                 events += lane.pass_over(now_utc)
         return events
 

@@ -140,10 +140,18 @@ class Leading:
         if former is None or boundary.is_break:
             self.break_due = self.break_wanted = self.is_pausing = False
             self._begin_period(boundary, follows_gap=False)
-        elif any(other.is_back for other in self._lanes.values()):
+        elif any(other.is_back or self._has_left(other) for other in self._lanes.values()):
             self._begin_period(boundary, follows_gap=True)
         for other in self._lanes.values():
             other.expect(boundary)
+
+    def _has_left(self, lane: Lane) -> bool:
+        """Whether it is offered no more, but in the period that lasts."""
+        rendition = lane.rendition
+        if rendition.is_offered:
+            return False
+        first_msn = self._boundaries.period_starts[-1].first_msn
+        return any(s.msn >= first_msn and not s.is_gap for s in rendition.segments)
 
     def _begin_period(self, boundary: Boundary, *, follows_gap: bool) -> None:
         """No rendition has listed anything of it yet, so nothing moves from one to the other."""

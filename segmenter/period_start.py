@@ -1,4 +1,4 @@
-"""Where the periods of a manifest begin: at each discontinuity, and after gaps."""
+"""Where the periods of a manifest begin: at each discontinuity, and where renditions come or go."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PeriodStart:
     ticks: int
     first_msn: int = 0
     follows_gap: bool = False
-    """Within a discontinuity sequence number, as some rendition is back after a gap."""
+    """Within a discontinuity sequence number, as some rendition has gone or is back after a gap."""
 
     @property
     def id(self) -> str:

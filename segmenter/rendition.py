@@ -20,6 +20,10 @@ from segmenter.segment import InitSection, Part, Segment, SegmentExpired
 SHORTEST_WINDOW_TARGETS = 3
 """A live playlist never gets shorter than this many target durations (RFC 8216bis 6.2.2)."""
 
+GONE_GAPS = 3
+"""Segments that a rendition lacks in succession, and is announced no more: it will hardly be back
+while players who come now have what they load first."""
+
 AVERAGE_TOLERANCE = 0.05
 """An average is announced anew only when the measured one differs from it by more than this: as
 near as players and Apple's validator (10 %) look, and a multivariant playlist that seldom changes
@@ -71,6 +75,8 @@ class Rendition:
         """The segment in progress, from its beginning on; its number follows on those listed."""
         self.open_parts: list[Part] = []
         """Parts of the segment in progress."""
+        self.is_announced = True
+        """Whether the latest publisher sends it, or an encoder will."""
         self.is_ended = False
         self.is_independent = True
         """Whether every segment so far began with a sync sample."""
@@ -181,6 +187,21 @@ class Rendition:
     def is_playable(self) -> bool:
         """Whether there is any media: listed segments, or parts of the first one."""
         return bool(self.open_parts) or self.has_media
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether players who come should find it: not once nothing but gaps is to come.
+
+        That is so after GONE_GAPS of them, or where a discontinuity began with one.
+        """
+        if self.is_announced or self.open_parts:
+            return True
+        for count, segment in enumerate(reversed(self._segments), 1):
+            if not segment.is_gap:
+                return True
+            if count == GONE_GAPS or segment.starts_discontinuity:
+                return False
+        return True
 
     @property
     def window_bytes(self) -> int:

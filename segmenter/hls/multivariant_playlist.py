@@ -80,6 +80,7 @@ def _shown(rendition: Rendition) -> tuple[object, ...]:
     bitrates, track = rendition.bitrates(), rendition.track
     return (
         rendition.is_playable,
+        rendition.is_offered,
         rendition.name,
         tuple(rendition.listed_codecs),
         bitrates.peak,
@@ -93,10 +94,12 @@ def _shown(rendition: Rendition) -> tuple[object, ...]:
 def render_multivariant_playlist(presentation: Presentation) -> str:
     """The playlist of all renditions with media; URIs are ``<rendition>/index.m3u8``.
 
-    Bandwidths are measured. A rendition of which nothing (but gaps) is listed is left out.
+    Bandwidths are measured. A rendition of which nothing (but gaps) is listed is left out, and so
+    is one of which nothing else is to come; its playlist goes on for those who are on it.
     Raises UsageError when none has media.
     """
     listed = [rendition for rendition in presentation.renditions.values() if rendition.is_playable]
+    listed = [rendition for rendition in listed if rendition.is_offered] or listed
     if not listed:
         raise UsageError("no rendition has media yet")
     video = [rendition for rendition in listed if rendition.track.media_type is MediaType.VIDEO]

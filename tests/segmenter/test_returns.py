@@ -65,6 +65,10 @@ class ReturnStage(LowLatencyStage, MpdStage):
 
     def send(self, tracks: Sequence[Track], at: float, seconds: float, *, breaks: bool) -> None:
         self.start(*tracks)
+        self.push_only(*tracks, at=at, seconds=seconds, breaks=breaks)
+
+    def push_only(self, *tracks: Track, at: float, seconds: float, breaks: bool = False) -> None:
+        """What is announced need not come."""
         streams = []
         for track in tracks:
             if track.media_type is MediaType.VIDEO:

@@ -275,6 +275,19 @@ def test_h28_a_format_to_come_is_named_before_its_first_part_is_listed() -> None
     assert scene.feed.bodies("/live/a/index.m3u8")[-1] == listed[-1]
 
 
+def test_players_who_come_are_not_pointed_to_a_layer_that_the_next_publisher_lacks() -> None:
+    scene = Scene()
+    scene.origin.set_tracks([SOURCE, SMALL], (), scene.now)
+    scene.push(video(seconds=6), video(SMALL, seconds=6))
+    scene.origin.pause(scene.now)
+    scene.origin.set_tracks([SOURCE], (), scene.now)
+    scene.push(video(at=6, seconds=2.5, breaks=True))
+    scene.origin.handle_timer(scene.now)
+    assert b"360p" not in scene.feed.bodies("/live/a/index.m3u8")[-1]
+    assert b"360p" not in scene.feed.bodies("/live/a/manifest.mpd")[-1].rpartition(b"<Period")[2]
+    assert b"EXT-X-GAP" in scene.feed.bodies("/live/a/360p/index.m3u8")[-1]
+
+
 def test_players_are_not_let_in_before_the_expected_renditions_have_media() -> None:
     scene = Scene()
     scene.origin.set_tracks([SOURCE, AUDIO], ("360p",), scene.now)
