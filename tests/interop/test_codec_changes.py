@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
-from tests.interop.browser import chromium, player_page
+from tests.interop.browser import player_page
 from tests.interop.origin_process import OriginProcess, origin_process
 from tests.interop.test_sources import CLIPS, headwater_push, running
 
@@ -79,11 +80,11 @@ def wait_break(origin: OriginProcess) -> None:
     ],
 )  # fmt: skip
 async def test_h28_who_watched_goes_on_and_who_comes_plays_while_two_formats_are_listed(
-    tmp_path: Path, back: str | Path, listed: list[str], left: list[str]
+    tmp_path: Path, browser: Browser, back: str | Path, listed: list[str], left: list[str]
 ) -> None:
     address = f"/{PATH}/?engine=hls"
     with origin_process(tmp_path, CONFIG) as origin:
-        async with chromium() as browser, contextlib.AsyncExitStack() as viewers:
+        async with contextlib.AsyncExitStack() as viewers:
             async with on_air(origin, PLAIN):
                 await asyncio.to_thread(origin.wait_segments, PATH, "source", 2)
                 opening = player_page(browser, origin.url(address))
@@ -106,13 +107,10 @@ async def test_h28_who_watched_goes_on_and_who_comes_plays_while_two_formats_are
 
 
 async def test_h28_who_lacks_the_former_codec_joins_long_before_the_window_has_passed(
-    tmp_path: Path,
+    tmp_path: Path, browser: Browser
 ) -> None:
     with origin_process(tmp_path, CONFIG) as origin:
-        async with (
-            chromium() as browser,
-            contextlib.AsyncExitStack() as viewers,
-        ):
+        async with contextlib.AsyncExitStack() as viewers:
             async with on_air(origin, HEVC):
                 await asyncio.to_thread(origin.wait_segments, PATH, "source", 2)
                 address = origin.url(f"/{PATH}/?engine=hls")

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route
 
-from tests.interop.browser import SMALL, chromium
+from tests.interop.browser import SMALL
 from tests.interop.origin_process import OriginProcess, origin_process
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
@@ -44,13 +44,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(origin: OriginProcess, browser: Browser) -> AsyncIterator[Page]:
     width, height = SMALL
     page = await browser.new_page(bypass_csp=True, viewport={"width": width, "height": height})

@@ -7,7 +7,6 @@ import pytest
 from bench.continuity import run
 from bench.glass.browser import find_chromium
 from bench.glass.viewing import STATIC
-from tests.interop.browser import chromium  # noqa: F401 - one browser at a time, see conftest.py
 
 # A machine that does other things, too, may be late; a fault of ours shows every time.
 pytestmark = [
