@@ -289,13 +289,15 @@ async def test_a_session_is_ended_on_the_page_of_its_path(
 ) -> None:
     async with dashboard(browser, origin) as opened:
         page = opened.page
-        await page.goto(origin.url("/demo/compare"))
+        await page.goto(origin.url("/live/nobody/compare"))
         await expect(page.locator("#session-note")).to_contain_text("those who sign in")
         await page.goto(origin.url("/"))
         await page.locator("#sign-in").click()
         await sign(page, CONTROL)
         await expect(page.locator("#caller")).to_have_text("desk · control")
         await page.goto(origin.url("/demo/compare"))
+        await page.locator("#stop-all").click()
+        await page.locator('[data-id="webrtc"] .run').click()
         rows = page.locator("#session-rows tr")
         viewer = rows.filter(has_text="WebRTC viewer")
         await expect(viewer).to_have_count(1)
