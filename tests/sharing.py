@@ -29,12 +29,14 @@ WAITING: Final = frozenset(
         "tests/interop/test_messages.py",
         "tests/interop/test_on_air.py",
         "tests/interop/test_own_inspection.py",
+        "tests/interop/test_players_over_switches.py",
         "tests/interop/test_restart.py",
         "tests/interop/test_sources.py",
         "tests/interop/test_webhooks.py",
+        "tests/interop/test_whep_continuity.py",
     }
 )
-"""Groups that take a quarter of a core and less; who has nothing else left takes them, too."""
+"""Groups that take half a core and less, browsers among them; who has nothing else left takes them, too."""
 PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
 WAITS, COMPUTES = "gw2", "gw3"
