@@ -36,7 +36,8 @@ WAITING: Final = frozenset(
         "tests/interop/test_whep_continuity.py",
     }
 )
-"""Groups that take half a core and less, browsers among them; who has nothing else left takes them, too."""
+"""Groups that take half a core and less, browsers among them. Who has nothing else left takes them,
+too."""
 PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
 WAITS, COMPUTES = "gw2", "gw3"
