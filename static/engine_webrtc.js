@@ -82,7 +82,8 @@ export class WebrtcEngine {
 
   latency(clock) {
     if (this.onScreen === null) return null;
-    return (clock.now() - performance.now() - this.onScreen) / 1000 + this.layers.mediaAheadS;
+    const seconds = (clock.now() - performance.now() - this.onScreen) / 1000 + this.layers.mediaAheadS;
+    return Math.max(0, seconds); // the server's clock is known to half a round trip
   }
 
   mediaTime() {

@@ -109,7 +109,7 @@ class OriginProcess:
             seen = self.path_record(path)
             return seen if seen is not None and seen["state"] == state else None
 
-        return self._wait(record, f"{path} to be {state}", within_s)
+        return self.wait(record, f"{path} to be {state}", within_s)
 
     def wait_record(
         self, path: str, accepts: Callable[[dict[str, Any]], bool], within_s: float = READY_S
@@ -120,7 +120,7 @@ class OriginProcess:
             seen = self.path_record(path)
             return seen if seen is not None and accepts(seen) else None
 
-        return self._wait(record, f"{path} to be as wanted", within_s)
+        return self.wait(record, f"{path} to be as wanted", within_s)
 
     def wait_url(self, path: str, within_s: float = READY_S) -> bytes:
         """Waits until `path` answers 200; the body then."""
@@ -129,7 +129,7 @@ class OriginProcess:
             status, content = self.fetch(path)
             return content if status == 200 else None
 
-        return self._wait(body, f"{path} to answer 200", within_s)
+        return self.wait(body, f"{path} to answer 200", within_s)
 
     def wait_segments(
         self, path: str, rendition: str, count: int, within_s: float = READY_S
@@ -142,7 +142,7 @@ class OriginProcess:
             found = [f"/{path}/{rendition}/{name.strip()}" for name in names]
             return found if len(found) >= count else None
 
-        return self._wait(urls, f"{count} segments of {path}/{rendition}", within_s)
+        return self.wait(urls, f"{count} segments of {path}/{rendition}", within_s)
 
     def wait_media(self, path: str, rendition: str, count: int, within_s: float = READY_S) -> bytes:
         """Waits for `count` segments; the init section and the first so many, as one file."""
@@ -153,7 +153,7 @@ class OriginProcess:
 
     def wait_listed(self, path: str, text: bytes, within_s: float = READY_S) -> None:
         """Waits until what is at `path` contains `text`."""
-        self._wait(lambda: text in self.get(path), f"{text!r} in {path}", within_s)
+        self.wait(lambda: text in self.get(path), f"{text!r} in {path}", within_s)
 
     def log(self) -> str:
         """Everything printed so far."""
@@ -161,7 +161,7 @@ class OriginProcess:
 
     def wait_log(self, pattern: str, within_s: float = READY_S) -> re.Match[str]:
         """Waits until the regular expression `pattern` appears in the log."""
-        return self._wait(
+        return self.wait(
             lambda: re.search(pattern, self.log()), f"{pattern!r} in the log", within_s
         )
 
@@ -193,7 +193,7 @@ class OriginProcess:
 
     def wait_ready(self) -> None:
         """Waits until it answers."""
-        self._wait(lambda: self.fetch("/readyz")[0] == 200 or None, "readiness", READY_S)
+        self.wait(lambda: self.fetch("/readyz")[0] == 200 or None, "readiness", READY_S)
 
     def stop(self) -> int:
         """Ends the origin as Ctrl-C does; its exit status."""
@@ -210,7 +210,8 @@ class OriginProcess:
         """The end of the log."""
         return "\n".join(self.log().splitlines()[-LOG_TAIL_LINES:])
 
-    def _wait(self, value: Callable[[], T | None], what: str, within_s: float) -> T:
+    def wait(self, value: Callable[[], T | None], what: str, within_s: float = READY_S) -> T:
+        """Waits until there is a value; it."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

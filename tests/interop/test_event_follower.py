@@ -241,7 +241,13 @@ async def test_behind_a_proxy_that_buffers_and_refuses_upgrades_it_goes_by_long_
             await judge(page, origin)
 
 
-@pytest.mark.parametrize("rules", [STREAMS + PASSES_UPGRADES, BUFFERS + REFUSES_UPGRADES])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param(STREAMS + PASSES_UPGRADES, id="streams"),
+        pytest.param(BUFFERS + REFUSES_UPGRADES, id="polls", marks=pytest.mark.long),
+    ],
+)
 async def test_over_connections_cut_every_two_seconds_and_an_origin_killed_five_times(
     origin: Origin, browser: Browser, tmp_path: Path, rules: str
 ) -> None:

@@ -110,6 +110,7 @@ async def test_a_page_of_another_origin_hears_it_as_well(
         assert await page.evaluate("test.lost") == 0
 
 
+@pytest.mark.long
 async def test_who_lost_the_stream_reconnects_and_is_told_how_things_are(
     origin: OriginProcess, browser: Browser
 ) -> None:

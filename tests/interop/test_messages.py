@@ -123,9 +123,8 @@ DASH_JS = """async (url) => {
 }"""
 
 
-@pytest.mark.parametrize(
-    "manifest", ["manifest.mpd", pytest.param("low-latency.mpd", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("manifest", ["manifest.mpd", "low-latency.mpd"])
 async def test_dash_js_tells_its_page_a_message_once_and_would_twice_by_an_event_stream(
     origin: OriginProcess, browser: Browser, manifest: str
 ) -> None:

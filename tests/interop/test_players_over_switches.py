@@ -64,7 +64,8 @@ async def test_a_player_goes_on_through_slate_and_return(
     assert size == 640, "the picture is the publisher's that is back"
 
 
-@pytest.mark.parametrize("engine", ["hls", pytest.param("dash", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["hls", "dash"])
 async def test_a_player_goes_on_while_the_slate_bridges_a_killed_worker(
     tmp_path: Path, browser: Browser, engine: str
 ) -> None:

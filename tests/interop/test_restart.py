@@ -104,6 +104,7 @@ def test_an_origin_that_is_stopped_and_started_goes_on_as_well(origin: OriginPro
     assert playlist(origin, "source").numbers[: len(before.numbers)] == before.numbers
 
 
+@pytest.mark.long
 def test_two_kills_in_a_row_lose_nothing_more_than_one(origin: OriginProcess) -> None:
     publisher = push(origin)
     origin.wait_segments("live/a", "source", 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ import pytest
 
 from tests.interop.mpd_watch import MpdWatch
 from tests.interop.origin_process import OriginProcess, origin_process
-from tests.interop.test_continuity import assert_whole, playlist
+from tests.interop.test_continuity import Playlist, assert_whole, playlist
 from tests.interop.test_sources import CLIPS, headwater_push, running
 from tests.segmenter.dash.judges import schema
 
@@ -59,24 +60,20 @@ OTHERS = (
 )
 
 
-def seen(origin: OriginProcess, rendition: str) -> list[av.container.InputContainer]:
-    """The last segment before each discontinuity and before the end, each with its init section."""
+def latest(origin: OriginProcess, rendition: str, listed: Playlist) -> av.container.InputContainer:
+    """The last segment that is listed, with its init section."""
     folder = f"/{PATH}/{rendition}/"
-    found, init, segment = [], "", ""
+    init = next(tag for tag in reversed(listed.tags) if tag.startswith("#EXT-X-MAP"))
+    data = origin.get(folder + init.split('"')[1]) + origin.get(f"{folder}{listed.numbers[-1]}.m4s")
+    return av.open(io.BytesIO(data))
 
-    def keep() -> None:
-        data = origin.get(folder + init) + origin.get(folder + segment)
-        found.append(av.open(io.BytesIO(data)))
 
-    for tag in playlist(origin, rendition).tags:
-        if tag == "#EXT-X-DISCONTINUITY":
-            keep()
-        elif tag.startswith("#EXT-X-MAP"):
-            init = tag.split('"')[1]
-        elif tag.endswith(".m4s"):
-            segment = tag
-    keep()
-    return found
+def has_three_since(origin: OriginProcess, rendition: str, number: int) -> bool | None:
+    """Whether three segments are listed from the first discontinuity after this one on; at first,
+    when there has been none, any three."""
+    listed = playlist(origin, rendition)
+    start = next((each for each in listed.breaks if each > number), None) if number else 0
+    return (start is not None and sum(each >= start for each in listed.numbers) >= 3) or None
 
 
 def look(container: av.container.InputContainer) -> tuple[object, ...]:
@@ -99,27 +96,28 @@ def test_a_publisher_that_is_back_with_something_else_costs_one_discontinuity(
     schema()  # or skip before anything is started
     publishers = (PLAIN, *others)
     with origin_process(tmp_path, config) as origin, MpdWatch(origin, PATH) as watch:
-        listed = 0
-        targets = set()
+        last, targets = 0, set()
+        looks: dict[str, list[tuple[object, ...]]] = {name: [] for name in renditions}
+        breaks: dict[str, set[int]] = {name: set() for name in renditions}
         for publisher in publishers:
             with running(*headwater_push(publisher.source, origin.rtmp_url(PATH), "--loop")):
                 for name in renditions:
-                    origin.wait_segments(PATH, name, listed + 3)
+                    origin.wait_segments(PATH, name, 3)
+                    origin.wait(partial(has_three_since, origin, name, last), f"more of {name}")
             origin.wait_path(PATH, "away")
-            listed = len(playlist(origin, renditions[0]).numbers)
-            targets |= {playlist(origin, name).target_duration for name in renditions}
-        lists = {name: playlist(origin, name) for name in renditions}
-        pictures = [look(each) for each in seen(origin, "source")]
-        sounds = [look(each) for each in seen(origin, "audio")]
-        if "90p" in renditions:
-            encoded = [look(each) for each in seen(origin, "90p")]
-            assert encoded == [("h264", 160, 90)] * len(publishers)
-    assert_whole(lists)
+            lists = {name: playlist(origin, name) for name in renditions}
+            for name, listed in lists.items():
+                looks[name].append(look(latest(origin, name, listed)))
+                breaks[name].update(listed.breaks)
+                targets.add(listed.target_duration)
+            assert_whole(lists)
+            last = lists["source"].numbers[-1]
     assert len(targets) == 1
-    assert pictures == [publisher.video for publisher in publishers]
-    assert sounds == [publisher.audio for publisher in publishers]
+    assert looks["source"] == [publisher.video for publisher in publishers]
+    assert looks["audio"] == [publisher.audio for publisher in publishers]
+    assert looks.get("90p", []) in ([], [("h264", 160, 90)] * len(publishers))
     for name in renditions:
-        assert len(lists[name].breaks) == len(others), name
-        assert lists[name].breaks == lists["source"].breaks, name
+        assert len(breaks[name]) == len(others), name
+        assert breaks[name] == breaks["source"], name
     assert watch.complaints == []
     assert "Traceback" not in origin.log()

@@ -39,7 +39,7 @@ async def test_chromium_plays_webrtc_and_shows_its_true_latency(
             lambda seen: seen["latency"] is not None and seen["level"] is not None, "a latency"
         )
         assert seen["engine"] == "webrtc"
-        assert 0.0 < seen["latency"] < 3.0
+        assert 0.0 <= seen["latency"] < 3.0
         await player.wait_pictures(60)
         assert player.log.exceptions == []
 

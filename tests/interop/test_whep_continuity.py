@@ -91,6 +91,7 @@ async def test_a_page_comes_back_by_itself_after_the_webrtc_process_has_been_kil
             await player.wait_pictures(60)
 
 
+@pytest.mark.long
 async def test_a_page_comes_back_by_itself_after_the_origin_has_been_restarted(
     origin: OriginProcess, heavy_clip: Path, browser: Browser
 ) -> None:

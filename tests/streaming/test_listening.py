@@ -49,8 +49,10 @@ def test_ipv4_peers_keep_their_plain_addresses_where_webrtc_listens_everywhere()
 
 
 def test_a_udp_port_that_is_taken_leaves_no_socket_behind() -> None:
-    with udp_socket("127.0.0.1", 0) as bound:
-        listen = f"127.0.0.1:{port_of(bound)}"
+    with listening_socket("127.0.0.1:0", "port") as nobodys:
+        port = port_of(nobodys)
+    with udp_socket("127.0.0.1", port):
+        listen = f"127.0.0.1:{port}"
         with pytest.raises(ConfigError, match=r"webrtc\.listen"):
             webrtc_sockets(WebrtcConfig(listen=listen, tcp=True))
         listening_socket(listen, "webrtc.listen").close()

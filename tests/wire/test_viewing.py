@@ -145,6 +145,7 @@ async def test_media_come_through_a_turn_server_with_credentials_for_a_day(
     assert seen.frozen_s < BUSY_S
 
 
+@pytest.mark.long
 async def test_a_turn_server_with_another_secret_lets_nobody_through(
     room: WireRoom, origin: OriginProcess, browser: Browser
 ) -> None:
