@@ -52,11 +52,11 @@ def entries(origin: OriginProcess) -> list[str]:
 
 
 def wait_entries(origin: OriginProcess, wanted: list[str]) -> None:
-    origin._wait(lambda: entries(origin) == wanted or None, f"{wanted} to be listed", 20.0)
+    origin.wait(lambda: entries(origin) == wanted or None, f"{wanted} to be listed", 20.0)
 
 
 def wait_break(origin: OriginProcess) -> None:
-    origin._wait(
+    origin.wait(
         lambda: b"EXT-X-DISCONTINUITY\n" in origin.get(f"/{PATH}/source/index.m3u8") or None,
         "a discontinuity",
         20.0,

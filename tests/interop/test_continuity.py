@@ -158,9 +158,9 @@ def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_pa
         before = playlist(origin, "90p").numbers[-1]
         os.kill(killed, signal.SIGKILL)
         origin.wait_log("transcoder restarting")
-        origin._wait(lambda: replacement(origin, killed), "another worker", 20.0)
+        origin.wait(lambda: replacement(origin, killed), "another worker", 20.0)
         restarted = time.monotonic()
-        origin._wait(lambda: newest_media(origin, "90p") > before + 1 or None, "the rung", 20.0)
+        origin.wait(lambda: newest_media(origin, "90p") > before + 1 or None, "the rung", 20.0)
         # Two seconds where nothing else runs.
         assert time.monotonic() - restarted < 4.0
         origin.wait_segments("live/a", "90p", 8)

@@ -85,12 +85,12 @@ def wait_on_air(
         found = record["details"].get("on_air") if record else None
         return found if found and wanted(found) else None
 
-    return origin._wait(seen, what, 20.0)
+    return origin.wait(seen, what, 20.0)
 
 
 def wait_slate_encoded(origin: OriginProcess) -> None:
     """Once a publisher's tracks are known: until the worker that encodes the slate has ended."""
-    origin._wait(
+    origin.wait(
         lambda: not any("streaming.slate" in line for _, line in origin.children()) or None,
         "the slate",
         20.0,
@@ -100,7 +100,7 @@ def wait_slate_encoded(origin: OriginProcess) -> None:
 def newest_age_s(origin: OriginProcess, since: float, count: int) -> float:
     """Waits for `count` further segments; seconds since `since`."""
     before = playlist(origin, "source").numbers[-1]
-    origin._wait(
+    origin.wait(
         lambda: playlist(origin, "source").numbers[-1] >= before + count or None,
         f"{count} further segments",
         20.0,

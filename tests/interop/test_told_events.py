@@ -50,7 +50,7 @@ def wait_told(origin: OriginProcess, kind: str, **data: Any) -> dict[str, Any]:
         told = [event["data"] for event in json.loads(body)] if status == 200 else []
         return next((one for one in told if data.items() <= one.items()), None)
 
-    return origin._wait(found, f"{kind} with {data}", 20.0)
+    return origin.wait(found, f"{kind} with {data}", 20.0)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_ten_thousand_offers_without_ice_leave_nothing_behind(origin: OriginProc
         def found() -> bool | None:
             return (b"_webrtc_viewers 0.0" not in origin.get("/metrics")) is some or None
 
-        origin._wait(found, "sessions" if some else "no sessions", 50.0)
+        origin.wait(found, "sessions" if some else "no sessions", 50.0)
 
     def wait_forgotten() -> None:
         wait_sessions(some=True)  # the metrics may be older than they

@@ -143,7 +143,7 @@ async def test_the_api_tells_how_well_media_get_through_in_each_session(
     async with sending(origin.url("/live/seen/whip")):
         await asyncio.to_thread(origin.wait_segments, "live/seen", "source", 1)
         viewing = asyncio.create_task(play_whep(origin.url("/live/seen/whep"), 8.0))
-        seen = await asyncio.to_thread(origin._wait, measured, "figures of both", 20.0)
+        seen = await asyncio.to_thread(origin.wait, measured, "figures of both", 20.0)
         one = json.loads(origin.get(f"/api/v1/sessions/live/seen/{seen['viewer']['session']}"))
         await viewing
         metrics = origin.get("/metrics").decode()

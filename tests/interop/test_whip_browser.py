@@ -110,7 +110,7 @@ def wait_tracks(origin: OriginProcess, path: str, names: list[str]) -> None:
         pictures = [t["name"] for t in record["tracks"] if t["name"].startswith("source")]
         return True if pictures == names else None
 
-    origin._wait(found, f"pictures {names} of {path}", 20.0)
+    origin.wait(found, f"pictures {names} of {path}", 20.0)
 
 
 async def test_viewers_go_on_while_the_browser_stops_its_best_layer(

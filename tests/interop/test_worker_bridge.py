@@ -84,7 +84,7 @@ def kill_worker(origin: OriginProcess) -> Killed:
 
 
 def wait_replaced(origin: OriginProcess, killed: int) -> None:
-    origin._wait(lambda: replacement(origin, killed), "another worker", 20.0)
+    origin.wait(lambda: replacement(origin, killed), "another worker", 20.0)
 
 
 def wait_back(origin: OriginProcess, bridged: int) -> None:
