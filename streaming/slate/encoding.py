@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from streaming.slate.messages import SlateNews, SlateReady, SlateSetup
+from segmenter.media import Track
+from streaming.config import PathConfig
+from streaming.slate.messages import RungSetup, SlateNews, SlateReady, SlateSetup
+from streaming.transcode.messages import TrackMessage
 from streaming.worker_process import WorkerExit, WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -18,6 +21,20 @@ MOST_TRIES: Final = 3
 """A worker that dies over a slate as often will do so again."""
 START_S: Final = 60.0
 """Encoding two seconds of 4K AV1 on a busy machine took 9 s."""
+
+
+def slate_setup(
+    config: PathConfig, tracks: Iterable[Track], rungs: tuple[RungSetup, ...] = ()
+) -> SlateSetup:
+    """What a worker is told of the slate of these tracks."""
+    return SlateSetup(
+        tuple(TrackMessage.from_track(track) for track in tracks),
+        config.slate,
+        config.slate_text,
+        config.slate_audio,
+        min(MOST_GOP_S, config.segment_duration_s),
+        rungs,
+    )
 
 
 class SlateEncoding:

@@ -11,10 +11,9 @@ from typing import Final
 
 from streaming.config import PathConfig
 from streaming.pipeline import Pipeline
-from streaming.slate.encoding import MOST_GOP_S, SlateEncoding
+from streaming.slate.encoding import SlateEncoding, slate_setup
 from streaming.slate.loop import SlateStrip
-from streaming.slate.messages import LadderToCover, SlateReady, SlateSetup
-from streaming.transcode.messages import TrackMessage
+from streaming.slate.messages import LadderToCover, SlateReady
 
 CALM_S: Final = 1.0
 """How long a ladder runs as it does before its slate is encoded: encoders that are tried and
@@ -63,17 +62,7 @@ class RungStrips:
         await self._encoding.close()
 
     def _encode(self, ladder: LadderToCover) -> None:
-        config = self._config
-        self._encoding.encode(
-            SlateSetup(
-                tuple(TrackMessage.from_track(track) for track in ladder.tracks),
-                config.slate,
-                config.slate_text,
-                config.slate_audio,
-                min(MOST_GOP_S, config.segment_duration_s),
-                ladder.rungs,
-            )
-        )
+        self._encoding.encode(slate_setup(self._config, ladder.tracks, ladder.rungs))
 
     def _done(self, slate: SlateReady | None) -> None:
         strips = slate.to_strips() if slate is not None else []

@@ -15,9 +15,8 @@ from typing import Final
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.config import PathConfig
 from streaming.path import Path
-from streaming.slate.encoding import MOST_GOP_S, SlateEncoding
-from streaming.slate.messages import SlateReady, SlateSetup
-from streaming.transcode.messages import TrackMessage
+from streaming.slate.encoding import SlateEncoding, slate_setup
+from streaming.slate.messages import SlateReady
 
 logger = logging.getLogger(__name__)
 
@@ -75,16 +74,7 @@ class SlateSource:
             self._path.set_slate(None, self._clock())
 
     def _encode(self) -> None:
-        config = self._path.config
-        self._encoding.encode(
-            SlateSetup(
-                tuple(TrackMessage.from_track(track) for track in self._wanted),
-                config.slate,
-                config.slate_text,
-                config.slate_audio,
-                min(MOST_GOP_S, config.segment_duration_s),
-            )
-        )
+        self._encoding.encode(slate_setup(self._path.config, self._wanted))
 
     def _done(self, slate: SlateReady | None) -> None:
         loop = slate.to_loop() if slate is not None else None
