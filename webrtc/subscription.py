@@ -95,15 +95,19 @@ def answer_subscription(
         answered, plan = accept_media(*accepted, estimation, tracks, random_bytes)
         answers.append(answered)
         plans.append(plan)
-    wants_video = any(each.kind == "video" for each in wanting)
-    has_video = any(track.media_type is MediaType.VIDEO for track in tracks)
-    if not plans or (wants_video and has_video and video is None):
+    if not plans or (video is None and _wants_pictures_of(wanting, tracks)):
         raise NoCommonCodec(
             "the offer has no codec of this stream",
             value=sorted({track.codec.value for track in tracks}),
         )
     check_transport(offer, [each.offered for each in answers if each.direction != REJECTED])
     return answers, plans
+
+
+def _wants_pictures_of(wanting: Sequence[OfferedMedia], tracks: Sequence[Track]) -> bool:
+    """Whether there are pictures that the viewer would receive if it took their codec."""
+    has_video = any(track.media_type is MediaType.VIDEO for track in tracks)
+    return has_video and any(media.kind == "video" for media in wanting)
 
 
 def _is_channel(media: OfferedMedia, offer: Offer) -> bool:
