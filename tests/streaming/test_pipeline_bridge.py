@@ -96,12 +96,18 @@ def fake_links(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming.pipeline, "TranscodeLink", FakeLink)
 
 
-def bridged(*now: Track) -> Ladder:
+def killed_ladder() -> Ladder:
+    """With a slate, its worker killed after 6.8 s."""
     scene = Ladder(slate="card")
     scene.begin()
     scene.pipeline.set_strips(strips(BIG, SMALL))
     scene.play(6.8)
     scene.kill()
+    return scene
+
+
+def bridged(*now: Track) -> Ladder:
+    scene = killed_ladder()
     scene.play(1.2)
     scene.start_worker(*now)
     scene.play(6)
@@ -120,11 +126,7 @@ def test_the_slate_bridges_the_crash_of_a_worker_without_a_gap_in_any_rendition(
 
 
 def test_parts_go_on_while_the_worker_is_away() -> None:
-    scene = Ladder(slate="card")
-    scene.begin()
-    scene.pipeline.set_strips(strips(BIG, SMALL))
-    scene.play(6.8)
-    scene.kill()
+    scene = killed_ladder()
     for _ in range(10):
         before = {name: text.count("#EXT-X-PART:") for name, text in scene.lists().items()}
         heads = {name: numbers(text)[-1] for name, text in scene.lists().items()}
@@ -215,11 +217,7 @@ def test_the_path_is_degraded_and_says_why_until_the_live_picture_is_back() -> N
 
 
 def test_a_publisher_that_leaves_while_the_slate_bridges_ends_all_renditions_together() -> None:
-    scene = Ladder(slate="card")
-    scene.begin()
-    scene.pipeline.set_strips(strips(BIG, SMALL))
-    scene.play(6.8)
-    scene.kill()
+    scene = killed_ladder()
     scene.play(0.8)
     assert scene.slot is not None
     scene.path.leave(scene.slot, "gone", scene.now)
@@ -232,11 +230,7 @@ def test_a_publisher_that_leaves_while_the_slate_bridges_ends_all_renditions_tog
 
 
 def test_the_next_publisher_is_seen_as_the_slate_until_the_worker_is_back() -> None:
-    scene = Ladder(slate="card")
-    scene.begin()
-    scene.pipeline.set_strips(strips(BIG, SMALL))
-    scene.play(6.8)
-    scene.kill()
+    scene = killed_ladder()
     scene.play(0.8)
     assert scene.slot is not None
     scene.path.leave(scene.slot, "gone", scene.now)
