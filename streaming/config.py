@@ -233,8 +233,8 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     viewer_chat: bool = False
     """Whether whoever may view may also send chat (docs/metadata.md)."""
     republish: Literal["takeover", "reject"] = "takeover"
-    """A second publisher of the same rank replaces the first, or is refused. A publisher is
-    primary unless its URL says rtmp://host/app/name?role=backup."""
+    """A second publisher of the same rank replaces the first (by WHIP with its first media), or is
+    refused. A publisher is primary unless its URL says rtmp://host/app/name?role=backup."""
     linger_s: NotNegative = 60.0
     """How long playlists stay open for a publisher that vanished, seconds."""
     stall_s: Annotated[float, Meta(ge=0.2, le=30)] = 1.5

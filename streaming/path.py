@@ -80,12 +80,8 @@ class Path:
         Raises PublishRejected where another publisher holds it and the policy is `reject`, or it
         would be a source of ours in the place of somebody who pushes.
         """
+        self.check_room(protocol, rank)
         old = self._on_air.holder(rank)
-        # A source that was added while somebody pushes waits until that one has left.
-        is_late_source = protocol == "pull" and old is not None and old.protocol != "pull"
-        if old is not None and (self.config.republish == "reject" or is_late_source):
-            what = "a publisher" if rank is Rank.PRIMARY else f"a {rank.value} publisher"
-            raise PublishRejected(BAD_NAME, f"{self.name} has {what} already", http_status=409)
         self._publishers += 1
         number = self._publishers
         slot = Slot(publisher, remote, protocol, rank, now_utc, self.config.stall_s, number)
@@ -100,6 +96,15 @@ class Path:
             self._take(Cause.PUBLISHER_CONNECTED, f"{protocol} publisher", now_utc)
         old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
         return slot
+
+    def check_room(self, protocol: str, rank: Rank = Rank.PRIMARY) -> None:
+        """Raises PublishRejected where `occupy` would."""
+        old = self._on_air.holder(rank)
+        # A source that was added while somebody pushes waits until that one has left.
+        is_late_source = protocol == "pull" and old is not None and old.protocol != "pull"
+        if old is not None and (self.config.republish == "reject" or is_late_source):
+            what = "a publisher" if rank is Rank.PRIMARY else f"a {rank.value} publisher"
+            raise PublishRejected(BAD_NAME, f"{self.name} has {what} already", http_status=409)
 
     def set_tracks(
         self, slot: Slot, tracks: Sequence[Track], clock: SourceClock, now_utc: float

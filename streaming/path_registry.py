@@ -1,12 +1,13 @@
 """Name → path and pipeline: who may publish where, what is restored, what is closed.
 
-Implements the door through which every ingest publishes. How paths are made is in
+Implements the doors through which every ingest publishes. How paths are made is in
 streaming/path_table.py, how configured sources come and go in streaming/path_sources.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import LiveState, SavedPath
 from streaming.live_state.restoring import Restoring, obstacle, restore_origin
 from streaming.origin import NumberFloor
+from streaming.path_claim import PathClaim
 from streaming.path_entry import PathEntry, PathPublication
 from streaming.path_metrics import path_metrics
 from streaming.path_sources import PathSources
@@ -109,22 +111,41 @@ class PathRegistry:
 
     async def publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
         """See PublishDoor."""
+        claim = await self.admit(request)
+        return claim.take(publisher)
+
+    async def admit(self, request: PublishRequest) -> PathClaim:
+        """See AdmissionDoor."""
+        settings = path_config(self._config, request.path)
+        with self._telling_refusals(request), contextlib.ExitStack() as asking:
+            asking.enter_context(self._asking(request, settings))
+            rank = await self._admit(request)
+            self._paths.check_room(request.path)
+            entry = self._paths.get(request.path)
+            if entry is not None:
+                entry.path.check_room(request.protocol, rank)
+            begin = functools.partial(self._begin, request, rank)
+            return PathClaim(begin, asking.pop_all())
+
+    def _begin(self, request: PublishRequest, rank: Rank, publisher: Publisher) -> Publication:
+        """Whoever was let in takes its slot."""
+        settings = path_config(self._config, request.path)
+        with self._telling_refusals(request):
+            entry, now = self._paths.ensure(request.path, settings), self._clock()
+            slot = entry.path.occupy(publisher, request.remote, request.protocol, now, rank)
+        self._news.connected(request, rank)
+        return PathPublication(entry, slot, self._clock, self._emit)
+
+    @contextlib.contextmanager
+    def _telling_refusals(self, request: PublishRequest) -> Iterator[None]:
         try:
-            return await self._publish(request, publisher)
+            yield
         except PublishRejected as refusal:
             self._news.rejected(request, refusal, self._clock())
             raise
 
-    async def _publish(self, request: PublishRequest, publisher: Publisher) -> Publication:
-        with self._asking(request, path_config(self._config, request.path)):
-            rank, settings = await self._admit(request)
-            entry, now = self._paths.ensure(request.path, settings), self._clock()
-            slot = entry.path.occupy(publisher, request.remote, request.protocol, now, rank)
-            self._news.connected(request, rank)
-            return PathPublication(entry, slot, self._clock, self._emit)
-
-    async def _admit(self, request: PublishRequest) -> tuple[Rank, PathConfig]:
-        """The rank that the publisher may have, and what its path has when that is known.
+    async def _admit(self, request: PublishRequest) -> Rank:
+        """The rank that the publisher may have.
 
         Who waited while the configuration changed is judged again, by what holds now.
         """
@@ -135,11 +156,12 @@ class PathRegistry:
             if self._restoring is not None:
                 await self._restoring.wait_restored(request.path)
             if config is self._config:
-                return rank, settings
+                return rank
 
     @contextlib.contextmanager
     def _asking(self, request: PublishRequest, settings: PathConfig) -> Iterator[None]:
-        """Lets a path know that somebody who asks to publish on it waits for the answer.
+        """Lets a path know that somebody who asks to publish on it waits for the answer, or has
+        one and has not begun.
 
         For strangers' sake no path comes into being by asking but those that the configuration
         names, and these not often: others begin when their publisher has been let in.

@@ -71,12 +71,16 @@ class PathTable(Mapping[str, PathEntry]):
 
         Raises PublishRejected when there are as many as there may be.
         """
+        self.check_room(name)
         entry = self._entries.get(name)
         if entry is None:
-            if self.is_full:
-                raise PublishRejected(BAD_NAME, self.why_full, http_status=503)
             entry = self._entries[name] = self._make(name, settings, notes)
         return entry
+
+    def check_room(self, name: str) -> None:
+        """Raises PublishRejected where the path cannot come into being."""
+        if name not in self._entries and self.is_full:
+            raise PublishRejected(BAD_NAME, self.why_full, http_status=503)
 
     @property
     def why_full(self) -> str:

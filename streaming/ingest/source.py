@@ -71,6 +71,30 @@ class Publication(Protocol):
         """The publisher has gone; ``reason`` is for logs and events. Called once at most."""
 
 
+class PublishClaim(Protocol):
+    """A publisher that was let in and has not begun: its path and who publishes there notice
+    nothing of it."""
+
+    def take(self, publisher: Publisher) -> Publication:
+        """Claim the publisher slot now, as `PublishDoor.publish` does.
+
+        Raises PublishRejected where meanwhile it is not to be had any more.
+        """
+
+    def drop(self) -> None:
+        """It will not begin. May be called at any time and more than once."""
+
+
+class AdmissionDoor(Protocol):
+    """The door for publishers whose media come some time after they have asked, if at all."""
+
+    async def admit(self, request: PublishRequest) -> PublishClaim:
+        """Find out whether the publisher may have the slot of ``request.path``.
+
+        Raises PublishRejected with a reason that the publisher is shown.
+        """
+
+
 class PublishDoor(Protocol):
     """Whoever owns the paths."""
 

@@ -104,7 +104,7 @@ class PublishAsked(Struct, tag="publish", array_like=True, frozen=True):
 
 
 class PublishAllowed(Struct, tag="publish_allowed", array_like=True, frozen=True):
-    """To the WebRTC process: the path is the session's."""
+    """To the WebRTC process: the session may have the path, which is its own with its tracks."""
 
     session: str
     segment_duration_s: float
@@ -135,7 +135,8 @@ class PublishClosed(Struct, tag="publish_closed", array_like=True, frozen=True):
 
 
 class PublishTracks(Struct, tag="publish_tracks", array_like=True, frozen=True):
-    """From the WebRTC process: a publisher's complete list of tracks, before their samples."""
+    """From the WebRTC process: a publisher's complete list of tracks, before their samples. With
+    the first one it takes its path."""
 
     session: str
     tracks: tuple[TrackMessage, ...]

@@ -1,14 +1,15 @@
 """WHIP in the WebRTC process: offers that want a path, and what their sessions publish.
 
-An offer is negotiated first, so that nonsense never displaces a publisher; then the main process is
-asked for the path, and only then the client is answered.
+An offer is negotiated first; then the main process is asked whether the session may have the path,
+and only then the client is answered. The path is the session's with its first media: until then
+nobody is displaced, and who sends none for `NOTHING_S` has to go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from segmenter.media import MediaType
 from streaming.rtc.messages import (
@@ -25,6 +26,10 @@ from streaming.transcode.messages import SampleMessage, TrackMessage
 from webrtc.errors import SessionNotFound
 from webrtc.events import PublishedSamples, PublishedTracks
 from webrtc.signalling import Answer, Signalling
+
+NOTHING_S: Final = 60.0
+"""From the answer to the first media. A browser sends some as soon as it is connected; publishers
+by other protocols may take as long to their first key frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,13 @@ class Publishing:
         self.layers_stopped = 0
         """How often a publisher ceased to send a layer."""
         self._paths: dict[str, str] = {}
-        """Session to path, of those that have one."""
+        """Session to path, of those that were let in."""
+        self._due: dict[str, float] = {}
+        """When those have to go who have sent nothing."""
 
     def __len__(self) -> int:
         """How many publish."""
-        return len(self._paths)
+        return len(self._paths) - len(self._due)
 
     @property
     def pictures(self) -> int:
@@ -69,13 +76,14 @@ class Publishing:
         self._send(PublishAsked(answer.session_id, request.path, request.key, request.remote))
         return answer.session_id
 
-    def allow(self, news: PublishAllowed, links: str) -> None:
-        """The path is the session's: the client is answered."""
+    def allow(self, news: PublishAllowed, links: str, now: float) -> None:
+        """The session may have the path: the client is answered."""
         asked = self._asked.pop(news.session, None)
         if asked is None:  # it has gone meanwhile
             self._send(PublishClosed(news.session, "the session has gone"))
             return
         self._paths[news.session] = asked.request.path
+        self._due[news.session] = now + NOTHING_S
         self._signalling.set_segment_grid(news.session, news.segment_duration_s)
         self._send(opened_answer(asked.request, asked.answer, links))
 
@@ -94,10 +102,14 @@ class Publishing:
         self._end(news.session, news.reason)
 
     def close(self, news: PublishClosed) -> None:
-        """The path has let go of the session."""
-        self._paths.pop(news.session, None)
-        self._pictures.pop(news.session, None)
+        """The path has let go of the session, or is not to be had any more."""
+        self._remove(news.session)
         self._end(news.session, news.reason)
+
+    def handle_timer(self, now: float) -> None:
+        """Ends those who have sent nothing for too long."""
+        for session in [session for session, due in self._due.items() if now >= due]:
+            self._end(session, "no media came")
 
     def want_key_frame(self, path: str, track: str) -> None:
         """A viewer of the path cannot go on without one."""
@@ -108,6 +120,7 @@ class Publishing:
     def set_tracks(self, event: PublishedTracks) -> None:
         """What a session publishes from now on."""
         if event.session_id in self._paths:
+            self._due.pop(event.session_id, None)
             pictures = sum(track.media_type is MediaType.VIDEO for track in event.tracks)
             self.layers_stopped += max(0, self._pictures.get(event.session_id, 0) - pictures)
             self._pictures[event.session_id] = pictures
@@ -124,11 +137,16 @@ class Publishing:
     def forget(self, session: str, reason: str) -> None:
         """The session has ended on the client's side."""
         asked = self._asked.pop(session, None)
-        self._pictures.pop(session, None)
         if asked is not None:
             self._send(SignalAnswer(asked.request.id, 503, reason))
-        if asked is not None or self._paths.pop(session, None) is not None:
+        if self._remove(session) or asked is not None:
             self._send(PublishClosed(session, reason))
+
+    def _remove(self, session: str) -> bool:
+        """Whether it had been let in."""
+        self._due.pop(session, None)
+        self._pictures.pop(session, None)
+        return self._paths.pop(session, None) is not None
 
     def _end(self, session: str, reason: str) -> None:
         try:

@@ -134,7 +134,7 @@ class RtcServer:
                 self._talk.refuse(message)
             case PublishAllowed():
                 self._counts["opened"] += 1
-                self._publishing.allow(message, self._links(message.session))
+                self._publishing.allow(message, self._links(message.session), self._now())
             case PublishPlaced():
                 self._publishing.place(message)
             case PublishRefused():
@@ -147,6 +147,7 @@ class RtcServer:
         """Called every `webrtc.signalling.TIMER_S`."""
         self._signalling.handle_timer(now)
         self._talk.handle_timer(now)
+        self._publishing.handle_timer(now)
         self._offers.handle_timer(now)
         for name, since in list(self._idle_since.items()):
             if now - since > LINGER_S and not self._offers.has_offered(name):

@@ -21,7 +21,7 @@ from streaming.config import WebrtcConfig
 from streaming.errors import MessageRefused
 from streaming.events.event import Emit, no_events
 from streaming.events.session_news import SessionNews
-from streaming.ingest.source import PublishDoor
+from streaming.ingest.source import AdmissionDoor
 from streaming.restart_backoff import RestartBackoff
 from streaming.rtc.messages import (
     FromRtc,
@@ -121,7 +121,7 @@ class WebrtcProcess:
         self._on_event = on_event
         self._news = SessionNews(emit)
         self._paths: WatchedPaths | None = None
-        self._door: PublishDoor | None = None
+        self._door: AdmissionDoor | None = None
         self._udp: list[socket.socket] = []
         self._tcp: list[socket.socket] = []
         self._worker: WorkerProcess[FromRtc] | None = None
@@ -135,7 +135,7 @@ class WebrtcProcess:
     def start(
         self,
         paths: WatchedPaths,
-        door: PublishDoor,
+        door: AdmissionDoor,
         udp: list[socket.socket],
         tcp: list[socket.socket],
     ) -> None:
@@ -350,7 +350,7 @@ class WebrtcProcess:
         assert self._door is not None
         publication = WhipPublication(asked, self._door, self)
         self._publications[asked.session] = publication
-        publication.claim()
+        publication.ask()
 
     def segment_duration_s(self, path: str) -> float:
         """How long the segments of a path are to be, seconds."""

@@ -1,4 +1,9 @@
-"""A WHIP session's hold on a path, in the main process."""
+"""A WHIP session's hold on a path, in the main process.
+
+It takes the path with its first media, so an offer whose ICE, DTLS or camera never comes up
+displaces nobody, and who publishes is followed without a pause. A publisher that is back by another
+network, whose former session is dead and silent, has the path as soon as there are media again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Sample
 from segmenter.timeline import SourceClock
 from streaming.errors import PublishRejected, StreamingError
-from streaming.ingest.source import Publication, PublishDoor, PublishRequest
+from streaming.ingest.source import AdmissionDoor, Publication, PublishClaim, PublishRequest
 from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
@@ -42,47 +47,57 @@ class PublicationOwner(Protocol):
 
 
 class WhipPublication:
-    """One WHIP session's hold on a path."""
+    """One WHIP session's claim to a path, and with its first media its hold on it."""
 
-    def __init__(self, asked: PublishAsked, door: PublishDoor, owner: PublicationOwner) -> None:
+    def __init__(self, asked: PublishAsked, door: AdmissionDoor, owner: PublicationOwner) -> None:
         self._asked = asked
         self._door = door
         self._owner = owner
+        self._claim: PublishClaim | None = None
         self._publication: Publication | None = None
         self._pictures: set[str] = set()
         self._media_offset: int | None = None
         """As the session has been told."""
-        self._claiming: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     def is_shown_as(self, path: str, shown: str) -> bool:
         """Whether the API knows it by that name."""
         publication = self._publication
         return publication is not None and (self._asked.path, publication.session) == (path, shown)
 
-    def claim(self) -> None:
-        """Asks for the path; the session is told."""
-        self._claiming = asyncio.get_running_loop().create_task(self._claim())
+    def ask(self) -> None:
+        """Asks whether the session may have the path; it is told."""
+        self._asking = asyncio.get_running_loop().create_task(self._ask())
 
-    async def _claim(self) -> None:
+    async def _ask(self) -> None:
         asked = self._asked
         request = PublishRequest(asked.path, asked.key, asked.remote, "whip")
         try:
-            publication = await self._door.publish(request, self)
+            self._claim = await self._door.admit(request)
         except PublishRejected as refusal:
             self._owner.forget(asked.session)
             status = refusal.http_status or 403
             self._owner.send(PublishRefused(asked.session, status, str(refusal)))
             return
-        self._publication = publication
         duration_s = self._owner.segment_duration_s(asked.path)
         self._owner.send(PublishAllowed(asked.session, duration_s))
 
     def set_tracks(self, news: PublishTracks) -> None:
-        """The session's complete list of tracks."""
+        """The session's complete list of tracks; with the first one it takes the path."""
+        self._begin()
         if self._publication is not None:
             tracks = [track.to_track() for track in news.tracks]
             self._pictures = {track.name for track in tracks if track.media_type is MediaType.VIDEO}
             self._guarded(lambda publication: publication.set_tracks(tracks, CLOCK))
+
+    def _begin(self) -> None:
+        claim, self._claim = self._claim, None
+        if claim is None:
+            return
+        try:
+            self._publication = claim.take(self)
+        except PublishRejected as refusal:  # somebody came first where nobody may take over
+            self.close("", str(refusal))
 
     def write(self, news: PublishSample) -> None:
         """One of its samples."""
@@ -107,8 +122,11 @@ class WhipPublication:
 
     def leave(self, reason: str) -> None:
         """The session has gone."""
-        if self._claiming is not None:
-            self._claiming.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._claim is not None:
+            self._claim.drop()
+            self._claim = None
         publication, self._publication = self._publication, None
         if publication is not None:
             publication.close(reason)

@@ -27,6 +27,7 @@ from tests.interop.origin_process import OriginProcess, origin_process
 from tests.interop.pushing import pushing
 from tests.interop.recording import key_frames
 from tests.interop.whip_paths import CONFIG
+from tests.webrtc import offers
 from tests.webrtc.test_whip_loopback import WhipClient
 from tests.webrtc.viewer import on_loopback
 
@@ -158,6 +159,31 @@ async def test_the_api_tells_how_well_media_get_through_in_each_session(
     assert video["packets"] > 30
     assert 0 < viewer["rtt_s"] < 1
     assert re.search(r"^headwater_webrtc_packets_received_total [1-9]", metrics, re.M)
+
+
+def publishers(origin: OriginProcess, path: str) -> list[str]:
+    sessions = json.loads(origin.get(f"/api/v1/sessions?path={path}"))["sessions"]
+    return [one["session"] for one in sessions if one["role"] == "publisher"]
+
+
+async def test_an_offer_that_never_connects_displaces_nobody_and_one_that_does_takes_over(
+    origin: OriginProcess,
+) -> None:
+    target = origin.url("/live/taken/whip")
+    async with sending(target):
+        await asyncio.to_thread(origin.wait_segments, "live/taken", "source", 1)
+        present = publishers(origin, "live/taken")
+        _, session = await answer_to(offers.offer("chromium-whip-simulcast"), target)
+        await asyncio.to_thread(origin.wait_segments, "live/taken", "source", 3)
+        assert publishers(origin, "live/taken") == present == ["whip-1"]
+        assert "DISCONTINUITY\n" not in origin.get("/live/taken/source/index.m3u8").decode()
+        await end(session, "")
+        async with sending(target):
+            await asyncio.to_thread(
+                origin.wait,
+                lambda: publishers(origin, "live/taken") == ["whip-2"] or None,
+                "the new publisher",
+            )
 
 
 async def test_vp8_is_encoded_for_hls_and_passes_to_webrtc_viewers(origin: OriginProcess) -> None:

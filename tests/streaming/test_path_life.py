@@ -107,6 +107,17 @@ async def test_a_named_path_is_authorizing_while_its_first_publishers_key_is_che
     await scene.registry.close()
 
 
+async def test_a_named_path_is_authorizing_until_who_was_let_in_begins_or_goes() -> None:
+    scene = Scene({"live/a": KEYED})
+    claim = await scene.registry.admit(request(key="right", protocol="whip"))
+    claim.drop()
+    claim.drop()
+    claim = await scene.registry.admit(request(key="right", protocol="whip"))
+    claim.take(FakePublisher())
+    assert scene.states == ["authorizing", "idle", "authorizing", "probing"]
+    await scene.registry.close()
+
+
 async def test_a_refused_publisher_leaves_nothing_of_the_path() -> None:
     scene = Scene({"live/a": KEYED})
     with pytest.raises(PublishRejected):

@@ -114,6 +114,44 @@ async def test_a_wrong_key_is_refused_and_the_right_one_taken() -> None:
     await scene.registry.close()
 
 
+async def test_who_is_let_in_displaces_nobody_until_it_takes_the_path(scene: Scene) -> None:
+    present, new = FakePublisher(), FakePublisher()
+    await scene.registry.publish(request(), present)
+    version = scene.registry.state_version("live/a")
+    dropped = await scene.registry.admit(request(protocol="whip"))
+    dropped.drop()
+    claim = await scene.registry.admit(request(protocol="whip"))
+    assert (present.closed, scene.registry.state_version("live/a")) == ([], version)
+    claim.take(new)
+    assert [code for code, _ in present.closed] == ["NetStream.Unpublish.Success"]
+    assert [one.protocol for one in scene.registry.publisher_sessions()] == ["whip"]
+
+
+async def test_where_nobody_may_take_over_the_first_who_begins_has_the_path() -> None:
+    scene = Scene(paths={"*": PathConfig(ladder="copy", republish="reject")})
+    first, second = [await scene.registry.admit(request(protocol="whip")) for _ in range(2)]
+    assert scene.registry.statistics().paths == 0
+    winner = FakePublisher()
+    second.take(winner)
+    with pytest.raises(PublishRejected, match="a publisher already"):
+        first.take(FakePublisher())
+    with pytest.raises(PublishRejected, match="a publisher already") as refused:
+        await scene.registry.admit(request(protocol="whip"))
+    assert refused.value.http_status == 409
+    assert winner.closed == []
+    await scene.registry.close()
+
+
+async def test_who_is_let_in_keeps_no_room_and_is_told_when_there_is_none() -> None:
+    scene = Scene(max_paths=1)
+    claim = await scene.registry.admit(request("live/a", protocol="whip"))
+    await scene.registry.publish(request("live/b"), FakePublisher())
+    with pytest.raises(PublishRejected, match="1 paths already"):
+        claim.take(FakePublisher())
+    assert "1 paths already" in await refusal(scene, request("live/a"))
+    await scene.registry.close()
+
+
 async def test_a_path_that_pulls_its_own_source_takes_no_publisher() -> None:
     scene = Scene(paths={"live/a": PathConfig(source="x.mp4", source_on_demand=True)})
     assert "pulls its own source" in await refusal(scene, request())

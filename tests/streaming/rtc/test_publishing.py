@@ -17,7 +17,7 @@ from streaming.rtc.messages import (
     PublishSample,
     PublishTracks,
 )
-from streaming.rtc.publishing import Publishing
+from streaming.rtc.publishing import NOTHING_S, Publishing
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE
 from webrtc.errors import MalformedSdp, SessionNotFound
@@ -65,7 +65,7 @@ class Scene:
 
     def publish(self) -> None:
         self.publishing.offer(OFFER)
-        self.publishing.allow(PublishAllowed("s1", 2.0), "")
+        self.publishing.allow(PublishAllowed("s1", 2.0), "", 100.0)
 
 
 @pytest.fixture
@@ -76,11 +76,10 @@ def scene() -> Scene:
 def test_an_offer_asks_for_the_path_before_it_is_answered(scene: Scene) -> None:
     assert scene.publishing.offer(OFFER) == "s1"
     assert scene.sent == [PublishAsked("s1", "live/a", "k", "10.0.0.1")]
-    scene.publishing.allow(PublishAllowed("s1", 2.0), '<stun:x>; rel="ice-server"')
+    scene.publishing.allow(PublishAllowed("s1", 2.0), '<stun:x>; rel="ice-server"', 100.0)
     headers = {"ETag": '"1"', "Link": '<stun:x>; rel="ice-server"'}
     assert scene.sent[1] == SignalAnswer(7, 201, "v=0 answer", headers, "s1")
     assert scene.signalling.grids == {"s1": 2.0}
-    assert len(scene.publishing) == 1
 
 
 def test_layers_that_come_and_stop_are_counted(scene: Scene) -> None:
@@ -115,7 +114,7 @@ def test_a_path_that_comes_too_late_is_given_back(scene: Scene) -> None:
     scene.publishing.offer(OFFER)
     scene.publishing.forget("s1", "it never connected")
     assert [type(message) for message in scene.sent[1:]] == [SignalAnswer, PublishClosed]
-    scene.publishing.allow(PublishAllowed("s1", 2.0), "")
+    scene.publishing.allow(PublishAllowed("s1", 2.0), "", 100.0)
     assert scene.sent[3] == PublishClosed("s1", "the session has gone")
 
 
@@ -133,6 +132,23 @@ def test_tracks_and_samples_are_passed_on_while_the_session_has_the_path(scene: 
     scene.publishing.write(PublishedSamples("s1", "live/a", (frame,)))
     assert len(scene.sent) == 4
     assert scene.signalling.closed == {"s1": "taken over"}
+
+
+def test_who_is_let_in_and_sends_nothing_is_no_publisher_and_has_to_go(scene: Scene) -> None:
+    scene.publish()
+    assert len(scene.publishing) == 0
+    scene.publishing.handle_timer(100.0 + NOTHING_S - 0.1)
+    assert scene.signalling.closed == {}
+    scene.publishing.handle_timer(100.0 + NOTHING_S)
+    assert scene.signalling.closed == {"s1": "no media came"}
+
+
+def test_who_sends_something_in_time_may_stay(scene: Scene) -> None:
+    scene.publish()
+    scene.publishing.set_tracks(PublishedTracks("s1", "live/a", (AUDIO,)))
+    assert len(scene.publishing) == 1
+    scene.publishing.handle_timer(100.0 + 2 * NOTHING_S)
+    assert scene.signalling.closed == {}
 
 
 def test_the_end_of_a_session_gives_the_path_up_once(scene: Scene) -> None:

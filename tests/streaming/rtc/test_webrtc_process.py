@@ -85,13 +85,16 @@ class FakeTap:
 
 
 class FakePaths:
-    """Paths with taps, and a door that lets one key in."""
+    """Paths with taps, and a door that lets one key in; it has claims that nobody has taken."""
 
     def __init__(self) -> None:
         self.taps = {"live/a": FakeTap()}
         self.wanted: list[str] = []
         self.publisher: Publisher | None = None
         self.publication = FakePublication()
+        self.claims = 0
+        self.refusal = ""
+        """Of who was let in and comes too late."""
 
     def tap(self, name: str) -> Any:
         return self.taps.get(name)
@@ -102,11 +105,21 @@ class FakePaths:
     def want(self, name: str) -> None:
         self.wanted.append(name)
 
-    async def publish(self, request: PublishRequest, publisher: Publisher) -> FakePublication:
+    async def admit(self, request: PublishRequest) -> FakePaths:
         if request.key != "right":
             raise PublishRejected("NetStream.Publish.BadName", "wrong key", http_status=403)
+        self.claims += 1
+        return self
+
+    def take(self, publisher: Publisher) -> FakePublication:
+        self.claims -= 1
+        if self.refusal:
+            raise PublishRejected("NetStream.Publish.BadName", self.refusal, http_status=409)
         self.publisher = publisher
         return self.publication
+
+    def drop(self) -> None:
+        self.claims -= 1
 
 
 class FakePublication:
@@ -222,17 +235,28 @@ async def test_viewers_are_counted_until_the_process_dies(scene: Scene) -> None:
     assert scene.webrtc.viewers == {}
 
 
+TRACKS = PublishTracks("s1", (TrackMessage.from_track(SOURCE),))
+
+
+async def let_in(scene: Scene) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    await until(lambda: bool(scene.worker.heard))
+
+
 def sample(session: str = "s1", *, is_sync: bool = True) -> PublishSample:
     frame = Sample("source", 90_000, 90_000, b"frame", is_sync)
     return PublishSample(session, SampleMessage.from_sample(frame))
 
 
-async def test_a_whip_publisher_gets_the_path_and_writes_to_it(scene: Scene) -> None:
-    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
-    await until(lambda: bool(scene.worker.heard))
+async def test_a_whip_publisher_takes_the_path_with_its_first_media_and_writes_to_it(
+    scene: Scene,
+) -> None:
+    await let_in(scene)
     assert scene.worker.heard == [PublishAllowed("s1", 2.0)]
-    scene.worker.say(PublishTracks("s1", (TrackMessage.from_track(SOURCE),)))
+    assert scene.paths.publisher is None, "it displaces nobody before"
+    scene.worker.say(TRACKS)
     scene.worker.say(sample())
+    assert scene.paths.publisher is not None
     assert scene.paths.publication.tracks == [SOURCE]
     assert [one.data for one in scene.paths.publication.samples] == [b"frame"]
     scene.worker.say(PublishClosed("s1", "it said so"))
@@ -241,12 +265,28 @@ async def test_a_whip_publisher_gets_the_path_and_writes_to_it(scene: Scene) -> 
     assert len(scene.paths.publication.samples) == 1
 
 
+async def test_a_whip_session_that_never_sends_anything_leaves_nothing(scene: Scene) -> None:
+    await let_in(scene)
+    assert scene.paths.claims == 1
+    scene.worker.say(PublishClosed("s1", "no connectivity check came"))
+    scene.worker.say(TRACKS)
+    assert (scene.paths.claims, scene.paths.publisher) == (0, None)
+
+
+async def test_who_comes_too_late_where_nobody_may_take_over_is_told(scene: Scene) -> None:
+    await let_in(scene)
+    scene.paths.refusal = "live/a has a publisher already"
+    scene.worker.say(TRACKS)
+    scene.worker.say(sample())
+    assert scene.worker.heard[1:] == [PublishClosed("s1", "live/a has a publisher already")]
+    assert scene.paths.publication.samples == []
+
+
 async def test_a_whip_publisher_is_told_where_its_key_frames_are_in_media_time(
     scene: Scene,
 ) -> None:
-    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
-    await until(lambda: bool(scene.worker.heard))
-    scene.worker.say(PublishTracks("s1", (TrackMessage.from_track(SOURCE),)))
+    await let_in(scene)
+    scene.worker.say(TRACKS)
     scene.worker.say(sample())  # somebody else is on air
     for offset, is_sync in ((500, False), (500, True), (550, True), (700, True)):
         scene.paths.publication.offset = offset
@@ -257,9 +297,9 @@ async def test_a_whip_publisher_is_told_where_its_key_frames_are_in_media_time(
 async def test_the_session_of_a_whip_publisher_is_found_by_what_the_api_calls_it(
     scene: Scene,
 ) -> None:
-    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
+    await let_in(scene)
     assert scene.webrtc.full_session("live/a", "whip-1") is None, "it has no path yet"
-    await until(lambda: bool(scene.worker.heard))
+    scene.worker.say(TRACKS)
     assert scene.webrtc.full_session("live/a", "whip-1") == "s1"
     assert scene.webrtc.full_session("live/b", "whip-1") is None
 
@@ -271,16 +311,16 @@ async def test_a_wrong_key_is_refused_with_the_reason(scene: Scene) -> None:
 
 
 async def test_a_publisher_whose_path_is_taken_over_is_told(scene: Scene) -> None:
-    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
-    await until(lambda: scene.paths.publisher is not None)
+    await let_in(scene)
+    scene.worker.say(TRACKS)
     assert scene.paths.publisher is not None
     scene.paths.publisher.close("", "taken over")
     assert scene.worker.heard[-1] == PublishClosed("s1", "taken over")
 
 
 async def test_publications_end_with_the_process(scene: Scene) -> None:
-    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1"))
-    await until(lambda: bool(scene.worker.heard))
+    await let_in(scene)
+    scene.worker.say(TRACKS)
     scene.worker.die(WorkerExit(-9, "signal 9", 1.0, 0.1))
     assert scene.paths.publication.closed == "signal 9"
 
