@@ -60,7 +60,7 @@ class SessionRequests:
                 case "statistics":
                     return self._statistics(request)
                 case "attach":
-                    self._sessions.attach(request.session, request.channel)
+                    self._sessions.attach(request.session, request.channel, request.after)
                     return SignalAnswer(request.id, 204)
                 case "kick":
                     self._signalling.close(request.session, "closed by the operator")

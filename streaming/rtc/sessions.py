@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from streaming.rtc.signal_messages import EventKind, SignalEvent
+
+MOST_KEPT: Final = 32
+"""Of a session's events, for a channel that was lost: half a minute of the busiest, a count of
+viewers that changes each second. Browsers come back after some seconds."""
+MOST_DIGITS: Final = 9
+"""Of an event's number."""
 
 
 @dataclass(slots=True)
@@ -22,6 +30,25 @@ class OpenSession:
     """Name of the viewing token that it goes by, where that has a limit."""
     told: dict[str, object] = field(default_factory=dict)
     """What its channel knows already, by topic."""
+    numbered: int = 0
+    """How many events have told how things are."""
+    latest: list[SignalEvent] = field(default_factory=list)
+    """Of these, at most `MOST_KEPT`."""
+
+    def number(self, event: SignalEvent) -> SignalEvent:
+        """Gives the next event its number, and keeps it."""
+        self.numbered += 1
+        event = replace(event, number=self.numbered)
+        self.latest.append(event)
+        del self.latest[:-MOST_KEPT]
+        return event
+
+    def missed(self, after: str) -> list[SignalEvent] | None:
+        """Events since that number; None where it is none, or not all are kept."""
+        if not (after.isascii() and after.isdigit() and len(after) <= MOST_DIGITS):
+            return None
+        count = self.numbered - int(after)
+        return self.latest[len(self.latest) - count :] if 0 <= count <= len(self.latest) else None
 
 
 class OpenSessions:
@@ -55,13 +82,18 @@ class OpenSessions:
         """Those whose events somebody wants."""
         return ((key, one) for key, one in list(self._sessions.items()) if one.channel)
 
-    def attach(self, session_id: str, channel: str) -> None:
-        """Events go there from now on, beginning with how things are; who had them is told."""
+    def attach(self, session_id: str, channel: str, after: str = "") -> None:
+        """Events go there from now on, those since the event `after` first; where these are not all
+        kept, it begins with how things are. Who had them is told."""
         session = self._sessions[session_id]
         if session.channel != channel:
             self.tell(session_id, "taken")
         session.channel = channel
-        session.told.clear()
+        missed = session.missed(after)
+        if missed is None:
+            session.told.clear()
+        for event in missed or ():
+            self._send(replace(event, channel=channel))
 
     def count(self, path: str) -> int:
         """Viewers of a path."""
@@ -86,6 +118,6 @@ class OpenSessions:
     ) -> None:
         """The same where the channel knows another value of the topic, or none."""
         session = self._sessions.get(session_id)
-        if session is not None and session.told.get(topic) != value:
+        if session is not None and session.channel and session.told.get(topic) != value:
             session.told[topic] = value
-            self.tell(session_id, kind, text)
+            self._send(session.number(SignalEvent(session.channel, session_id, kind, text)))

@@ -56,6 +56,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     sender's choosing. Empty: nobody wants them."""
     share: TokenShare | None = None
     """With an offer to view: by which token, where that has a limit."""
+    after: str = ""
+    """With "attach": the number of the last event that the client has heard (`Last-Event-ID`)."""
 
 
 class SignalAnswer(Struct, tag="signal_answer", array_like=True, frozen=True):
@@ -86,3 +88,5 @@ class SignalEvent(Struct, tag="signal_event", array_like=True, frozen=True):
     kind: EventKind
     text: str = ""
     """Why it was closed; or JSON."""
+    number: int = 0
+    """Of those that tell how things are; it rises by one within the session. 0: of others."""

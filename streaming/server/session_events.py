@@ -1,7 +1,8 @@
 """What happens to a viewer's session, as Server-Sent Events: WHEP's extension for them.
 
     POST   /<path>/whep/<session>/events   which events, a JSON list; 201, Location of their stream
-    GET    the same, or that Location      text/event-stream, beginning with how things are
+    GET    the same, or that Location      text/event-stream, beginning with how things are; with
+                                           `Last-Event-ID` with what has happened since that
     DELETE                                 the end of the stream
 
 The current draft of WHEP names such an extension without specifying it; this is what its first
@@ -29,6 +30,8 @@ HEARTBEAT_S: Final = 15.0
 SEND_S: Final = 10.0
 """A client that takes nothing for so long is cut."""
 MOST_WAITING: Final = 64
+LONGEST_ID: Final = 32
+"""What is longer is none of ours."""
 AWAY_MS: Final = 86_400_000
 GIVES_WAY: Final = f"retry: {AWAY_MS}\n\n".encode()
 """Somebody else follows the session. A browser's EventSource would come again after some seconds
@@ -52,7 +55,8 @@ async def session_events(
     """The stream of a session's events, or why there is none."""
     named = request.query.get("events", "")
     stream = SessionEvents(relay, path, session, named.split(",") if named else EVENTS)
-    answer = await relay.ask("attach", path, session, channel=stream.channel)
+    after = request.headers.get("Last-Event-ID", "")[:LONGEST_ID]
+    answer = await relay.ask("attach", path, session, channel=stream.channel, after=after)
     if answer.status >= 400:
         stream.close()
         return problem_response(answer.status, "Not found", answer.body)
@@ -109,7 +113,8 @@ class SessionEvents(StreamResponse):
                         return GIVES_WAY
                     if event.kind in self._wanted:
                         data = event.text or "{}"
-                        return f"event: {event.kind}\ndata: {data}\n\n".encode()
+                        name = f"event: {event.kind}\nid: {event.number}\n"
+                        return f"{name}data: {data}\n\n".encode()
         except TimeoutError:
             # A WebRTC process that died has told nobody of its sessions' end.
             answer = await self._relay.ask("layers", self._path, self._session)

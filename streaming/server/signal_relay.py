@@ -41,6 +41,7 @@ class SignalRelay:
         remote: str = "",
         channel: str = "",
         share: TokenShare | None = None,
+        after: str = "",
     ) -> SignalAnswer:
         """The answer to one request; a 503 where none comes."""
         if len(self._waiting) >= MOST_WAITING:
@@ -60,6 +61,7 @@ class SignalRelay:
                 body=body,
                 channel=channel,
                 share=share,
+                after=after,
             )
         )
         try:

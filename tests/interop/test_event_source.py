@@ -34,11 +34,14 @@ VIEW = """async (origin) => {
   const viewer = await view(`${origin}/demo/whep`);
   const found = /<([^>]+)>; rel="urn:ietf:params:whep:ext:core:server-sent-events"/.exec(links[0]);
   const source = new EventSource(new URL(found[1], origin));
-  const test = { viewer, source, told: [], opened: 0, lost: 0 };
+  const test = { viewer, source, told: [], ids: [], opened: 0, lost: 0 };
   source.onopen = () => (test.opened += 1);
   source.onerror = () => (test.lost += 1);
   for (const name of ["active", "inactive", "layers", "viewercount"])
-    source.addEventListener(name, ({ data }) => test.told.push([name, JSON.parse(data)]));
+    source.addEventListener(name, ({ data, lastEventId }) => {
+      test.told.push([name, JSON.parse(data)]);
+      test.ids.push(Number(lastEventId));
+    });
   window.test = test;
 }"""
 
@@ -111,16 +114,22 @@ async def test_a_page_of_another_origin_hears_it_as_well(
 
 
 @pytest.mark.long
-async def test_who_lost_the_stream_reconnects_and_is_told_how_things_are(
+async def test_who_lost_the_stream_is_told_what_it_missed_once(
     origin: OriginProcess, browser: Browser
 ) -> None:
     async with viewing(browser, origin.url(""), origin.url("")) as page:
         await wait_told(page, "active")
-        await page.evaluate("test.told.length = 0")
+        await wait_told(page, "layers")
+        source = origin.child("streaming.ingest.pull_worker")
+        os.kill(source, signal.SIGSTOP)
         os.kill(origin.child("streaming.server.delivery"), signal.SIGKILL)
         await page.wait_for_function("test.lost > 0")
+        await wait_told(page, "inactive")
+        os.kill(source, signal.SIGCONT)
+        await page.evaluate("test.told.length = 0")
         await wait_told(page, "active")
-        await wait_told(page, "layers")
+        ids = await page.evaluate("test.ids")
+        assert ids == [*range(1, len(ids) + 1)]
         assert await page.evaluate("test.viewer.peer.connectionState") == "connected"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from segmenter.media import Sample, Track
 from streaming.config import IceServerConfig, WebrtcConfig
+from streaming.rtc import sessions
 from streaming.rtc.counter_offers import MOST_WAITING
 from streaming.rtc.messages import (
     KeyFrameAsked,
@@ -417,6 +418,45 @@ def test_a_channel_that_takes_a_session_over_hears_everything_anew(scene: Scene)
     assert news(scene, "c2") == [("taken", "")]
     scene.pass_time(1.0)
     assert news(scene, "") == []
+
+
+def numbers(scene: Scene, channel: str) -> list[int]:
+    """Of events since this was asked last."""
+    told = [one for one in scene.sent if isinstance(one, SignalEvent) and one.channel == channel]
+    scene.sent.clear()
+    return [event.number for event in told]
+
+
+def test_who_comes_back_is_told_what_it_missed_and_nothing_twice(scene: Scene) -> None:
+    scene.offer_tracks()
+    session = scene.view(channel="c1").session
+    scene.pass_time(1.0)
+    assert numbers(scene, "c1") == [1, 2, 3]
+    scene.view()
+    write_picture(scene)
+    scene.pass_time(1.0)
+    assert numbers(scene, "c1") == [4], "which its client has not got"
+    scene.ask("attach", session, channel="c2", after="3")
+    write_picture(scene)
+    scene.pass_time(1.0)
+    assert numbers(scene, "c2") == [4]
+    scene.ask("attach", session, channel="c3", after="4")
+    scene.pass_time(SILENT_S)
+    assert news(scene, "c3") == [("inactive", "")]
+
+
+@pytest.mark.parametrize("after", ["", "0", "8", "-1", "x", "٣", "9" * 32])
+def test_who_missed_more_than_is_kept_or_brings_nonsense_is_told_how_things_are(
+    scene: Scene, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_KEPT", 2)
+    scene.offer_tracks()
+    session = scene.view(channel="c1").session
+    scene.pass_time(1.0)
+    assert numbers(scene, "c1") == [1, 2, 3]
+    scene.ask("attach", session, channel="c2", after=after)
+    scene.pass_time(1.0)
+    assert numbers(scene, "c2") == [4, 5, 6]
 
 
 def test_a_viewer_is_told_what_its_timestamps_mean(scene: Scene) -> None:

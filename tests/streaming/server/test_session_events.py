@@ -28,16 +28,19 @@ async def served(serve: Serve, peer: Peer) -> Served:
     return await serve(signals=peer.relay, webrtc=True)
 
 
-def tell(peer: Peer, *kinds: EventKind, text: str = "{}") -> None:
+def tell(peer: Peer, *kinds: EventKind, text: str = "{}", number: int = 1) -> None:
     channel = next(one.channel for one in reversed(peer.asked) if one.verb == "attach")
     for kind in kinds:
-        peer.relay.tell(SignalEvent(channel, "abc", kind, text))
+        peer.relay.tell(SignalEvent(channel, "abc", kind, text, number))
 
 
 @asynccontextmanager
-async def following(served: Served, url: str = URL) -> AsyncIterator[Stream]:
+async def following(served: Served, url: str = URL, *, last_id: str = "") -> AsyncIterator[Stream]:
     target = f"http://127.0.0.1:{served.port}{url}"
-    async with served.client.get(target, headers={"Accept": "text/event-stream"}) as response:
+    headers = {"Accept": "text/event-stream"}
+    if last_id:
+        headers["Last-Event-ID"] = last_id
+    async with served.client.get(target, headers=headers) as response:
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/event-stream")
         yield Stream(response)
@@ -69,6 +72,21 @@ async def test_without_a_list_all_events_come_with_their_data(served: Served, pe
         assert await stream.next() == ("active", {})
         assert await stream.next() == ("viewercount", {"viewercount": 3})
         assert await stream.next() == ("inactive", {})
+
+
+async def test_each_event_has_its_id_and_who_lost_the_stream_asks_for_those_since(
+    served: Served, peer: Peer
+) -> None:
+    async with following(served) as stream:
+        tell(peer, "active", number=41)
+        await stream.next()
+        assert stream.last_id == "41"
+    async with following(served, last_id="41"):
+        pass
+    async with following(served, last_id="4" * 100):
+        pass
+    asked = [one.after for one in peer.asked if one.verb == "attach"]
+    assert asked == ["", "41", "4" * 32]
 
 
 @pytest.mark.parametrize("kind", ["closed", "taken"])
