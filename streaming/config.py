@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from streaming.cpu_priority import Priority
+
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 StunServer = Annotated[str, Meta(pattern=r"^$|^(stun:)?(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
@@ -105,6 +107,9 @@ class WebrtcConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """Simulcast layers taken of a publisher, the first ones that it offers; 1: no simulcast."""
     threads: Annotated[int, Meta(ge=0, le=64)] = 0
     """Threads that send to viewers; 0 is one for each two cores."""
+    priority: Priority = "high"
+    """Of these threads: "high" is ahead of encoders on a busy machine (nice -10), "realtime" of
+    everything (SCHED_RR); where the system does not allow it, the next lower one."""
 
 
 class ViewKeyConfig(Struct, forbid_unknown_fields=True, frozen=True):

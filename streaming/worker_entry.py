@@ -21,14 +21,16 @@ def enter_worker(argv: Sequence[str], message_type: Any) -> BlockingLink[Any]:
     return BlockingLink.from_fd(int(argv[0]), message_type)
 
 
-def live_with_parent() -> None:
+def live_with_parent(*, raises_priority: bool = False) -> None:
     """Makes this process end when its parent decides, or with it.
 
     Ctrl-C reaches the whole process group: it is the parent's business, which closes the link.
     The kernel kills us with the parent, so that a worker stuck inside FFmpeg cannot stay behind.
-    Its libraries cannot give themselves a higher priority than the parent's.
+    Its libraries cannot give themselves a higher priority than the parent's; with
+    ``raises_priority`` from when it calls `give_up_raising_priority` itself.
     """
-    give_up_raising_priority()
+    if not raises_priority:
+        give_up_raising_priority()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     if sys.platform == "linux":

@@ -185,3 +185,7 @@ class Fanout:
     def statistics(self) -> FanoutStatistics:
         """Counters of all."""
         return self._twin.statistics()
+
+    def thread_ids(self) -> tuple[int, ...]:
+        """By which the system knows the threads that send, for whoever sets their priority."""
+        return self._twin.thread_ids()

@@ -390,6 +390,12 @@ class PythonFanout:
                 **counts,
             )
 
+    def thread_ids(self) -> tuple[int, ...]:
+        """Of the thread that sends, where there is one."""
+        thread = None if self._is_closed else self._thread
+        number = thread.native_id if thread is not None else None
+        return (number,) if number is not None else ()
+
 
 def _now(now_s: float | None) -> float:
     return time.monotonic() if now_s is None else now_s

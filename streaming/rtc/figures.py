@@ -35,6 +35,8 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
                 ("worst_loss_ratio", "The most of a viewer.", report.worst_loss),
             )
         ),
+        Metric(name + "send_threads", "Threads that send to viewers, by the priority they have.",
+               float(report.send_threads), {"priority": report.send_priority}),
         _lateness_metric("sound", report.sound_lateness),
         _lateness_metric("picture", report.picture_lateness),
     ]  # fmt: skip

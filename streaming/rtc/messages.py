@@ -11,6 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from streaming.config import WebrtcConfig
+from streaming.cpu_priority import Priority
 from streaming.rtc.signal_messages import (
     SessionEnded,
     SignalAnswer,
@@ -191,6 +192,10 @@ class RtcReport(Struct, tag="report", array_like=True, frozen=True):
     """Of publishers, that did not come the first time."""
     packets_lost: int = 0
     """Of these, that never came."""
+    send_threads: int = 0
+    """Threads that send to viewers."""
+    send_priority: Priority = "usual"
+    """What they have: as much as the system allows of what is configured."""
 
 
 ToRtc: TypeAlias = (

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvloop
 
+from streaming.cpu_priority import give_up_raising_priority, raise_threads
 from streaming.link import Link
 from streaming.logs import start_child_logging
 from streaming.rtc.messages import RtcListening, RtcSetup, ToRtc
@@ -67,6 +68,11 @@ class RtcProcess:
         inner = bind_udp(["127.0.0.1"], 0)[0]
         sockets = [one.fileno() for one in (*udp, inner)]
         fanout = Fanout(sockets, threads, utc_offset_s=utc_offset_s)
+        priority = raise_threads(fanout.thread_ids(), setup.config.priority)
+        give_up_raising_priority()
+        if priority != setup.config.priority:
+            wanted = setup.config.priority
+            logger.info('threads that send have "%s" priority: "%s" is refused', priority, wanted)
         table = FlowTable()
         mux = UdpMux(udp, table, fanout.receive)
         relay = TcpRelay(inner, len(udp), fanout.receive)
@@ -83,6 +89,7 @@ class RtcProcess:
             self._send,
             now=asyncio.get_running_loop().time,
             utc=lambda: time.monotonic() + utc_offset_s,
+            send_priority=priority,
         )
         gc.freeze()
         self._send(RtcListening())
@@ -157,7 +164,7 @@ async def _run(fd: int) -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs the process; the argument is the link's descriptor."""
-    live_with_parent()
+    live_with_parent(raises_priority=True)
     start_child_logging("webrtc")
     uvloop.run(_run(int(arguments[0])))
     return 0

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from streaming.config import WebrtcConfig
+from streaming.cpu_priority import Priority
 from streaming.rtc.counter_offers import CounterOffers
 from streaming.rtc.ice_server_links import ice_server_links
 from streaming.rtc.messages import (
@@ -92,12 +93,14 @@ class RtcServer:
         *,
         now: Callable[[], float],
         utc: Callable[[], float],
+        send_priority: Priority = "usual",
     ) -> None:
         self._ice_servers = config.ice_servers
         self._fanout = fanout
         self._send = send
         self._now = now
         self._utc = utc
+        self._send_priority = send_priority
         limits = SessionLimits(sessions=config.max_sessions)
         self._signalling = Signalling(port, fanout, self._take_event, now=now, limits=limits)
         self._sessions = OpenSessions(send)
@@ -173,6 +176,8 @@ class RtcServer:
             pictures_skipped=sent.skipped,
             sound_lateness=sent.sound_lateness,
             picture_lateness=sent.picture_lateness,
+            send_threads=sent.threads,
+            send_priority=self._send_priority,
             key_frame_requests=self._counts["key_frame_requests"],
             sessions_opened=self._counts["opened"],
             sessions_failed=self._counts["failed"],

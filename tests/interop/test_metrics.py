@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 import urllib.error
@@ -15,6 +16,7 @@ from typing import Final
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from streaming.cpu_priority import HIGH_STEPS
 from tests.described import Described
 from tests.grafana import queries
 from tests.interop.origin_process import OriginProcess, origin_process
@@ -32,9 +34,10 @@ url = "http://127.0.0.1:9/nobody"
 secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
 """
 WITHIN_S: Final = 40.0
+CAP_SYS_NICE: Final = 23
 LABELS: Final = {
     "path", "state", "reason", "rendition", "rung", "process", "kind", "status", "protocol",
-    "webhook", "le",
+    "webhook", "le", "priority",
 }  # fmt: skip
 """All there are: each has a bounded number of values."""
 SCRAPED: Final = {"job", "instance"}
@@ -58,7 +61,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
         deadline = time.monotonic() + WITHIN_S
         wanted = ("encoder_frames_per_second{", "webhook_pending{", "protocol_viewers{",
                   "latency_seconds_bucket{", "rendition_bits_per_second{",
-                  "messages_refused_total{")  # fmt: skip
+                  "messages_refused_total{", "send_threads{")  # fmt: skip
         while not all(one in scrape(running) for one in wanted):
             assert time.monotonic() < deadline, scrape(running)
             running.get("/demo/index.m3u8")
@@ -204,6 +207,18 @@ def test_labels_are_words_and_names_of_ours_alone(origin: OriginProcess) -> None
     for name, labels in series(scrape(origin)).items():
         assert labels <= LABELS, name
     assert "127.0.0.1" not in scrape(origin)
+
+
+def test_threads_that_send_have_the_priority_that_is_told(origin: OriginProcess) -> None:
+    process = origin.child("streaming.rtc.process")
+    threads = [int(one.name) for one in Path(f"/proc/{process}/task").iterdir()]
+    nices = [os.getpriority(os.PRIO_PROCESS, thread) for thread in threads]
+    raised = nices.count(os.getpriority(os.PRIO_PROCESS, process) - HIGH_STEPS)
+    rights = re.search(r"^CapBnd:\s+(\w+)", Path("/proc/self/status").read_text(), re.M)
+    if os.geteuid() == 0 and rights is not None and int(rights[1], 16) >> CAP_SYS_NICE & 1:
+        assert raised
+    told = f'webrtc_send_threads{{priority="high"}} {raised}' if raised else 'priority="usual"'
+    assert told in scrape(origin)
 
 
 def test_queries_in_the_documentation_find_what_they_name(origin: OriginProcess) -> None:

@@ -27,7 +27,7 @@ def test_webrtc() -> None:
         "retransmitted": 7, "pictures_skipped": 8, "key_frame_requests": 9, "sessions_opened": 10,
         "sessions_failed": 11, "nacks": 12, "pictures_lost": 13, "rtt_s": 0.14,
         "worst_rtt_s": 0.15, "loss": 0.16, "worst_loss": 0.17, "packets_received": 23,
-        "packets_missed": 24, "packets_lost": 25,
+        "packets_missed": 24, "packets_lost": 25, "send_threads": 26,
     }  # fmt: skip
     report = RtcReport(
         viewers={"a": 20, "b": 1}, sound_lateness=LatenessCounts(counts, 18.0),
@@ -41,6 +41,7 @@ def test_webrtc() -> None:
         "packets_asked_again": 12, "pictures_lost": 13, "rtt_seconds": 0.14,
         "worst_rtt_seconds": 0.15, "loss_ratio": 0.16, "worst_loss_ratio": 0.17,
         "process_starts": 22, "packets_received": 23, "packets_missed": 24, "packets_lost": 25,
+        "send_threads": 26,
     }  # fmt: skip
     late = {one.labels["kind"]: one for one in metrics if one.buckets}
     assert (late["sound"].value, late["picture"].value) == (18.0, 19.0)

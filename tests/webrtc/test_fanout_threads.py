@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import random
 import socket
 import threading
@@ -113,3 +114,25 @@ def test_a_viewer_that_cannot_be_reached_loses_its_pictures_and_costs_nobody_the
     statistics = stage.fanout.statistics()
     assert statistics.skipped == 2  # once for each group of pictures, not for each picture
     assert statistics.failures >= 2
+
+
+def test_threads_that_send_are_known_by_the_systems_numbers(
+    sockets: tuple[bool, list[socket.socket]],
+) -> None:
+    pure_python, opened = sockets
+    fanout = Fanout([opened[0].fileno()], 2, pure_python=pure_python)
+    try:
+        ids = fanout.thread_ids()
+        assert len(set(ids)) == len(ids) == fanout.statistics().threads
+        assert {str(one) for one in ids} <= set(os.listdir("/proc/self/task"))
+    finally:
+        fanout.close()
+    assert fanout.thread_ids() == ()
+
+
+def test_a_fan_out_that_is_stepped_has_no_threads(
+    sockets: tuple[bool, list[socket.socket]],
+) -> None:
+    pure_python, opened = sockets
+    with contextlib.closing(Fanout([opened[0].fileno()], 0, pure_python=pure_python)) as fanout:
+        assert fanout.thread_ids() == ()

@@ -37,6 +37,7 @@ enum {
     MAX_CNAME_BYTES = 64,
     MAX_HEADER_BYTES = 12 + 28,
     MAX_SOCKETS = 8,
+    MAX_THREADS = 64, /* webrtc/fanout.py */
     MAX_COMMANDS_ASKED = 4096, /* of viewers, in one shard: beyond, the network asks in vain */
 };
 
@@ -378,12 +379,13 @@ struct Shard {
     Fanout *fanout;
     pthread_t thread;
     bool has_thread;
-    pthread_mutex_t lock; /* of the next six */
+    pthread_mutex_t lock; /* of the next seven */
     pthread_cond_t changed;
     Command *commands, **commands_end;
     size_t asked; /* RESEND commands among them */
     bool is_awake;
     _Atomic bool is_closing;
+    pid_t thread_id; /* the system's, as soon as it runs; 0: none */
     /* the thread's */
     Batch batch;
     Viewer *viewers;
@@ -398,6 +400,7 @@ bool shard_init(Shard *shard, Fanout *fanout);
 bool shard_start(Shard *shard);
 void shard_stop(Shard *shard); /* waits for the thread */
 void shard_free(Shard *shard);
+pid_t shard_thread_id(Shard *shard); /* waits until the thread runs */
 Command *command_new(Verb verb, Viewer *viewer, int count);
 void shard_command(Shard *shard, Command *command);
 void shard_wake(Shard *shard);

@@ -267,6 +267,30 @@ statistics(Fanout *fanout, PyObject *unused)
     return fanout_statistics(fanout);
 }
 
+/* Nothing is stopped or freed while the lock is held, for `close_down` takes it first. */
+static PyObject *
+thread_ids(Fanout *fanout, PyObject *unused)
+{
+    long ids[MAX_THREADS];
+    Py_ssize_t count = 0;
+    (void)unused;
+    pthread_mutex_lock(&fanout->lock);
+    if (!fanout->is_closed) {
+        for (; count < fanout->thread_count; count++) {
+            ids[count] = (long)shard_thread_id(&fanout->shards[count]);
+        }
+    }
+    pthread_mutex_unlock(&fanout->lock);
+    PyObject *tuple = PyTuple_New(count);
+    for (Py_ssize_t at = 0; tuple != NULL && at < count; at++) {
+        PyObject *id = PyLong_FromLong(ids[at]);
+        if (id == NULL || PyTuple_SetItem(tuple, at, id) < 0) {
+            Py_CLEAR(tuple);
+        }
+    }
+    return tuple;
+}
+
 /* Ends the threads and lets everything go; the GIL is not held while they end. Nobody is found any
    more before that, so nothing is commanded after it. */
 static void
@@ -369,7 +393,8 @@ new(PyTypeObject *type, PyObject *args, PyObject *keywords)
                           &types)) {
         return NULL;
     }
-    if (PyTuple_Size(types) != TYPES || threads < 0 || threads > 64 || *crypto_name() == '\0') {
+    if (PyTuple_Size(types) != TYPES || threads < 0 || threads > MAX_THREADS ||
+        *crypto_name() == '\0') {
         PyErr_SetString(PyExc_ValueError, "wrong classes or threads, or no crypto loaded");
         return NULL;
     }
@@ -425,6 +450,7 @@ static PyMethodDef methods[] = {
     {"poll", (PyCFunction)poll_events, METH_VARARGS, NULL},
     {"step", (PyCFunction)step, METH_VARARGS, NULL},
     {"statistics", (PyCFunction)statistics, METH_NOARGS, NULL},
+    {"thread_ids", (PyCFunction)thread_ids, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -9,7 +9,9 @@
 #include "fanout.h"
 
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 double
 clock_s(void)
@@ -321,6 +323,10 @@ run_thread(void *argument)
 {
     Shard *shard = argument;
     double due_s = INFINITY;
+    pthread_mutex_lock(&shard->lock);
+    shard->thread_id = (pid_t)syscall(SYS_gettid);
+    pthread_cond_broadcast(&shard->changed);
+    pthread_mutex_unlock(&shard->lock);
     while (wait_for_work(shard, due_s)) {
         due_s = shard_run(shard, clock_s(), true);
     }
@@ -346,6 +352,18 @@ shard_start(Shard *shard)
 {
     shard->has_thread = pthread_create(&shard->thread, NULL, run_thread, shard) == 0;
     return shard->has_thread;
+}
+
+pid_t
+shard_thread_id(Shard *shard)
+{
+    pthread_mutex_lock(&shard->lock);
+    while (shard->has_thread && shard->thread_id == 0) {
+        pthread_cond_wait(&shard->changed, &shard->lock);
+    }
+    pid_t id = shard->thread_id;
+    pthread_mutex_unlock(&shard->lock);
+    return id;
 }
 
 void
