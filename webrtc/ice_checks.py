@@ -59,6 +59,9 @@ class ConnectivityChecks:
         self._next_ordinary = 0.0
         self._next_consent = 0.0
         self._consent_id = b""
+        self._consent_sent: float | None = None
+        self.rtt_s: float | None = None
+        """Round trip, by the last answer to a check that keeps consent: these are sent once."""
 
     def add(self, candidates: Sequence[Candidate], sockets: dict[int, int]) -> None:
         """Pair the peer's candidates with our sockets, ``sockets`` being IP version -> number."""
@@ -85,9 +88,11 @@ class ConnectivityChecks:
         pair.transmissions = min(pair.transmissions, _MAX_TRANSMISSIONS - 1)
         return [self._send(pair, local, remote, now)]
 
-    def receive(self, message: StunMessage, flow: Flow) -> bool:
+    def receive(self, message: StunMessage, flow: Flow, now: float) -> bool:
         """An answer with the peer's integrity; whether it is one to a check of ours."""
         if message.transaction_id == self._consent_id:
+            if self._consent_sent is not None:
+                self.rtt_s, self._consent_sent = now - self._consent_sent, None
             return message.message_type == stun.BINDING_SUCCESS
         pair = self._pairs.get(flow)
         if pair is None or pair.transaction_id != message.transaction_id:
@@ -118,6 +123,7 @@ class ConnectivityChecks:
         jitter = 0.8 + 0.4 * self._random_bytes(1)[0] / 255
         self._next_consent = now + _CONSENT_S * jitter
         self._consent_id = self._random_bytes(stun.TRANSACTION_ID_BYTES)
+        self._consent_sent = now
         return [(selected, self._check(self._consent_id, local, remote))]
 
     def _send(

@@ -56,6 +56,11 @@ class IceAgent:
         self._checks = None if lite else ConnectivityChecks(random_bytes)
 
     @property
+    def rtt_s(self) -> float | None:
+        """Round trip, where we check as well and were answered."""
+        return self._checks.rtt_s if self._checks is not None else None
+
+    @property
     def local(self) -> IceCredentials:
         """Our credentials of the newest ICE session."""
         return self._generations[-1].local
@@ -99,7 +104,7 @@ class IceAgent:
         is_answer = message.message_type in (stun.BINDING_SUCCESS, stun.BINDING_ERROR)
         if self._checks is None or not is_answer or not message.is_from(self.remote.password):
             return []
-        if self._checks.receive(message, flow):
+        if self._checks.receive(message, flow, now):
             self.last_check = now
         return []
 

@@ -34,6 +34,7 @@ from webrtc.publisher_rtcp import (
     render_picture_loss,
     render_receiver_report,
 )
+from webrtc.reference_time import read_round_trip_s, render_reference_time
 from webrtc.rtcp import is_rtcp
 from webrtc.rtp_packet import RtpPacket, parse_rtp
 from webrtc.srtp import SrtpSender
@@ -93,6 +94,8 @@ class Publisher:
         """Where key frames are asked for besides where one is needed."""
         self.rejected = 0
         """Packets that could not be read, or were forged."""
+        self.rtt_s: float | None = None
+        """Round trip, by its last answer to a reference time; None: it gives none."""
         self._session_id = session_id
         self._plans = tuple(plans)
         self._ssrc = ssrc
@@ -180,7 +183,8 @@ class Publisher:
         if now >= self._next_report:
             self._next_report = now + _REPORT_S
             reports = [source.reception(now) for source in self._sources.values()]
-            self._send_rtcp(render_receiver_report(self._ssrc, reports))
+            report = render_receiver_report(self._ssrc, reports)
+            self._send_rtcp(report + render_reference_time(self._ssrc, now))
 
     def statistics(self) -> PublisherStatistics:
         """The present counts."""
@@ -263,6 +267,8 @@ class Publisher:
         return None
 
     def _take_reports(self, compound: bytes, now: float) -> None:
+        rtt_s = read_round_trip_s(compound, self._ssrc, now)
+        self.rtt_s = self.rtt_s if rtt_s is None else rtt_s
         reports, _ = parse_sender_reports(compound)
         for report in reports:
             source = self._sources.get(report.ssrc)

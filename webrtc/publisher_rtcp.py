@@ -58,20 +58,27 @@ class ReceptionReport:
     """Since then, in units of 2**-16 s."""
 
 
+def compound_parts(compound: bytes) -> list[tuple[int, int, int]]:
+    """Type, beginning and end of each packet; what is broken ends it."""
+    parts: list[tuple[int, int, int]] = []
+    position = 0
+    while position + 4 <= len(compound) and compound[position] >> 6 == 2:
+        end = position + 4 + 4 * int.from_bytes(compound[position + 2 : position + 4], "big")
+        if end > len(compound):
+            break
+        parts.append((compound[position + 1], position, end))
+        position = end
+    return parts
+
+
 def parse_sender_reports(compound: bytes) -> tuple[list[SenderReport], bool]:
     """All sender reports, and whether the publisher says goodbye; what is broken ends it."""
     reports: list[SenderReport] = []
     says_goodbye = False
-    position = 0
-    while position + 4 <= len(compound) and compound[position] >> 6 == 2:
-        kind = compound[position + 1]
-        end = position + 4 + 4 * int.from_bytes(compound[position + 2 : position + 4], "big")
-        if end > len(compound):
-            break
+    for kind, position, end in compound_parts(compound):
         if kind == _SENDER_REPORT and end - position >= 28:
             reports.append(SenderReport(*struct.unpack_from("!IQI", compound, position + 4)))
         says_goodbye = says_goodbye or kind == _GOODBYE
-        position = end
     return reports, says_goodbye
 
 

@@ -194,9 +194,14 @@ class ReportStatistics:
 
 def round_trip_s(block: ReportBlock, ntp: int) -> float | None:
     """RFC 3550 6.4.1: from the report's last SR, its delay and now (64-bit NTP); None: unknown."""
-    if block.last_report == 0:
+    return elapsed_s(block.last_report, block.delay, ntp)
+
+
+def elapsed_s(last_report: int, delay: int, ntp: int) -> float | None:
+    """The same of who answers in another way."""
+    if last_report == 0:
         return None
-    elapsed = (ntp >> 16 & 0xFFFFFFFF) - block.last_report - block.delay & 0xFFFFFFFF
+    elapsed = (ntp >> 16 & 0xFFFFFFFF) - last_report - delay & 0xFFFFFFFF
     return elapsed / 65536 if elapsed < 1 << 21 else None  # beyond half a minute it is nonsense
 
 

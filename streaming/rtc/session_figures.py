@@ -24,7 +24,8 @@ class StreamFigures(Struct, frozen=True):
     repaired: int
     """Packets sent to a viewer again, or of those missed that did come from a publisher."""
     lost: int | None
-    """Packets of a publisher that never came; null of a viewer, who does not tell."""
+    """Packets of a publisher that never came; null of a viewer, whose reports count as lost what
+    came as a resend."""
     loss: float
     """Fraction of packets lost on the way, as the receiver's last report has it."""
     jitter_s: float
@@ -35,7 +36,9 @@ class WebrtcFigures(Struct, frozen=True):
     """One session."""
 
     rtt_s: float | None
-    """Round trip, by the viewer's last report; null while there is none, and of publishers."""
+    """Round trip, by a viewer's last report; of a publisher by its last answer to a reference time
+    (RFC 3611; browsers give one), else to our last check for consent. Null while there is none;
+    with ICE lite we do not check."""
     bitrate: int
     """Of all its streams, bits per second."""
     available_bitrate: int | None

@@ -11,17 +11,18 @@ from webrtc.session import Role
 from webrtc.subscriber import Subscriber
 
 
-def figures_of(role: Role) -> WebrtcFigures | None:
-    """Of one session; None until media flow."""
+def figures_of(role: Role, checked_rtt_s: float | None = None) -> WebrtcFigures | None:
+    """Of one session; None until media flow. `checked_rtt_s` is what ICE knows."""
     if isinstance(role, Publisher):
         sources = role.statistics().sources
-        return _publisher_figures(sources) if sources else None
+        rtt_s = checked_rtt_s if role.rtt_s is None else role.rtt_s
+        return _publisher_figures(sources, rtt_s) if sources else None
     if isinstance(role, Subscriber) and role.summary is not None:
         return _viewer_figures(role)
     return None
 
 
-def _publisher_figures(sources: Sequence[IncomingStatistics]) -> WebrtcFigures:
+def _publisher_figures(sources: Sequence[IncomingStatistics], rtt_s: float | None) -> WebrtcFigures:
     streams = [
         StreamFigures(
             kind=one.kind.value,
@@ -37,7 +38,7 @@ def _publisher_figures(sources: Sequence[IncomingStatistics]) -> WebrtcFigures:
         for one in sources
     ]
     asked = sum(one.requests for one in sources)
-    return WebrtcFigures(None, sum(one.bitrate for one in streams), None, asked, None, streams)
+    return WebrtcFigures(rtt_s, sum(one.bitrate for one in streams), None, asked, None, streams)
 
 
 def _viewer_figures(role: Subscriber) -> WebrtcFigures:

@@ -75,7 +75,8 @@ class SessionRequests:
         """How well media get through in each of the sessions asked for that is there (JSON)."""
         wanted = msgspec.json.decode(request.body, type=list[str])
         there = [name for name in wanted if self._sessions.find(name) is not None]
-        found = {name: figures_of(self._signalling.session(name).role) for name in there}
+        sessions = {name: self._signalling.session(name) for name in there}
+        found = {name: figures_of(one.role, one.agent.rtt_s) for name, one in sessions.items()}
         return _json_answer(request, {name: seen for name, seen in found.items() if seen})
 
     def tell_news(self) -> None:

@@ -149,6 +149,19 @@ def test_a_full_agent_keeps_consent_every_five_seconds_or_so() -> None:
     assert all(4 <= after - before <= 7 for before, after in itertools.pairwise(sent))
 
 
+def test_an_answer_to_what_keeps_consent_tells_the_round_trip_once() -> None:
+    ice = agent(lite=False)
+    ice.receive(check(ice.local, ROLE, NOMINATE), HOME, 1.0)
+    ((_, sent),) = ice.handle_timer(2.0)
+    request = stun.parse_stun(sent)
+    answer = stun.parse_stun(stun.render_success(request, "192.0.2.1", 8189, REMOTE.password))
+    assert ice.rtt_s is None
+    ice.receive(answer, HOME, 2.25)
+    ice.receive(answer, HOME, 4.0)
+    assert ice.rtt_s == 0.25
+    assert agent().rtt_s is None
+
+
 def test_checks_to_a_silent_candidate_end() -> None:
     ice = agent(lite=False)
     ice.add_candidates([host_candidate("192.0.2.7", 1, rank=0)], {4: 0})

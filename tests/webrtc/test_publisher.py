@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import struct
 from collections.abc import Iterable
+
+import pytest
 
 from segmenter.media import Codec, MediaType, Sample
 from tests.webrtc.clips import audio_clip, video_clip
@@ -41,7 +44,8 @@ class Stage:
             "id", "live", plans, 4, lambda flow, data: self.sent.append(data), self.events.append
         )
         self.publisher.connect(NegotiatedKeys(OURS, THEIRS), HOME, 0.0)
-        self._protect, self._open = SrtpSender(THEIRS), SrtpReceiver(OURS)
+        self._protect = SrtpSender(THEIRS)
+        self.open = SrtpReceiver(OURS).unprotect_rtcp
 
     def send(self, packets: Iterable[RtpPacket], now: float = 0.0) -> None:
         for each in packets:
@@ -62,10 +66,18 @@ class Stage:
         report = render_sender_report(ssrc, "c", ntp, timestamp, 1, 1)
         self.publisher.receive_media(self._protect.protect_rtcp(report), now)
 
+    def answer(self, *items: int, now: float) -> None:
+        """To a reference time: DLRR (RFC 3611 4.5)."""
+        words = len(items)
+        body = struct.pack(f"!IBxH{words}I", 1, 5, words, *items)
+        compound = render_sender_report(1, "c", 0, 0, 1, 1)
+        compound += struct.pack("!BBH", 0x80, 207, len(body) // 4) + body
+        self.publisher.receive_media(self._protect.protect_rtcp(compound), now)
+
     def told(self) -> list[RtcpMessage]:
         """What the browser was told since it last looked."""
         sent, self.sent = self.sent, []
-        return [message for data in sent for message in parse_rtcp(self._open.unprotect_rtcp(data))]
+        return [message for data in sent for message in parse_rtcp(self.open(data))]
 
     @property
     def tracks(self) -> list[str]:
@@ -396,6 +408,21 @@ def test_sender_reports_bring_picture_and_sound_together() -> None:
     assert late[0] == 9_000
     assert late[-1] < 6_000
     assert late == sorted(late, reverse=True)
+
+
+def test_a_publisher_that_answers_reference_times_tells_the_round_trip() -> None:
+    stage = Stage(VIDEO)
+    stage.send(pictures(count=2), 4.5)
+    stage.publisher.handle_timer(5.0)
+    compounds = [stage.open(data) for data in stage.sent]
+    (asked,) = [data[-8:] for data in compounds if data[-19:-18] == b"\xcf"]
+    middle = int.from_bytes(asked[2:6], "big")
+    stage.answer(9, middle, 0, 4, middle, 1 << 15, now=5.75)
+    assert stage.publisher.rtt_s == pytest.approx(0.25, abs=0.001)
+    stage.answer(4, 0, 0, now=6.0)
+    stage.answer(4, middle, now=6.0)
+    stage.answer(4, middle + (100 << 16), 0, now=6.0)
+    assert stage.publisher.rtt_s == pytest.approx(0.25, abs=0.001), "these are nonsense"
 
 
 def test_forged_and_broken_packets_are_counted_and_nothing_else() -> None:

@@ -18,6 +18,7 @@ from webrtc.publisher_rtcp import (
     render_picture_loss,
     render_receiver_report,
 )
+from webrtc.reference_time import read_round_trip_s, render_reference_time
 from webrtc.rtcp import Arrivals, Nack, parse_rtcp, render_sender_report
 
 
@@ -36,6 +37,18 @@ def test_a_receiver_report_is_read_by_aiortc() -> None:
     assert (block.highest_sequence, block.jitter, block.lsr, block.dlsr) == (
         0x1FFFF, 90, 0x12345678, 65_536
     )  # fmt: skip
+
+
+def test_who_does_not_know_reference_times_reads_the_report_before_them() -> None:
+    report = render_receiver_report(1, [ReceptionReport(7, 0, 0, 1, 0, 0, 0)])
+    (read,) = RtcpPacket.parse(report + render_reference_time(1, 100.0))
+    assert isinstance(read, RtcpRrPacket)
+
+
+@given(st.binary(max_size=64))
+def test_hostile_answers_to_reference_times_are_read_to_their_end(data: bytes) -> None:
+    head = b"\x80\xcf" + (len(data) // 4 + 1).to_bytes(2, "big") + bytes(4)
+    read_round_trip_s(head + data, 0, 100.0)
 
 
 @given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=40, unique=True))
