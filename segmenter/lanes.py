@@ -21,7 +21,7 @@ their own for the same break, which closes their segments and makes no second on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 
 from segmenter.boundaries import Boundaries
@@ -133,10 +133,15 @@ class Lanes:
             self._lanes[name] for name in dict.fromkeys([*names, *expected]) if name in self._lanes
         ]
         for lane in self:
-            lane.rendition.is_announced = lane in announced
+            lane.rendition.outlook.is_announced = lane in announced
         self._awaited += announced
         self._choose_primary(expected)
         return self._replace_primary(announced, now_utc)
+
+    def withhold(self, names: Collection[str]) -> None:
+        """Of these tracks nothing comes for now, announced as they are."""
+        for lane in self:
+            lane.rendition.outlook.withhold(lane.track.name in names)
 
     def _choose_primary(self, expected: Sequence[str]) -> None:
         """The first video track; audio only where no video is to be expected."""
@@ -207,7 +212,8 @@ class Lanes:
             events += self._stand_in(now_utc)
         for lane in self:
             silence_s = now_utc - lane.last_push_utc
-            is_waited_for = lane.rendition.is_announced and silence_s <= RENDITION_SILENCE_S
+            is_announced = lane.rendition.outlook.is_announced
+            is_waited_for = is_announced and silence_s <= RENDITION_SILENCE_S
             if not lane.queue and not is_waited_for:
                 events += lane.pass_over(now_utc)
         return events

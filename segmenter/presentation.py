@@ -7,7 +7,7 @@ lives: a presentation begins, ends, begins anew with higher numbers, and is rest
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from segmenter.boundaries import Boundaries
@@ -98,6 +98,11 @@ class Presentation:
                 events += self._lanes.replace_track(lane, track, init, self._now_utc)
         names = [track.name for track in tracks]
         return events + self._lanes.announce(names, expected, self._now_utc)
+
+    def withhold(self, names: Collection[str]) -> None:
+        """Of these tracks, and of no others, nothing comes for now, announced as they are: after
+        some gaps players are not pointed to them until there is something again."""
+        self._lanes.withhold(names)
 
     def push_all(self, samples: list[Sample], now_utc: float) -> list[Event]:
         """Samples that arrived together, of any tracks; the same as ``push`` for each."""

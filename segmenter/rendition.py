@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from segmenter.errors import UsageError
 from segmenter.listed_formats import ListedFormats
 from segmenter.media import Track
+from segmenter.outlook import Outlook
 from segmenter.saved_window import RenditionState, SavedRendition
 from segmenter.segment import InitSection, Part, Segment, SegmentExpired
 
 SHORTEST_WINDOW_TARGETS = 3
 """A live playlist never gets shorter than this many target durations (RFC 8216bis 6.2.2)."""
-
-GONE_GAPS = 3
-"""Segments that a rendition lacks in succession, and is announced no more: it will hardly be back
-while players who come now have what they load first."""
 
 AVERAGE_TOLERANCE = 0.05
 """An average is announced anew only when the measured one differs from it by more than this: as
@@ -75,8 +72,7 @@ class Rendition:
         """The segment in progress, from its beginning on; its number follows on those listed."""
         self.open_parts: list[Part] = []
         """Parts of the segment in progress."""
-        self.is_announced = True
-        """Whether the latest publisher sends it, or an encoder will."""
+        self.outlook = Outlook()
         self.is_ended = False
         self.is_independent = True
         """Whether every segment so far began with a sync sample."""
@@ -190,18 +186,8 @@ class Rendition:
 
     @property
     def is_offered(self) -> bool:
-        """Whether players who come should find it: not once nothing but gaps is to come.
-
-        That is so after GONE_GAPS of them, or where a discontinuity began with one.
-        """
-        if self.is_announced or self.open_parts:
-            return True
-        for count, segment in enumerate(reversed(self._segments), 1):
-            if not segment.is_gap:
-                return True
-            if count == GONE_GAPS or segment.starts_discontinuity:
-                return False
-        return True
+        """Whether players who come should find it."""
+        return bool(self.open_parts) or self.outlook.is_offered(self._segments)
 
     @property
     def window_bytes(self) -> int:
@@ -220,6 +206,8 @@ class Rendition:
     def add_part(self, part: Part) -> None:
         """A part of the segment in progress is complete."""
         self.open_parts.append(self._as_kept(part))
+        if not part.is_gap:
+            self.outlook.note_media()
 
     def add(self, segment: Segment, now_utc: float) -> None:
         """List a finished segment, and remove from the head what the window no longer holds.
@@ -250,6 +238,7 @@ class Rendition:
 
     def _note_format(self, segment: Segment) -> None:
         if not segment.is_gap:
+            self.outlook.note_media()
             self._formats.add(segment, self.target_duration)
 
     def lose(self, part: Part) -> None:

@@ -7,7 +7,7 @@ Nothing here is done per request or per viewer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -102,6 +102,10 @@ class Origin:
         """The renditions to package from now on; those of `expected` names follow soon."""
         self._texts.expect([*expected, *(track.name for track in tracks)])
         self._publish(self._presentation.start(tracks, expected=expected), now_utc)
+
+    def withhold(self, names: Collection[str]) -> None:
+        """Of these renditions, and of no others, nothing comes for now, announced as they are."""
+        self._presentation.withhold(names)
 
     def write(self, samples: list[Sample], now_utc: float) -> None:
         """Samples of the tracks that came together, in media time."""

@@ -98,6 +98,7 @@ class Pipeline:
         self._inputs: frozenset[str] = frozenset()
         self._copied: dict[str, Track] = {}
         self._gate = LayerGate(path.config.segment_duration_s)
+        self._closed: tuple[str, ...] = ()
         self._encoded: dict[str, Track] = {}
         self._bridge = LadderBridge(path.config.segment_duration_s)
         self._may_bridge = bool(path.config.slate) and path.config.on_worker_crash != "wait"
@@ -151,6 +152,15 @@ class Pipeline:
         packaged = [sample for sample in samples if sample.track in copied and admits(sample)]
         if packaged:
             self._origin.write(packaged, now_utc)
+        if self._gate.closed != self._closed:
+            self._withhold()
+
+    def _withhold(self) -> None:
+        """Nobody is pointed for long to what is announced and left out: layers whose key frames are
+        elsewhere, rungs that the machine is too slow for."""
+        self._closed = self._gate.closed
+        shed = self._link.state.shed if self._link is not None else ()
+        self._origin.withhold({*self._closed, *shed})
 
     def _feeds(self, link: TranscodeLink, sample: Sample) -> bool:
         """Gives the worker its share; whether the sample goes no other way, all waiting for it."""
@@ -290,6 +300,7 @@ class Pipeline:
     def _take_state(self, state: TranscodeState) -> None:
         """Path and log: `handle_timer` asks, so that the path is LIVE by then."""
         self._bridge.shed = state.shed
+        self._withhold()
         if state.phase is TranscodePhase.RESTARTING:
             self._bridge.worker_lost()
         self._log_bridge()
@@ -340,6 +351,7 @@ class Pipeline:
         """Tells the origin which tracks there are and which are still to come."""
         known = (*self._copied.values(), *self._encoded.values())
         self._origin.set_tracks(known, expected_names(self._plan), now_utc)
+        self._withhold()
 
     def _holds(self, link: TranscodeLink) -> bool:
         """Whether everything waits for the worker, as `on_worker_crash = "wait"` demands."""

@@ -117,7 +117,8 @@ class LowLatencyPeriods:
         if self._has_same_break(beginning) or self._has_lasted(beginning):
             return False
         renditions = self._presentation.renditions.values()
-        return not all(_has_media(r, beginning.msn) for r in renditions if r.is_announced)
+        expected = [rendition for rendition in renditions if rendition.outlook.is_expected]
+        return not all(_has_media(rendition, beginning.msn) for rendition in expected)
 
     def _is_stub(self, beginning: Beginning) -> bool:
         """Whether a period would be as short as dash.js does not find its way out of."""

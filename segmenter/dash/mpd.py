@@ -185,7 +185,7 @@ def _is_filling(former: Sequence[Run], latest: Sequence[Run]) -> bool:
     The AdaptationSets of a period never change once it is listed (DASH-IF timing model): a player
     that enters one which has no audio yet stays without. A second segment ends the wait.
     """
-    expected = {run.rendition.name for run in former if run.rendition.is_announced}
+    expected = {run.rendition.name for run in former if run.rendition.outlook.is_expected}
     missing = expected - {run.rendition.name for run in latest}
     return bool(missing) and all(run.count < FILLED_SEGMENTS for run in latest)
 

@@ -93,6 +93,58 @@ def test_a_rung_whose_encoder_is_silent_stays_for_it_is_announced() -> None:
     assert variants(stage) == ["360p", "source"]
 
 
+def withheld(seconds: float = 10.0) -> ReturnStage:
+    """A rung's encoder is stopped for a while, after eight seconds."""
+    stage = ReturnStage(apart_s=None)
+    stage.send((SOURCE, SMALL), 0, 8, breaks=False)
+    stage.presentation.withhold({"360p"})
+    stage.push_only(SOURCE, at=8, seconds=seconds)
+    return stage
+
+
+def test_a_rung_that_is_withheld_leaves_after_three_gaps_and_is_back_with_its_media() -> None:
+    stage = withheld(6.0)
+    assert 0 < len(stage.gaps("360p")) < GAPS
+    assert variants(stage) == ["360p", "source"]
+    stage.push_only(SOURCE, at=14, seconds=10)
+    assert variants(stage) == ["source"]
+    assert newest_period(manifest(stage)) == ["source"]
+    assert newest_period(stage.texts[-1]) == ["source"]
+    assert stage.numbers("360p") == stage.numbers("source"), "its playlist goes on"
+    stage.presentation.withhold(set())
+    stage.push_only(SOURCE, at=24, seconds=2)
+    assert variants(stage) == ["source"], "its encoder may take a while"
+    stage.push_only(SOURCE, SMALL, at=26, seconds=6.1)
+    assert variants(stage) == ["360p", "source"]
+    assert newest_period(manifest(stage)) == ["360p", "source"]
+    assert newest_period(stage.texts[-1]) == ["360p", "source"]
+    stage.push_only(SOURCE, at=32.1, seconds=16)
+    assert variants(stage) == ["360p", "source"], "it is announced and not withheld any more"
+
+
+def test_a_rung_that_is_withheld_and_brings_something_all_the_same_stays() -> None:
+    stage = withheld(4.0)
+    stage.push_only(SOURCE, SMALL, at=12, seconds=8)
+    assert variants(stage) == ["360p", "source"]
+    stage.push_only(SOURCE, at=20, seconds=12)
+    assert variants(stage) == ["source"]
+
+
+def test_the_next_period_does_not_wait_for_what_is_withheld() -> None:
+    stage = withheld()
+    stage.pause()
+    stage.wait(2)
+    stage.start(SOURCE, SMALL)
+    stage.push_only(SOURCE, at=20, seconds=2.1, breaks=True)
+    assert newest_period(manifest(stage)) == ["source"]
+    stage = withheld()
+    stage.pause()
+    stage.wait(2)
+    stage.start(SOURCE, SMALL)
+    stage.push_only(SOURCE, at=20, seconds=0.5, breaks=True)
+    assert newest_period(stage.texts[-1]) == ["source"]
+
+
 def test_a_rung_that_is_expected_stays_until_it_comes() -> None:
     stage = ReturnStage(apart_s=None)
     stage.send((SOURCE, SMALL), 0, 8, breaks=False)

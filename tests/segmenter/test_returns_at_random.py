@@ -28,6 +28,7 @@ SOUNDS = (
     describe_track("audio", Codec.OPUS, CONFIGS[Codec.OPUS]),
 )
 LAYER = renamed(SMALL, "source_l")
+BACK_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Publisher:
     seconds: float
     layer_stops_s: float
     """Before its end the layer, if it has one, is there no more for so long."""
+    is_withheld: bool
+    """Whether it is announced all the same, and comes back at last."""
 
 
 @st.composite
@@ -52,6 +55,7 @@ def publishers(draw: st.DrawFn) -> Publisher:
         draw(st.sampled_from([0.0, 0.04, 0.7, 2.0, 5.0])),
         draw(st.sampled_from([0.1, 0.5, 1.9, 3.3, 6.0, 8.5])),
         draw(st.sampled_from([0.0, 0.0, 2.0, 9.0])),
+        draw(st.booleans()),
     )
 
 
@@ -62,7 +66,14 @@ def play(stage: ReturnStage, at: float, publisher: Publisher, *, is_first: bool)
     at += publisher.seconds
     if LAYER in tracks and publisher.layer_stops_s:
         rest = [track for track in tracks if track is not LAYER]
-        stage.send(rest, at, publisher.layer_stops_s, breaks=False)
+        if publisher.is_withheld:
+            stage.presentation.withhold({LAYER.name})
+            stage.push_only(*rest, at=at, seconds=publisher.layer_stops_s)
+            stage.presentation.withhold(())
+            stage.push_only(*tracks, at=at + publisher.layer_stops_s, seconds=BACK_S)
+            at += BACK_S
+        else:
+            stage.send(rest, at, publisher.layer_stops_s, breaks=False)
         at += publisher.layer_stops_s
     stage.pause()
     stage.wait(publisher.away_s)

@@ -70,8 +70,8 @@ class FakeLink:
     def ask_for_key_frame(self, from_pts: int = 0) -> None:
         self.key_asked = from_pts
 
-    def enter(self, phase: TranscodePhase, reason: str = "") -> None:
-        self.state = TranscodeState(phase, reason)
+    def enter(self, phase: TranscodePhase, reason: str = "", *shed: str) -> None:
+        self.state = TranscodeState(phase, reason, shed)
         self.on_state(self.state)
 
     def statistics(self) -> TranscodeStatistics:
@@ -119,6 +119,11 @@ class Scene:
     def encode(self, samples: list[Sample]) -> None:
         for sample in samples:
             self.link.on_sample(Sample("360p", sample.dts, sample.pts, b"small", sample.is_sync))
+
+    def variants(self) -> list[str]:
+        """What the multivariant playlist points to."""
+        text = self.feed._current["/live/a/index.m3u8"].body.decode()
+        return [line.partition("/")[0] for line in text.splitlines() if line[:1] not in ("#", "")]
 
     def segments(self, rendition: str) -> int:
         """How many of its segments are listed, gaps not counted."""
@@ -208,6 +213,29 @@ def test_what_is_encoded_comes_beside_what_is_copied() -> None:
     names = {track.name for track in scene.pipeline.statistics().tracks}
     assert names == {"source", "360p"}
     assert scene.pipeline.statistics().copied == {"source"}
+
+
+def test_a_rung_that_the_machine_is_too_slow_for_is_not_offered_until_it_is_back() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    scene.link.on_tracks([SMALL])
+
+    def send(seconds: float) -> None:
+        for _ in range(round(seconds / 0.2)):
+            before = len(scene.link.written)
+            scene.send(0.2, "source")
+            scene.encode(scene.link.written[before:])
+
+    send(6.2)
+    assert scene.variants() == ["source", "360p"]
+    scene.link.enter(TranscodePhase.DEGRADED, "the machine is too slow: 360p stopped", "360p")
+    scene.send(8.0, "source")
+    scene.pipeline.handle_timer(scene.now + 3.1)
+    assert scene.variants() == ["source"]
+    scene.link.enter(TranscodePhase.RUNNING)
+    assert scene.variants() == ["source"]
+    send(6.0)
+    assert scene.variants() == ["source", "360p"]
 
 
 def test_a_sample_of_a_rung_that_is_no_more_is_ignored() -> None:
@@ -326,6 +354,7 @@ def test_a_layer_with_key_frames_of_its_own_is_not_packaged_and_the_record_says_
     scene.pipeline.handle_timer(scene.now + 3.1)
     assert "source_l is not packaged" in scene.pipeline.statistics().ladder_reasons[-1]
     assert scene.segments("source") == 7
+    assert scene.variants() == ["source"], "players are not pointed to it any more"
 
 
 def test_an_encoder_does_not_notice_that_a_lower_layer_comes_or_goes() -> None:
