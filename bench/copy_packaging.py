@@ -2,7 +2,13 @@
 
 Whole processes, from exec to exit, writing files on the same file system. The start (interpreter
 or dynamic linker, imports, first segment) is measured with a clip of two seconds; "without the
-start" is the difference of the two for both programs.
+start" is the difference of the two for all programs.
+
+Headwater writes sound and picture as CMAF has them, in tracks of their own, two media playlists,
+the multivariant one and the MPD. ffmpeg is run in three ways: its HLS muxer with the tracks apart,
+which is the same but for the MPD; its DASH muxer with HLS playlists, which is all of the same; and
+its HLS muxer as it comes, which puts both tracks into each of half as many files, and lists them
+in one playlist instead of three and an MPD.
 """
 
 from __future__ import annotations
@@ -20,15 +26,38 @@ VIDEO_KBPS = 4000
 WINDOW_SEGMENTS = 15
 HOUR_S = 3600.0
 CORE = 0
-PEER = "ffmpeg -c copy -f hls"
+AIM = Aim(0.6)
+
+OURS = {"ours": "0", "parts": "0.2"}
+"""Name -> duration of parts, seconds."""
+_HLS = (
+    "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(GOP_S),
+    "-hls_list_size", str(WINDOW_SEGMENTS), "-hls_flags", "delete_segments",
+    "-hls_delete_threshold", str(WINDOW_SEGMENTS),
+)  # fmt: skip
+_TRACKS = ("-map", "0:v", "-map", "0:a")
+PEERS = {
+    "apart": (
+        *_TRACKS, *_HLS, "-var_stream_map", "v:0,agroup:a a:0,agroup:a",
+        "-master_pl_name", "index.m3u8", "track%v/index.m3u8",
+    ),
+    "dash": (
+        *_TRACKS, "-f", "dash", "-seg_duration", str(GOP_S), "-streaming", "0",
+        "-window_size", str(WINDOW_SEGMENTS), "-extra_window_size", str(WINDOW_SEGMENTS),
+        "-hls_playlist", "1", "manifest.mpd",
+    ),
+    "muxed": (*_HLS, "index.m3u8"),
+}  # fmt: skip
+"""Name -> arguments of ffmpeg. All list as many segments as we do, and keep as many more."""
+APART, DASH, MUXED = "ffmpeg -f hls, tracks apart", "ffmpeg -f dash + HLS", "ffmpeg -f hls, muxed"
 
 
 def measure(runs: int, seconds: int) -> list[Figure]:
     """CPU seconds for an hour of one stream; `seconds` of media in each run."""
-    long = clip(ClipRequest(VIDEO_KBPS, max(seconds, 2 * GOP_S)))
-    short = clip(ClipRequest(VIDEO_KBPS, GOP_S))
     media_s = max(seconds, 2 * GOP_S)
-    names = ("ours", "parts", "ffmpeg")
+    long = clip(ClipRequest(VIDEO_KBPS, media_s))
+    short = clip(ClipRequest(VIDEO_KBPS, GOP_S))
+    names = (*OURS, *PEERS)
     whole: dict[str, list[float]] = {name: [] for name in names}
     starts: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(runs):
@@ -42,33 +71,27 @@ def measure(runs: int, seconds: int) -> list[Figure]:
         n: tuple((cpu - statistics.median(starts[n])) / steady_hours for cpu in whole[n])
         for n in names
     }
-    unit = "CPU s / h"
+    unit, included = "CPU s / h", f"… start included, {media_s} s of media"
     return [
-        Figure("a", "2 s segments", unit, net["ours"], PEER, net["ffmpeg"], Aim(0.6)),
-        Figure("a", f"… start included, {media_s} s of media", unit, gross["ours"], PEER,
-               gross["ffmpeg"], Aim(0.6)),
-        Figure("a", "… with parts of 200 ms", unit, net["parts"], PEER, net["ffmpeg"], Aim(0.6)),
-        Figure("a", "the start", "CPU s", tuple(starts["ours"]), PEER, tuple(starts["ffmpeg"])),
-    ]  # fmt: skip
+        Figure("a", "2 s segments, tracks apart", unit, net["ours"], APART, net["apart"], AIM),
+        Figure("a", "… HLS and MPD on both sides", unit, net["ours"], DASH, net["dash"], AIM),
+        Figure("a", "… there in one file", unit, net["ours"], MUXED, net["muxed"], AIM),
+        Figure("a", included, unit, gross["ours"], APART, gross["apart"], AIM),
+        Figure("a", included, unit, gross["ours"], MUXED, gross["muxed"], AIM),
+        Figure("a", "… with parts of 200 ms", unit, net["parts"], APART, net["apart"]),
+        Figure("a", "the start", "CPU s", tuple(starts["ours"]), APART, tuple(starts["apart"])),
+    ]
 
 
 def _cpu_s(name: str, file: Path) -> float:
     directory = Path(tempfile.mkdtemp(prefix="bench-a-"))
     try:
-        if name == "ffmpeg":
-            command = _ffmpeg(file, directory)
+        if name in OURS:
+            command = python("bench.package_flv", str(file), str(directory), OURS[name])
         else:
-            part = "0.2" if name == "parts" else "0"
-            command = python("bench.package_flv", str(file), str(directory), part)
+            *arguments, output = PEERS[name]
+            ffmpeg = (need("ffmpeg"), "-hide_banner", "-loglevel", "error", "-i", str(file))
+            command = [*ffmpeg, "-c", "copy", *arguments, str(directory / output)]
         return run(command, CORE).cpu_s
     finally:
         shutil.rmtree(directory)
-
-
-def _ffmpeg(file: Path, directory: Path) -> list[str]:
-    return [
-        need("ffmpeg"), "-hide_banner", "-loglevel", "error", "-i", str(file), "-c", "copy",
-        "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", str(GOP_S),
-        "-hls_list_size", str(WINDOW_SEGMENTS), "-hls_flags", "delete_segments",
-        str(directory / "index.m3u8"),
-    ]  # fmt: skip

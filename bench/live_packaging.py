@@ -2,9 +2,10 @@
 
 All servers run at the same time on the same core and get the same pushes from one sender on
 another core; their CPU is read from the kernel's accounts over the same windows of time.
-nginx-rtmp writes MPEG-TS into files in memory, without parts; Headwater makes CMAF parts of 200 ms
-and segments of 2 s, and its delivery process can serve each of them. It runs twice: as it comes,
-with live windows on disk, too, and with windows in memory alone, as the peer's are. First nobody
+nginx-rtmp writes MPEG-TS into files, without parts; Headwater makes CMAF parts of 200 ms and
+segments of 2 s, and its delivery process can serve each of them. Both run twice. Headwater as it
+comes, with live windows in memory and, to outlive it, on disk, beside nginx-rtmp with its files on
+the same disk; and with windows in memory alone, beside files in memory. First nobody
 watches, then somebody asks for a playlist of each stream each second, of all servers: only then
 does Headwater render playlists at each part.
 """
@@ -16,7 +17,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bench.clips import BASE_S, ClipRequest, clip
 from bench.figures import Aim, Figure
@@ -36,13 +37,11 @@ QUICK_S = 5
 MOST_LATE_S = 0.25
 """A sender later than this was starved itself, and what it measured is void."""
 MEGA = 1e6
-PEER = "nginx-rtmp HLS"
-PLAYLISTS = (
-    "/live/stream{}/source/index.m3u8",
-    "/live/stream{}/index.m3u8",
-    "/live/stream{}/source/index.m3u8",
-)
-"""Of ours, theirs, ours in memory."""
+AIM, SHARE_AIM = Aim(1.0), Aim(0.4, of="ours")
+ON_DISK, IN_MEMORY = "nginx-rtmp HLS, disk", "nginx-rtmp HLS, memory"
+OURS, THEIRS = "/live/stream{}/source/index.m3u8", "/live/stream{}/index.m3u8"
+PLAYLISTS = (OURS, THEIRS, OURS, THEIRS)
+"""Of both on disk, of both in memory."""
 
 
 def measure(runs: int, seconds: int) -> list[Figure]:
@@ -51,10 +50,11 @@ def measure(runs: int, seconds: int) -> list[Figure]:
     warm_up = WARM_UP_S if seconds >= QUICK_S else QUICK_WARM_UP_S
     with (
         headwater(SERVERS_CORE) as ours,
-        headwater(SERVERS_CORE, on_disk=False) as in_memory,
-        nginx_rtmp(SERVERS_CORE) as theirs,
+        nginx_rtmp(SERVERS_CORE, on_disk=True) as theirs,
+        headwater(SERVERS_CORE, on_disk=False) as our_memory,
+        nginx_rtmp(SERVERS_CORE) as their_memory,
     ):
-        servers = (ours, theirs, in_memory)
+        servers = (ours, theirs, our_memory, their_memory)
         targets = [
             f"127.0.0.1:{server.rtmp_port}/live/stream{n}"
             for n in range(STREAMS)
@@ -78,12 +78,10 @@ def measure(runs: int, seconds: int) -> list[Figure]:
     return figures
 
 
-def _watch(
-    servers: tuple[Server, Server, Server], warm_up: int, runs: int, seconds: int
-) -> list[Figure]:
-    ours, theirs, _ = servers
+def _watch(servers: Sequence[Server], warm_up: int, runs: int, seconds: int) -> list[Figure]:
+    ours, theirs, our_memory, their_memory = servers
     time.sleep(warm_up)
-    trees = tuple(server.tree for server in servers)
+    trees = [server.tree for server in servers]
     alone = _shares(trees, runs, seconds)
     with _viewers(servers):
         time.sleep(WAKING_S)
@@ -93,23 +91,22 @@ def _watch(
             raise BenchError(f"nothing at {playlist}: what was measured is not packaging")
     main, *others = (rss / MEGA for rss in ours.tree.rss_bytes())
     peers = sum(theirs.tree.rss_bytes()) / MEGA
+    share = "% of a core / stream"
     return [
-        Figure("b", f"{STREAMS} streams at 8 Mb/s", "% of a core / stream", tuple(alone[0]), PEER,
-               tuple(alone[1]), Aim(1.0)),
-        Figure("b", "… the aim for ours alone", "% of a core / stream", tuple(alone[0]),
-               aim=Aim(0.4, of="ours")),
-        Figure("b", "… windows in memory alone", "% of a core / stream", tuple(alone[2]), PEER,
-               tuple(alone[1]), Aim(1.0)),
-        Figure("b", "… while each is watched", "% of a core / stream", tuple(watched[0]), PEER,
-               tuple(watched[1])),
-        Figure("b", "RSS, origin process", "MB", (main,), PEER, (peers,)),
+        Figure("b", f"{STREAMS} streams of 8 Mb/s, on disk", share, alone[0],
+               ON_DISK, alone[1], AIM),
+        Figure("b", "… in memory alone", share, alone[2], IN_MEMORY, alone[3], AIM),
+        Figure("b", "… the aim for ours: on disk", share, alone[0], aim=SHARE_AIM),
+        Figure("b", "… in memory", share, alone[2], aim=SHARE_AIM),
+        Figure("b", "… on disk, while each is watched", share, watched[0], ON_DISK, watched[1]),
+        Figure("b", "RSS, origin process", "MB", (main,), ON_DISK, (peers,)),
         Figure("b", "RSS, delivery and WebRTC processes", "MB", (sum(others),)),
-        Figure("b", "live windows, not in any RSS", "MB", (ours.media_bytes() / MEGA,), PEER,
-               (theirs.media_bytes() / MEGA,)),
+        Figure("b", "live windows, not in any RSS", "MB", (our_memory.media_bytes() / MEGA,),
+               IN_MEMORY, (their_memory.media_bytes() / MEGA,)),
     ]  # fmt: skip
 
 
-def _shares(trees: tuple[ProcessTree, ...], runs: int, seconds: int) -> list[list[float]]:
+def _shares(trees: Sequence[ProcessTree], runs: int, seconds: int) -> list[tuple[float, ...]]:
     """Of a core, in percent for each stream and run, of each tree."""
     shares: list[list[float]] = [[] for _ in trees]
     before, at = _cpu(trees), time.monotonic()
@@ -119,11 +116,11 @@ def _shares(trees: tuple[ProcessTree, ...], runs: int, seconds: int) -> list[lis
         for share, old, new in zip(shares, before, after, strict=True):
             share.append(100 * (new - old) / (now - at) / STREAMS)
         before, at = after, now
-    return shares
+    return [tuple(share) for share in shares]
 
 
 @contextlib.contextmanager
-def _viewers(servers: tuple[Server, ...]) -> Iterator[None]:
+def _viewers(servers: Sequence[Server]) -> Iterator[None]:
     """A playlist of each stream is asked for each second, of all servers."""
     leaving = threading.Event()
 
@@ -142,7 +139,7 @@ def _viewers(servers: tuple[Server, ...]) -> Iterator[None]:
         thread.join()
 
 
-def _cpu(trees: tuple[ProcessTree, ...]) -> list[float]:
+def _cpu(trees: Sequence[ProcessTree]) -> list[float]:
     for tree in trees:
         tree.check()
     return [tree.cpu_s() for tree in trees]

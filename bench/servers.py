@@ -60,10 +60,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def scratch(prefix: str) -> Iterator[Path]:
-    """A directory in memory where there is one: no disk is measured."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+def scratch(prefix: str, *, on_disk: bool = False) -> Iterator[Path]:
+    """A directory in memory, or on disk where that is measured; wherever there is such a place."""
+    place = "/var/tmp" if on_disk else "/dev/shm"
+    writable = place if os.access(place, os.W_OK) else None
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=writable))
     try:
         yield directory
     finally:
@@ -78,7 +79,7 @@ def headwater(
 
     With ``on_disk`` live windows outlive it, as they do without a configuration.
     """
-    with scratch("bench-headwater-") as directory:
+    with scratch("bench-headwater-", on_disk=on_disk) as directory:
         http, rtmp = free_port(), free_port()
         config = directory / "headwater.toml"
         state = str(directory / "state") if on_disk else "memory"
@@ -95,9 +96,10 @@ def headwater(
 
 
 @contextlib.contextmanager
-def nginx_rtmp(core: int | None = None) -> Iterator[Server]:
-    """nginx with its RTMP module, segments and playlists of the same lengths in memory."""
-    with scratch("bench-nginx-") as directory:
+def nginx_rtmp(core: int | None = None, *, on_disk: bool = False) -> Iterator[Server]:
+    """nginx with its RTMP module, segments and playlists of the same lengths, as files in memory
+    or on disk."""
+    with scratch("bench-nginx-", on_disk=on_disk) as directory:
         http, rtmp = free_port(), free_port()
         hls = directory / "hls"
         hls.mkdir()
