@@ -8,13 +8,13 @@ each change; only RTMP and HTTP are missing. What the origin puts on its shelf b
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.flv_file import MappedFlv
+from bench.swapped_file import SwappedFile
 from segmenter.media import Payload, Sample
 from segmenter.segment import Part
 from segmenter.timeline import RTMP_CLOCK, Timeline
@@ -27,10 +27,7 @@ from streaming.shelf_messages import Put
 
 START_UTC = 1_790_000_000.0
 IOV_MAX = 1024
-_RENAME_EXCHANGE = 2
-_libc = ctypes.CDLL(None)
-_ANY_FILE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-_NEW_FILE = _ANY_FILE | os.O_TRUNC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 TICK_S = 0.5
 """Of media time, between two looks for expired segments."""
 
@@ -43,14 +40,17 @@ class DirectoryFeed(ShelfFeed):
         self._directory = directory
         self._folder = os.open(directory, os.O_RDONLY)
         self._growing: dict[str, int] = {}
+        self._texts: dict[str, SwappedFile] = {}
 
     def put(self, put: Put) -> None:
         """A resource becomes a file."""
-        file = put.url[1:]
+        name = put.url[1:]
         if put.cache == "immutable":
-            self._write(self._create(file), put.body)
+            file = self._create(name)
+            os.write(file, put.body)
+            os.close(file)
         else:
-            self._replace(file, put.body)
+            self._replace(name, put.body)
 
     def put_part(
         self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[Payload]
@@ -72,37 +72,31 @@ class DirectoryFeed(ShelfFeed):
         """A segment that left the window is deleted; one does at a time."""
         os.unlink(f"{path}/{rendition}/{last_msn}.m4s", dir_fd=self._folder)
 
-    def _replace(self, file: str, body: bytes) -> None:
-        """Readers see the former version or the new one, never none, and have it until the next
-        but one is written: the two take turns in two files whose names are swapped.
+    def close(self) -> None:
+        """Nothing more is written."""
+        for text in self._texts.values():
+            text.close()
 
-        ext4 puts a file on disk before it is renamed over another one (auto_da_alloc), and looks
-        for a new one's place past all that were deleted within a minute: two thirds of all.
-        """
-        folder, new = self._folder, file + ".tmp"
-        self._write(self._create(new, _ANY_FILE), body)
-        if _libc.renameat2(folder, new.encode(), folder, file.encode(), _RENAME_EXCHANGE):
-            os.replace(new, file, src_dir_fd=folder, dst_dir_fd=folder)
+    def _replace(self, name: str, body: bytes) -> None:
+        text = self._texts.get(name)
+        if text is None:
+            (self._directory / name).parent.mkdir(parents=True, exist_ok=True)
+            text = self._texts[name] = SwappedFile(self._folder, name)
+        text.write(body)
 
-    def _write(self, target: int, body: bytes) -> None:
+    def _create(self, name: str) -> int:
         try:
-            os.write(target, body)
-            os.ftruncate(target, len(body))
-        finally:
-            os.close(target)
-
-    def _create(self, file: str, flags: int = _NEW_FILE) -> int:
-        try:
-            return os.open(file, flags, 0o666, dir_fd=self._folder)
+            return os.open(name, _NEW_FILE, 0o666, dir_fd=self._folder)
         except FileNotFoundError:
-            (self._directory / file).parent.mkdir(parents=True)
-            return os.open(file, flags, 0o666, dir_fd=self._folder)
+            (self._directory / name).parent.mkdir(parents=True)
+            return os.open(name, _NEW_FILE, 0o666, dir_fd=self._folder)
 
 
 def package(file: Path, directory: Path, part_duration_s: float) -> None:
     """Packages all of `file`, as fast as it can be read, as if it were live."""
     config = PathConfig(ladder="copy", part_duration_s=part_duration_s)
-    origin = Origin("live", config, DirectoryFeed(directory))
+    feed = DirectoryFeed(directory)
+    origin = Origin("live", config, feed)
     source, timeline = MappedFlv(file), Timeline()
     now = next_tick = START_UTC
     while (demuxed := source.read(now)) is not None:
@@ -118,6 +112,7 @@ def package(file: Path, directory: Path, part_duration_s: float) -> None:
             origin.handle_timer(now)
     origin.write(timeline.flush(), now)
     origin.end(now)
+    feed.close()
 
 
 def _place(timeline: Timeline, samples: list[Sample], origin: Origin, now_utc: float) -> None:
