@@ -50,7 +50,7 @@ these hole by hole: one number each second blocked Chromium for 8 s, one each te
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Boundary:
     """The instant at which segment ``msn`` begins, in ticks of the track that leads."""
 
@@ -102,7 +102,9 @@ class BoundaryRule:
     ) -> None:
         """``target_duration`` 0: not decided yet. Audio need not count GOPs, all its samples
         being sync samples."""
-        self._line_ticks = segment_duration * timescale
+        line_ticks = segment_duration * timescale
+        # Whole, as it usually is, it is reckoned with in a tenth of the time.
+        self._line_ticks = int(line_ticks) if line_ticks.denominator == 1 else line_ticks
         self._timescale = timescale
         self._nominal_limit = longest_ticks(
             target_duration_for(segment_duration, segment_duration), timescale
@@ -127,7 +129,7 @@ class BoundaryRule:
     def start(self, time: int, *, is_early: bool = False) -> None:
         """A segment begins at ``time``; one that is early stands for the line just ahead."""
         self.start_time = time
-        self.next_line = self.line_after(time + self._line_ticks / 2 if is_early else time)
+        self.next_line = self.line_after(time + Fraction(self._line_ticks, 2) if is_early else time)
         self._last_moment = time + self._limit
 
     def line_after(self, time: int | Fraction) -> int:

@@ -30,7 +30,7 @@ ROUNDING_S = 1e-6
 """Sums of seconds are floats; a microsecond is no reason to keep a segment longer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bitrates:
     """Bits per second of the media listed, as announced; 0 while nothing is."""
 
@@ -41,7 +41,7 @@ class Bitrates:
     """Over the window, to within AVERAGE_TOLERANCE, and never more than the peak."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OpenSegment:
     """What is certain of the segment in progress before it ends."""
 
@@ -327,7 +327,9 @@ class Rendition:
         announced = self._bitrates.average
         if abs(average - announced) <= AVERAGE_TOLERANCE * average and announced <= peak:
             average = announced
-        return Bitrates(peak, average)
+        latest = self._bitrates
+        is_same = latest.peak == peak and latest.average == average
+        return latest if is_same else Bitrates(peak, average)
 
     def _expected_bitrates(self) -> Bitrates:
         """By what the track announces, else by the parts, which begin with a key frame."""

@@ -4,6 +4,9 @@ The records carry no media bytes except an init section's few hundred. Media byt
 the event that announces their part, and belong from then on to whoever serves them; a segment is
 its parts one after the other. So a live window costs this package a few hundred bytes for each
 segment.
+
+What is made for each part and segment is not frozen, for the reason that `media.Sample` gives:
+nobody changes it once it is made, and a frozen record takes several times as long to make.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ class InitSection:
     """RFC 6381, as in CODECS and @codecs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
     """One fragment of a segment: ``[styp] [prft] [emsg…] moof mdat``, a CMAF chunk."""
 
@@ -63,7 +66,7 @@ class Part:
         return part_name(self.msn, self.index)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Segment:
     """A finished segment, or the announcement that there is none (``is_gap``)."""
 
@@ -109,7 +112,7 @@ class InitReady:
     init: InitSection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PartReady:
     """A part is complete. Its segment is still growing.
 
@@ -127,7 +130,7 @@ class PartReady:
         return b"".join(self.pieces)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SegmentReady:
     """A segment is complete and listed; its last part, if it has any, was announced before."""
 

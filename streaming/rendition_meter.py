@@ -25,7 +25,7 @@ class RenditionRates:
     """From the capture of a part's last sample until the part could be fetched, on average."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seen:
     at_utc: float
     duration_s: float

@@ -12,7 +12,7 @@ from collections import deque
 from fractions import Fraction
 from itertools import islice
 
-from segmenter.dash.xml_text import Attributes, attributes_text, empty_element
+from segmenter.dash.xml_text import Attributes, attributes_text
 from segmenter.period_start import PeriodStart
 from segmenter.presentation import Presentation
 from segmenter.rendition import Rendition
@@ -56,8 +56,9 @@ class _Entry:
         return self._text
 
     def _element(self, time: int | None) -> str:
-        attributes: Attributes = {"t": time, "d": self.duration, "r": self.count - 1 or None}
-        return f"{_INDENT}    {empty_element('S', attributes)}\n"
+        begins = "" if time is None else f' t="{time}"'
+        repeated = f' r="{self.count - 1}"' if self.count > 1 else ""
+        return f'{_INDENT}    <S{begins} d="{self.duration}"{repeated}/>\n'
 
 
 class Run:

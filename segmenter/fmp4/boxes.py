@@ -163,8 +163,9 @@ def write_prft(
     Says that the picture or sound presented at ``media_time`` (ticks of the track) was captured
     at ``captured_utc``.
     """
-    times = pack("IQQ", TRACK_ID, ntp_timestamp(captured_utc), media_time)
-    return write_full_box(b"prft", 1, flags, times)
+    version_and_flags = 1 << 24 | flags
+    time = ntp_timestamp(captured_utc)
+    return pack("I4sIIQQ", 32, b"prft", version_and_flags, TRACK_ID, time, media_time)
 
 
 def write_emsg(

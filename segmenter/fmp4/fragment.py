@@ -43,7 +43,7 @@ _INT32_MAX: Final = 0x7FFF_FFFF
 _STYP, _LAST_STYP = write_styp(), write_styp(is_last_segment=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProducerReference:
     """A wall clock (seconds since 1970) and the media time, in ticks, captured at it."""
 

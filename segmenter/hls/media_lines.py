@@ -8,18 +8,26 @@ to move to another segment whenever the first one leaves, which is none of the e
 from __future__ import annotations
 
 import datetime
+import functools
 
 from segmenter.segment import InitSection, Part, Segment
 
 DISCONTINUITY = "#EXT-X-DISCONTINUITY\n"
 
 _EPOCH = datetime.datetime(1970, 1, 1)
+_MINUTE_MS = 60_000
 
 
 def format_date_time(ticks: int, timescale: int) -> str:
     """Media time as ISO 8601, to the millisecond, rounded down."""
-    moment = _EPOCH + datetime.timedelta(milliseconds=ticks * 1000 // timescale)
-    return f"{moment.isoformat(timespec='milliseconds')}Z"
+    minute, rest_ms = divmod(ticks * 1000 // timescale, _MINUTE_MS)
+    return f"{_date_and_minute(minute)}:{rest_ms // 1000:02}.{rest_ms % 1000:03}Z"
+
+
+@functools.lru_cache(maxsize=8)
+def _date_and_minute(minute: int) -> str:
+    """Minutes since 1970 in words: the same for all segments of a minute, and of all paths."""
+    return (_EPOCH + datetime.timedelta(minutes=minute)).isoformat(timespec="minutes")
 
 
 def date_line(start: int, timescale: int) -> str:

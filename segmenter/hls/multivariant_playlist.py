@@ -77,17 +77,14 @@ class MultivariantPlaylist:
 
 
 def _shown(rendition: Rendition) -> tuple[object, ...]:
-    bitrates, track = rendition.bitrates(), rendition.track
+    track = rendition.track
     return (
         rendition.is_playable,
         rendition.is_offered,
-        rendition.name,
-        tuple(rendition.listed_codecs),
-        bitrates.peak,
-        bitrates.average,
-        f"{rendition.frame_rate():.3f}",
-        (track.media_type, track.codec, track.width, track.height),
-        (track.channels, track.language),
+        rendition.listed_codecs,
+        rendition.bitrates(),
+        track,
+        "" if track.frame_rate else f"{rendition.frame_rate():.3f}",
     )
 
 

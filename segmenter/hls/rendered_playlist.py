@@ -14,7 +14,7 @@ class Skip(enum.Enum):
     V2 = "v2"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PlaylistState:
     """How far a playlist has come, and what it promises."""
 
@@ -35,7 +35,7 @@ class PlaylistState:
     """Name of the part that EXT-X-PRELOAD-HINT says will come next; empty when none is hinted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenderedPlaylist:
     """One version of a playlist; everybody gets the same bytes objects."""
 
