@@ -25,7 +25,8 @@ class ListedFormats:
         """Segments before this number are listed no longer, for what decodes them."""
         self._last_msns: dict[str, int] = {}
         """Codecs -> the last segment of theirs, in the order of these."""
-        self._decoder = ""
+        self._latest = self._decoder = ""
+        """Codecs of the latest segment, and what decodes them."""
         self._changed_msn = -1
         """The last segment of another decoder than the latest."""
         self._since_s = 0.0
@@ -33,16 +34,23 @@ class ListedFormats:
 
     def add(self, segment: Segment, target_duration: int) -> None:
         """The next segment with media."""
-        codecs, decoder = segment.init.codecs, decoder_of(segment.init.codecs)
-        if decoder != self._decoder:
-            self._changed_msn = max(self._last_msns.values(), default=-1)
-            self._decoder, self._since_s = decoder, 0.0
-        self._last_msns.pop(codecs, None)
+        codecs = segment.init.codecs
+        if codecs != self._latest:
+            self._take_up(codecs)
         self._last_msns[codecs] = segment.msn
         self._since_s += segment.duration_s
         if self._since_s >= ENOUGH_TARGETS * target_duration:
             self.first_msn = self._changed_msn + 1
             self.remove_before(self.first_msn)
+
+    def _take_up(self, codecs: str) -> None:
+        """What comes is of another format than before."""
+        decoder = decoder_of(codecs)
+        if decoder != self._decoder:
+            self._changed_msn = max(self._last_msns.values(), default=-1)
+            self._decoder, self._since_s = decoder, 0.0
+        self._last_msns.pop(codecs, None)
+        self._latest = codecs
 
     def remove_before(self, msn: int) -> None:
         """Nothing before this segment is listed any more."""

@@ -20,6 +20,7 @@ NTP_EPOCH_OFFSET_S = 2_208_988_800
 PRODUCER_TIME_CAPTURED = 24
 """prft flags: the wall clock of capture, consistent over all fragments (8.16.5)."""
 
+_PRFT = struct.Struct(">I4sIIQQ")
 _UNITY_MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
@@ -163,9 +164,11 @@ def write_prft(
     Says that the picture or sound presented at ``media_time`` (ticks of the track) was captured
     at ``captured_utc``.
     """
-    version_and_flags = 1 << 24 | flags
-    time = ntp_timestamp(captured_utc)
-    return pack("I4sIIQQ", 32, b"prft", version_and_flags, TRACK_ID, time, media_time)
+    captured = ntp_timestamp(captured_utc)
+    try:
+        return _PRFT.pack(_PRFT.size, b"prft", 1 << 24 | flags, TRACK_ID, captured, media_time)
+    except struct.error as error:
+        raise UsageError(f"media time {media_time} does not fit its field ({error})") from None
 
 
 def write_emsg(
