@@ -28,6 +28,7 @@ from streaming.config import Config, EventsConfig, RtmpConfig, rtmp_certificate
 from streaming.errors import ConfigError
 from streaming.events.event_log import LogBounds
 from streaming.events.events import Events
+from streaming.fork_server.fork_server import present as present_fork_server
 from streaming.ingest.rtmp.server import RtmpServer
 from streaming.listening import listening_socket, reason, webrtc_sockets
 from streaming.live_config import LiveConfig
@@ -43,6 +44,7 @@ from streaming.server.processes import DeliveryProcesses, refuse_signal
 from streaming.server_metrics import (
     clock_metric,
     event_metrics,
+    fork_server_metrics,
     live_state_metrics,
     loop_metric,
     message_metrics,
@@ -78,6 +80,7 @@ class App:
         self._feed = ShelfFeed(self._store)
         self._live_state = LiveState(config.state_dir, os.environ, self._store.open_reader())
         self._delivery_processes: DeliveryProcesses | None = None
+        self._fork_server = present_fork_server()
         self._clock = UtcClock(self._live_state.started_utc)
         self._events = Events(self._live_state.root, self._clock, log_bounds(config.events))
         self._live_config = LiveConfig(
@@ -147,6 +150,8 @@ class App:
             logger.info("stopping")
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        if self._fork_server is not None:
+            stack.callback(self._fork_server.close)
         stack.callback(self._store.close)
         stack.callback(self._live_state.close)
         if self._config.events.segments:
@@ -261,6 +266,7 @@ class App:
             loop_metric(self._take_lag_s()),
             *(webrtc_metrics(self._webrtc.statistics()) if self._webrtc is not None else ()),
             *self._registry.metrics(),
+            *(fork_server_metrics(self._fork_server.statistics()) if self._fork_server else ()),
         ]
 
     def _tell_restarts(self) -> None:
@@ -269,6 +275,8 @@ class App:
         starts = {"delivery": self._delivery_processes.statistics().restarts}
         if self._webrtc is not None:
             starts["webrtc"] = max(0, self._webrtc.statistics().worker.starts - 1)
+        if self._fork_server is not None:
+            starts["fork-server"] = self._fork_server.statistics().restarts
         for worker, count in starts.items():
             if count > self._restarts.get(worker, 0):
                 self._events.emit("worker.restarted", data={"worker": worker, "restarts": count})

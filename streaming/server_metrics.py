@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from streaming.events.events import EventStatistics
+from streaming.fork_server.fork_server import ForkServerStatistics
 from streaming.ingest.rtmp.server import RtmpServerStatistics
 from streaming.live_state.live_state import LiveStateStatistics
 from streaming.media_store import StoreStatistics
@@ -98,6 +99,16 @@ def loop_metric(lag_s: float) -> Metric:
     return Metric(
         "headwater_loop_lag_seconds", "Worst delay of the main process's loop lately.", lag_s
     )
+
+
+def fork_server_metrics(seen: ForkServerStatistics) -> list[Metric]:
+    """What /metrics shows of the process that forks the others."""
+    return [
+        Metric("headwater_fork_server_forks", "Processes forked; others are started by exec.",
+               float(seen.forks), kind="counter"),
+        Metric("headwater_fork_server_restarts", "Times that it died and was replaced.",
+               float(seen.restarts), kind="counter"),
+    ]  # fmt: skip
 
 
 def clock_metric(offset_s: float) -> Metric:

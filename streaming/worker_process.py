@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from streaming.child_module import module_command, module_environment
+from streaming.child_process import ChildProcess, start_child
 from streaming.link import Link
 from streaming.restart_backoff import RestartBackoff
 
@@ -117,7 +117,7 @@ class WorkerProcess(Generic[M]):
         self._backoff = backoff or RestartBackoff()
         self._restarts = restarts
         self._link: Link[M] | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ChildProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._alive_at = 0.0
@@ -208,15 +208,11 @@ class WorkerProcess(Generic[M]):
     async def _run_once(self) -> int:
         ours, theirs = socket.socketpair()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *module_command(self._module),
-                str(theirs.fileno()),
-                *self._argv,
-                pass_fds=(theirs.fileno(), *self._descriptors),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=None if self._logs_itself else asyncio.subprocess.PIPE,
-                env=module_environment(),
+            self._process = await start_child(
+                self._module,
+                (str(theirs.fileno()), *self._argv),
+                (theirs.fileno(), *self._descriptors),
+                has_stderr=not self._logs_itself,
             )
         except BaseException:
             ours.close()
@@ -229,7 +225,7 @@ class WorkerProcess(Generic[M]):
         finally:
             await self._end_run(self._process)
 
-    async def _attend(self, process: asyncio.subprocess.Process, ours: socket.socket) -> int:
+    async def _attend(self, process: ChildProcess, ours: socket.socket) -> int:
         loop = asyncio.get_running_loop()
         self._link = await Link.open(ours, self._message_type, self._receive, self._link_closed)
         self._alive_at = loop.time()
@@ -240,7 +236,7 @@ class WorkerProcess(Generic[M]):
             await self._log_stderr(process.stderr)
         return await process.wait()
 
-    async def _end_run(self, process: asyncio.subprocess.Process) -> None:
+    async def _end_run(self, process: ChildProcess) -> None:
         if self._watchdog is not None:
             self._watchdog.cancel()
         if self._link is not None:

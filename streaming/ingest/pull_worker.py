@@ -28,10 +28,10 @@ from streaming.worker_entry import enter_worker
 REPORT_S = 1.0
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Runs one source; the exit status is 0 when it ended of itself."""
     av.logging.set_level(None)  # libav's logging callback deadlocks with threads
-    link: BlockingLink[PullNews] = enter_worker(sys.argv[1:], PullSetup)
+    link: BlockingLink[PullNews] = enter_worker(arguments, PullSetup)
     messages = link.messages()
     setup = next(messages, None)
     if not isinstance(setup, PullSetup):
@@ -100,4 +100,4 @@ def _report(link: BlockingLink[PullNews], outlet: Outlet) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

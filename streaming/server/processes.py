@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from streaming.auth.access_rules import AccessRules
-from streaming.child_module import module_command, module_environment
+from streaming.child_process import ChildProcess, start_child
 from streaming.command_messages import CommandAnswer, CommandRequest
 from streaming.events.event import EventId
 from streaming.events.event_feed import EventFeed
@@ -180,17 +180,13 @@ class DeliveryProcesses:
 
     # -- for the slots ------------------------------------------------------------------------
 
-    async def spawn(self, link_end: socket.socket) -> asyncio.subprocess.Process:
+    async def spawn(self, link_end: socket.socket) -> ChildProcess:
         """One new delivery process that talks over `link_end`."""
         store = self._feed.open_reader()
         try:
             descriptors = (link_end.fileno(), self._listening.fileno(), store)
-            return await asyncio.create_subprocess_exec(
-                *module_command("streaming.server.delivery"),
-                *map(str, descriptors),
-                pass_fds=descriptors,
-                stdin=asyncio.subprocess.DEVNULL,
-                env=module_environment(),
+            return await start_child(
+                "streaming.server.delivery", [str(one) for one in descriptors], descriptors
             )
         finally:
             os.close(store)
@@ -247,7 +243,7 @@ class _Slot:
         self.restarts = 0
         self.viewers = Viewers({})
         self._owner = owner
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ChildProcess | None = None
         self._heard_at = 0.0
         self._lately = DeliveryStatistics()
         self._before = DeliveryStatistics()

@@ -23,12 +23,12 @@ NICENESS: Final = 10
 """Nobody waits for a slate while a publisher is live, and encoders of live media do."""
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Encodes one slate."""
     av.logging.set_level(None)  # libav's logging callback deadlocks with threads
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 otherwise introduces itself on stderr
     os.nice(NICENESS)
-    link: BlockingLink[SlateNews] = enter_worker(sys.argv[1:], SlateSetup)
+    link: BlockingLink[SlateNews] = enter_worker(arguments, SlateSetup)
     messages = link.messages()
     setup = next(messages, None)
     if not isinstance(setup, SlateSetup):
@@ -50,4 +50,4 @@ def _encode(setup: SlateSetup) -> SlateNews:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ import logging
 import socket
 from typing import Final
 
-from streaming.child_module import module_command, module_environment
+from streaming.child_process import ChildProcess, start_child
 from streaming.link import Link
 from streaming.thumbnail.messages import KeyFrame, Still
 
@@ -25,7 +25,7 @@ class ThumbnailProcess:
     """Owns the worker; whoever calls `make` does so once at a time."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ChildProcess | None = None
         self._link: Link[Still] | None = None
         self._answer: asyncio.Future[bytes] | None = None
         self._rest: asyncio.TimerHandle | None = None
@@ -71,13 +71,8 @@ class ThumbnailProcess:
         await self.close()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *module_command("streaming.thumbnail.worker"),
-                str(theirs.fileno()),
-                env=module_environment(),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+            end = theirs.fileno()
+            self._process = await start_child("streaming.thumbnail.worker", [str(end)], [end])
         self._link = await Link.open(ours, Still, self._receive, self._lost)
         return self._link
 

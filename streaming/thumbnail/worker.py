@@ -26,13 +26,13 @@ MEMORY_BYTES: Final = 2 << 30
 """Address space: FFmpeg's libraries take 400 MB of it, an 8K picture and its copy 150 MB."""
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Answers until the other end has gone."""
     av.logging.set_level(None)  # libav's logging callback deadlocks with threads
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    link: BlockingLink[KeyFrame] = enter_worker(sys.argv[1:], KeyFrame)
+    link: BlockingLink[KeyFrame] = enter_worker(arguments, KeyFrame)
     with contextlib.suppress(LinkBrokenError):
         for message in link.messages():
             link.send(_still(message))
@@ -47,4 +47,4 @@ def _still(message: KeyFrame) -> Still:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -136,14 +136,14 @@ def die(error: BaseException) -> None:
     os._exit(1)
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Runs the worker on the descriptor in the first argument."""
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 otherwise introduces itself on stderr
     av.logging.set_level(None)  # FFmpeg's log callback takes the GIL from its own threads
-    worker = Worker(enter_worker(sys.argv[1:], ToTranscoder))
+    worker = Worker(enter_worker(arguments, ToTranscoder))
     worker.run()
     os._exit(0)  # codec threads may be busy; closing them in order gains nothing
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -36,7 +36,7 @@ POLL_S: Final = 0.02
 LOG_TAIL_LINES: Final = 60
 CONFIG_NAME: Final = "headwater.toml"
 PR_SET_PDEATHSIG: Final = 1
-_MAIN: Final = "from streaming.cli import main; main()"
+_MAIN: Final = "from streaming.__main__ import main; main()"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 SOURCE: Final = "test:?width=320&height=180&bitrate_kbps=400"
-_SCRIPT: Final = "from streaming.cli import main; main()"
+_SCRIPT: Final = "from streaming.__main__ import main; main()"
 
 
 @contextlib.contextmanager

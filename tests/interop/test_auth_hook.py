@@ -74,7 +74,7 @@ def test_the_hooks_reason_reaches_whoever_asked(tmp_path: Path) -> None:
         refusing_hook() as (url, asked),
         origin_process(tmp_path, CONFIG.format(url=url)) as origin,
     ):
-        main = "from streaming.cli import main; main()"
+        main = "from streaming.__main__ import main; main()"
         clip = "test:?width=160&height=90&fps=10&bitrate_kbps=100"
         push = [sys.executable, "-c", main, "push", clip, origin.rtmp_url("live/a?key=k")]
         pushed = subprocess.run(push, capture_output=True, timeout=60, check=False)

@@ -90,7 +90,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
 
 
 def headwater(*arguments: str) -> subprocess.Popen[bytes]:
-    script = "from streaming.cli import main; main()"
+    script = "from streaming.__main__ import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ from tests.interop.origin_process import OriginProcess, free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-SERVE = (sys.executable, "-c", "from streaming.cli import main; main()", "serve")
+SERVE = (sys.executable, "-c", "from streaming.__main__ import main; main()", "serve")
 DRAIN_S, STOP_S = 60.0, 20.0
 """An idle machine stops within tenths of a second; one that waited for its viewers would take the
 whole of the first."""

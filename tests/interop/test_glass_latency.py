@@ -86,7 +86,7 @@ async def test_players_that_nobody_here_wrote_play_from_another_site(
 def test_the_command_line_prints_how_late_parts_and_chunks_are(
     origin: OriginProcess, file: str
 ) -> None:
-    code = "from streaming.cli import main; main()"
+    code = "from streaming.__main__ import main; main()"
     command = [sys.executable, "-c", code, "inspect", "--latency", "--watch", "4", "--json"]
     done = subprocess.run([*command, origin.url(f"/demo/{file}")], capture_output=True, check=True)
     stages = json.loads(done.stdout)["stages"]

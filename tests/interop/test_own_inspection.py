@@ -21,7 +21,7 @@ CONFIG = """
 [paths."live/*"]
 ladder = "copy"
 """
-MAIN = (sys.executable, "-c", "from streaming.cli import main; main()")
+MAIN = (sys.executable, "-c", "from streaming.__main__ import main; main()")
 WATCH_S = 6
 ENDS = ("index.m3u8", "manifest.mpd", "low-latency.mpd")
 

@@ -131,7 +131,7 @@ async def test_a_server_that_goes_while_it_is_watched_is_told(
 
 @contextlib.contextmanager
 def publisher(origin: OriginProcess, path: str) -> Iterator[None]:
-    command = [sys.executable, "-c", "from streaming.cli import main; main()", "push", SOURCE]
+    command = [sys.executable, "-c", "from streaming.__main__ import main; main()", "push", SOURCE]
     process = subprocess.Popen(
         [*command, origin.rtmp_url(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

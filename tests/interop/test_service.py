@@ -59,7 +59,7 @@ def test_the_units_command_line_serves_until_systemd_ends_it(tmp_path: Path) -> 
     line = unit["Service"]["ExecStart"].replace("%d", str(tmp_path))
     program, *arguments = shlex.split(line)
     assert program == PROGRAM
-    script = "from streaming.cli import main; main()"
+    script = "from streaming.__main__ import main; main()"
     name, _, value = unit["Service"]["Environment"].partition("=")
     process = subprocess.Popen(
         [sys.executable, "-c", script, *arguments],

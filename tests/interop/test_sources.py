@@ -33,7 +33,7 @@ enabled = false
 ladder = "copy"
 segment_duration_s = 1
 """
-HEADWATER = (sys.executable, "-c", "from streaming.cli import main; main()")
+HEADWATER = (sys.executable, "-c", "from streaming.__main__ import main; main()")
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ async def _origin(plan: Plan, directory: Path, report: Report) -> AsyncIterator[
 
 
 def _start_origin(config: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from streaming.cli import main; main()"]
+    command = [sys.executable, "-c", "from streaming.__main__ import main; main()"]
     with open(log, "wb") as output:
         return subprocess.Popen(
             [*command, "serve", "--config", str(config)],

@@ -10,9 +10,9 @@ import time
 from streaming.worker_entry import enter_worker
 
 
-def main() -> None:
-    link = enter_worker(sys.argv[1:], str)
-    link.send("hello " + " ".join(sys.argv[2:]))
+def main(arguments: list[str]) -> None:
+    link = enter_worker(arguments, str)
+    link.send("hello " + " ".join(arguments[1:]))
     for word in link.messages():
         if word == "die":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -26,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -129,7 +129,7 @@ async def following(*arguments: str, **environment: str) -> AsyncIterator[asynci
 
 async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from streaming.cli import main; main()", *arguments,
+        sys.executable, "-c", "from streaming.__main__ import main; main()", *arguments,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
     )  # fmt: skip

@@ -23,7 +23,7 @@ from tests.streaming.ingest.test_demux import CLIPS
 pytestmark = pytest.mark.slow
 
 CLIP = str(CLIPS / "two-second-gop.mp4")
-MAIN = (sys.executable, "-c", "from streaming.cli import main; main()")
+MAIN = (sys.executable, "-c", "from streaming.__main__ import main; main()")
 END_S = 30.0
 NOBODY = "rtmp://127.0.0.1:1/live/foo"
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from streaming.fork_server.fork_server import ForkServer, use
+from streaming.fork_server.launch import launch_by_exec
 from streaming.restart_backoff import RestartBackoff
 from streaming.worker_process import WorkerExit, WorkerProcess, redact
 
@@ -31,9 +33,10 @@ class Watched:
         self.process.start()
 
 
-@pytest.fixture
-async def make() -> AsyncIterator[Make]:
+@pytest.fixture(params=["fork", "exec"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Watched] = []
+    server = use(ForkServer(*launch_by_exec())) if request.param == "fork" else None
 
     def build(**options: float) -> Watched:
         made.append(Watched(**options))
@@ -42,6 +45,8 @@ async def make() -> AsyncIterator[Make]:
     yield build
     for watched in made:
         await watched.process.close()
+    if server is not None:
+        server.close()
 
 
 async def test_a_worker_hears_and_answers(make: Make) -> None:

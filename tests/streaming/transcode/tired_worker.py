@@ -14,8 +14,8 @@ from streaming.transcode.messages import (
 from streaming.worker_entry import enter_worker
 
 
-def main() -> None:
-    link = enter_worker(sys.argv[1:], ToTranscoder)
+def main(arguments: list[str]) -> None:
+    link = enter_worker(arguments, ToTranscoder)
     is_first = True
     for message in link.messages():
         if not isinstance(message, StartMessage) or message.video is None:
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

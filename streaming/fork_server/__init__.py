@@ -1,0 +1,1 @@
+"""Processes of ours in milliseconds: a process that has imported what they run, and forks them."""
