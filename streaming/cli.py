@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.logging import RichHandler
-from rich.panel import Panel
 
 from streaming import __version__
 from streaming.cli_check import check
@@ -14,17 +12,7 @@ from streaming.cli_config import config as config_commands
 from streaming.cli_events import events
 from streaming.cli_inspect import inspect
 from streaming.cli_key import key
-from streaming.cli_output import (
-    EXIT_FAILED,
-    EXIT_USAGE,
-    ConfigArgument,
-    ConfigOption,
-    environment,
-    err,
-    fail,
-    out,
-    read_config,
-)
+from streaming.cli_output import ConfigArgument, ConfigOption, out
 from streaming.cli_paths import kick, paths, sessions
 from streaming.cli_play import play
 from streaming.cli_probe import probe
@@ -34,9 +22,6 @@ from streaming.cli_sources import settings as path_settings
 from streaming.cli_sources import sources
 from streaming.cli_token import token
 from streaming.cli_webhooks import webhooks
-from streaming.config import Config
-from streaming.errors import ConfigError, StreamingError
-from streaming.logs import start_logging
 
 app = typer.Typer(
     name="headwater",
@@ -54,40 +39,11 @@ def serve(
     config: ConfigOption = None,
 ) -> None:
     """Serve the origin; without a configuration the built-in test source is live at once."""
-    from streaming.app import serve as run
+    from streaming.cli_serve import run_origin
 
-    config = file or config
-    settings = read_config(config)
-    terminal = RichHandler(console=err, show_path=False, markup=False) if err.is_terminal else None
-    start_logging("origin", settings.log_level, settings.log_format, terminal)
-    try:
-        run(settings, lambda: out.print(banner(settings)), config, environment())
-    except StreamingError as error:
-        fail(str(error), EXIT_USAGE if isinstance(error, ConfigError) else EXIT_FAILED)
-
-
-def banner(config: Config) -> Panel:
-    """What to open and where to push."""
-    scheme = "https" if config.http.tls_certificate else "http"
-    page = f"{scheme}://{reachable(config.http.listen)}"
-    lines = [f"Open      [bold]{page}/[/]"]
-    live = [name for name, path in config.paths.items() if path.source and "*" not in name]
-    lines += [f"Watch     [bold]{page}/{name}/[/]" for name in live[:4]]
-    if config.rtmp.enabled:
-        target = f"rtmp://{reachable(config.rtmp.listen)}/live"
-        lines.append(f"Push to   [bold]{target}[/]  stream key [bold]foo[/]")
-        if config.rtmp.tls_listen:
-            secure = reachable(config.rtmp.tls_listen)
-            lines.append(f"          or to [bold]rtmps://{secure}/live[/]")
-        lines.append(f"          and watch [bold]{page}/live/foo/[/]")
-    lines.append("[dim]Ctrl-C stops.[/]")
-    return Panel("\n".join(lines), title=f"Headwater {__version__}", expand=False)
-
-
-def reachable(listen: str) -> str:
-    """An address to type into a browser on this machine for what `listen` says."""
-    host, _, port = listen.rpartition(":")
-    return f"{'127.0.0.1' if host in ('0.0.0.0', '[::]') else host}:{port}"
+    status = run_origin(file or config)
+    if status:
+        raise typer.Exit(status)
 
 
 app.command()(check)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,28 +12,26 @@ from types import FrameType
 from typing import Annotated, Final, NoReturn
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from streaming.cli_terminal import (
+    CONFIG_VARIABLE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    environment,
+    err,
+    out,
+    print_error,
+)
 from streaming.config import Config
 from streaming.config_file import load_config
 from streaming.errors import ConfigError
 
-EXIT_FAILED = 1
-"""The work was tried and failed."""
-EXIT_USAGE = 2
-"""The command line or the configuration is wrong."""
-EXIT_REFUSED = 3
-"""A server said no."""
-EXIT_INTERRUPTED = 130
-"""Ctrl-C or SIGTERM; the number is the shells' convention."""
-
-out = Console()
-err = Console(stderr=True)
-
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration file (TOML).", envvar="HEADWATER_CONFIG"),
+    typer.Option("--config", "-c", help="Configuration file (TOML).", envvar=CONFIG_VARIABLE),
 ]
 ConfigArgument = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="The same as --config.")
@@ -46,8 +43,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 
 def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
     """Ends the command with one sentence on standard error."""
-    err.print("[bold red]error:[/] ", end="")
-    err.print(message, highlight=False, markup=False, soft_wrap=True)
+    print_error(message)
     raise typer.Exit(code)
 
 
@@ -70,12 +66,6 @@ def print_json(value: Mapping[str, object], *, indent: int | None = None) -> Non
     sys.stdout.flush()
 
 
-def environment() -> dict[str, str]:
-    """Of the configuration's variables those that are keys of it, and everything else."""
-    ours = ("HEADWATER_CONFIG", "HEADWATER_URL", "HEADWATER_TOKEN")
-    return {name: value for name, value in os.environ.items() if name not in ours}
-
-
 def read_config(file: Path | None) -> Config:
     """The configuration, or the end of the command with the reason."""
     try:
@@ -96,3 +86,25 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+__all__ = [
+    "EXIT_FAILED",
+    "EXIT_INTERRUPTED",
+    "EXIT_REFUSED",
+    "EXIT_USAGE",
+    "LOCAL_URL",
+    "ConfigArgument",
+    "ConfigOption",
+    "JsonOption",
+    "UrlOption",
+    "cells",
+    "environment",
+    "err",
+    "fail",
+    "interruptible",
+    "out",
+    "print_json",
+    "read_config",
+    "shown",
+]

@@ -25,6 +25,9 @@ NAMES: Final = {
 """The modules that children run, in the order in which a start needs them, and the names of their
 processes (15 bytes at most) for top and `ps -o comm`."""
 
+AT_ONCE: Final = frozenset({"streaming.server.delivery", "streaming.rtc.process"})
+"""Those that every start needs. The others are imported when they are asked for, or nothing is."""
+
 OTHER: Final = "hw-child"
 """The name of any other."""
 

@@ -1,8 +1,8 @@
 """The fork server: `python -m streaming.fork_server.process <fd>`, or forked from the main process
 before that has anything of its own.
 
-It imports what children run, in the order in which a start needs it, and forks one for each
-request; between two imports it looks whether there is any. It has one thread and no loop, and
+It imports what children run, first what every start needs, and forks one for each request; before
+each import it looks whether there is any. It has one thread and no loop, and
 knows no configuration. It ends with the main process.
 
 Each child is given to the main process, as if that had started it: an intermediate process forks it
@@ -32,12 +32,14 @@ import msgspec
 
 from streaming.fork_server.child import run_child
 from streaming.fork_server.messages import MOST_BYTES, MOST_DESCRIPTORS, Forked, ForkRequest
-from streaming.fork_server.modules import FORK_SERVER, NAMES
+from streaming.fork_server.modules import AT_ONCE, FORK_SERVER, NAMES
 from streaming.fork_server.process_title import set_title
 
 MODULE: Final = "streaming.fork_server.process"
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Reach the whole process group; the main process decides when we end."""
+IDLE_S: Final = 0.5
+"""Without a request for so long the start is over, and nobody is kept waiting by an import."""
 ADOPTION_S: Final = 0.0002
 """Between two looks whether a child has its new parent."""
 MOST_FILES: Final = 1 << 20
@@ -70,7 +72,7 @@ def _next_child(link: socket.socket, parent: int) -> tuple[ForkRequest, list[int
     """Returns in each child, with what it was asked to be; and once here, when `link` ends."""
     awaited = list(NAMES)
     while True:
-        if awaited and not select.select([link], [], [], 0)[0]:
+        if awaited and not _is_asked(link, 0.0 if awaited[0] in AT_ONCE else IDLE_S):
             _import(awaited.pop(0))
             continue
         data, descriptors, _, _ = socket.recv_fds(
@@ -91,6 +93,10 @@ def _next_child(link: socket.socket, parent: int) -> tuple[ForkRequest, list[int
             os.close(descriptor)
         with contextlib.suppress(ConnectionError):
             link.send(msgspec.msgpack.encode(answer))
+
+
+def _is_asked(link: socket.socket, within_s: float) -> bool:
+    return bool(select.select([link], [], [], within_s)[0])
 
 
 def _import(module: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from streaming.cli import app, banner
+from streaming.cli import app
+from streaming.cli_serve import banner
 from streaming.config import Config, PathConfig
 from streaming.config_example import render_example
 from streaming.config_file import check_config, load_config
