@@ -89,8 +89,7 @@ def _watch(servers: Sequence[Server], warm_up: int, runs: int, seconds: int) -> 
     for server, playlist in zip(servers, PLAYLISTS, strict=True):
         if not server.get(playlist.format(0)):
             raise BenchError(f"nothing at {playlist}: what was measured is not packaging")
-    main, *others = (rss / MEGA for rss in ours.tree.rss_bytes())
-    peers = sum(theirs.tree.rss_bytes()) / MEGA
+    main, peers = ours.tree.rss_bytes()[0] / MEGA, theirs.tree.pss_bytes() / MEGA
     share = "% of a core / stream"
     return [
         Figure("b", f"{STREAMS} streams of 8 Mb/s, on disk", share, alone[0],
@@ -99,8 +98,9 @@ def _watch(servers: Sequence[Server], warm_up: int, runs: int, seconds: int) -> 
         Figure("b", "… the aim for ours: on disk", share, alone[0], aim=SHARE_AIM),
         Figure("b", "… in memory", share, alone[2], aim=SHARE_AIM),
         Figure("b", "… on disk, while each is watched", share, watched[0], ON_DISK, watched[1]),
-        Figure("b", "RSS, origin process", "MB", (main,), ON_DISK, (peers,)),
-        Figure("b", "RSS, delivery and WebRTC processes", "MB", (sum(others),)),
+        Figure("b", "RSS, origin process", "MB", (main,)),
+        Figure("b", "PSS, all processes", "MB", (ours.tree.pss_bytes() / MEGA,), ON_DISK,
+               (peers,)),
         Figure("b", "live windows, not in any RSS", "MB", (our_memory.media_bytes() / MEGA,),
                IN_MEMORY, (their_memory.media_bytes() / MEGA,)),
     ]  # fmt: skip

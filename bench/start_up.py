@@ -37,7 +37,7 @@ def measure(runs: int, seconds: int) -> list[Figure]:
                     answer.append(_first_answer(server) - server.started)
                     cpu.append(server.tree.cpu_s())
                 playable[name].append(_push(server, name, PUSH_S))
-    (main, delivery), (peer, peers_worker) = _memory(seconds)
+    (main, all_ours), (peer, all_theirs) = _memory(seconds)
     return [
         Figure("e", "exec → both ports listen", "s", tuple(listen["ours"]), PEER,
                tuple(listen["theirs"]), Aim(1.0, of="ours")),
@@ -45,9 +45,10 @@ def measure(runs: int, seconds: int) -> list[Figure]:
         Figure("e", "… CPU until then, all processes", "CPU s", tuple(cpu)),
         Figure("e", "first key frame → playlist with a segment", "s", tuple(playable["ours"]),
                PEER, tuple(playable["theirs"]), Aim(GOP_S + 0.5, of="ours")),
-        Figure("e", f"RSS, origin process, one 5 Mb/s path for {seconds} s", "MB", (main,), PEER,
-               (peer + peers_worker,)),
-        Figure("e", "RSS, delivery process, a window of 30 s", "MB", (delivery,)),
+        Figure("e", f"RSS, first process, one 5 Mb/s path for {seconds} s", "MB", (main,), PEER,
+               (peer,)),
+        Figure("e", "PSS, all processes, a window of 30 s", "MB", (all_ours,), PEER,
+               (all_theirs,)),
     ]  # fmt: skip
 
 
@@ -79,14 +80,14 @@ def _push(server: Server, name: str, seconds: int) -> float:
 
 
 def _memory(seconds: int) -> list[tuple[float, float]]:
-    """Of both servers: resident megabytes of the first process, and of all others."""
+    """Of both servers: megabytes of the first process, and of all with what they share once."""
     sizes = []
     with headwater() as ours, nginx_rtmp() as theirs:
         senders = [_sender(server, seconds) for server in (ours, theirs)]
         time.sleep(max(seconds - 1, 1))
         for server in (ours, theirs):
-            first, *others = (rss / MEGA for rss in server.tree.rss_bytes())
-            sizes.append((first, sum(others)))
+            first = server.tree.rss_bytes()[0]
+            sizes.append((first / MEGA, server.tree.pss_bytes() / MEGA))
         for sender in senders:
             sender.communicate()
     return sizes

@@ -154,11 +154,11 @@ def _measured(
     seconds: int,
     server: Server | None = None,
 ) -> Measured:
-    memory, cpu_s = sum(tree.rss_bytes()), tree.cpu_s()
+    memory, cpu_s = tree.pss_bytes(), tree.cpu_s()
     with viewing(endpoints, viewers, OTHER_CORE) as crowd:
         joined_s, joined_cpu_s = crowd.join_s, tree.cpu_s() - cpu_s
         time.sleep(SETTLE_S)
-        grown = sum(tree.rss_bytes()) - memory
+        grown = tree.pss_bytes() - memory
         time.sleep(SETTLE_S)
         left = [_left(server, kind) for kind in KINDS]
         packets, cpu_s, at = crowd.packets, tree.cpu_s(), time.monotonic()
