@@ -73,14 +73,18 @@ async def _fork(
     reading, writing = os.pipe()
     try:
         pid = await server.fork(module, arguments, descriptors, writing, environment)
+        reader = asyncio.StreamReader()
+        child = ForkedChild(pid, reader)
     except BaseException:
         os.close(reading)
         raise
     finally:
         os.close(writing)
-    reader = asyncio.StreamReader()
-    child = ForkedChild(pid, reader)
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
-    )
+    try:
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
+        )
+    except BaseException:
+        child.kill()
+        raise
     return child

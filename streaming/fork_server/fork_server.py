@@ -24,7 +24,7 @@ import msgspec
 from streaming.errors import LocalError
 from streaming.fork_server.forked_child import ForkedChild
 from streaming.fork_server.launch import can_launch, launch_by_exec, launch_by_fork
-from streaming.fork_server.messages import MOST_BYTES, Forked, ForkRequest
+from streaming.fork_server.messages import MOST_BYTES, MOST_DESCRIPTORS, Forked, ForkRequest
 from streaming.fork_server.subreaper import adopt
 from streaming.restart_backoff import RestartBackoff
 
@@ -111,6 +111,8 @@ class ForkServer:
     def _ask(self, request: bytes, descriptors: Sequence[int]) -> asyncio.Future[int]:
         if not self._pid:
             raise NoForkServerError("there is no fork server now")
+        if len(request) > MOST_BYTES or len(descriptors) > MOST_DESCRIPTORS:
+            raise NoForkServerError("this is more than it reads")
         self._follow()
         adopt(True)
         try:

@@ -22,11 +22,16 @@ class ForkedChild:
     """
 
     def __init__(self, pid: int, stderr: asyncio.StreamReader | None = None) -> None:
-        """Needs a running loop. Raises OSError when there is no such child."""
+        """Needs a running loop. Raises OSError when it cannot be followed, and ends it."""
         self.pid = pid
         self.stderr = stderr
         self.returncode: int | None = None
-        self._pidfd = os.pidfd_open(pid)
+        try:
+            self._pidfd = os.pidfd_open(pid)
+        except OSError:  # no descriptor is left, and nobody to wait for it
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._pidfd, self._take_status)
 

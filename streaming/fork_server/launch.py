@@ -17,11 +17,13 @@ MODULE: Final = "streaming.fork_server.process"
 
 
 def can_launch() -> bool:
-    """Whether the system has what it takes: Linux with pidfd."""
+    """Whether the system has what it takes, Linux with pidfd, and we the standard descriptors."""
     if sys.platform != "linux":
         return False
     try:
         os.close(os.pidfd_open(os.getpid()))
+        for standard in (0, 1, 2):
+            os.fstat(standard)
     except OSError:
         return False
     return adopt(False)

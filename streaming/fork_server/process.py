@@ -96,7 +96,9 @@ def _next_child(link: socket.socket, parent: int) -> tuple[ForkRequest, list[int
 
 
 def _is_asked(link: socket.socket, within_s: float) -> bool:
-    return bool(select.select([link], [], [], within_s)[0])
+    poll = select.poll()  # a descriptor of a busy main process is beyond what select() takes
+    poll.register(link, select.POLLIN)
+    return bool(poll.poll(within_s * 1000))
 
 
 def _import(module: str) -> None:

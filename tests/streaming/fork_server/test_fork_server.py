@@ -259,3 +259,19 @@ def test_there_is_none_where_the_system_has_no_pidfd(monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     monkeypatch.setattr("sys.platform", "darwin")
     assert launch() is None
+
+
+async def test_what_is_more_than_it_reads_is_started_by_exec(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONG", "x" * 100_000)
+    monkeypatch.setenv("LONGER", "x" * 100_000)
+    child, link, _ = await started("0")
+    assert not isinstance(child, ForkedChild)
+    assert await child.wait() == 0
+    link.close()
+    monkeypatch.delenv("LONGER")
+    child, link, _ = await started("0")
+    assert isinstance(child, ForkedChild)
+    assert await child.wait() == 0
+    link.close()
