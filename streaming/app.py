@@ -151,7 +151,7 @@ class App:
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         if self._fork_server is not None:
-            stack.callback(self._fork_server.close)
+            stack.push_async_callback(self._fork_server.close)
         stack.callback(self._store.close)
         stack.callback(self._live_state.close)
         if self._config.events.segments:

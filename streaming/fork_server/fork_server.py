@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -32,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 ANSWER_S: Final = 30.0
 """Its imports take half a second, and many on a slow disk; one that hangs is killed."""
+
+
+CLOSE_S: Final = 1.0
+"""What is killed ends within milliseconds."""
 
 
 class NoForkServerError(LocalError):
@@ -99,12 +102,15 @@ class ForkServer:
         """The present state."""
         return ForkServerStatistics(self._pid, self._restarts, self._forks)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends it for good; its children have nothing to do with it."""
+        forget(self)
         if self._successor is not None:
             self._successor.cancel()
-        self._let_go("")
-        forget(self)
+        ended = self._let_go("it is closed")
+        if ended is not None:
+            with contextlib.suppress(TimeoutError):  # one that waits for a disk cannot be killed
+                await asyncio.wait_for(ended.wait(), CLOSE_S)
 
     # -- its link ----------------------------------------------------------------------------
 
@@ -162,24 +168,23 @@ class ForkServer:
         logger.warning("fork server: %s, next in %.1f s", reason, delay_s)
         self._successor = loop.call_later(delay_s, self._begin_again)
 
-    def _let_go(self, reason: str) -> None:
-        """Ends this run, and tells those who wait for it."""
+    def _let_go(self, reason: str) -> ForkedChild | None:
+        """Ends this run, and tells those who wait for it; the process, if there was one."""
         if not self._pid:
-            return
+            return None
         if self._began_at is not None:
             asyncio.get_running_loop().remove_reader(self._link)
         self._began_at = None
         self._link.close()
         pid, self._pid = self._pid, 0
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)  # a process that is killed and has one thread ends at once
+        ended = ForkedChild(pid)
+        ended.kill()
         adopt(False)
         while self._answers:
             answer = self._answers.popleft()
             if not answer.done():
                 answer.set_exception(NoForkServerError(f"the fork server: {reason}"))
+        return ended
 
     def _begin_again(self) -> None:
         loop = asyncio.get_running_loop()

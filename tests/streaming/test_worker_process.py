@@ -46,7 +46,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     for watched in made:
         await watched.process.close()
     if server is not None:
-        server.close()
+        await server.close()
 
 
 async def test_a_worker_hears_and_answers(make: Make) -> None:

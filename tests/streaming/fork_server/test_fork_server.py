@@ -29,7 +29,7 @@ async def server() -> AsyncIterator[ForkServer]:
     """This process's fork server, begun as one that replaces another."""
     made = use(ForkServer(*launch_by_exec(), backoff=RestartBackoff(first_s=0.01)))
     yield made
-    made.close()
+    await made.close()
     assert present() is None
 
 
@@ -92,7 +92,7 @@ async def test_it_finds_what_a_child_by_exec_finds(
     forked, link, found = await started("wait")
     link.close()
     await forked.wait()
-    server.close()
+    await server.close()
     other, link, expected = await started("wait")
     link.close()
     await other.wait()
