@@ -209,7 +209,12 @@ def present() -> ForkServer | None:
 
 def launch() -> ForkServer | None:
     """Begins this process's fork server by a fork: see `launch_by_fork`. None where it cannot."""
-    return use(ForkServer(*launch_by_fork())) if can_launch() else None
+    if not can_launch():
+        return None
+    try:
+        return use(ForkServer(*launch_by_fork()))
+    except OSError:  # what there is no room for now may be there when a child is started
+        return None
 
 
 def use(server: ForkServer) -> ForkServer:
