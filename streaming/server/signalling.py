@@ -196,7 +196,9 @@ def _options(place: SignalPlace) -> Response:
     headers = {
         "Allow": place.methods,
         "Access-Control-Allow-Methods": place.methods,
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, Prefer",
+        "Access-Control-Allow-Headers": (
+            "Authorization, Content-Type, If-Match, Last-Event-ID, Prefer"
+        ),
         "Access-Control-Max-Age": "86400",
     }
     if place.extension:

@@ -27,6 +27,7 @@ from webrtc.negotiation import Fit
 from webrtc.offer import parse_offer
 from webrtc.publication import answer_publication
 from webrtc.publisher_rtcp import parse_sender_reports
+from webrtc.reference_time import read_round_trip_s
 from webrtc.rtcp import render_sender_report
 from webrtc.rtp_packet import RtpPacket, parse_rtp
 from webrtc.subscription import answer_subscription
@@ -76,6 +77,9 @@ def fuzz_depacketizers(data: bytes) -> None:
 def fuzz_publisher_rtcp(data: bytes) -> None:
     """A publisher's compound packet."""
     parse_sender_reports(data)
+    for now in (1.5, 1e9):
+        rtt_s = read_round_trip_s(data, 1, now)
+        assert rtt_s is None or 0 <= rtt_s < 32
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -134,5 +138,8 @@ SEEDS = {
         _framed(packets_of(clip_of(codec)[2][:3]))
         for codec in (Codec.H264, Codec.AV1, Codec.VP8, Codec.VP9)
     ),
-    "publisher-rtcp": (render_sender_report(1, "cname", 1, 2, 3, 4),),
+    "publisher-rtcp": (
+        render_sender_report(1, "cname", 1, 2, 3, 4),
+        bytes.fromhex("80cf0005 00000007 05000003 00000001 7e918000 00000100"),
+    ),
 }

@@ -22,7 +22,7 @@ from webrtc.rtp_packet import RtpPacket
 from webrtc.srtp import SrtpReceiver, SrtpSender
 from webrtc.viewer_settings import SrtpKeys, SrtpProfile
 
-HOME = Flow(0, "192.0.2.7", 4711)
+HOME, AWAY = Flow(0, "192.0.2.7", 4711), Flow(0, "198.51.100.7", 4712)
 OURS = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, b"o" * 16, b"o" * 12)
 THEIRS = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, b"t" * 16, b"t" * 12)
 EXTENSIONS = {TRANSPORT_CC: 3, RID: 10, REPAIRED_RID: 11}
@@ -39,13 +39,17 @@ class Stage:
     def __init__(self, *plans: ReceivePlan) -> None:
         self.events: list[SignallingEvent] = []
         self.sent: list[bytes] = []
+        self.flows: list[Flow] = []
+        """Where each went."""
         self._last: dict[int, int] = {}
-        self.publisher = Publisher(
-            "id", "live", plans, 4, lambda flow, data: self.sent.append(data), self.events.append
-        )
+        self.publisher = Publisher("id", "live", plans, 4, self._take_sent, self.events.append)
         self.publisher.connect(NegotiatedKeys(OURS, THEIRS), HOME, 0.0)
         self._protect = SrtpSender(THEIRS)
         self.open = SrtpReceiver(OURS).unprotect_rtcp
+
+    def _take_sent(self, flow: Flow, data: bytes) -> None:
+        self.flows.append(flow)
+        self.sent.append(data)
 
     def send(self, packets: Iterable[RtpPacket], now: float = 0.0) -> None:
         for each in packets:
@@ -433,6 +437,16 @@ def test_forged_and_broken_packets_are_counted_and_nothing_else() -> None:
         stage.publisher.receive_media(datagram, 0.0)
     assert stage.publisher.rejected == 4
     assert len(stage.samples("source")) == before
+
+
+def test_who_has_moved_is_told_things_where_it_is_now() -> None:
+    stage = Stage(VIDEO)
+    stage.send(pictures(count=2), 0.1)
+    stage.publisher.handle_timer(0.2)
+    stage.publisher.move(AWAY)
+    stage.publisher.handle_timer(1.3)
+    assert set(stage.flows) == {HOME, AWAY}
+    assert stage.flows[-1] == AWAY
 
 
 def test_after_its_end_nothing_is_taken_or_sent() -> None:
