@@ -50,6 +50,9 @@ class StreamSummary:
     loss: float
     """Fraction lost between the last two receiver reports; 0.0 when there was none."""
     jitter_s: float
+    lost: int = -1
+    """Packets that never came, by the last report, which counts those as well that came as a resend
+    with another SSRC (RTX). -1: there was no report yet."""
 
 
 @dataclass(frozen=True, slots=True)

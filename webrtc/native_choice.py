@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Final
 
-INTERFACE = 6
+INTERFACE = 7
 """Of the extension; to be raised here and in module.c with each change of what it offers."""
 
 _SYSTEM_LIBRARIES: Final = ("libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so")

@@ -156,4 +156,5 @@ class PythonViewer:
             skipped=stream.skipped,
             loss=stream.reports.loss,
             jitter_s=stream.reports.jitter_s,
+            lost=stream.reports.lost,
         )

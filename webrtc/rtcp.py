@@ -38,6 +38,8 @@ class ReportBlock:
 
     ssrc: int
     fraction_lost: int
+    lost: int
+    """Since the beginning; negative where more came than was sent, as some came twice."""
     highest_sequence: int
     jitter: int
     last_report: int
@@ -137,8 +139,9 @@ def _parse_blocks(body: bytes, start: int, count: int) -> list[RtcpMessage]:
     for at in range(start, start + count * _BLOCK.size, _BLOCK.size):
         if at + _BLOCK.size > len(body):
             break
-        ssrc, fraction, _lost, highest, jitter, last, delay = _BLOCK.unpack_from(body, at)
-        blocks.append(ReportBlock(ssrc, fraction, highest, jitter, last, delay))
+        ssrc, fraction, raw, highest, jitter, last, delay = _BLOCK.unpack_from(body, at)
+        lost = int.from_bytes(raw, "big", signed=True)
+        blocks.append(ReportBlock(ssrc, fraction, lost, highest, jitter, last, delay))
     return blocks
 
 

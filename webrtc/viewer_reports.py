@@ -185,11 +185,14 @@ class ReportStatistics:
         self._clock_rate = clock_rate
         self.loss = 0.0
         self.jitter_s = 0.0
+        self.lost = -1
+        """As many as never came by themselves; -1: no report has come."""
 
     def receive(self, block: ReportBlock) -> None:
         """One report block about this stream."""
         self.loss = block.fraction_lost / 256
         self.jitter_s = block.jitter / self._clock_rate
+        self.lost = max(0, block.lost)
 
 
 def round_trip_s(block: ReportBlock, ntp: int) -> float | None:

@@ -17,7 +17,8 @@ def webrtc_metrics(seen: WebrtcStatistics) -> list[Metric]:
     sessions = sum(report.viewers.values())
     return [
         Metric(name + "viewers", "WHEP sessions.", float(sessions)),
-        Metric(name + "publishers", "WHIP sessions that have sent media.", float(report.publishers)),
+        Metric(name + "publishers", "WHIP sessions that have sent media.",
+               float(report.publishers)),
         Metric(name + "published_pictures", "Video tracks of WHIP sessions; each layer is one.",
                float(report.pictures)),
         Metric(name + "process_starts", "Starts of the WebRTC process.",

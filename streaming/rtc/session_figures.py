@@ -24,8 +24,8 @@ class StreamFigures(Struct, frozen=True):
     repaired: int
     """Packets sent to a viewer again, or of those missed that did come from a publisher."""
     lost: int | None
-    """Packets of a publisher that never came; null of a viewer, whose reports count as lost what
-    came as a resend."""
+    """Packets that never came. Null of a viewer's stream before its first report, and where it is
+    resent with another SSRC (RTX): reports count as lost what came so."""
     loss: float
     """Fraction of packets lost on the way, as the receiver's last report has it."""
     jitter_s: float

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streaming.rtc.session_figures import StreamFigures, WebrtcFigures
+from webrtc.fanout_events import StreamSummary
 from webrtc.incoming_stream import IncomingStatistics
 from webrtc.publisher import Publisher
 from webrtc.session import Role
 from webrtc.subscriber import Subscriber
+from webrtc.viewer_settings import StreamSettings
 
 
 def figures_of(role: Role, checked_rtt_s: float | None = None) -> WebrtcFigures | None:
@@ -41,6 +43,11 @@ def _publisher_figures(sources: Sequence[IncomingStatistics], rtt_s: float | Non
     return WebrtcFigures(rtt_s, sum(one.bitrate for one in streams), None, asked, None, streams)
 
 
+def _lost(stream: StreamSummary, settings: StreamSettings) -> int | None:
+    """None where reports do not tell, which leave out what comes with another SSRC."""
+    return None if settings.rtx_ssrc or stream.lost < 0 else stream.lost
+
+
 def _viewer_figures(role: Subscriber) -> WebrtcFigures:
     summary, seen = role.summary, role.statistics()
     assert summary is not None
@@ -52,7 +59,7 @@ def _viewer_figures(role: Subscriber) -> WebrtcFigures:
             packets=stream.packets,
             missed=stream.nacks,
             repaired=stream.resent,
-            lost=None,
+            lost=_lost(stream, role.streams[kind]),
             loss=stream.loss,
             jitter_s=stream.jitter_s,
         )

@@ -155,7 +155,9 @@ async def test_the_api_tells_how_well_media_get_through_in_each_session(
     assert publisher["key_frames_asked"] >= 0
     assert 0 < publisher["rtt_s"] < 1
     video = next(each for each in viewer["streams"] if each["kind"] == "video")
-    assert (video["name"], video["lost"]) == ("source", None)
+    assert (video["name"], video["lost"]) == ("source", None), "what came by RTX counts as lost"
+    sound = next(each for each in viewer["streams"] if each["kind"] == "audio")
+    assert sound["lost"] is not None
     assert video["packets"] > 30
     assert 0 < viewer["rtt_s"] < 1
     assert re.search(r"^headwater_webrtc_packets_received_total [1-9]", metrics, re.M)

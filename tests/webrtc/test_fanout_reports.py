@@ -104,7 +104,7 @@ def test_a_summary_tells_loss_round_trip_and_the_viewers_estimate(stage: Stage) 
     stage.step()
     ntp = report_of(viewer, VIDEO_SSRC)[0]
     stage.now_s += 0.5
-    block = (VIDEO_SSRC, 64 << 24, 1001, 900, ntp >> 16 & 0xFFFFFFFF, int(0.45 * 65536))
+    block = (VIDEO_SSRC, 64 << 24 | 7, 1001, 900, ntp >> 16 & 0xFFFFFFFF, int(0.45 * 65536))
     receiver = struct.pack("!BBHIIIIIII", 0x81, 201, 7, VIEWER_SSRC, *block)
     remb = struct.pack("!BBHII4sBBHI", 0x8F, 206, 5, VIEWER_SSRC, 0, b"REMB", 1, 5 << 2 | 1, 2, 1)
     stage.send(viewer, viewer.seal(receiver + remb))
@@ -114,10 +114,25 @@ def test_a_summary_tells_loss_round_trip_and_the_viewers_estimate(stage: Stage) 
     assert summary.rtt_s == pytest.approx(0.05, abs=0.001)
     assert summary.remb_bitrate == (65536 + 2) << 5
     assert summary.video is not None
-    assert (summary.video.loss, summary.video.jitter_s) == (0.25, 0.01)
+    assert (summary.video.loss, summary.video.jitter_s, summary.video.lost) == (0.25, 0.01, 7)
+    assert summary.audio is not None
+    assert summary.audio.lost == -1, "it has not reported any"
     assert (summary.video.packets, summary.video.bytes) == (2, 1200)
     assert stage.fanout.poll(now_s=stage.now_s + 0.9) == []
     assert len(stage.fanout.poll(now_s=stage.now_s + 1.0)) == 1
+
+
+def test_more_that_came_than_was_sent_is_no_loss(stage: Stage) -> None:
+    viewer, ring = stage.join(), stage.fanout.add_ring(90_000)
+    stage.fanout.play(viewer.number, "video", ring)
+    for lost, told in ((0xFFFFFF, 0), (0x7FFFFF, 0x7FFFFF)):
+        block = (VIDEO_SSRC, lost, 1001, 0, 0, 0)
+        stage.send(viewer, viewer.seal(struct.pack("!BBHI6I", 0x81, 201, 7, VIEWER_SSRC, *block)))
+        stage.now_s += 1.0
+        (summary,) = stage.fanout.poll(now_s=stage.now_s)
+        assert isinstance(summary, ViewerSummary)
+        assert summary.video is not None
+        assert summary.video.lost == told
 
 
 def test_transport_wide_feedback_becomes_loss_delay_and_bitrate(stage: Stage) -> None:

@@ -185,6 +185,8 @@ typedef struct Stream {
     _Atomic uint64_t packets, bytes, resends, nacks, skipped;
     /* the receiving half's */
     double loss, jitter_s;
+    bool is_reported;
+    int32_t lost;
 } Stream;
 
 /* Sent packets by transport-wide number: number, size and time, packed so that a thread that reads

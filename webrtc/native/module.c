@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#define INTERFACE 6 /* see webrtc/native_choice.py */
+#define INTERFACE 7 /* see webrtc/native_choice.py */
 
 PyDoc_STRVAR(load_crypto_doc,
 "load_crypto($module, path, /)\n--\n\n"

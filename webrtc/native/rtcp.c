@@ -47,6 +47,9 @@ take_blocks(Viewer *viewer, const uint8_t *body, size_t size, size_t at, int cou
             continue;
         }
         stream->loss = block[4] / 256.0;
+        int32_t lost = (int32_t)(read_32(block + 4) & 0xFFFFFF);
+        stream->is_reported = true;
+        stream->lost = lost < 0x800000 ? lost : 0; /* negative where some came twice */
         stream->jitter_s = (double)read_32(block + 12) / stream->clock_rate;
         uint32_t elapsed = (uint32_t)(ntp_of(now_utc) >> 16) - last - delay;
         if (last != 0 && elapsed < UINT32_C(1) << 21) { /* beyond half a minute it is nonsense */

@@ -25,6 +25,7 @@ typedef struct {
     Place source;
     ArrivalSummary arrivals;
     double last_seen_s, loss[KINDS], jitter_s[KINDS];
+    int lost[KINDS];
     uint64_t remb_bitrate;
 } Told;
 
@@ -44,6 +45,7 @@ copy_told(Told *told, Viewer *viewer, int event)
     for (int kind = 0; kind < KINDS; kind++) {
         told->loss[kind] = viewer->streams[kind].loss;
         told->jitter_s[kind] = viewer->streams[kind].jitter_s;
+        told->lost[kind] = viewer->streams[kind].is_reported ? viewer->streams[kind].lost : -1;
     }
 }
 
@@ -73,12 +75,12 @@ stream_object(Fanout *fanout, const Told *told, int kind)
         return Py_NewRef(Py_None);
     }
     return make(fanout, TYPE_STREAM,
-                Py_BuildValue("(KKKKKdd)", (unsigned long long)atomic_load(&stream->packets),
+                Py_BuildValue("(KKKKKddi)", (unsigned long long)atomic_load(&stream->packets),
                               (unsigned long long)atomic_load(&stream->bytes),
                               (unsigned long long)atomic_load(&stream->resends),
                               (unsigned long long)atomic_load(&stream->nacks),
                               (unsigned long long)atomic_load(&stream->skipped),
-                              told->loss[kind], told->jitter_s[kind]));
+                              told->loss[kind], told->jitter_s[kind], told->lost[kind]));
 }
 
 static PyObject *
