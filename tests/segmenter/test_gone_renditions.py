@@ -122,6 +122,22 @@ def test_a_rung_that_is_withheld_leaves_after_three_gaps_and_is_back_with_its_me
     assert variants(stage) == ["360p", "source"], "it is announced and not withheld any more"
 
 
+def test_the_rung_that_leads_may_be_withheld_as_well() -> None:
+    stage = ReturnStage(apart_s=None)
+    stage.send((SOURCE, SMALL, AUDIO), 0, 8, breaks=False)
+    stage.presentation.withhold({"source"})
+    stage.push_only(SMALL, AUDIO, at=8, seconds=16)
+    assert variants(stage) == ["360p", "audio"]
+    assert newest_period(manifest(stage)) == ["360p", "audio"]
+    stage.presentation.withhold(())
+    stage.push_only(SOURCE, SMALL, AUDIO, at=24, seconds=8.1)
+    assert variants(stage) == ["360p", "audio", "source"]
+    assert newest_period(manifest(stage)) == ["360p", "audio", "source"]
+    assert newest_period(stage.texts[-1]) == ["360p", "audio", "source"]
+    assert not stage.gaps("360p")
+    assert stage.numbers("source") == stage.numbers("360p")
+
+
 def test_a_rung_that_is_withheld_and_brings_something_all_the_same_stays() -> None:
     stage = withheld(4.0)
     stage.push_only(SOURCE, SMALL, at=12, seconds=8)
