@@ -73,9 +73,9 @@ def scratch(prefix: str, *, on_disk: bool = False) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def headwater(
-    core: int | None = None, settings: str = "", *, on_disk: bool = True
+    core: int | None = None, settings: str = "", *, on_disk: bool = True, webrtc: str = ""
 ) -> Iterator[Server]:
-    """The origin, copying only; `settings` are further lines of its path table.
+    """The origin, copying only; `settings` are further lines of its path table, `webrtc` of that.
 
     With ``on_disk`` live windows outlive it, as they do without a configuration.
     """
@@ -86,7 +86,7 @@ def headwater(
         config.write_text(
             f'log_level = "warning"\nstate_dir = "{state}"\n'
             f'[http]\nlisten = "127.0.0.1:{http}"\n'
-            f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n[webrtc]\nlisten = "127.0.0.1:0"\n'
+            f'[rtmp]\nlisten = "127.0.0.1:{rtmp}"\n[webrtc]\nlisten = "127.0.0.1:0"\n{webrtc}'
             f'[paths."live/*"]\nladder = "copy"\n{settings}'
         )
         command = [headwater_command(), "serve", "--config", str(config)]

@@ -5,12 +5,16 @@ else the other one. Headwater gets the media by RTMP and makes Opus of the AAC; 
 them, already encoded, from memory. Viewers are counted as a core could have them: those there are,
 by what their packets took of it.
 
-Headwater twice: all viewers at one source, whose pictures are due to all of them at once, and as
-many at three sources whose pictures come one after the other, as those of strangers do.
+Headwater three times, each time with as many viewers as load its core by 70 %: all at one source,
+whose pictures are due to all of them at once; the same with senders that are real-time, where the
+system allows it; and at three sources whose pictures come one after the other, as those of
+strangers do.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import re
 import time
 from collections.abc import Sequence
@@ -22,11 +26,18 @@ from bench.figures import Aim, Figure
 from bench.processes import BenchError, ProcessTree, pinned, python, running, wait_until
 from bench.rtmp_sender import GOP_S
 from bench.servers import Server, free_port, headwater
-from bench.viewers import viewing
+from bench.viewers import Viewers, viewing
 
 VIDEO_KBPS = 2600
-VIEWERS, AIORTC_VIEWERS = 600, 30
-"""About 70 % of a core each, on the machines that this was made on."""
+AIORTC_VIEWERS = 30
+"""About 70 % of a core, on the machines that this was made on."""
+LOAD = 0.7
+"""Of the server's core, which is how many viewers Headwater gets; the rows tell what it was."""
+FIRST_VIEWERS = 400
+"""By whose load it is known how many more; joins are measured by them, too."""
+STEPS, STEP = 3, 0.7
+"""So often more join, each time so much of who seems to be missing: what a viewer costs varies."""
+LEAST_STEP = 20
 SOURCES = 3
 """With a third of the viewers each. Every further one costs some 8 % of the core by itself: it is
 received, packaged, and its sound made into Opus, so that six would leave no room for viewers."""
@@ -50,6 +61,9 @@ Buckets = dict[float, float]
 class Measured:
     """One server with its viewers."""
 
+    priority: str
+    """Of ours, what its senders have."""
+    viewers: int
     viewers_per_core: float
     load: float
     """Of its core, 0 to 1."""
@@ -68,14 +82,20 @@ class Measured:
 def measure(runs: int, seconds: int) -> list[Figure]:
     """Both servers in turn, `runs` times."""
     ours: list[Measured] = []
+    real_time: list[Measured] = []
     apart: list[Measured] = []
     theirs: list[Measured] = []
     file = clip(ClipRequest(VIDEO_KBPS, BASE_S))
     for _ in range(runs):
         ours.append(_headwater(file, seconds, 1))
+        real_time.append(_headwater(file, seconds, 1, 'priority = "realtime"\n'))
         apart.append(_headwater(file, seconds, SOURCES))
         theirs.append(_aiortc(file, seconds))
-    return [*_beside(ours, theirs), *_out_of_step(apart)]
+    return [
+        *_beside(ours, theirs),
+        *_apart(f'priority = "{real_time[0].priority}"', real_time),
+        *_apart(f"{SOURCES} sources out of step", apart),
+    ]
 
 
 def _values(many: Sequence[Measured], of: str) -> tuple[float, ...]:
@@ -94,6 +114,7 @@ def _beside(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[Figure
                Aim(10, at_least=True)),
         alone("… the aim for ours alone", "viewers", "viewers_per_core",
               Aim(900, "ours", at_least=True)),
+        figure("viewers", "viewers", "viewers"),
         figure("load of the core meanwhile", "of a core", "load"),
         figure("a picture's last packet, p99 late", "ms", "video_late_ms", Aim(20, of="ours")),
         figure("a sound's packet, p99 late", "ms", "audio_late_ms"),
@@ -104,14 +125,14 @@ def _beside(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[Figure
     ]  # fmt: skip
 
 
-def _out_of_step(apart: Sequence[Measured]) -> list[Figure]:
-    """The same viewers, a third of them at each source."""
+def _apart(how: str, measured: Sequence[Measured]) -> list[Figure]:
+    """Lateness in another setting."""
 
     def figure(name: str, unit: str, of: str, aim: Aim | None = None) -> Figure:
-        return Figure("w2", f"{SOURCES} sources out of step: {name}", unit,
-                      _values(apart, of), aim=aim)  # fmt: skip
+        return Figure("w2", f"{how}: {name}", unit, _values(measured, of), aim=aim)
 
     return [
+        figure("viewers", "viewers", "viewers"),
         figure("load of the core", "of a core", "load"),
         figure("a picture's last packet, p99 late", "ms", "video_late_ms", Aim(20, of="ours")),
         figure("a sound's packet, p99 late", "ms", "audio_late_ms"),
@@ -120,8 +141,8 @@ def _out_of_step(apart: Sequence[Measured]) -> list[Figure]:
     ]
 
 
-def _headwater(file: Path, seconds: int, sources: int) -> Measured:
-    with headwater(SERVER_CORE) as server:
+def _headwater(file: Path, seconds: int, sources: int, settings: str = "") -> Measured:
+    with headwater(SERVER_CORE, webrtc=settings) as server:
         names = [f"live/{number}" for number in range(sources)]
         targets = [f"127.0.0.1:{server.rtmp_port}/{name}" for name in names]
         length = str(int(JOIN_LIMIT_S) + seconds)
@@ -135,7 +156,8 @@ def _headwater(file: Path, seconds: int, sources: int) -> Measured:
             # Sound is made by workers that start with the first viewer.
             with viewing(endpoints, sources, OTHER_CORE):
                 time.sleep(SETTLE_S)
-                return _measured(server.tree, endpoints, VIEWERS, seconds, server)
+                idle = _load(server.tree)
+                return _measured(server.tree, endpoints, FIRST_VIEWERS, seconds, server, idle)
 
 
 def _aiortc(file: Path, seconds: int) -> Measured:
@@ -153,37 +175,74 @@ def _measured(
     viewers: int,
     seconds: int,
     server: Server | None = None,
+    idle: float = 0.0,
 ) -> Measured:
+    """With a server of ours and what it takes without viewers, with more of them up to `LOAD`."""
     memory, cpu_s = tree.pss_bytes(), tree.cpu_s()
-    with viewing(endpoints, viewers, OTHER_CORE) as crowd:
-        joined_s, joined_cpu_s = crowd.join_s, tree.cpu_s() - cpu_s
+    with contextlib.ExitStack() as joined:
+        crowds = [joined.enter_context(viewing(endpoints, viewers, OTHER_CORE))]
+        joined_s, joined_cpu_s = crowds[0].join_s, tree.cpu_s() - cpu_s
         time.sleep(SETTLE_S)
-        grown = tree.pss_bytes() - memory
-        time.sleep(SETTLE_S)
-        left = [_left(server, kind) for kind in KINDS]
-        packets, cpu_s, at = crowd.packets, tree.cpu_s(), time.monotonic()
-        time.sleep(seconds)
-        tree.check()
-        packets, took = crowd.packets - packets, time.monotonic() - at
-        load = (tree.cpu_s() - cpu_s) / took
-        lefts = [_left(server, kind) for kind in KINDS]
-        seen = crowd.end()
+        grown, load = tree.pss_bytes() - memory, _load(tree)
+        # While some join others are sent to: half of them, on average.
+        join_cpu_s = joined_cpu_s - joined_s * (load + idle) / 2
+        count = viewers
+        for _ in range(STEPS if server is not None else 0):
+            more = round(STEP * (LOAD - load) * count / max(load - idle, 0.01))
+            if more < LEAST_STEP:
+                break
+            crowds.append(joined.enter_context(viewing(endpoints, more, OTHER_CORE)))
+            count += more
+            time.sleep(SETTLE_S)
+            load = _load(tree)
+        watched = _watched(tree, crowds, count, seconds, server)
+    return dataclasses.replace(
+        watched, join_cpu_ms=1000 * join_cpu_s / viewers, rss_kb=grown / viewers / 1000
+    )
+
+
+def _load(tree: ProcessTree) -> float:
+    """Of a core, for a while."""
+    cpu_s, at = tree.cpu_s(), time.monotonic()
+    time.sleep(SETTLE_S)
+    return (tree.cpu_s() - cpu_s) / (time.monotonic() - at)
+
+
+def _watched(
+    tree: ProcessTree, crowds: Sequence[Viewers], viewers: int, seconds: int, server: Server | None
+) -> Measured:
+    """All figures but those of joins."""
+    left = [_left(server, kind) for kind in KINDS]
+    before, cpu_s, at = sum(crowd.packets for crowd in crowds), tree.cpu_s(), time.monotonic()
+    time.sleep(seconds)
+    tree.check()
+    packets, took = sum(crowd.packets for crowd in crowds) - before, time.monotonic() - at
+    load = (tree.cpu_s() - cpu_s) / took
+    lefts = [_left(server, kind) for kind in KINDS]
+    seen = [crowd.end() for crowd in crowds]
     if packets < LEAST_PACKETS * viewers * took:
         raise BenchError(f"{viewers} viewers got {packets / took / viewers:.0f} packets/s each")
-    if seen["opened"] != seen["sampled"] or not seen["sampled"]:
-        raise BenchError(f"{seen['opened']} of {seen['sampled']} packets are authentic")
-    # While some join others are sent to: half of them, on average.
-    join_cpu_s = joined_cpu_s - joined_s * load / 2
+    opened, sampled = (sum(one[what] for one in seen) for what in ("opened", "sampled"))
+    if opened != sampled or not sampled:
+        raise BenchError(f"{opened} of {sampled} packets are authentic")
     return Measured(
+        priority=_priority(server),
+        viewers=viewers,
         viewers_per_core=viewers / load,
         load=load,
-        join_cpu_ms=1000 * join_cpu_s / viewers,
-        rss_kb=grown / viewers / 1000,
-        video_late_ms=seen["video_p99_ms"],
-        audio_late_ms=seen["audio_p99_ms"],
+        join_cpu_ms=0.0,
+        rss_kb=0.0,
+        video_late_ms=max(one["video_p99_ms"] for one in seen),
+        audio_late_ms=max(one["audio_p99_ms"] for one in seen),
         video_left_ms=_p99_ms(left[0], lefts[0]),
         audio_left_ms=_p99_ms(left[1], lefts[1]),
     )
+
+
+def _priority(server: Server | None) -> str:
+    text = (server.get("/metrics") or b"").decode() if server is not None else ""
+    found = re.search(r'^headwater_webrtc_send_threads{priority="(\w+)"}', text, re.M)
+    return found[1] if found else ""
 
 
 def _left(server: Server | None, kind: str) -> Buckets:

@@ -83,10 +83,14 @@ class Arrivals:
 
     clock_rate: int
     moments: list[float] = field(default_factory=list)
+    ticks: int | None = None
 
     def take(self, timestamp: int, at: float) -> None:
         """A packet that ends a unit."""
-        self.moments.append(at - timestamp / self.clock_rate)
+        if self.ticks is None:
+            self.ticks = timestamp
+        self.ticks += ((timestamp - self.ticks + 2**31) & 0xFFFFFFFF) - 2**31  # they wrap
+        self.moments.append(at - self.ticks / self.clock_rate)
 
     def late_s(self, percent: float) -> float | None:
         """The percentile; None where little came."""

@@ -11,6 +11,7 @@ import pytest
 from bench import clips
 from bench.__main__ import main
 from bench.figures import Aim, Figure, render_table
+from bench.whep_crowd import Arrivals
 
 
 @pytest.mark.slow
@@ -65,3 +66,10 @@ def test_a_figure_without_a_peer_misses_no_aim_of_a_ratio() -> None:
 def test_a_table_has_a_row_for_each_figure() -> None:
     table = render_table([Figure("x", "one", "s", (2.0, 3.0)), Figure("y", "two", "s", (1.0,))])
     assert table.row_count == 2
+
+
+def test_viewers_lateness_does_not_jump_where_rtp_timestamps_wrap() -> None:
+    arrivals = Arrivals(90_000)
+    for number in range(200):
+        arrivals.take((2**32 - 900_000 + number * 9000) % 2**32, number / 10)
+    assert arrivals.late_s(99) == pytest.approx(0.0, abs=1e-6)
