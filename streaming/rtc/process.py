@@ -6,6 +6,7 @@ Everything else, sockets included, is said in the first message. It ends when th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -35,6 +36,8 @@ from webrtc.udp_mux import UdpMux, bind_udp
 logger = logging.getLogger(__name__)
 
 REPORT_S = 1.0
+IDLE_TIMER_S = 1.0
+"""Between looks while there is no peer; a message of the main process ends the wait."""
 DISCOVERY_TURN_S = 0.1
 RESOLVE_S = 5.0
 """A resolver that takes longer is asked again next time; the question goes where it went before."""
@@ -47,6 +50,8 @@ class RtcProcess:
         self._link: Link[Any] | None = None
         self._setup: asyncio.Future[RtcSetup] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.Event()
+        self._has_news = asyncio.Event()
+        """A message has come since the last tick."""
         self._server: RtcServer | None = None
 
     async def run(self, end: socket.socket) -> None:
@@ -101,6 +106,10 @@ class RtcProcess:
     async def _tick(self, server: RtcServer) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            self._has_news.clear()
+            if server.is_idle:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._has_news.wait(), IDLE_TIMER_S)
             await asyncio.sleep(TIMER_S)
             server.handle_timer(loop.time())
 
@@ -139,6 +148,7 @@ class RtcProcess:
             self._setup.set_result(message)
         elif self._server is not None:
             self._server.receive(message)
+            self._has_news.set()
 
 
 async def _resolve(server: str, port: MuxedPort) -> Flow | None:

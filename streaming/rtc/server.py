@@ -146,8 +146,14 @@ class RtcServer:
             case PublishClosed():
                 self._publishing.close(message)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is due until somebody asks for something: there is no session, no path
+        that is watched or was lately, and no offer that waits for one."""
+        return not (len(self._signalling) or self._paths or self._waiting)
+
     def handle_timer(self, now: float) -> None:
-        """Called every `webrtc.signalling.TIMER_S`."""
+        """Called every `webrtc.signalling.TIMER_S`; now and then while it is idle."""
         self._signalling.handle_timer(now)
         self._talk.handle_timer(now)
         self._publishing.handle_timer(now)

@@ -183,6 +183,21 @@ def test_a_viewer_who_is_back_in_time_keeps_the_path(scene: Scene) -> None:
     assert Unwatch("live/a") not in scene.sent
 
 
+def test_it_is_idle_while_there_is_neither_a_peer_nor_a_path_that_one_may_come_back_to(
+    scene: Scene,
+) -> None:
+    assert scene.server.is_idle
+    assert scene.ask("view", body=WHEP) is None
+    assert not scene.server.is_idle  # the offer may have to be told that nothing is live
+    scene.offer_tracks()
+    answer = scene.answer(1)
+    assert answer is not None
+    scene.ask("delete", answer.session)
+    assert not scene.server.is_idle
+    scene.pass_time(LINGER_S + 1)
+    assert scene.server.is_idle
+
+
 def test_an_offer_for_a_path_that_was_just_given_up_waits_for_its_tracks(scene: Scene) -> None:
     assert scene.ask("view", body=WHEP) is None
     assert scene.sent == [Watch("live/a")]
