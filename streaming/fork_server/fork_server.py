@@ -24,7 +24,7 @@ from streaming.errors import LocalError
 from streaming.fork_server.forked_child import ForkedChild
 from streaming.fork_server.launch import can_launch, launch_by_exec, launch_by_fork
 from streaming.fork_server.messages import MOST_BYTES, MOST_DESCRIPTORS, Forked, ForkRequest
-from streaming.fork_server.subreaper import adopt
+from streaming.fork_server.subreaper import adopt, adopts
 from streaming.restart_backoff import RestartBackoff
 
 logger = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class ForkServer:
         self._pid = pid
         self._backoff = backoff or RestartBackoff(first_s=0.5, most_s=30.0)
         self._began_at: float | None = None
+        self._adopts_anyway = adopts()
         self._turn = asyncio.Lock()
         self._answers: deque[asyncio.Future[int]] = deque()
         self._successor: asyncio.TimerHandle | None = None
@@ -120,15 +121,18 @@ class ForkServer:
         if len(request) > MOST_BYTES or len(descriptors) > MOST_DESCRIPTORS:
             raise NoForkServerError("this is more than it reads")
         self._follow()
-        adopt(True)
+        self._adopt(True)
         try:
             socket.send_fds(self._link, [request], descriptors)
         except OSError as error:
-            adopt(bool(self._answers))
+            self._adopt(bool(self._answers))
             raise NoForkServerError(f"the fork server takes no request: {error}") from error
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         return answer
+
+    def _adopt(self, wanted: bool) -> None:
+        adopt(wanted or self._adopts_anyway)
 
     def _follow(self) -> None:
         if self._began_at is None:
@@ -148,7 +152,7 @@ class ForkServer:
             self._lose("it has ended")
             return
         answer = self._answers.popleft()
-        adopt(bool(self._answers))
+        self._adopt(bool(self._answers))
         forked = msgspec.msgpack.decode(data, type=Forked)
         self._forks += forked.pid > 0
         if forked.pid > 0:
@@ -179,7 +183,7 @@ class ForkServer:
         pid, self._pid = self._pid, 0
         ended = ForkedChild(pid)
         ended.kill()
-        adopt(False)
+        self._adopt(False)
         while self._answers:
             answer = self._answers.popleft()
             if not answer.done():

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from streaming.child_module import module_command, module_environment
 from streaming.fork_server.modules import SHARED
-from streaming.fork_server.subreaper import adopt
+from streaming.fork_server.subreaper import adopt, adopts
 
 MODULE: Final = "streaming.fork_server.process"
 
@@ -26,7 +26,7 @@ def can_launch() -> bool:
             os.fstat(standard)
     except OSError:
         return False
-    return adopt(False)
+    return adopt(adopts())
 
 
 def launch_by_fork() -> tuple[socket.socket, int]:

@@ -19,6 +19,7 @@ from streaming.fork_server import fork_server as module
 from streaming.fork_server.fork_server import ForkServer, launch, present, use
 from streaming.fork_server.forked_child import ForkedChild
 from streaming.fork_server.launch import launch_by_exec
+from streaming.fork_server.subreaper import adopt, adopts
 from streaming.restart_backoff import RestartBackoff
 
 CHILD = "tests.streaming.fork_server.told_child"
@@ -150,6 +151,23 @@ async def test_it_is_killed_and_waited_for_as_our_own(server: ForkServer) -> Non
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
     link.close()
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_orphans_of_others_are_adopted_as_before(before: bool) -> None:
+    usually = adopts()
+    adopt(before)
+    try:
+        server = use(ForkServer(*launch_by_exec()))
+        child, link, _ = await started("0")
+        await child.wait()
+        link.close()
+        assert isinstance(child, ForkedChild)
+        assert adopts() is before
+        await server.close()
+        assert adopts() is before
+    finally:
+        adopt(usually)
 
 
 async def test_no_two_draw_the_same_numbers(server: ForkServer) -> None:
