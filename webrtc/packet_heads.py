@@ -9,7 +9,6 @@ import math
 import struct
 from typing import Final
 
-from webrtc.packet_ring import AccessUnit
 from webrtc.viewer_reports import SentPackets
 from webrtc.viewer_settings import Kind, StreamSettings
 
@@ -38,25 +37,25 @@ class PacketHeads:
 
     def render(
         self,
-        unit: AccessUnit,
-        place: int,
+        media_timestamp: int,
         index: int,
         now_s: float,
         now_utc: float,
         size_bytes: int,
         *,
+        is_last: bool,
         is_rtx: bool = False,
     ) -> bytes:
-        """Of the unit's payload at `place`, which has `size_bytes`, as the packet of that index."""
+        """Of a payload of `size_bytes`, its unit's last one or not, as the packet of that index."""
         settings = self._settings
         ssrc, kind = settings.ssrc, settings.payload_type
         if is_rtx:
             ssrc, kind = settings.rtx_ssrc, settings.rtx_payload_type
-        is_last = place == len(unit.payloads) - 1 and self._has_markers
-        timestamp = unit.timestamp + settings.timestamp_offset & 0xFFFFFFFF
+        is_marked = is_last and self._has_markers
+        timestamp = media_timestamp + settings.timestamp_offset & 0xFFFFFFFF
         extension = self._extension(now_s, now_utc, size_bytes)
         first = 0x90 if extension else 0x80
-        numbers = (first, kind | is_last << 7, index & 0xFFFF, timestamp, ssrc)
+        numbers = (first, kind | is_marked << 7, index & 0xFFFF, timestamp, ssrc)
         return struct.pack("!BBHII", *numbers) + extension
 
     def _extension(self, now_s: float, now_utc: float, size_bytes: int) -> bytes:

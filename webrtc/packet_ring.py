@@ -56,6 +56,8 @@ class PacketRing:
         self.clock_rate = clock_rate
         self.is_removed = False
         self.next_packet = 0
+        self.newest_timestamp = 0
+        """Of the last unit that was stored."""
         self.size_bytes = 0
         self.bitrate = 0.0
         """Bits per second of what is held; 0.0: unknown yet."""
@@ -94,7 +96,7 @@ class PacketRing:
             return False
         unit = AccessUnit(self.next_packet, held, timestamp, is_key, media_utc_s, now_s, size)
         self._units.append(unit)
-        self.next_packet = unit.end_packet
+        self.next_packet, self.newest_timestamp = unit.end_packet, timestamp
         self.size_bytes += size
         self._evict(unit)
         self._measure(unit)

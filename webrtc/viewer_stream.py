@@ -2,8 +2,8 @@
 
 The specification of the C, and packet_heads.py is. A stream reads one ring; a second one may be
 pending, to which it goes over at a key frame. Its sequence numbers have no gaps whatever happens,
-its timestamps are those of media time plus an offset, so both continue across a switch by
-themselves.
+its timestamps are those of media time plus an offset (until it has caught up, backlog_times.py), so
+both continue across a switch by themselves.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from webrtc.backlog_times import BacklogTimes
 from webrtc.pace import Pace, exceeds
 from webrtc.packet_heads import PacketHeads, ntp_of
 from webrtc.packet_ring import AccessUnit, PacketRing, is_after
@@ -94,6 +95,7 @@ class ViewerStream:
         self._last_clock_rate = settings.clock_rate
         self._runs: deque[_Run] = deque(maxlen=RUNS_KEPT)
         self._pace = Pace()
+        self._times = BacklogTimes()
         self._report_s = 0.0
         self._tokens = RESEND_MOST
         self._resent: list[tuple[int, float]] = [(-1, 0.0)] * RESENT_KEPT
@@ -280,7 +282,9 @@ class ViewerStream:
             run = _Run(self._index, self.ring, self._cursor)
             self._runs.append(run)
         payload = unit.payloads[place]
-        header = self._heads.render(unit, place, self._index, now_s, now_utc, len(payload))
+        if place == 0 and self.kind == "video":
+            self._times.place(self._index, unit.timestamp, self.ring.newest_timestamp)
+        header = self._header(unit, place, self._index, now_s, now_utc)
         packet = self._sender.protect(header, payload, self._index)
         run.count += 1
         self._index += 1
@@ -359,13 +363,31 @@ class ViewerStream:
         """RFC 4588 4; without RTX the very same bytes, which need a header that never changes."""
         settings, payload = self.settings, unit.payloads[place]
         if settings.rtx_ssrc:
-            size, number = len(payload) + 2, self._rtx_index
-            header = self._heads.render(unit, place, number, now_s, now_utc, size, is_rtx=True)
+            header = self._header(unit, place, index, now_s, now_utc, is_rtx=True)
             original = (index & 0xFFFF).to_bytes(2, "big")
             packet = self._sender.protect(header, original + payload, self._rtx_index)
             self._rtx_index += 1
             return packet
         if not self._heads.are_repeatable:
             return None
-        header = self._heads.render(unit, place, index, now_s, now_utc, len(payload))
+        header = self._header(unit, place, index, now_s, now_utc)
         return self._sender.protect(header, payload, index)
+
+    def _header(
+        self,
+        unit: AccessUnit,
+        place: int,
+        index: int,
+        now_s: float,
+        now_utc: float,
+        *,
+        is_rtx: bool = False,
+    ) -> bytes:
+        """Of the packet that was first sent with this index, by itself or as RTX."""
+        is_last = place == len(unit.payloads) - 1
+        stamp = self._times.stamp(index, unit.timestamp)
+        size = len(unit.payloads[place]) + 2 * is_rtx
+        number = self._rtx_index if is_rtx else index
+        return self._heads.render(
+            stamp, number, now_s, now_utc, size, is_last=is_last, is_rtx=is_rtx
+        )

@@ -76,6 +76,7 @@ typedef struct {
     uint32_t clock_rate;
     size_t max_bytes, max_packets;
     _Atomic uint64_t next_packet, keys;
+    _Atomic uint32_t newest_timestamp; /* of the last unit that was stored */
     _Atomic double bitrate; /* of what is held; 0.0: unknown yet */
     pthread_mutex_t lock; /* of all that follows */
     bool is_broken;
@@ -157,6 +158,18 @@ typedef struct {
     double next_send_s, first_bytes;
 } Pace;
 
+/* The timestamps of pictures that wait for who joins: backlog_times.c. */
+enum { MOST_BACKLOG_STEPS = 32 };
+typedef struct {
+    struct {
+        uint64_t first_index;
+        uint32_t newest;
+    } steps[MOST_BACKLOG_STEPS];
+    int count;
+    bool has_ended;
+    uint64_t end;
+} BacklogTimes;
+
 typedef struct Stream {
     Viewer *viewer;
     bool exists;
@@ -173,6 +186,7 @@ typedef struct Stream {
     int queue; /* of those that are ready */
     double wait_until_s, wake_s, report_s;
     Pace pace;
+    BacklogTimes times;
     int tokens;
     uint32_t last_timestamp, last_clock_rate;
     double last_media_utc_s, last_written_s;
@@ -298,6 +312,11 @@ bool pace_is_time(const Pace *pace, double now_s);
 /* A chunk leaves; bits per second: at most, of the rendition, of the way (0: unknown). */
 void pace_note(Pace *pace, double size, double now_s, double most, double bitrate,
                double carried);
+
+/* -- backlog_times.c -------------------------------------------------------------------------- */
+
+void backlog_place(BacklogTimes *times, uint64_t index, uint32_t timestamp, uint32_t newest);
+uint32_t backlog_stamp(const BacklogTimes *times, uint64_t index, uint32_t timestamp);
 
 /* -- batch.c: datagrams to the system ------------------------------------------------------- */
 

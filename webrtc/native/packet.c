@@ -19,16 +19,18 @@ moment_of(const Fanout *fanout, double now_s)
     };
 }
 
-/* RFC 3550 5.1 and, where negotiated, RFC 8285 4.2. Gives the header's size. */
+/* RFC 3550 5.1 and, where negotiated, RFC 8285 4.2, of the packet that was first sent with this index,
+   by itself or as RTX. Gives the header's size. */
 static size_t
 write_header(Stream *stream, uint8_t *packet, const Unit *unit, uint32_t place, uint64_t index,
              const Moment *now, size_t size, bool is_rtx)
 {
+    uint32_t timestamp = backlog_stamp(&stream->times, index, unit->timestamp);
     memcpy(packet, stream->header, stream->header_size);
     bool is_last = place == unit->count - 1 && stream->kind == VIDEO;
     packet[1] = (is_rtx ? stream->rtx_payload_type : stream->payload_type) | is_last << 7;
-    write_16(packet + 2, (uint32_t)index);
-    write_32(packet + 4, unit->timestamp + stream->timestamp_offset);
+    write_16(packet + 2, (uint32_t)(is_rtx ? stream->rtx_index : index));
+    write_32(packet + 4, timestamp + stream->timestamp_offset);
     write_32(packet + 8, is_rtx ? stream->rtx_ssrc : stream->ssrc);
     if (stream->send_time_at != 0) {
         packet[stream->send_time_at] = (uint8_t)(now->send_time >> 16);
@@ -76,6 +78,10 @@ send_next(Stream *stream, Batch *batch, const Unit *unit, const Moment *now)
     const uint8_t *payload = payload_of(unit, place, &size);
     uint8_t *packet = batch_room(batch, MAX_HEADER_BYTES + size + MAX_TAG_BYTES);
     current_run(stream)->count++;
+    if (place == 0 && stream->kind == VIDEO) {
+        backlog_place(&stream->times, stream->index, unit->timestamp,
+                      atomic_load_explicit(&stream->ring->newest_timestamp, memory_order_relaxed));
+    }
     size_t head = write_header(stream, packet, unit, place, stream->index, now, size, false);
     size_t whole = protect_rtp(&stream->viewer->rtp, packet, head, NULL, 0, payload, size,
                                stream->index);
@@ -203,7 +209,7 @@ repeat(Stream *stream, Batch *batch, const Unit *unit, uint32_t place, uint64_t 
     }
     uint8_t original[2], *packet = batch_room(batch, MAX_HEADER_BYTES + 2 + size + MAX_TAG_BYTES);
     uint64_t number = is_rtx ? stream->rtx_index : index;
-    size_t head = write_header(stream, packet, unit, place, number, now, size + (is_rtx ? 2 : 0),
+    size_t head = write_header(stream, packet, unit, place, index, now, size + (is_rtx ? 2 : 0),
                                is_rtx);
     write_16(original, (uint32_t)index);
     whole = protect_rtp(&stream->viewer->rtp, packet, head, original, is_rtx ? 2 : 0, payload,

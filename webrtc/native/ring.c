@@ -163,6 +163,7 @@ ring_write(Ring *ring, Unit *unit)
         ring->units[(ring->first + ring->count++) % ring->capacity] = unit;
         ring->size += unit->size;
         count_up(&ring->keys, unit->is_key);
+        atomic_store_explicit(&ring->newest_timestamp, unit->timestamp, memory_order_relaxed);
         atomic_store_explicit(&ring->next_packet, next + unit->count, memory_order_release);
         evict(ring, unit);
         measure(ring, unit);
