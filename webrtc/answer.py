@@ -35,6 +35,8 @@ class AnsweredMedia:
     rtx_ssrc: int = 0
     rids: tuple[str, ...] = ()
     """Simulcast layers that we receive."""
+    packet_ms: int = 0
+    """Of sound that we receive: how much of it is to be in a packet (RFC 8866 6.4)."""
     others: tuple[OfferedCodec, ...] = ()
     """In an offer of ours: what else may be chosen, with the same feedback."""
 
@@ -114,6 +116,8 @@ def _section(
         lines += _codec(answered, codec, answered.parameters)
     for other in answered.others:
         lines += _codec(answered, other, render_parameters(other))
+    if answered.packet_ms:
+        lines.append(f"a=ptime:{answered.packet_ms}")
     if answered.ssrc:
         lines += _sender(answered, cname)
     if answered.rids:

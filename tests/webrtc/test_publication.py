@@ -52,6 +52,14 @@ def test_vp8_is_taken_where_nothing_better_is_offered() -> None:
     assert plans(text)[MediaType.VIDEO].codec is Codec.VP8
 
 
+def test_sound_is_wanted_in_short_packets_so_that_its_picture_need_not_wait_for_it() -> None:
+    answers, _ = answer_publication(parse_offer(WHIP), max_layers=1)
+    assert [(each.offered.kind, each.packet_ms) for each in answers] == [
+        ("audio", 10),
+        ("video", 0),
+    ]
+
+
 def test_sound_alone_is_a_publication() -> None:
     without_picture = WHIP[: WHIP.index("m=video")].replace("BUNDLE 0 1", "BUNDLE 0")
     assert list(plans(without_picture)) == [MediaType.AUDIO]
