@@ -88,6 +88,8 @@ class Case:
         return bare_player(site, self.player, f"{origin}/{self.path}/{file}")
 
 
+HEADINGS = ("p50", "p95", "join", "stalls", "freezes", "seeks", "dropped", "own error")
+
 MEDIAMTX, NGINX = "MediaMTX LL, 0.2 s", "nginx-rtmp, 2 s"
 CASES = (
     Case("page", "webrtc", aim_s=0.06, recorded=("MediaMTX WHEP", 0.098)),
@@ -119,6 +121,9 @@ def measure(runs: int, seconds: int) -> list[Figure]:
         name = f"{case.name}: latency p50"
         figures.append(Figure("f", name, "s", (report.p50_s,), peer, theirs, aim))
         figures.append(Figure("f", f"{case.name}: stalls", "s", (report.stall_s,)))
+        if report.sound_p50_s is not None:
+            name = f"{case.name}: sound after picture p50"
+            figures.append(Figure("f", name, "s", (report.sound_p50_s,)))
     return figures
 
 
@@ -204,12 +209,23 @@ def render_reports(reports: Sequence[tuple[Case, GlassReport]]) -> Table:
     """Everything about each player."""
     table = Table(title="From capture to the screen, seconds")
     table.add_column("player")
-    for heading in ("p50", "p95", "join", "stalls", "freezes", "seeks", "dropped", "own error"):
+    for heading in (
+        "p50",
+        "p95",
+        "join",
+        "stalls",
+        "freezes",
+        "seeks",
+        "dropped",
+        "own error",
+        "sound",
+    ):
         table.add_column(heading, justify="right")
     table.add_column("recorded of a peer")
     for case, report in reports:
         peer = f"{case.recorded[1]:.2f} {case.recorded[0]}" if case.recorded else ""
         own = "" if report.own_error_s is None else f"{report.own_error_s:+.2f}"
+        sound = _sound_after_picture(report)
         table.add_row(
             case.name,
             f"{report.p50_s:.3f}",
@@ -220,9 +236,16 @@ def render_reports(reports: Sequence[tuple[Case, GlassReport]]) -> Table:
             str(report.seeks),
             f"{report.dropped}/{report.frames}",
             own,
+            sound,
             peer,
         )
     return table
+
+
+def _sound_after_picture(report: GlassReport) -> str:
+    """p5, p50 and p95 in milliseconds, of WebRTC."""
+    lags = (report.sound_p5_s, report.sound_p50_s, report.sound_p95_s)
+    return " ".join(f"{1000 * lag:+.0f}" for lag in lags if lag is not None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,10 +1,12 @@
 // WebRTC by WHEP: the least latency, at the price of a session with the server for each viewer.
 import { levelLabel } from "./engine.js";
-import { mediaTime, playing } from "./rtp_clock.js";
+import { SCREEN_MS, median } from "./lip_sync.js";
+import { mediaTime, outputDelay, playing } from "./rtp_clock.js";
 import { view } from "./webrtc.js";
 
 const STATISTICS_MS = 500;
 const LAYERS_EVERY = 4; // of these
+const SHOWN = 3; // pictures are looked at each time: the screen's refresh makes each up to 17 ms late
 
 export class WebrtcEngine {
   /** Who reloads the page comes back at once, and a token may be good for one session alone. */
@@ -21,6 +23,9 @@ export class WebrtcEngine {
     this.layers = { choices: [], active: null, selected: null, mediaAheadS: 0, clocks: {} };
     this.reads = 0;
     this.onScreen = null; // media time of the picture minus performance.now(), milliseconds
+    this.shown = []; // { timestamp, at } of some pictures since the last look, `at` being when each is displayed
+    this.watching = 0;
+    this.outputMs = 0; // what sound takes through the browser's output
     this.timer = 0;
   }
 
@@ -28,6 +33,7 @@ export class WebrtcEngine {
     const endpoint = new URL("whep", location.href.split(/[?#]/)[0]).href;
     try {
       const session = await view(endpoint, {
+        sync: new URLSearchParams(location.search).get("sync") ?? "auto",
         on: {
           failed: (reason) => this.on.failed(reason),
           message: (event) => this.on.message?.(event),
@@ -116,6 +122,7 @@ export class WebrtcEngine {
     const report = await this.session?.peer.getStats().catch(() => null);
     if (!report || this.isStopped) return;
     for (const one of report.values()) {
+      if (one.type === "media-playout") this.outputMs = outputDelay(one);
       if (one.type !== "inbound-rtp" || one.kind !== "video" || !one.frameHeight) continue;
       this.picture = { height: one.frameHeight, fps: Math.round(one.framesPerSecond ?? 0) };
     }
@@ -123,14 +130,40 @@ export class WebrtcEngine {
 
   /** What is on screen with what is heard, both in media time. */
   #compare() {
-    const offsets = {};
-    for (const receiver of this.session?.peer.getReceivers() ?? []) {
-      const clock = this.layers.clocks[receiver.track.kind];
-      const played = clock && playing(receiver);
-      if (played) offsets[receiver.track.kind] = mediaTime(clock, played.timestamp, this.clock.now()) - played.at;
+    const [seen, heard] = [this.#offset("video", this.#seen()), this.#offset("audio", this.#handedOn("audio"))];
+    if (seen !== null) this.onScreen = seen;
+    if (seen !== null && heard !== null) this.session.keepTogether(seen - heard + this.outputMs - SCREEN_MS);
+  }
+
+  /** Of [{ timestamp, at }]: media time minus performance.now(), milliseconds; null where that is not known. */
+  #offset(kind, played) {
+    const clock = this.layers.clocks[kind];
+    if (!clock || !played.length) return null;
+    return median(played.map(({ timestamp, at }) => mediaTime(clock, timestamp, this.clock.now()) - at));
+  }
+
+  #handedOn(kind) {
+    const receiver = this.session?.peer.getReceivers().find(({ track }) => track.kind === kind);
+    const played = receiver && playing(receiver);
+    return played ? [played] : [];
+  }
+
+  /** The pictures that were displayed after the last look; a browser that does not tell of them is asked what it
+   * has handed on. */
+  #seen() {
+    if (!this.video.requestVideoFrameCallback || this.shown.some(({ timestamp }) => timestamp === undefined)) {
+      return this.#handedOn("video");
     }
-    if (offsets.video === undefined) return;
-    this.onScreen = offsets.video;
-    if (offsets.audio !== undefined) this.session.keepTogether(offsets.video - offsets.audio);
+    this.#watch(SHOWN);
+    return this.shown.splice(0);
+  }
+
+  /** The next `count` pictures. */
+  #watch(count) {
+    this.video.cancelVideoFrameCallback(this.watching);
+    this.watching = this.video.requestVideoFrameCallback((_now, { rtpTimestamp, expectedDisplayTime }) => {
+      this.shown.push({ timestamp: rtpTimestamp, at: expectedDisplayTime });
+      if (count > 1 && !this.isStopped) this.#watch(count - 1);
+    });
   }
 }

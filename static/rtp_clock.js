@@ -24,3 +24,10 @@ export function playing(receiver) {
   const at = source.timestamp > 1e11 ? source.timestamp - performance.timeOrigin : source.timestamp;
   return { timestamp: source.rtpTimestamp, at };
 }
+
+/** When what a page hands to the browser's output is heard, milliseconds later: `playout` is the media-playout
+ * report of getStats, where the browser has one. */
+export function outputDelay(playout) {
+  const samples = playout?.totalSamplesCount ?? 0;
+  return samples > 0 ? (1000 * playout.totalPlayoutDelay) / samples : 0;
+}

@@ -22,6 +22,9 @@
 //                    line of one's own; viewer.say(text, sender) sends one (docs/metadata.md)
 //   codecs           of a viewer: those of the picture that it offers ["video/AV1"], for who would rather have
 //                    them; a path without them makes an offer of its own, which is answered
+//   sync             of a viewer: "auto" (the default; with keepTogether, which see), "lips" leaves it to the
+//                    browser to keep picture and sound together, whatever latency that takes, "latency" has them
+//                    apart by as much as nobody notices
 //   maxBitrate       of a publisher: bits per second of the picture, of its largest layer (6,000,000)
 //   simulcast        of a publisher: true sends the picture in two or three sizes
 //

@@ -4,13 +4,14 @@
 //   answer(sdp)        to that offer; throws WebRtcError
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
-import { correct, expect, hold, median } from "./lip_sync.js";
+import { REACH_MS, correct, expect, hold, median } from "./lip_sync.js";
 import { LossCushion } from "./loss_cushion.js";
 import { apartStreams, fragment, isTaken, preferStereo, withCredentials } from "./sdp_text.js";
 
 const CONNECT_MS = 3000;
 const DIRECT_MS = 1000; // without a relay, where there is one
-const LEADS = 4; // measured for one correction, which tells in the next ones alone
+const LEADS = 4; // measured for one correction,
+const SLOW_LEADS = 3; // and left out after it: browsers take a second to hold pictures for 100 ms longer
 const LOSSES_MS = 500; // between two looks
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
 const RESTART_MS = 4000; // how long a restart may take
@@ -106,12 +107,14 @@ class Session {
   #cushion = 0; // milliseconds
   #watching = 0;
   #leads = []; // since the last correction
+  #settling = 0; // of which so many are of before it told
   #expected = null; // of the next one
   #held = { picture: 0, sound: 0 }; // milliseconds
   #timer = 0;
 
-  constructor(door, { connectMs = CONNECT_MS, relayOnly = false, on = {} } = {}) {
+  constructor(door, { connectMs = CONNECT_MS, relayOnly = false, sync = "auto", on = {} } = {}) {
     this.#door = door;
+    this.sync = sync;
     this.settings = { bundlePolicy: "max-bundle", iceTransportPolicy: relayOnly ? "relay" : "all" };
     this.relayOnly = relayOnly;
     this.connectMs = connectMs;
@@ -154,7 +157,7 @@ class Session {
   async #take({ sdp, iceServers }, offer) {
     if (iceServers.length) this.peer.setConfiguration({ ...this.settings, iceServers });
     if (this.relayOnly) await this.peer.setLocalDescription(offer);
-    await this.peer.setRemoteDescription({ type: "answer", sdp: apartStreams(sdp) });
+    await this.peer.setRemoteDescription({ type: "answer", sdp: this.#streams(sdp) });
   }
 
   /** The server had none of the codecs that were offered, and offers its own: to a connection that begins anew,
@@ -162,7 +165,7 @@ class Session {
   async #answer({ sdp, iceServers }) {
     this.peer.close();
     this.#begin({ ...this.settings, iceServers });
-    await this.peer.setRemoteDescription({ type: "offer", sdp: apartStreams(sdp) });
+    await this.peer.setRemoteDescription({ type: "offer", sdp: this.#streams(sdp) });
     const answer = await this.peer.createAnswer();
     if (!isTaken(answer.sdp)) throw new WebRtcError("unsupported", 406, "no codec in common");
     answer.sdp = preferStereo(answer.sdp);
@@ -195,14 +198,21 @@ class Session {
     return true;
   }
 
-  /** Of a viewer: keeps picture and sound together as far as anybody notices; `lead` is what the picture is
-   * ahead of the sound, milliseconds. To be called about twice a second. */
+  /** A browser keeps together by itself what is of one stream, whatever that takes. */
+  #streams(sdp) {
+    return this.sync === "lips" ? sdp : apartStreams(sdp);
+  }
+
+  /** Of a viewer: keeps picture and sound together as its `sync` says; `lead` is what the picture on screen is
+   * ahead of the sound that is heard, milliseconds. To be called about twice a second. */
   keepTogether(lead) {
+    if (this.sync === "lips") return;
     this.#leads.push(lead);
-    if (this.#leads.length < LEADS) return;
-    const [before, usual] = [this.#held, median(this.#leads.splice(0))];
-    this.#held = correct(before, usual, this.#expected);
+    if (this.#leads.length < LEADS + this.#settling) return;
+    const [before, usual] = [this.#held, median(this.#leads.splice(0).slice(-LEADS))];
+    this.#held = correct(before, usual, this.#expected, this.sync === "latency" ? 0 : REACH_MS);
     this.#expected = expect(usual, before, this.#held);
+    this.#settling = this.#held.picture === before.picture && this.#held.sound === before.sound ? 0 : SLOW_LEADS;
     this.#hold();
   }
 

@@ -52,6 +52,15 @@ def test_stalls_count_with_their_whole_length() -> None:
     assert (report.stalls, report.stall_s) == (2, 1.5)
 
 
+def test_sound_is_as_late_as_its_beeps_are_heard_after_pictures_that_are_seen() -> None:
+    seen = record([30.0] * 10 + [50.0] * 10)
+    beeps = [[1e12 + 1000 * at + 400, 55.0] for at in (1, 8, 14, 15, 900)]
+    report = judge("x", seen, [], {"beeps": beeps, "outputMs": 32.0})
+    assert report.sound_p50_s == pytest.approx(0.025)
+    assert report.sound_p95_s == pytest.approx(0.045)
+    assert judge("x", seen, [], {"beeps": [], "outputMs": 0.0}).sound_p50_s is None
+
+
 def test_a_picture_that_stands_is_a_freeze_and_so_is_the_last_one() -> None:
     frames = [0.0, 40.0, 80.0, 120.0, 520.0, 560.0, 600.0]
     assert freezes_of(frames, 640.0) == [0.4]

@@ -1,4 +1,4 @@
-"""What a viewer has seen, from the raw record of `web/glass.js`."""
+"""What a viewer has seen and heard, from the raw records of `web/glass.js` and `web/ears.js`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 SETTLE_S = 5.0
 """After the first picture: players come to their target by playing faster or by seeking."""
@@ -16,6 +16,12 @@ FREEZE_FACTOR = 3
 FREEZE_BEYOND_S = 0.15
 """A picture that stands longer than max(3 × usual, usual + 150 ms) is a freeze (W3C webrtc-stats,
 freezeCount); usual is the median, which a freeze does not move."""
+
+NEAR_BEEP_MS: Final = 1000.0
+
+SCREEN_MS: Final = 12.0
+"""A picture is seen so much later than the compositor has it, as in static/lip_sync.js, and sound
+is heard as much later as the browser tells of its output. Headless ones have neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,27 @@ class GlassReport:
     dropped: int
     own_error_s: float | None
     """The median of the player's own estimate minus the truth; None where it has none."""
+    sound_p50_s: float | None = None
+    """By how much sound is heard after its picture is seen; None where nothing was heard, as by
+    whatever is not WebRTC."""
+    sound_p5_s: float | None = None
+    sound_p95_s: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return asdict(self)
 
 
-def judge(player: str, record: dict[str, Any], estimates: Sequence[Sequence[float]]) -> GlassReport:
+def judge(
+    player: str,
+    record: dict[str, Any],
+    estimates: Sequence[Sequence[float]],
+    heard: dict[str, Any] | None = None,
+) -> GlassReport:
     """The report of a `record` as `Glass.record()` gives it.
 
-    `estimates` are pairs of UTC milliseconds and the player's own latency in seconds. Raises
-    ValueError when no picture has been read.
+    `estimates` are pairs of UTC milliseconds and the player's own latency in seconds, `heard` is
+    what `Ears.record()` gives. Raises ValueError when no picture has been read.
     """
     ages = record["ages"]
     frames = record["frames"]
@@ -62,6 +78,7 @@ def judge(player: str, record: dict[str, Any], estimates: Sequence[Sequence[floa
     settled = [age for age in ages if age[0] - ages[0][0] >= SETTLE_S * 1000] or ages[-1:]
     latencies = [age[1] / 1000 for age in settled]
     freezes = freezes_of(frames, record["now"])
+    lags = sound_lags(settled, heard) if heard else []
     stalls = [length / 1000 for _, length in record["stalls"] if length / 1000 >= SHORTEST_STALL_S]
     return GlassReport(
         player=player,
@@ -78,7 +95,22 @@ def judge(player: str, record: dict[str, Any], estimates: Sequence[Sequence[floa
         frames=len(frames),
         dropped=record["dropped"],
         own_error_s=_own_error(settled, estimates),
+        sound_p50_s=percentile(lags, 50) if lags else None,
+        sound_p5_s=percentile(lags, 5) if lags else None,
+        sound_p95_s=percentile(lags, 95) if lags else None,
     )
+
+
+def sound_lags(ages: Sequence[Sequence[float]], heard: dict[str, Any]) -> list[float]:
+    """Of each beep: how much older it was when it was heard than pictures were that were on screen
+    about then, seconds. Screens show a picture for 17 ms, so it takes the middle of several."""
+    lags = []
+    for at, age in heard["beeps"]:
+        near = [picture for when, picture in ages if abs(when - at) <= NEAR_BEEP_MS]
+        if near:
+            seen = statistics.median(near) + SCREEN_MS
+            lags.append((age + heard["outputMs"] - seen) / 1000)
+    return lags
 
 
 def freezes_of(frames_ms: Sequence[float], now_ms: float) -> list[float]:

@@ -30,6 +30,7 @@ BARE_PLAYERS: Final = ("hls.js", "hls.js-ll", "dash.js", "shaka", "video.js")
 """Keys of PLAYERS in web/players.js."""
 
 _OBSERVE: Final = 'window.glass = new Glass(document.querySelector("video"))'
+_LISTEN: Final = 'window.ears = new Ears(document.querySelector("video"))'
 _OWN_PAGE: Final = "() => window.headwater ? window.headwater.statistics().latency : null"
 _BARE: Final = "() => window.player.latency()"
 
@@ -69,15 +70,18 @@ async def watch(browser: Browser, viewing: Viewing, seconds: float) -> GlassRepo
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         await page.add_init_script(path=WEB / "glass.js")
+        await page.add_init_script(path=WEB / "ears.js")
         await page.goto(viewing.url, wait_until="domcontentloaded")
         await page.evaluate(_OBSERVE)
         await _wait_picture(page, viewing, said)
+        await page.evaluate(_LISTEN)
         estimates = await _estimates(page, viewing, seconds)
         record = await page.evaluate("glass.record()")
+        heard = await page.evaluate("ears.record()")
     finally:
         await context.close()
     try:
-        return judge(viewing.name, record, estimates)
+        return judge(viewing.name, record, estimates, heard)
     except ValueError as error:
         raise ViewingError(f"{error}: {said[-5:]}") from error
 

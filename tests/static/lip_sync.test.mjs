@@ -1,34 +1,34 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { correct, expect, hold, median } from "../../static/lip_sync.js";
+import { REACH_MS, correct, expect, hold, median } from "../../static/lip_sync.js";
 
 const FREE = { picture: 0, sound: 0 };
 
 /** Look after look: `natural(look)` is the lead while nothing is held. Yields { held, lead } of each. */
-function* looks(count, natural) {
+function* looks(count, natural, reach = 0) {
   let [held, expected] = [FREE, null];
   for (let look = 0; look < count; look += 1) {
     const lead = natural(look) - held.picture + held.sound;
     const before = held;
-    held = correct(before, lead, expected);
+    held = correct(before, lead, expected, reach);
     expected = expect(lead, before, held);
     yield { held, lead };
   }
 }
 
 test("what nobody notices is left alone", () => {
-  for (const lead of [-25, 0, 60, 120]) assert.deepEqual(correct(FREE, lead, lead), FREE);
+  for (const lead of [-25, 0, 60, 120]) assert.deepEqual(correct(FREE, lead, lead, 0), FREE);
 });
 
 test("who is ahead by more is held back, a step at a time", () => {
-  assert.deepEqual(correct(FREE, 140, 140), { picture: 20, sound: 0 });
-  assert.deepEqual(correct(FREE, 500, 500), { picture: 80, sound: 0 });
-  assert.deepEqual(correct(FREE, -45, -45), { picture: 0, sound: 20 });
+  assert.deepEqual(correct(FREE, 140, 140, 0), { picture: 20, sound: 0 });
+  assert.deepEqual(correct(FREE, 500, 500, 0), { picture: 80, sound: 0 });
+  assert.deepEqual(correct(FREE, -45, -45, 0), { picture: 0, sound: 20 });
 });
 
 test("nothing is held by the first look, nor for who catches up by itself", () => {
-  assert.deepEqual(correct(FREE, 500, null), FREE);
+  assert.deepEqual(correct(FREE, 500, null, 0), FREE);
   for (const natural of [(look) => 800 - 180 * look, (look) => -400 + 90 * look]) {
     for (const { held } of looks(5, natural)) assert.deepEqual(held, FREE);
   }
@@ -61,9 +61,58 @@ test("it comes to rest at the bound, whichever is ahead, and lets go when the ne
   }
 });
 
+/** A browser that counts into what it is told what is there anyway: [lead, held] after each look. */
+function* browserLooks(count, natural, free, reach = REACH_MS) {
+  let [held, expected] = [FREE, null];
+  for (let look = 0; look < count; look += 1) {
+    const lead = natural(look) - Math.max(0, held.picture - free) + held.sound;
+    const before = held;
+    held = correct(before, lead, expected, reach);
+    expected = expect(lead, before, held);
+    yield { held, lead };
+  }
+}
+
+test("what is exact is left alone", () => {
+  for (const natural of [-17, 0, 17]) {
+    for (const { held } of looks(5, () => natural, REACH_MS)) assert.deepEqual(held, FREE);
+  }
+});
+
+test("sound within reach is waited for until both are together exactly, whatever a browser counts", () => {
+  for (const free of [0, 12, 25, 35]) {
+    for (const natural of [18, 35, 50]) {
+      const seen = [...browserLooks(10, () => natural, free)];
+      assert.ok(Math.abs(seen.at(-1).lead) <= 17, `${natural} and ${free}: ${seen.at(-1).lead}`);
+      assert.deepEqual(seen.at(-1).held, seen.at(-2).held);
+    }
+  }
+});
+
+test("sound beyond reach is not waited for but where it would be noticed", () => {
+  for (const { held } of browserLooks(8, () => 85, 25)) assert.deepEqual(held, FREE);
+  const { held, lead } = [...looks(8, () => 300, REACH_MS)].at(-1);
+  assert.equal(lead, 120);
+  assert.deepEqual(held, { picture: 180, sound: 0 });
+});
+
+test("sound that goes beyond reach for good is given up, and comes within it again", () => {
+  const seen = [...browserLooks(30, (look) => (look < 10 ? 40 : look < 20 ? 95 : 40), 25)];
+  assert.ok(seen[9].held.picture > 0);
+  assert.deepEqual(seen[19].held, FREE);
+  assert.ok(Math.abs(seen[29].lead) <= 17, `${seen[29].lead}`);
+});
+
+test("what is held is let go when sound comes sooner", () => {
+  const seen = [...looks(60, (look) => (look < 20 ? 300 : look < 40 ? 40 : -30), REACH_MS)];
+  assert.ok(Math.abs(seen[39].lead) <= 17, `${seen[39].lead}`);
+  assert.ok(Math.abs(seen[59].lead) <= 17, `${seen[59].lead}`);
+  assert.equal(seen[59].held.picture, 0);
+});
+
 test("nothing is held for longer than a second", () => {
   let held = FREE;
-  for (let round = 0; round < 60; round += 1) held = correct(held, 5000, 5000);
+  for (let round = 0; round < 60; round += 1) held = correct(held, 5000, 5000, 0);
   assert.equal(held.picture, 1000);
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { mediaTime, playing } from "../../static/rtp_clock.js";
+import { mediaTime, outputDelay, playing } from "../../static/rtp_clock.js";
 
 const WRAP = 2n ** 32n;
 const timestampOf = (utcMs, { rate, offset }) => Number(((BigInt(utcMs) * BigInt(rate)) / 1000n + BigInt(offset)) % WRAP);
@@ -28,4 +28,9 @@ test("what plays is the newest frame, by the page's own clock whichever way the 
   assert.ok(Math.abs(playing(receiver(performance.timeOrigin + 1234)).at - 1234) < 0.01);
   assert.equal(playing({ getSynchronizationSources: () => [] }), null);
   assert.equal(playing({}), null);
+});
+
+test("what sound takes through the output is its samples' mean, where the browser tells", () => {
+  assert.equal(outputDelay({ totalPlayoutDelay: 14_116.41, totalSamplesCount: 470_547 }), 30);
+  for (const untold of [undefined, {}, { totalPlayoutDelay: 0, totalSamplesCount: 0 }]) assert.equal(outputDelay(untold), 0);
 });
