@@ -90,8 +90,7 @@ async def test_a_pause_costs_players_no_longer_stall_than_itself_and_no_latency(
             await asyncio.sleep(PAUSE_S)
             process.send_signal(signal.SIGCONT)
             stood_s = await asyncio.gather(*watching)
-            for page in opened:
-                await plays_steadily(page)
+            await asyncio.gather(*map(plays_steadily, opened))
             after_s = [(await page.status())["latency"] for page in opened]
     # Players hold back less than a second, so most of the pause is theirs; and half a second to
     # notice, on a machine of two cores.
