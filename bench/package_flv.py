@@ -1,9 +1,10 @@
 """The program that benchmark (a) measures: an FLV file through the origin into a directory.
 
-    python -m bench.package_flv clip.flv directory [part duration]
+    python -m bench.package_flv clip.flv directory [part duration [hls]]
 
 Bytes take the way of a live publisher's: FLV tags, timeline, presentation, playlists rendered at
-each change; only RTMP and HTTP are missing. What the origin puts on its shelf becomes files.
+each change; only RTMP and HTTP are missing. What the origin puts on its shelf becomes files; with
+`hls` but for the MPD, which is rendered all the same.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from streaming.config import PathConfig
 from streaming.ingest.flv import TracksReady, in_runs
 from streaming.media_store import MediaStore
 from streaming.origin import Origin
+from streaming.path_texts import DASH_TYPE
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 
@@ -35,9 +37,10 @@ TICK_S = 0.5
 class DirectoryFeed(ShelfFeed):
     """Owns a directory; playlists are replaced at once, as ffmpeg does it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, has_mpd: bool = True) -> None:
         super().__init__(MediaStore())
         self._directory = directory
+        self._has_mpd = has_mpd
         self._folder = os.open(directory, os.O_RDONLY)
         self._growing: dict[str, int] = {}
         self._texts: dict[str, SwappedFile] = {}
@@ -49,7 +52,7 @@ class DirectoryFeed(ShelfFeed):
             file = self._create(name)
             os.write(file, put.body)
             os.close(file)
-        else:
+        elif self._has_mpd or put.content_type != DASH_TYPE:
             self._replace(name, put.body)
 
     def put_part(
@@ -92,10 +95,10 @@ class DirectoryFeed(ShelfFeed):
             return os.open(name, _NEW_FILE, 0o666, dir_fd=self._folder)
 
 
-def package(file: Path, directory: Path, part_duration_s: float) -> None:
+def package(file: Path, directory: Path, part_duration_s: float, *, has_mpd: bool = True) -> None:
     """Packages all of `file`, as fast as it can be read, as if it were live."""
     config = PathConfig(ladder="copy", part_duration_s=part_duration_s)
-    feed = DirectoryFeed(directory)
+    feed = DirectoryFeed(directory, has_mpd=has_mpd)
     origin = Origin("live", config, feed)
     source, timeline = MappedFlv(file), Timeline()
     now = next_tick = START_UTC
@@ -124,7 +127,7 @@ def _place(timeline: Timeline, samples: list[Sample], origin: Origin, now_utc: f
 def main() -> None:
     """Reads the command line."""
     part_duration_s = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
-    package(Path(sys.argv[1]), Path(sys.argv[2]), part_duration_s)
+    package(Path(sys.argv[1]), Path(sys.argv[2]), part_duration_s, has_mpd=sys.argv[4:] != ["hls"])
 
 
 if __name__ == "__main__":
