@@ -42,8 +42,8 @@ if [ "$what" = test ]; then
   need chromium chromium
   need gst-launch-1.0 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
     gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  # webrtcbin, and what scripts it: Debian's own Python has gi.
-  if ! gst-inspect-1.0 --exists nicesrc 2>/dev/null; then
+  # webrtcbin, and what scripts it: Debian's own Python has gi. Its version is not GStreamer's.
+  if ! gst-inspect-1.0 --exists --atleast-version=0.0 nicesrc 2>/dev/null; then
     packages+=(gstreamer1.0-nice gir1.2-gst-plugins-bad-1.0 python3-gi)
   fi
   # 33 packages, 23 MB, ten seconds: OBS is what most people publish with.
