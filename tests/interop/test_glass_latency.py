@@ -45,7 +45,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
     ("engine", "latency"),
     [
         ("hls", "low"),
-        ("dash", "low"),
+        pytest.param("dash", "low", marks=pytest.mark.long),
         pytest.param("hls", "normal", marks=pytest.mark.long),
         pytest.param("dash", "normal", marks=pytest.mark.long),
     ],

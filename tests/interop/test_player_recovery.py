@@ -78,6 +78,7 @@ async def longest_stand_s(page: PlayerPage, seconds: float) -> float:
     return longest_s
 
 
+@pytest.mark.long
 async def test_a_pause_costs_players_no_longer_stall_than_itself_and_no_latency(
     tmp_path: Path, browser: Browser
 ) -> None:
