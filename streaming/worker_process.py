@@ -124,8 +124,7 @@ class WorkerProcess(Generic[M]):
         self._allowed_silence_s = start_s
         self._why = ""
         self._closing = False
-        self._starts = 0
-        self._kills = 0
+        self._starts = self._kills = 0
         self._last_exit: WorkerExit | None = None
 
     def start(self) -> None:

@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 ANSWER_S: Final = 30.0
 """Its imports take half a second, and many on a slow disk; one that hangs is killed."""
-
-
 CLOSE_S: Final = 1.0
 """What is killed ends within milliseconds."""
 
