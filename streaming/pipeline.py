@@ -31,6 +31,7 @@ from streaming.pipeline_plan import (
     is_copied,
     ladder_to_cover,
     log_plan,
+    not_encoded,
     pictures_of,
     why_closed,
 )
@@ -157,10 +158,10 @@ class Pipeline:
 
     def _withhold(self) -> None:
         """Nobody is pointed for long to what is announced and left out: layers whose key frames are
-        elsewhere, rungs that the machine is too slow for."""
+        elsewhere, and what is not encoded."""
         self._closed = self._gate.closed
-        shed = self._link.state.shed if self._link is not None else ()
-        self._origin.withhold({*self._closed, *shed})
+        state = self._link.state if self._link is not None else TranscodeState(TranscodePhase.IDLE)
+        self._origin.withhold({*self._closed, *not_encoded(self._plan, state)})
 
     def _feeds(self, link: TranscodeLink, sample: Sample) -> bool:
         """Gives the worker its share; whether the sample goes no other way, all waiting for it."""

@@ -11,6 +11,7 @@ from segmenter.media import MediaType, Track
 from streaming.slate.messages import LadderToCover, RungSetup
 from streaming.transcode.ladder import LadderPlan
 from streaming.transcode.messages import StatusMessage
+from streaming.transcode.transcode_link import TranscodePhase, TranscodeState
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,16 @@ def ladder_to_cover(
     if plan.encode_audio is not None and plan.encode_audio.name in known:
         names.append(plan.encode_audio.name)
     return LadderToCover(tuple(known[name] for name in names), tuple(rungs)) if names else None
+
+
+def not_encoded(plan: LadderPlan, state: TranscodeState) -> tuple[str, ...]:
+    """Renditions that nothing comes of for now: shed, taken by no encoder, or lost with a worker.
+
+    Without a copied picture what a worker brought stays in the lists while its successor is
+    awaited: sound alone would be left, and players read the multivariant playlist once.
+    """
+    is_lost = state.phase is TranscodePhase.RESTARTING and plan.copies_video
+    return (*state.shed, *state.failed, *(expected_names(plan) if is_lost else ()))
 
 
 def why_closed(layer: str) -> str:

@@ -157,6 +157,7 @@ def _transcode_record(seen: TranscodeStatistics | None) -> dict[str, Any]:
         "phase": seen.state.phase.value,
         "reason": seen.state.reason,
         "shed": list(seen.state.shed),
+        "failed": list(seen.state.failed),
         "worker": _plain(seen.worker),
         "samples_in": seen.samples_in,
         "samples_out": seen.samples_out,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from segmenter.media import Sample, Track
 from streaming.transcode.audio_transcoder import AudioTranscoder
@@ -28,7 +28,7 @@ class AudioThread(SourceThread):
         self._emit = emit
         self._on_tracks = on_tracks
         self._transcoder: AudioTranscoder | None = None
-        self.failures: tuple[str, ...] = ()
+        self.failures: Mapping[str, str] = {}
         self._thread.start()
 
     def statistics(self) -> QueueStatistics:
@@ -49,14 +49,14 @@ class AudioThread(SourceThread):
             self._emit_all(self._transcoder.push(sample))
 
     def _begin(self, message: StartMessage) -> None:
-        self.failures = ()
+        self.failures = {}
         if message.audio is None or message.encode_audio is None:
             self._on_tracks(())
             return
         try:
             self._transcoder = AudioTranscoder(message.audio.to_track(), message.encode_audio)
         except ENCODER_ERRORS as error:
-            self.failures = (f"{message.encode_audio.name} cannot be encoded ({error})",)
+            self.failures = {message.encode_audio.name: str(error)}
             self._on_tracks(())
         else:
             self._on_tracks((self._transcoder.track,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -65,7 +65,7 @@ class LadderEncoder:
         self._cascade = Cascade(())
         self._rungs: list[_Rung] = []
         self._tracks: dict[str, Track] = {}
-        self.failures: tuple[str, ...] = ()
+        self.failures: Mapping[str, str] = {}
 
     @property
     def threads(self) -> Sequence[RungThread]:
@@ -139,7 +139,7 @@ class LadderEncoder:
         try:
             return RungEncoder(planned, software_encoder(planned.codec, failure), rate, look)
         except ENCODER_ERRORS:
-            self.failures += (f"{planned.name} cannot be encoded ({failure})",)
+            self.failures = {**self.failures, planned.name: failure}
             return None
 
     def _track_changed(self, track: Track) -> None:

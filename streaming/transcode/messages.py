@@ -162,6 +162,8 @@ class StatusMessage(Struct, tag="status", array_like=True, frozen=True):
     hook_errors: int = 0
     trouble: str = ""
     """Why the worker is degraded; empty while it keeps up with everything."""
+    failed: tuple[str, ...] = ()
+    """Renditions that no encoder takes, of the present source."""
 
 
 ToTranscoder = StartMessage | SampleMessage | KeyFrameMessage

@@ -79,11 +79,14 @@ _TRANSITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class TranscodeState:
-    """A phase, why, and which rungs stand still because the machine is too slow."""
+    """A phase, and why."""
 
     phase: TranscodePhase
     reason: str = ""
     shed: tuple[str, ...] = ()
+    """Rungs that stand still because the machine is too slow."""
+    failed: tuple[str, ...] = ()
+    """Renditions that no encoder takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +302,7 @@ class TranscodeLink:
         else:
             self._log_choices(message)
             self._status = message
+            self._answered |= bool(message.failed)
             self._judge()
 
     def _log_choices(self, new: StatusMessage) -> None:
@@ -316,12 +320,16 @@ class TranscodeLink:
         trouble = "; ".join(filter(None, (status.trouble, _hook_trouble(status))))
         shed = tuple(rung.name for rung in status.rungs if rung.shed)
         phase = TranscodePhase.DEGRADED if trouble else TranscodePhase.RUNNING
-        self._set_state(phase, trouble, shed)
+        self._set_state(phase, trouble, shed, status.failed)
 
     def _set_state(
-        self, phase: TranscodePhase, reason: str = "", shed: tuple[str, ...] = ()
+        self,
+        phase: TranscodePhase,
+        reason: str = "",
+        shed: tuple[str, ...] = (),
+        failed: tuple[str, ...] = (),
     ) -> None:
-        state = TranscodeState(phase, reason, shed)
+        state = TranscodeState(phase, reason, shed, failed)
         if state == self._state:
             return
         old = self._state.phase
@@ -336,7 +344,7 @@ class TranscodeLink:
 def _without_trouble(status: StatusMessage) -> StatusMessage:
     """What a worker has yet to say of a new source: nothing is wrong."""
     rungs = tuple(msgspec.structs.replace(rung, shed=False) for rung in status.rungs)
-    return msgspec.structs.replace(status, rungs=rungs, hook="", trouble="")
+    return msgspec.structs.replace(status, rungs=rungs, hook="", trouble="", failed=())
 
 
 def _because(reason: str) -> str:

@@ -11,7 +11,7 @@ rule); the others make the thread before them wait.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from segmenter.media import MediaType, Sample, Track
 from streaming.transcode.audio_thread import AudioThread
@@ -85,9 +85,9 @@ class Transcoder:
         return overload.shed
 
     @property
-    def failures(self) -> tuple[str, ...]:
-        """What cannot be encoded, and why."""
-        return (*self._video.statistics().failures, *self._audio.failures)
+    def failures(self) -> Mapping[str, str]:
+        """Renditions that no encoder takes, and why."""
+        return {**self._video.statistics().failures, **self._audio.failures}
 
     def statistics(self) -> tuple[VideoStatistics, QueueStatistics]:
         """The present measurements of video, and of what waits of audio."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segmenter.media import Sample, Track
@@ -25,7 +25,7 @@ class VideoStatistics:
     queue: QueueStatistics
     threads: tuple[RungThread, ...]
     shed: tuple[str, ...]
-    failures: tuple[str, ...]
+    failures: Mapping[str, str]
     """Rungs that no encoder takes, and why."""
     decode_errors: int
     hook: str
@@ -89,7 +89,7 @@ class VideoThread(SourceThread):
             queue=self._queue.statistics(),
             threads=threads,
             shed=self._applied_shed,
-            failures=source.ladder.failures if source is not None else (),
+            failures=source.ladder.failures if source is not None else {},
             decode_errors=source.decoder.errors if source is not None else 0,
             hook=hook.bypassed if hook is not None else self._hook_trouble,
             hook_errors=hook.errors if hook is not None else 0,

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import av
 
@@ -91,6 +91,7 @@ class Worker:
         video, audio = self._transcoder.statistics()
         if video.stuck_s > STUCK_S:
             return None
+        failures = self._transcoder.failures
         interval_s = max(now - self._reported_at, 1e-3)
         self._reported_at = now
         rungs = []
@@ -111,8 +112,13 @@ class Worker:
             cpu_s=round(time.process_time(), 3),
             hook=video.hook,
             hook_errors=video.hook_errors,
-            trouble="; ".join((*self._transcoder.failures, *_slowness(shed, video.queue))),
+            trouble="; ".join((*_refusals(failures), *_slowness(shed, video.queue))),
+            failed=tuple(failures),
         )
+
+
+def _refusals(failures: Mapping[str, str]) -> list[str]:
+    return [f"{name} cannot be encoded ({why})" for name, why in failures.items()]
 
 
 def _slowness(shed: tuple[str, ...], queue: QueueStatistics) -> list[str]:

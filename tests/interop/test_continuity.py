@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -176,4 +177,29 @@ def test_a_killed_worker_costs_its_rungs_some_gaps_and_the_source_nothing(tmp_pa
     after_gaps = [tag for tag in tags[-8:] if tag.endswith(".m4s")]
     assert "#EXT-X-GAP" not in tags[-4:], "the rung is back"
     assert int(after_gaps[-1].split(".")[0]) > before
+    assert "Traceback" not in origin.log()
+
+
+def test_a_rung_whose_worker_dies_again_and_again_is_not_offered_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    def is_offered() -> bool:
+        return b"90p" in origin.get("/live/a/index.m3u8")
+
+    with origin_process(tmp_path, CONFIG) as origin:
+        publisher = push(origin)
+        for name in RENDITIONS:
+            origin.wait_segments("live/a", name, 3)
+        assert is_offered()
+        killed = 0
+        for _ in range(4):  # the next one comes after 4 s
+            killed = origin.wait(partial(replacement, origin, killed), "a worker", 20.0)
+            os.kill(killed, signal.SIGKILL)
+        origin.wait(lambda: not is_offered() or None, "the rung to leave", 20.0)
+        origin.wait(lambda: replacement(origin, killed), "another worker", 20.0)
+        origin.wait(lambda: is_offered() or None, "the rung to be back", 20.0)
+        tags = playlist(origin, "90p").tags
+        publisher.terminate()
+        publisher.wait()
+    assert tags.count("#EXT-X-GAP") >= 3
     assert "Traceback" not in origin.log()

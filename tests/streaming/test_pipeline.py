@@ -70,8 +70,10 @@ class FakeLink:
     def ask_for_key_frame(self, from_pts: int = 0) -> None:
         self.key_asked = from_pts
 
-    def enter(self, phase: TranscodePhase, reason: str = "", *shed: str) -> None:
-        self.state = TranscodeState(phase, reason, shed)
+    def enter(
+        self, phase: TranscodePhase, reason: str = "", *shed: str, failed: tuple[str, ...] = ()
+    ) -> None:
+        self.state = TranscodeState(phase, reason, shed, failed)
         self.on_state(self.state)
 
     def statistics(self) -> TranscodeStatistics:
@@ -115,6 +117,13 @@ class Scene:
             self.sent_ms += 40
             self.now += 0.04
         self.pipeline.handle_timer(self.now)
+
+    def send_encoded(self, seconds: float, name: str = "source") -> None:
+        """What is sent is in the rung a fifth of a second later."""
+        for _ in range(round(seconds / 0.2)):
+            before = len(self.link.written)
+            self.send(0.2, name)
+            self.encode(self.link.written[before:])
 
     def encode(self, samples: list[Sample]) -> None:
         for sample in samples:
@@ -219,14 +228,7 @@ def test_a_rung_that_the_machine_is_too_slow_for_is_not_offered_until_it_is_back
     scene = Scene(ladder=LADDER)
     scene.publish(SOURCE)
     scene.link.on_tracks([SMALL])
-
-    def send(seconds: float) -> None:
-        for _ in range(round(seconds / 0.2)):
-            before = len(scene.link.written)
-            scene.send(0.2, "source")
-            scene.encode(scene.link.written[before:])
-
-    send(6.2)
+    scene.send_encoded(6.2)
     assert scene.variants() == ["source", "360p"]
     scene.link.enter(TranscodePhase.DEGRADED, "the machine is too slow: 360p stopped", "360p")
     scene.send(8.0, "source")
@@ -234,8 +236,66 @@ def test_a_rung_that_the_machine_is_too_slow_for_is_not_offered_until_it_is_back
     assert scene.variants() == ["source"]
     scene.link.enter(TranscodePhase.RUNNING)
     assert scene.variants() == ["source"]
-    send(6.0)
+    scene.send_encoded(6.0)
     assert scene.variants() == ["source", "360p"]
+
+
+def test_a_rung_whose_encoder_crashes_again_and_again_is_not_offered_until_it_is_back() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    scene.link.on_tracks([SMALL])
+    scene.send_encoded(6.2)
+    for seconds in (0.6, 1.1, 2.1):
+        scene.link.enter(TranscodePhase.RESTARTING, "signal 11")
+        scene.send(seconds, "source")
+        assert scene.variants() == ["source", "360p"], "it may be back at any moment"
+        scene.link.enter(TranscodePhase.STARTING)
+    scene.link.enter(TranscodePhase.RESTARTING, "signal 11")
+    scene.send(4.1, "source")
+    scene.pipeline.handle_timer(scene.now + 3.1)
+    assert scene.variants() == ["source"]
+    scene.link.enter(TranscodePhase.STARTING)
+    scene.send(2.0, "source")
+    assert scene.variants() == ["source"], "it may crash again"
+    scene.link.on_tracks([SMALL])
+    scene.link.enter(TranscodePhase.RUNNING)
+    scene.send_encoded(6.0)
+    assert scene.variants() == ["source", "360p"]
+
+
+def test_a_rung_that_no_encoder_takes_any_more_is_not_offered_until_one_does() -> None:
+    scene = Scene(ladder=LADDER)
+    scene.publish(SOURCE)
+    scene.link.on_tracks([SMALL])
+    scene.send_encoded(6.2)
+    scene.link.enter(TranscodePhase.RESTARTING, "signal 11")
+    scene.link.enter(TranscodePhase.STARTING)
+    failure = "360p cannot be encoded (h264_nvenc: no session is left)"
+    scene.link.enter(TranscodePhase.DEGRADED, failure, failed=("360p",))
+    scene.send(8.0, "source")
+    scene.pipeline.handle_timer(scene.now + 3.1)
+    assert scene.variants() == ["source"]
+    scene.link.enter(TranscodePhase.STARTING)
+    scene.link.on_tracks([SMALL])
+    scene.link.enter(TranscodePhase.RUNNING)
+    scene.send_encoded(6.0)
+    assert scene.variants() == ["source", "360p"]
+
+
+def test_pictures_whose_encoders_crash_stay_offered_where_sound_alone_would_be_left() -> None:
+    """Players read the multivariant playlist once: who came meanwhile would never see a picture."""
+    scene = Scene(ladder=LADDER[1:])
+    scene.publish(SOURCE, AUDIO)
+    scene.link.on_tracks([SMALL])
+    for _ in range(31):
+        before = len(scene.link.written)
+        scene.send(0.2, "source", "audio")
+        scene.encode([sample for sample in scene.link.written[before:] if sample.track == "source"])
+    assert scene.variants() == ["360p"]
+    scene.link.enter(TranscodePhase.RESTARTING, "signal 11")
+    scene.send(16.0, "source", "audio")
+    scene.pipeline.handle_timer(scene.now + 3.1)
+    assert scene.variants() == ["360p"]
 
 
 def test_a_sample_of_a_rung_that_is_no_more_is_ignored() -> None:

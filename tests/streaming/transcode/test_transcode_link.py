@@ -197,6 +197,22 @@ async def test_what_was_too_much_of_a_former_source_is_not_said_of_the_next(
     await path.link.close()
 
 
+@pytest.mark.parametrize("others", [LADDER[::2], LADDER[:1]], ids=["beside another", "alone"])
+async def test_a_rung_that_no_encoder_takes_is_named(
+    clip: Clip, others: tuple[RungConfig, ...]
+) -> None:
+    wrong = RungConfig(name="mid", height=96, preset="quickly")
+    path = Path(PathConfig(ladder=(*others, wrong), encoder="software"))
+    path.link.start([clip.track])
+    path.write(clip)
+    await path.wait_phase(TranscodePhase.DEGRADED)
+    assert path.link.state.failed == ("mid",)
+    assert path.link.state.reason.startswith("mid cannot be encoded (libx264: ")
+    path.link.start([clip.track])
+    assert path.link.state == TranscodeState(TranscodePhase.STARTING), "it is tried anew"
+    await path.link.close()
+
+
 async def test_a_source_that_needs_nothing_starts_no_process() -> None:
     copying = Path(PathConfig(ladder="copy"))
     track = video_clip(steady(1, 30)).track
