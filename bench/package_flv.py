@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.flv_file import MappedFlv
+from bench.segment_files import SegmentFiles
 from bench.swapped_file import SwappedFile
 from segmenter.media import Payload, Sample
 from segmenter.segment import Part
@@ -28,7 +29,6 @@ from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Put
 
 START_UTC = 1_790_000_000.0
-IOV_MAX = 1024
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 TICK_S = 0.5
 """Of media time, between two looks for expired segments."""
@@ -42,7 +42,7 @@ class DirectoryFeed(ShelfFeed):
         self._directory = directory
         self._has_mpd = has_mpd
         self._folder = os.open(directory, os.O_RDONLY)
-        self._growing: dict[str, int] = {}
+        self._media: dict[tuple[str, str], SegmentFiles] = {}
         self._texts: dict[str, SwappedFile] = {}
 
     def put(self, put: Put) -> None:
@@ -59,26 +59,27 @@ class DirectoryFeed(ShelfFeed):
         self, path: str, rendition: str, content_type: str, part: Part, pieces: Sequence[Payload]
     ) -> bool:
         """A segment's file grows by a part."""
-        name = f"{path}/{rendition}/{part.msn}.m4s"
-        file = self._growing.get(name)
-        if file is None:
-            file = self._growing[name] = self._create(name)
-        for start in range(0, len(pieces), IOV_MAX):
-            os.writev(file, pieces[start : start + IOV_MAX])
+        files = self._media.get((path, rendition))
+        if files is None:
+            files = SegmentFiles(self._directory / path / rendition)
+            self._media[path, rendition] = files
+        files.append(pieces)
         return True
 
     def complete_segment(self, path: str, rendition: str, msn: int) -> None:
         """A segment's file is whole."""
-        os.close(self._growing.pop(f"{path}/{rendition}/{msn}.m4s"))
+        self._media[path, rendition].complete(msn)
 
     def drop_segments(self, path: str, rendition: str, last_msn: int) -> None:
-        """A segment that left the window is deleted; one does at a time."""
-        os.unlink(f"{path}/{rendition}/{last_msn}.m4s", dir_fd=self._folder)
+        """A segment that left the window goes; one does at a time."""
+        self._media[path, rendition].drop(last_msn)
 
     def close(self) -> None:
         """Nothing more is written."""
         for text in self._texts.values():
             text.close()
+        for files in self._media.values():
+            files.close()
 
     def _replace(self, name: str, body: bytes) -> None:
         text = self._texts.get(name)
