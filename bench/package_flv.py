@@ -9,6 +9,7 @@ each change; only RTMP and HTTP are missing. What the origin puts on its shelf b
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -126,7 +127,8 @@ def _place(timeline: Timeline, samples: list[Sample], origin: Origin, now_utc: f
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Reads the command line; what is imported stays, as in the origin."""
+    gc.freeze()
     part_duration_s = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
     package(Path(sys.argv[1]), Path(sys.argv[2]), part_duration_s, has_mpd=sys.argv[4:] != ["hls"])
 
