@@ -9,6 +9,7 @@ const FRAME_RATE = 30;
 
 const $ = (id) => document.getElementById(id);
 const { path, folder } = readPlace(location.pathname, "publish");
+const role = new URLSearchParams(location.search).get("role"); // "backup", or primary
 
 let stream = null;
 let session = null;
@@ -108,7 +109,7 @@ async function start() {
   clearTimeout(retryTimer);
   setState("connecting", "Connecting…");
   try {
-    session = await publish(`${folder}whip`, stream, {
+    session = await publish(`${folder}whip${role ? `?role=${encodeURIComponent(role)}` : ""}`, stream, {
       key: $("key").value,
       simulcast: $("simulcast").checked,
       on: { state: (state) => changed(state), failed: (reason) => lost(reason) },

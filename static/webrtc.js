@@ -26,6 +26,7 @@
 //                    browser to keep picture and sound together, whatever latency that takes, "latency" has them
 //                    apart by as much as nobody notices
 //   maxBitrate       of a publisher: bits per second of the picture, of its largest layer (6,000,000)
+//   rank             of a publisher through a Signalling: "backup" or "primary"; by WHIP "?role=backup" in its URL
 //   simulcast        of a publisher: true sends the picture in two or three sizes
 //
 // Several sessions over one WebSocket, with what happens to them, and resumed when it was lost:

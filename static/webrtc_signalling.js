@@ -20,12 +20,12 @@ export class Signalling {
   }
 
   async view(path, options = {}) {
-    const door = new SocketDoor(this, path, "view", options.key);
+    const door = new SocketDoor(this, path, "view", options);
     return Object.assign(await openViewer(door, options), { id: door.session });
   }
 
   async publish(path, stream, options = {}) {
-    const door = new SocketDoor(this, path, "publish", options.key);
+    const door = new SocketDoor(this, path, "publish", options);
     return Object.assign(await openPublisher(door, stream, options), { id: door.session });
   }
 
@@ -134,8 +134,8 @@ export class Signalling {
 
 /** A session's way to the server through a Signalling. */
 class SocketDoor {
-  constructor(signalling, path, role, key = "") {
-    Object.assign(this, { signalling, path, role, key, session: null });
+  constructor(signalling, path, role, { key = "", rank = "" } = {}) {
+    Object.assign(this, { signalling, path, role, key, rank, session: null });
   }
 
   get isOpen() {
@@ -143,8 +143,8 @@ class SocketDoor {
   }
 
   async offer(sdp) {
-    const { path, role, key } = this;
-    const answer = await this.signalling.ask({ type: "join", path, role, key, sdp });
+    const { path, role, key, rank } = this;
+    const answer = await this.signalling.ask({ type: "join", path, role, key, rank, sdp });
     this.session = answer.session;
     const isOffer = answer.type === "offer";
     if (!isOffer) this.signalling.remember(this);

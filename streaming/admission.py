@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final, Literal
+from typing import Literal
 
 from streaming.auth.addresses import address_of
 from streaming.auth.hook import AuthHook, Question
@@ -11,15 +11,12 @@ from streaming.auth.publish_keys import PublishKeys
 from streaming.auth.view_keys import hook_rules
 from streaming.config import Config, PathConfig
 from streaming.errors import PublishRejected
-from streaming.ingest.source import PublishRequest
+from streaming.ingest.source import ROLE, PublishRequest
 from streaming.path import BAD_NAME
 from streaming.path_name import name_error
 from streaming.publisher_slot import Rank
 
 logger = logging.getLogger(__name__)
-
-ROLE: Final = "role"
-"""Of a publish URL's parameters: rtmp://host/live/foo?role=backup."""
 
 
 class Admission:
@@ -87,4 +84,5 @@ def _rank_of(request: PublishRequest) -> Rank:
     for rank in (Rank.PRIMARY, Rank.BACKUP):
         if role == rank.value:
             return rank
-    raise PublishRejected(BAD_NAME, f"role={role[:32]!r} is neither primary nor backup")
+    reason = f"role={role[:32]!r} is neither primary nor backup"
+    raise PublishRejected(BAD_NAME, reason, http_status=400)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
+
+ROLE: Final = "role"
+"""Of a publish URL's parameters: rtmp://host/live/foo?role=backup."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ class PublishAsked(Struct, tag="publish", array_like=True, frozen=True):
     path: str
     key: str
     remote: str
+    rank: str = ""
+    """What it says it is: primary or backup; empty is primary."""
 
 
 class PublishAllowed(Struct, tag="publish_allowed", array_like=True, frozen=True):

@@ -73,7 +73,8 @@ class Publishing:
             request.path, request.body, request.remote, max_layers=self._max_layers
         )
         self._asked[answer.session_id] = _Asked(request, answer)
-        self._send(PublishAsked(answer.session_id, request.path, request.key, request.remote))
+        asks = request.path, request.key, request.remote, request.rank
+        self._send(PublishAsked(answer.session_id, *asks))
         return answer.session_id
 
     def allow(self, news: PublishAllowed, links: str, now: float) -> None:

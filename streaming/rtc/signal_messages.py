@@ -48,6 +48,8 @@ class SignalRequest(Struct, tag="signal", array_like=True, frozen=True):
     key: str = ""
     """Bearer token or `?key=`, with an offer; never logged. Whoever knows a session's URL needs no
     more (RFC 9725 7)."""
+    rank: str = ""
+    """`?role=`, with an offer to publish: primary or backup; empty is primary."""
     remote: str = ""
     """Address of the client, for limits and logs."""
     body: str = ""

@@ -15,7 +15,13 @@ from segmenter.errors import SegmenterError
 from segmenter.media import MediaType, Sample
 from segmenter.timeline import SourceClock
 from streaming.errors import PublishRejected, StreamingError
-from streaming.ingest.source import AdmissionDoor, Publication, PublishClaim, PublishRequest
+from streaming.ingest.source import (
+    ROLE,
+    AdmissionDoor,
+    Publication,
+    PublishClaim,
+    PublishRequest,
+)
 from streaming.rtc.messages import (
     PublishAllowed,
     PublishAsked,
@@ -71,7 +77,8 @@ class WhipPublication:
 
     async def _ask(self) -> None:
         asked = self._asked
-        request = PublishRequest(asked.path, asked.key, asked.remote, "whip")
+        query = {ROLE: asked.rank} if asked.rank else {}
+        request = PublishRequest(asked.path, asked.key, asked.remote, "whip", query)
         try:
             self._claim = await self._door.admit(request)
         except PublishRejected as refusal:

@@ -22,6 +22,7 @@ from typing import Final, Literal
 import msgspec
 from aiohttp.web import BaseRequest, Response
 
+from streaming.ingest.source import ROLE
 from streaming.rtc.signal_messages import SignalAnswer, TokenShare
 from streaming.server.answers import problem_response
 from streaming.server.player import is_path_name
@@ -235,6 +236,7 @@ async def _offer(
             place.path,
             body=body,
             key=_key(request),
+            rank=request.query.get(ROLE, ""),
             remote=remote,
             share=share,
         )

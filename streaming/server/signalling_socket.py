@@ -198,6 +198,7 @@ class SignallingConnection:
             message.path,
             body=message.sdp,
             key=message.key,
+            rank=message.rank,
             remote=self._remote,
             channel=self._channel,
             share=share,

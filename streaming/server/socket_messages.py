@@ -17,6 +17,8 @@ class Join(Struct, tag="join", forbid_unknown_fields=True, frozen=True):
     sdp: str = ""
     role: Literal["view", "publish"] = "view"
     key: str = ""
+    rank: Literal["", "primary", "backup"] = ""
+    """Of who publishes; empty is primary."""
     id: Id = None
 
 

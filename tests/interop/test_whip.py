@@ -74,6 +74,35 @@ async def test_lips_move_with_the_sound_of_a_whip_publisher(origin: OriginProces
     assert abs(sound_lag_s(video, sound)) < MOST_SKEW_S
 
 
+def test_a_backup_by_whip_displaces_nobody_and_goes_on_when_the_primary_is_killed(
+    origin: OriginProcess,
+) -> None:
+    def wait_publishers(*wanted: tuple[str, bool]) -> None:
+        def is_so(record: dict[str, Any]) -> bool:
+            publishers = record["details"]["on_air"]["publishers"]
+            return {(one["rank"], one["is_on_air"]) for one in publishers} == set(wanted)
+
+        origin.wait_record("live/two", is_so)
+
+    with pushing(origin.url("/live/two/whip")) as primary:
+        origin.wait_segments("live/two", "source", 1)
+        with pushing(origin.url("/live/two/whip?role=backup")):
+            wait_publishers(("primary", True), ("backup", False))
+            origin.wait_segments("live/two", "source", 2)
+            primary.kill()
+            # Its connection is given up half a minute later.
+            wait_publishers(("primary", False), ("backup", True))
+            listed = origin.wait_segments("live/two", "source", 1)
+            origin.wait_segments("live/two", "source", len(listed) + 2)
+
+
+def test_a_role_that_is_none_is_refused_with_what_there_is(origin: OriginProcess) -> None:
+    with pushing(origin.url("/live/three/whip?role=main")) as push:
+        _, said = push.communicate(timeout=30)
+    assert push.returncode == 3
+    assert b"neither primary nor backup" in said
+
+
 def test_a_wrong_key_is_refused_with_the_reason(origin: OriginProcess) -> None:
     with pushing(origin.url("/locked/a/whip")) as push:
         _, said = push.communicate(timeout=30)

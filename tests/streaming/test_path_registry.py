@@ -78,9 +78,13 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def refusal(scene: Scene, asked: PublishRequest) -> str:
+    return (await rejection(scene, asked)).description
+
+
+async def rejection(scene: Scene, asked: PublishRequest) -> PublishRejected:
     with pytest.raises(PublishRejected) as refused:
         await scene.registry.publish(asked, FakePublisher())
-    return refused.value.description
+    return refused.value
 
 
 async def test_a_path_needs_no_configuration_to_exist(scene: Scene) -> None:
@@ -170,8 +174,9 @@ async def test_a_backup_stands_beside_the_primary(scene: Scene) -> None:
 
 
 async def test_a_role_that_is_none_is_refused_with_what_there_is(scene: Scene) -> None:
-    told = await refusal(scene, request(role="main"))
-    assert told == "role='main' is neither primary nor backup"
+    told = await rejection(scene, request(role="main"))
+    assert told.description == "role='main' is neither primary nor backup"
+    assert told.http_status == 400
 
 
 async def test_a_pulled_path_takes_a_backup() -> None:

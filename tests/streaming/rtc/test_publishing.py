@@ -24,7 +24,7 @@ from webrtc.errors import MalformedSdp, SessionNotFound
 from webrtc.events import PublishedSamples, PublishedTracks
 from webrtc.signalling import Answer
 
-OFFER = SignalRequest(7, "publish", "live/a", body="v=0", key="k", remote="10.0.0.1")
+OFFER = SignalRequest(7, "publish", "live/a", body="v=0", key="k", remote="10.0.0.1", rank="backup")
 
 
 class FakeSignalling:
@@ -75,7 +75,7 @@ def scene() -> Scene:
 
 def test_an_offer_asks_for_the_path_before_it_is_answered(scene: Scene) -> None:
     assert scene.publishing.offer(OFFER) == "s1"
-    assert scene.sent == [PublishAsked("s1", "live/a", "k", "10.0.0.1")]
+    assert scene.sent == [PublishAsked("s1", "live/a", "k", "10.0.0.1", "backup")]
     scene.publishing.allow(PublishAllowed("s1", 2.0), '<stun:x>; rel="ice-server"', 100.0)
     headers = {"ETag": '"1"', "Link": '<stun:x>; rel="ice-server"'}
     assert scene.sent[1] == SignalAnswer(7, 201, "v=0 answer", headers, "s1")

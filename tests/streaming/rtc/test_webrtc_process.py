@@ -93,6 +93,7 @@ class FakePaths:
         self.publisher: Publisher | None = None
         self.publication = FakePublication()
         self.claims = 0
+        self.roles: list[str | None] = []
         self.refusal = ""
         """Of who was let in and comes too late."""
 
@@ -109,6 +110,7 @@ class FakePaths:
         if request.key != "right":
             raise PublishRejected("NetStream.Publish.BadName", "wrong key", http_status=403)
         self.claims += 1
+        self.roles.append(request.query.get("role"))
         return self
 
     def take(self, publisher: Publisher) -> FakePublication:
@@ -263,6 +265,13 @@ async def test_a_whip_publisher_takes_the_path_with_its_first_media_and_writes_t
     scene.worker.say(sample())
     assert scene.paths.publication.closed == "it said so"
     assert len(scene.paths.publication.samples) == 1
+
+
+async def test_a_whip_publisher_is_admitted_as_what_it_says_it_is(scene: Scene) -> None:
+    scene.worker.say(PublishAsked("s1", "live/a", "right", "10.0.0.1", "backup"))
+    scene.worker.say(PublishAsked("s2", "live/a", "right", "10.0.0.1", ""))
+    await until(lambda: len(scene.worker.heard) == 2)
+    assert scene.paths.roles == ["backup", None]
 
 
 async def test_a_whip_session_that_never_sends_anything_leaves_nothing(scene: Scene) -> None:

@@ -100,6 +100,13 @@ async def test_w7_a_bearer_token_is_the_key(served: Served, peer: Peer) -> None:
     assert (peer.asked[0].verb, peer.asked[0].key) == ("publish", "s3cret")
 
 
+@pytest.mark.parametrize("rank", ["", "backup"])
+async def test_a_publisher_may_be_a_backup(served: Served, peer: Peer, rank: str) -> None:
+    query = f"?role={rank}" if rank else ""
+    await send(served, "POST", f"/live/a/whip{query}", Content_Type="application/sdp")
+    assert peer.asked[0].rank == rank
+
+
 async def test_w1_another_media_type_is_415_and_asks_nobody(served: Served, peer: Peer) -> None:
     status, headers, body = await send(served, "POST", "/live/a/whep", Content_Type="text/plain")
     assert status == 415

@@ -93,7 +93,18 @@ async def test_nobody_can_publish_without_an_offer(served: Served, peer: Peer) -
         peer.answer = SignalAnswer(0, 400, "not SDP")
         await socket.send_json({"type": "join", "path": "live/a", "role": "publish"})
         await socket.receive_json()
-    assert peer.asked[0].verb == "publish"
+    assert (peer.asked[0].verb, peer.asked[0].rank) == ("publish", "")
+
+
+async def test_a_publisher_may_be_a_backup(served: Served, peer: Peer) -> None:
+    async with connect(served) as socket:
+        peer.answer = SignalAnswer(0, 400, "not SDP")
+        join = {"type": "join", "path": "live/a", "role": "publish", "rank": "backup"}
+        await socket.send_json(join)
+        await socket.receive_json()
+        await socket.send_json({**join, "rank": "slate"})
+        assert (await socket.receive_json())["status"] == 400
+    assert [asked.rank for asked in peer.asked if asked.verb == "publish"] == ["backup"]
 
 
 async def test_several_sessions_share_a_connection(served: Served, peer: Peer) -> None:
