@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from segmenter.media import MediaType, Sample, Track
@@ -90,11 +91,21 @@ class IncomingStream:
             self._track = replace(track, name=self.name)
         return self._track
 
-    def push(self, packet: RtpPacket, now: float, elapsed_s: float) -> list[Sample]:
-        """A packet that came ``elapsed_s`` after the publisher's beginning."""
+    def push(
+        self,
+        packet: RtpPacket,
+        now: float,
+        elapsed_s: float,
+        beside: Iterable[IncomingStream] = (),
+    ) -> list[Sample]:
+        """A packet that came ``elapsed_s`` after the publisher's beginning, ``beside`` the other
+        sources."""
         self._count(packet, now)
         if not self.clock.is_placed:
             self.clock.place(packet.timestamp, elapsed_s)
+        self.clock.hear(packet.timestamp, elapsed_s)
+        if self.clock.is_doubted:
+            self.clock.make_up(each.clock for each in beside)
         return self._samples(self._buffer.push(packet, now), now)
 
     def push_repaired(self, packet: RtpPacket, now: float) -> list[Sample]:

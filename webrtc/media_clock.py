@@ -2,7 +2,8 @@
 
 Each source counts from a random number. The first packet places it where it arrived; later the
 sender reports (RFC 3550 6.4.1) say what both counts are in the publisher's own wall clock, and
-the picture is moved to where it belongs beside the sound, little by little.
+the picture is moved to where it belongs beside the sound, little by little. A clock that stood
+still while nothing came (standstill.py) is made to have gone on.
 
 Simulcast layers show the same pictures, and players change between them only where their times are
 the same to the tick: they ride on the clock of one of them, and a picture that another layer has
@@ -12,7 +13,10 @@ had already takes the time it had there. Sans-IO.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
+
+from webrtc.standstill import Standstill
 
 MEDIA_RATE: Final = 90_000
 """Ticks per second of the common time line, whatever the sources' rates are."""
@@ -44,6 +48,7 @@ class SourceClock:
         self._carrier: SourceClock | None = None
         self._behind = 0
         """What its own ticks lack of the carrier's at the same moment."""
+        self._standstill = Standstill()
 
     @property
     def is_placed(self) -> bool:
@@ -54,6 +59,22 @@ class SourceClock:
         """The first packet came so many seconds after the publisher's beginning."""
         self._unwrapped = timestamp
         self._offset = round(arrival_s * MEDIA_RATE) - self._ticks(timestamp)
+
+    def hear(self, timestamp: int, arrival_s: float) -> None:
+        """A packet came so many seconds after the publisher's beginning; it has been placed."""
+        ticks = self._ticks(self._near(timestamp))
+        if self._standstill.hear(ticks, round(arrival_s * MEDIA_RATE)):
+            self._report = None  # it told of the time before
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it came late after a silence, so that its clock may have stood still."""
+        return self._standstill.doubted_at is not None
+
+    def make_up(self, others: Iterable[SourceClock]) -> None:
+        """Go on from now, where one of the others shows that nothing waited on the way."""
+        if any(other._standstill.vouches_for(self._standstill) for other in others):
+            self._offset += self._standstill.take_missing()
 
     def media_ticks(self, timestamp: int) -> int:
         """Where a timestamp is on the common time line; the source has been placed."""
@@ -74,7 +95,7 @@ class SourceClock:
 
     def follow(self, other: SourceClock) -> None:
         """Move to where the sender reports of both put this one beside the other."""
-        if self._report is None or other._report is None:
+        if self._report is None or other._report is None or other.is_doubted:
             return
         wall, ticks = self._report
         other_wall, other_ticks = other._report

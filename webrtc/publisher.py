@@ -207,7 +207,7 @@ class Publisher:
             return
         source = self._sources.get(packet.ssrc) or self._new_source(packet, plan, now)
         if source is not None:
-            samples = source.push(packet, now, now - self._began)
+            samples = source.push(packet, now, now - self._began, self._sources.values())
             self._publish(source, samples, now)
             if samples and plan.kind is MediaType.VIDEO:
                 self._ask_at_the_grid(now)
