@@ -117,7 +117,7 @@ async def _report(peer: RTCPeerConnection, seen: _Seen, seconds: float) -> PlayR
                 lost += one.packetsLost
             elif one.type == "transport":
                 received_bytes = one.bytesReceived  # one transport carries both
-    freezes = freeze_durations_s(seen.frame_times)
+    freezes = freeze_durations_s(seen.frame_times, time.monotonic())
     latencies = sorted(seen.latencies_s)
     return PlayReport(
         seconds=seconds,
@@ -141,10 +141,13 @@ async def _stats(receiver: RTCRtpReceiver) -> Mapping[str, Any]:
     return stats
 
 
-def freeze_durations_s(frame_times: list[float]) -> list[float]:
-    """How long each freeze was, of a picture whose frames were shown at these times."""
+def freeze_durations_s(frame_times: list[float], until: float | None = None) -> list[float]:
+    """How long each freeze was, of a picture whose frames were shown at these times; with
+    ``until`` also whether it has stood still to the end."""
     gaps = [after - before for before, after in itertools.pairwise(frame_times)]
     if not gaps:
         return []
     mean = sum(gaps) / len(gaps)
+    if until is not None:
+        gaps.append(until - frame_times[-1])
     return [gap for gap in gaps if gap >= max(3 * mean, mean + FREEZE_EXTRA_S)]

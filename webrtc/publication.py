@@ -13,6 +13,7 @@ from segmenter.media import Codec, MediaType
 from webrtc.answer import REJECTED, AnsweredMedia
 from webrtc.errors import NoCommonCodec, UnacceptableOffer
 from webrtc.negotiation import (
+    CODEC_NAMES,
     MID,
     REMB,
     REPAIRED_RID,
@@ -70,13 +71,7 @@ def answer_publication(
     sending = [each for each in offer.media if _sends(each)]
     if not sending:
         raise UnacceptableOffer("the offer has no audio or video that it would send")
-    chosen: dict[str, tuple[OfferedMedia, OfferedCodec]] = {}
-    for media in sending:
-        codec = None if media.kind in chosen else _choose(media, preferred)
-        if codec is not None:
-            chosen[media.kind] = (media, codec)
-    if not chosen:
-        raise NoCommonCodec("the offer has no codec that we package")
+    chosen = _choose_all(sending, preferred)
     answers: list[AnsweredMedia] = []
     plans: list[ReceivePlan] = []
     for media in offer.media:
@@ -89,6 +84,25 @@ def answer_publication(
         plans.append(plan)
     check_transport(offer, [each.offered for each in answers if each.direction != REJECTED])
     return answers, plans
+
+
+def _choose_all(
+    sending: Sequence[OfferedMedia], preferred: Sequence[Codec]
+) -> dict[str, tuple[OfferedMedia, OfferedCodec]]:
+    """Of each kind one, and all of them: who is taken in part would not know (RFC 9725 4.4)."""
+    chosen: dict[str, tuple[OfferedMedia, OfferedCodec]] = {}
+    codecs = [_choose(media, preferred) for media in sending]
+    if not any(codecs):
+        raise NoCommonCodec("the offer has no codec that we package")
+    for media, codec in zip(sending, codecs, strict=True):
+        if media.kind in chosen:
+            raise UnacceptableOffer(f"a publisher has one {media.kind} at most")
+        if codec is None:
+            ours = [CODEC_NAMES[each] for each in preferred if each.media_type.value == media.kind]
+            names = ", ".join(ours)
+            raise UnacceptableOffer(f"the offer's {media.kind} has no codec that we take ({names})")
+        chosen[media.kind] = (media, codec)
+    return chosen
 
 
 def _sends(media: OfferedMedia) -> bool:

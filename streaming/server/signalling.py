@@ -58,7 +58,7 @@ _TITLES: Final = {
     403: "Refused",
     404: "Not found",
     406: "No common codec",
-    409: "Not live",
+    409: "Conflict",
     412: "Changed meanwhile",
     413: "Too large",
     415: "Wrong media type",

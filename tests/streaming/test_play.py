@@ -22,6 +22,13 @@ def test_a_pause_is_one_freeze_of_its_length() -> None:
     assert abs(freeze - 0.54) < 1e-9
 
 
+def test_a_picture_that_stands_still_to_the_end_has_frozen() -> None:
+    (freeze,) = freeze_durations_s(STEADY, until=STEADY[-1] + 7)
+    assert abs(freeze - 7) < 1e-9
+    assert freeze_durations_s(STEADY, until=STEADY[-1] + 0.05) == []
+    assert freeze_durations_s([], until=9.0) == []
+
+
 def test_frames_of_half_the_rate_are_no_freezes() -> None:
     assert freeze_durations_s([*STEADY, *(2 + n / 12.5 for n in range(25))]) == []
 

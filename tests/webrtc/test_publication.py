@@ -65,10 +65,30 @@ def test_sound_alone_is_a_publication() -> None:
     assert list(plans(without_picture)) == [MediaType.AUDIO]
 
 
-def test_what_we_cannot_package_is_rejected() -> None:
-    text = WHIP.replace("opus/48000/2", "x-opus/48000/2")
+@pytest.mark.parametrize("name", ["opus", "H264"])
+def test_an_offer_of_which_we_cannot_take_all_is_refused_whole(name: str) -> None:
+    """RFC 9725 4.4.3: the picture alone would mislead who sends sound, too."""
+    text = WHIP
+    for codec in [name] if name == "opus" else ["H264", "H265", "AV1", "VP9", "VP8"]:
+        text = text.replace(f" {codec}/", f" x-{codec}/")
+    taken = r"audio .*\(OPUS\)" if name == "opus" else r"video .*\(H264, H265, AV1, VP9, VP8\)"
+    with pytest.raises(UnacceptableOffer, match=taken):
+        plans(text)
+
+
+def test_two_pictures_are_refused() -> None:
+    """RFC 9725 4.4.2: who publishes camera and screen would lose one of them without a word."""
+    second = WHIP[WHIP.index("m=video") :].replace("a=mid:1", "a=mid:2")
+    text = WHIP.replace("BUNDLE 0 1", "BUNDLE 0 1 2") + second
+    with pytest.raises(UnacceptableOffer, match="one video"):
+        plans(text)
+
+
+def test_what_the_publisher_would_not_send_is_none_of_its_media() -> None:
+    second = WHIP[WHIP.index("m=video") :].replace("a=mid:1", "a=mid:2")
+    text = WHIP.replace("BUNDLE 0 1", "BUNDLE 0 1 2") + second.replace("a=sendonly", "a=inactive")
     answers, _ = answer_publication(parse_offer(text), max_layers=1)
-    assert [each.direction for each in answers] == [REJECTED, "recvonly"]
+    assert [each.direction for each in answers] == ["recvonly", "recvonly", REJECTED]
 
 
 @pytest.mark.parametrize("direction", ["recvonly", "inactive"])

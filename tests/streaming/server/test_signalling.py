@@ -184,6 +184,7 @@ async def test_w6_what_is_not_live_is_409_with_retry_after(served: Served, peer:
         served, "POST", "/live/a/whep", Content_Type="application/sdp"
     )
     assert (status, headers["Retry-After"]) == (409, "2")
+    assert json.loads(body)["title"] == "Conflict", "a path that has a publisher is 409 as well"
     assert json.loads(body)["detail"] == "live/a is not live"
 
 
