@@ -27,13 +27,15 @@ class BuildWithPlayer(build_py):
                 shutil.copyfile(source, destination)
 
 
+def files(pattern: str) -> list[str]:
+    """Of this repository, in the same order everywhere."""
+    return sorted(str(file.relative_to(ROOT)) for file in ROOT.glob(pattern))
+
+
 SAMPLES = Extension(
     "segmenter._samples",
-    [
-        f"segmenter/native/{name}.c"
-        for name in ("module", "sample", "tag_reader", "chunk_run", "fragment", "placing", "taking")
-    ],
-    depends=["segmenter/native/samples.h", "segmenter/native/tag_reader.h"],
+    files("segmenter/native/*.c"),
+    depends=files("segmenter/native/*.h"),
     define_macros=[("Py_LIMITED_API", "0x030B0000")],
     py_limited_api=True,
     extra_compile_args=["-std=c11", "-Wall", "-Wextra"],
@@ -42,8 +44,8 @@ SAMPLES = Extension(
 
 FANOUT = Extension(
     "webrtc._fanout",
-    sorted(str(file.relative_to(ROOT)) for file in (ROOT / "webrtc" / "native").glob("*.c")),
-    depends=sorted(str(file.relative_to(ROOT)) for file in (ROOT / "webrtc/native").glob("*.h")),
+    files("webrtc/native/*.c"),
+    depends=files("webrtc/native/*.h"),
     define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", "1")],
     py_limited_api=True,
     extra_compile_args=["-std=c11", "-O2", "-pthread", "-Wall", "-Wextra"],

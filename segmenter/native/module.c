@@ -44,6 +44,18 @@ read_int(PyObject *object, PyObject *name, int64_t *value)
 }
 
 int
+read_float(PyObject *object, PyObject *name, double *value)
+{
+    PyObject *attribute = PyObject_GetAttr(object, name);
+    if (attribute == NULL) {
+        return -1;
+    }
+    *value = PyFloat_AsDouble(attribute);
+    Py_DECREF(attribute);
+    return *value == -1.0 && PyErr_Occurred() != NULL ? -1 : 1;
+}
+
+int
 read_bool(PyObject *object, PyObject *name, bool *value)
 {
     PyObject *attribute = PyObject_GetAttr(object, name);
@@ -112,7 +124,9 @@ exec_module(PyObject *module)
     if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) {
         return -1;
     }
-    return placing_init() < 0 || taking_init() < 0 || chunk_run_init() < 0 ? -1 : 0;
+    bool has_failed =
+        placing_init() < 0 || lane_init() < 0 || taking_init() < 0 || chunk_run_init() < 0;
+    return has_failed ? -1 : 0;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -32,6 +32,7 @@ extern PyTypeObject *sample_type;
 int sample_add(PyObject *module);
 int tag_reader_add(PyObject *module);
 int placing_init(void);
+int lane_init(void);
 int taking_init(void);
 
 /* A new sample of `size` bytes at `bytes`, which are of `owner`: a bytes object or a memoryview,
@@ -66,6 +67,7 @@ int intern_names(const Name *names, size_t count);
    the value is none of ours (too large, None), and -1 with an exception. */
 int read_int(PyObject *object, PyObject *name, int64_t *value);
 int read_bool(PyObject *object, PyObject *name, bool *value);
+int read_float(PyObject *object, PyObject *name, double *value);
 int write_int(PyObject *object, PyObject *name, int64_t value);
 int write_float(PyObject *object, PyObject *name, double value);
 
