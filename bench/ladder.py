@@ -25,7 +25,7 @@ from bench.servers import scratch
 from segmenter.media import MediaType, Track
 from streaming.ingest.flv import FlvDemuxer, TracksReady
 from streaming.transcode.encoders import open_encoder
-from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.planned_rung import PlannedRung
 
 SOURCE_KBPS = 12_000
 PEER = "ffmpeg"

@@ -17,7 +17,7 @@ from streaming.config import DEMO_PATHS, Config, PathConfig, rtmp_certificate
 from streaming.config_overlay import Overlay, lay_over, overlay_file, read_overlay
 from streaming.errors import ConfigError
 from streaming.events.event_filter import EventFilter, FilterError
-from streaming.transcode.ladder import validate_ladder
+from streaming.transcode.written_ladder import validate_ladder
 from streaming.webhooks.signature import secret_error
 
 ENVIRONMENT_PREFIX = "HEADWATER_"

@@ -21,8 +21,8 @@ from streaming.slate.messages import RungSetup, SlateReady, SlateSetup, StripMes
 from streaming.slate.picture import card, image
 from streaming.slate.sound import encode_sound
 from streaming.transcode.encoders import ENCODER_ERRORS, EncoderChoice, software_encoder
-from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
+from streaming.transcode.planned_rung import PlannedRung
 from streaming.transcode.rung_encoder import Look, RungEncoder, ScaledFrame, assumed_matrix
 
 CARD: Final = "card"

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from segmenter.media import Track
 from streaming.slate.loop import SlateLoop, SlateStrip
-from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
+from streaming.transcode.planned_rung import PlannedRung
 
 
 class RungSetup(Struct, frozen=True, array_like=True):

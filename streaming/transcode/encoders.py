@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 
 from segmenter.errors import MediaError
 from segmenter.media import VIDEO_TIMESCALE, Codec
-from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.planned_rung import PlannedRung
 
 TRY_S = 5.0
 """A driver's first use takes about 1 s; one that hangs must not hold the stream up."""

@@ -12,7 +12,7 @@ from segmenter.media import VIDEO_TIMESCALE, Sample, Track
 from streaming.transcode.encoders import ENCODER_ERRORS, choose_encoder, software_encoder
 from streaming.transcode.frames import FrameHook
 from streaming.transcode.key_grid import FrameDivider, KeyGrid
-from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.planned_rung import PlannedRung
 from streaming.transcode.rung_encoder import Look, RungEncoder, ScaledFrame
 from streaming.transcode.rung_thread import RungThread
 from streaming.transcode.scaler import Cascade

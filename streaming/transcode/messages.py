@@ -12,7 +12,8 @@ from typing import cast
 from msgspec import Struct
 
 from segmenter.media import Codec, Sample, Track
-from streaming.transcode.ladder import PlannedAudio, PlannedRung
+from streaming.transcode.ladder import PlannedAudio
+from streaming.transcode.planned_rung import PlannedRung
 
 
 class TrackMessage(Struct, tag="track", array_like=True, frozen=True):

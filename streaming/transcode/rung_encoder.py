@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
 from streaming.transcode.canonical import canonical_sample, codec_config_of
 from streaming.transcode.encoders import EncoderChoice, open_encoder
-from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.planned_rung import PlannedRung
 
 _UNSPECIFIED = 2
 _BT709 = 1

@@ -13,7 +13,8 @@ from segmenter.media import Codec, Sample, Track
 from streaming.slate.bridge import LadderBridge
 from streaming.slate.bridge_outcome import KeyFrameWanted, Outcome, TracksNow
 from streaming.slate.loop import SlateStrip
-from streaming.transcode.ladder import LadderPlan, PlannedAudio, PlannedRung
+from streaming.transcode.ladder import LadderPlan, PlannedAudio
+from streaming.transcode.planned_rung import PlannedRung
 from tests.segmenter.stage import OPUS, SMALL, SOURCE, START
 
 FRAME = 3_000

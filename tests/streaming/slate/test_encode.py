@@ -24,8 +24,8 @@ from streaming.slate.loop import SlateLoop, SlateStrip
 from streaming.slate.messages import RungSetup, SlateReady, SlateSetup
 from streaming.slate.picture import card, image
 from streaming.transcode.encoders import software_encoder
-from streaming.transcode.ladder import PlannedRung
 from streaming.transcode.messages import TrackMessage
+from streaming.transcode.planned_rung import PlannedRung
 from streaming.transcode.rung_encoder import Look, RungEncoder
 from tests.segmenter.stage import AUDIO, OPUS, SMALL, SOURCE
 

@@ -14,7 +14,7 @@ from streaming.slate.loop import SlateStrip
 from streaming.slate.messages import LadderToCover, RungSetup
 from streaming.slate.rung_strips import CALM_S, RungStrips
 from streaming.transcode.encoders import software_encoder
-from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.planned_rung import PlannedRung
 from streaming.transcode.rung_encoder import Look, RungEncoder
 from tests.streaming.slate.test_source import until
 

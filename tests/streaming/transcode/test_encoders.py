@@ -16,7 +16,7 @@ from segmenter.codecs.h264_sps import parse_sps
 from segmenter.media import VIDEO_TIMESCALE, Codec
 from streaming.transcode import encoders
 from streaming.transcode.encoders import choose_encoder, software_encoder
-from streaming.transcode.ladder import PlannedRung
+from streaming.transcode.planned_rung import PlannedRung
 from streaming.transcode.rung_encoder import Look, RungEncoder, ScaledFrame
 from tests.streaming.transcode.clips import picture
 

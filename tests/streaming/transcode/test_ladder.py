@@ -8,13 +8,8 @@ import pytest
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.config import PathConfig, RungConfig
 from streaming.errors import ConfigError
-from streaming.transcode.ladder import (
-    NOT_COPIED,
-    NOT_PACKAGED,
-    LadderPlan,
-    plan_ladder,
-    validate_ladder,
-)
+from streaming.transcode.ladder import NOT_COPIED, NOT_PACKAGED, LadderPlan, plan_ladder
+from streaming.transcode.written_ladder import validate_ladder
 
 HIGH_AVC = bytes((1, 100, 0, 40, 0xFF))
 AAC = Track("audio", Codec.AAC, 48_000, b"\x11\x90", sample_rate=48_000, channels=2)
