@@ -20,7 +20,7 @@ from bench.flv_file import read_messages
 from bench.package_flv import START_UTC, DirectoryFeed
 from segmenter.media import MediaType, Sample, Track
 from segmenter.timeline import RTMP_CLOCK, Timeline
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.ingest.flv import FlvDemuxer, TracksReady
 from streaming.origin import Origin
 from streaming.transcode.ladder import LadderPlan, plan_ladder

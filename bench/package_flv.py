@@ -21,7 +21,7 @@ from bench.swapped_file import SwappedFile
 from segmenter.media import Payload, Sample
 from segmenter.segment import Part
 from segmenter.timeline import RTMP_CLOCK, Timeline
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.ingest.flv import TracksReady, in_runs
 from streaming.media_store import MediaStore
 from streaming.origin import Origin

@@ -9,7 +9,8 @@ from streaming.auth.addresses import address_of
 from streaming.auth.hook import AuthHook, Question
 from streaming.auth.publish_keys import PublishKeys
 from streaming.auth.view_keys import hook_rules
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import ROLE, PublishRequest
 from streaming.path import BAD_NAME

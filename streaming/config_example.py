@@ -8,7 +8,23 @@ from typing import Any
 
 import msgspec
 
-from streaming import config
+from streaming.config import (
+    Config,
+    EventsConfig,
+    HttpConfig,
+    IceServerConfig,
+    RtmpConfig,
+    WebhookConfig,
+    WebrtcConfig,
+)
+from streaming.config_access import (
+    ApiConfig,
+    ApiTokenConfig,
+    AuthHookConfig,
+    ViewConfig,
+    ViewKeyConfig,
+)
+from streaming.config_paths import PathConfig, RungConfig
 
 HEADER = """\
 # Every key of Headwater's configuration with its default.
@@ -63,20 +79,20 @@ _EXAMPLES: dict[str, Any] = {
 
 def render_example() -> str:
     """The commented example with all defaults, as TOML."""
-    sections = [HEADER, _section(config.Config, "")]
-    sections += ["[http]\n" + _section(config.HttpConfig, "")]
-    sections += ["[rtmp]\n" + _section(config.RtmpConfig, "")]
-    sections += ["[webrtc]\n" + _section(config.WebrtcConfig, "")]
-    sections += [_ICE_SERVER_HEADER + _section(config.IceServerConfig, "# ")]
-    sections += ["[events]\n" + _section(config.EventsConfig, "")]
-    sections += ["[api]\n" + _section(config.ApiConfig, "")]
-    sections += [_API_TOKEN_HEADER + _section(config.ApiTokenConfig, "# ")]
-    sections += ["[view]\n" + _section(config.ViewConfig, "")]
-    sections += [_VIEW_KEY_HEADER + _section(config.ViewKeyConfig, "# ")]
-    sections += ["[auth_hook]\n" + _section(config.AuthHookConfig, "")]
-    sections += [_WEBHOOK_HEADER + _section(config.WebhookConfig, "# ")]
-    sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(config.PathConfig, "")]
-    sections += [_RUNG_HEADER + _section(config.RungConfig, "# ")]
+    sections = [HEADER, _section(Config, "")]
+    sections += ["[http]\n" + _section(HttpConfig, "")]
+    sections += ["[rtmp]\n" + _section(RtmpConfig, "")]
+    sections += ["[webrtc]\n" + _section(WebrtcConfig, "")]
+    sections += [_ICE_SERVER_HEADER + _section(IceServerConfig, "# ")]
+    sections += ["[events]\n" + _section(EventsConfig, "")]
+    sections += ["[api]\n" + _section(ApiConfig, "")]
+    sections += [_API_TOKEN_HEADER + _section(ApiTokenConfig, "# ")]
+    sections += ["[view]\n" + _section(ViewConfig, "")]
+    sections += [_VIEW_KEY_HEADER + _section(ViewKeyConfig, "# ")]
+    sections += ["[auth_hook]\n" + _section(AuthHookConfig, "")]
+    sections += [_WEBHOOK_HEADER + _section(WebhookConfig, "# ")]
+    sections += [_PATH_HEADER + '[paths."live/*"]\n' + _section(PathConfig, "")]
+    sections += [_RUNG_HEADER + _section(RungConfig, "# ")]
     return "\n".join(sections)
 
 

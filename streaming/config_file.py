@@ -13,8 +13,9 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from streaming.auth.publish_keys import check_hash
-from streaming.config import DEMO_PATHS, Config, PathConfig, rtmp_certificate
+from streaming.config import DEMO_PATHS, Config, rtmp_certificate
 from streaming.config_overlay import Overlay, lay_over, overlay_file, read_overlay
+from streaming.config_paths import PathConfig
 from streaming.errors import ConfigError
 from streaming.events.event_filter import EventFilter, FilterError
 from streaming.transcode.written_ladder import validate_ladder

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from streaming.config import best_pattern
+from streaming.config_paths import best_pattern
 from streaming.errors import ConfigError
 
 

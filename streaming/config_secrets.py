@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.worker_process import redact
 
 HIDDEN: Final = "***"

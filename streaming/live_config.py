@@ -16,9 +16,10 @@ from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
-from streaming.config import Config, PathConfig, WebhookConfig, best_pattern, path_config
+from streaming.config import Config, WebhookConfig, path_config
 from streaming.config_file import check_config, load_config
 from streaming.config_overlay import Overlay, read_overlay, write_overlay
+from streaming.config_paths import PathConfig, best_pattern
 from streaming.config_secrets import effective, shown_path
 from streaming.errors import ConfigError
 from streaming.events.event import Emit, no_events

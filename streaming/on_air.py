@@ -20,7 +20,7 @@ import enum
 from dataclasses import dataclass
 
 from segmenter.errors import UsageError
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.publisher_slot import PublisherRecord, Rank, Slot
 
 

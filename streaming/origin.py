@@ -28,7 +28,7 @@ from segmenter.segment import (
 )
 from segmenter.timed_message import TimedMessage
 from segmenter.window_records import WindowRecorder
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.latency_histogram import LatencyCounts, LatencyHistogram
 from streaming.live_state.journal_format import Place, fragments
 from streaming.live_state.path_journal import PathJournal

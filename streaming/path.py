@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from msgspec.structs import replace
-
 from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
 from streaming.byte_rate import ByteRate
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig, settings_at_once
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publisher
 from streaming.lifecycle import Lifecycle
@@ -257,8 +255,7 @@ class Path:
 
     def apply(self, config: PathConfig) -> bool:
         """Other settings; False where some of them have to wait until the path begins anew."""
-        at_once = {name: getattr(config, name) for name in _AT_ONCE}
-        self.config = replace(self.config, **at_once)
+        self.config = settings_at_once(self.config, config)
         self._on_air.apply(policy_of(self.config))
         return self.config == config
 
@@ -406,10 +403,3 @@ _BEGINNING = (PathState.PROBING, PathState.STARTING)
 _AWAY = (PathState.RECONNECTING, PathState.SLATE)
 _UNDER_WAY = (PathState.LIVE, PathState.DEGRADED, PathState.STALLED)
 _ON_AIR = (*_UNDER_WAY, PathState.SLATE)
-
-_AT_ONCE = (
-    "source", "source_loop", "source_on_demand", "source_idle_s", "publish_key", "publish_keys",
-    "view", "viewer_chat", "republish", "linger_s", "stall_s", "backup_return", "backup_return_s",
-    "slate_after_s",
-)  # fmt: skip
-"""Settings that are looked at anew whenever they matter."""

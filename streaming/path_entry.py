@@ -9,7 +9,7 @@ from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timed_message import TimedMessage
 from segmenter.timeline import SourceClock
-from streaming.config import TEST_SCHEME
+from streaming.config_paths import TEST_SCHEME
 from streaming.events.advice import ADVICE, not_packaged
 from streaming.events.advice_memory import AdviceMemory
 from streaming.events.event import Emit

@@ -17,7 +17,8 @@ from typing import Final
 from segmenter.timed_message import TimedMessage
 from streaming.admission import Admission
 from streaming.command_messages import SessionRecord
-from streaming.config import Config, PathConfig, path_config
+from streaming.config import Config, path_config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events.event import Emit, no_events
 from streaming.events.viewer_news import Flood

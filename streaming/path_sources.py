@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.ingest.pull import PullSource
 from streaming.ingest.source import PublishDoor
 from streaming.path_entry import PathEntry

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events.event import Emit
 from streaming.live_state.live_state import LiveState

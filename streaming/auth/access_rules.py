@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from streaming.auth.api_tokens import ApiToken
 from streaming.auth.hook import HookRules
-from streaming.config import best_pattern
+from streaming.config_paths import best_pattern
 
 MOST_REMEMBERED: Final = 10_000
 """Path names whose rule is remembered; anybody can ask for any name."""

@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from streaming.auth.failure_limit import FailureLimit
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import ConfigError, PublishRejected
 from streaming.ingest.source import PublishRequest
 from streaming.path import BAD_NAME

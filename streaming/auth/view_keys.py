@@ -12,7 +12,8 @@ from typing import Any, Final
 from streaming.auth.access_rules import AccessRules, ViewKey
 from streaming.auth.api_tokens import ApiToken
 from streaming.auth.hook import HookRules
-from streaming.config import Config, ViewKeyConfig
+from streaming.config import Config
+from streaming.config_access import ViewKeyConfig
 from streaming.errors import ConfigError
 
 MAX_SET_BYTES: Final = 262_144

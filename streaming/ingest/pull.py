@@ -19,7 +19,7 @@ from typing import Protocol
 
 from segmenter.errors import SegmenterError
 from segmenter.timeline import SourceClock
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import LocalError, PublishRejected, StreamingError
 from streaming.ingest.pull_messages import (
     PullEnded,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import av
 
 from segmenter.errors import SegmenterError
-from streaming.config import TEST_SCHEME
+from streaming.config_paths import TEST_SCHEME
 from streaming.errors import LinkBrokenError, StreamingError
 from streaming.ingest.hls_source import is_hls, read_hls
 from streaming.ingest.outlet import Outlet

@@ -19,7 +19,7 @@ import msgspec
 
 from segmenter.saved_window import SavedPresentation
 from segmenter.window_records import Record, replay
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.live_state.journal_format import JournalContent, Place, read_journal
 from streaming.live_state.journal_messages import HeadMessage
 from streaming.live_state.journal_thread import JournalThread, ThreadStatistics, delete_files

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from segmenter.timed_message import TimedMessage
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.live_state.live_state import (
     LONGEST_ABSENCE_S,
     LiveState,

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from segmenter.media import Sample, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.rtc.view_plan import ViewPlan
 from streaming.transcode.transcode_link import TranscodeLink, TranscodeStatistics
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from segmenter.media import MediaType, Sample, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.rtc.made_for_webrtc import MadeForWebrtc
 from streaming.rtc.messages import PathEnded, PathMessage, PathSample, PathTracks
 from streaming.rtc.recent_gop import RecentGop

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from segmenter.media import VIDEO_TIMESCALE, Codec, MediaType, Track
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.transcode.ladder import LadderPlan, PlannedAudio, plan_ladder
 
 VIDEO_NAME = "webrtc"

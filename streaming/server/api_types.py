@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streaming.auth.api_tokens import Scope
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.shelf_messages import (
     AdviceRecord,
     PathPhase,

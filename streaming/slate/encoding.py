@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from segmenter.media import Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.slate.messages import RungSetup, SlateNews, SlateReady, SlateSetup
 from streaming.transcode.messages import TrackMessage
 from streaming.worker_process import WorkerExit, WorkerProcess

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.pipeline import Pipeline
 from streaming.slate.encoding import SlateEncoding, slate_setup
 from streaming.slate.loop import SlateStrip

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final
 
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.path import Path
 from streaming.slate.encoding import SlateEncoding, slate_setup
 from streaming.slate.messages import SlateReady

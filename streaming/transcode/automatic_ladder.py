@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from segmenter.media import Track
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.transcode.browser_support import plays_in_browsers
 from streaming.transcode.planned_rung import (
     PlannedRung,

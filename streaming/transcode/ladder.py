@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segmenter.media import Codec, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.transcode.automatic_ladder import plan_automatic
 from streaming.transcode.planned_rung import PlannedRung, ladder_cores
 from streaming.transcode.written_ladder import plan_written, validate_ladder

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from segmenter.media import Codec, Track
-from streaming.config import RungConfig
+from streaming.config_paths import RungConfig
 
 UNKNOWN_FRAME_RATE = Fraction(30)
 MOST_FRAME_RATE = 240

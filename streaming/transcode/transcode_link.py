@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from segmenter.media import MediaType, Sample, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.restart_backoff import RestartBackoff
 from streaming.transcode.gop_queue import GopQueue
 from streaming.transcode.ladder import BUDGET_SHARE, LadderPlan, plan_ladder

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from segmenter.media import Track
-from streaming.config import RungConfig
+from streaming.config_paths import RungConfig
 from streaming.errors import ConfigError
 from streaming.transcode.planned_rung import PlannedRung, even_size, plan_rung
 

@@ -9,7 +9,8 @@ import pytest
 
 from segmenter.media import Sample
 from segmenter.timeline import SourceClock
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.ingest.source import Publication
 from streaming.media_store import MediaStore
 from streaming.path import Path

@@ -8,21 +8,11 @@ import msgspec
 import pytest
 
 from streaming.auth.publish_keys import hash_key
-from streaming.config import (
-    ApiConfig,
-    AuthHookConfig,
-    Config,
-    EventsConfig,
-    HttpConfig,
-    PathConfig,
-    RtmpConfig,
-    RungConfig,
-    ViewConfig,
-    WebrtcConfig,
-    path_config,
-)
+from streaming.config import Config, EventsConfig, HttpConfig, RtmpConfig, WebrtcConfig, path_config
+from streaming.config_access import ApiConfig, AuthHookConfig, ViewConfig
 from streaming.config_example import render_example
 from streaming.config_file import check_config, load_config
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.errors import ConfigError
 from streaming.ingest.rtmp.limits import BITRATE_WINDOW_S
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pytest
 
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import PublishRequest
 from streaming.path_registry import PathRegistry

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from segmenter.errors import UsageError
 from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.lifecycle import FAILING_AFTER, OPEN_S, VERSIONS_PER_S, Lifecycle, Work
 from streaming.path import Path
 from streaming.path_state import TRANSITIONS, UNCHANGED, Cause, PathState, StateChange

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from segmenter.timeline import RTMP_CLOCK
 from streaming import path_sources
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.pull import RunEnd, SourceOwner
 from streaming.ingest.source import Publication, PublishDoor, PublishRequest

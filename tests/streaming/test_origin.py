@@ -11,7 +11,7 @@ import pytest
 
 from segmenter.media import Sample
 from segmenter.segment import Part
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.media_store import MediaStore
 from streaming.origin import Origin
 from streaming.path_texts import JOIN_WAIT_S, VIDEO_WAIT_S, is_audio

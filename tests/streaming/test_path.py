@@ -10,7 +10,7 @@ import pytest
 
 from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.path import BAD_NAME, TAKEN_OVER, Path
 from streaming.path_state import PathState, StateChange

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events.events import Events
 from streaming.media_store import MediaStore

@@ -16,7 +16,8 @@ from segmenter.fmp4.fragment_records import EventMessage
 from segmenter.media import Payload
 from segmenter.segment import Part
 from streaming.command_messages import SendMessage
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import MessageRefused
 from streaming.events.event import EventId, LoggedEvent
 from streaming.events.events import Events

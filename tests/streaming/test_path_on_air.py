@@ -9,7 +9,7 @@ import pytest
 
 from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.on_air import Switch
 from streaming.path import Path

@@ -9,7 +9,8 @@ import pytest
 
 from segmenter.media import Codec, Track
 from segmenter.timeline import MPEG_TS_CLOCK, RTMP_CLOCK
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publication, PublishRequest
 from streaming.media_store import MediaStore

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from streaming import path_sources
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.events.event import no_events
 from streaming.path_sources import PathSources
 from streaming.path_table import PathTable

@@ -12,7 +12,7 @@ from segmenter.errors import MediaError
 from segmenter.lanes import DRAIN_S
 from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import SourceClock
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.media_store import MediaStore
 from streaming.path import Path
 from streaming.path_state import PathState

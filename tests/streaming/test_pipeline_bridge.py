@@ -11,7 +11,7 @@ import pytest
 
 import streaming.pipeline
 from segmenter.media import Sample, Track
-from streaming.config import RungConfig
+from streaming.config_paths import RungConfig
 from streaming.path_state import PathState
 from streaming.pipeline import BRIDGED
 from streaming.slate.loop import SlateStrip

@@ -11,7 +11,8 @@ import pytest
 
 from segmenter.media import Sample
 from segmenter.timeline import SourceClock
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import Publication
 from streaming.live_state.live_state import LONGEST_ABSENCE_S, LiveState

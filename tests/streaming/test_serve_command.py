@@ -11,9 +11,10 @@ from typer.testing import CliRunner, Result
 
 from streaming.cli import app
 from streaming.cli_serve import banner
-from streaming.config import Config, PathConfig
+from streaming.config import Config
 from streaming.config_example import render_example
 from streaming.config_file import check_config, load_config
+from streaming.config_paths import PathConfig
 
 
 def shown(config: Config) -> list[str]:

@@ -18,7 +18,7 @@ from segmenter.media import Sample, Track
 from segmenter.presentation import Presentation, PresentationSettings
 from segmenter.segment import Event, PartReady
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.media_store import MediaStore
 from streaming.path import Path
 from streaming.path_state import PathState

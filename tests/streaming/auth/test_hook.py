@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from streaming.auth.hook import REFUSED_S, AuthHook, HookRules, Question, Verdict
-from streaming.config import AuthHookConfig, Config, PathConfig
+from streaming.config import Config
+from streaming.config_access import AuthHookConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import PublishRequest
 from tests.streaming.auth.hook_server import HookServer, hook_server

@@ -16,7 +16,7 @@ from streaming.auth.failure_limit import (
     network_of,
 )
 from streaming.auth.publish_keys import PublishKeys, check_hash, hash_key, new_key
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import ConfigError, PublishRejected
 from streaming.ingest.source import PublishRequest
 

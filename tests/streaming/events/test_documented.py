@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events import advice
 from streaming.events.session_news import SessionNews

@@ -10,7 +10,8 @@ import pytest
 
 from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events.advice_memory import AdviceMemory
 from streaming.events.av_drift import MEASURES, AvDrift

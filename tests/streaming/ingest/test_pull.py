@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segmenter.media import Codec
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import LocalError
 from streaming.ingest.pull import PullSource
 from tests.streaming.ingest.pull_fakes import FakeDoor

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from segmenter.media import Codec
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import RemoteError
 from streaming.ingest import demux as demuxing
 from streaming.ingest.pull import PullSource

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from segmenter.window_records import ExpiredRecord
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.live_state import journal_thread
 from streaming.live_state.live_state import LiveState, SavedPath, load_path, packaging_key
 from streaming.live_state.path_journal import BEHIND_S, RETRY_S, PathJournal

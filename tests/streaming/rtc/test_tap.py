@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from segmenter.media import Codec, Sample, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.rtc.messages import PathEnded, PathMessage, PathSample, PathTracks
 from streaming.rtc.recent_gop import KEPT_BYTES
 from streaming.rtc.tap import MOST_BUFFERED_BYTES, RtcTap

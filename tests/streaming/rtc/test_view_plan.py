@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from segmenter.media import Codec, Track
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.rtc.view_plan import AUDIO_NAME, VIDEO_NAME, Candidate, plan_view
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE
 

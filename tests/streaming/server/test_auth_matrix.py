@@ -19,7 +19,8 @@ import pytest
 from streaming.auth.access_rules import AccessRules, ViewKey
 from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.auth.publish_keys import hash_key, new_key
-from streaming.config import Config, PathConfig
+from streaming.config import Config
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events.event_messages import EventsBegin
 from streaming.ingest.source import PublishRequest

@@ -18,7 +18,8 @@ import pytest
 from streaming.auth.access_rules import AccessRules
 from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.auth.publish_keys import hash_key
-from streaming.config import Config, PathConfig, RtmpConfig
+from streaming.config import Config, RtmpConfig
+from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.events.event_messages import EventsBegin
 from streaming.ingest.rtmp.limits import RtmpLimits

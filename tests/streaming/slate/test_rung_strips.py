@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import cast
 
 from segmenter.media import Codec
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.pipeline import Pipeline
 from streaming.slate.loop import SlateStrip
 from streaming.slate.messages import LadderToCover, RungSetup

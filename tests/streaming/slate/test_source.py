@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from segmenter.timeline import RTMP_CLOCK
-from streaming.config import PathConfig
+from streaming.config_paths import PathConfig
 from streaming.path import Path
 from streaming.path_state import PathState
 from streaming.slate.source import SlateSource

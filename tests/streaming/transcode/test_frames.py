@@ -10,7 +10,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from segmenter.media import VIDEO_TIMESCALE
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.errors import ConfigError
 from streaming.transcode.frames import MOST_ERRORS_IN_A_ROW, WINDOW, FrameHook, load_hook
 from streaming.transcode.ladder import plan_ladder

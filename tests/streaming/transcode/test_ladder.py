@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.errors import ConfigError
 from streaming.transcode.ladder import NOT_COPIED, NOT_PACKAGED, LadderPlan, plan_ladder
 from streaming.transcode.written_ladder import validate_ladder

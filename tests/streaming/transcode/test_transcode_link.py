@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from segmenter.media import Sample, Track
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.restart_backoff import RestartBackoff
 from streaming.transcode import transcode_link
 from streaming.transcode.ladder import plan_ladder

@@ -8,7 +8,7 @@ import pytest
 from segmenter.codecs import h264
 from segmenter.codecs.h264_sps import SpsInfo, parse_sps
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.transcode.ladder import LadderPlan, plan_ladder
 from tests.streaming.transcode.clips import (
     EPOCH,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segmenter.media import Sample, Track
-from streaming.config import PathConfig, RungConfig
+from streaming.config_paths import PathConfig, RungConfig
 from streaming.transcode.ladder import plan_ladder
 from streaming.transcode.video_thread import VideoThread
 from tests.streaming.transcode.clips import Clip, start_message, steady, video_clip
