@@ -71,6 +71,7 @@ SANS_IO = (
     "streaming/ingest/rtmp/chunk_stream.py",
     "streaming/ingest/rtmp/connection.py",
     "streaming/ingest/rtmp/handshake.py",
+    "streaming/ingest/rtmp/outgoing.py",
     "streaming/transcode/automatic_ladder.py",
     "streaming/transcode/ladder.py",
     "streaming/transcode/planned_rung.py",

@@ -1,10 +1,13 @@
-"""The command messages that a server answers with (RTMP 1.0, 7.2; Enhanced RTMP v2, connect)."""
+"""Command messages: a peer's, and a server's answers (RTMP 1.0, 7.2; Enhanced RTMP v2, connect)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from streaming.ingest.rtmp.amf0 import AmfValue, Writable, write_values
+from streaming.errors import RtmpError
+from streaming.ingest.rtmp.amf0 import AmfValue, Writable, read_values, write_values
+from streaming.ingest.rtmp.messages import COMMAND_AMF3, Message
 
 CONNECT_SUCCESS = "NetConnection.Connect.Success"
 CONNECT_REJECTED = "NetConnection.Connect.Rejected"
@@ -31,6 +34,31 @@ _ENHANCED_PROPERTIES = ("fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap"
 
 _FLASH_VERSION = "FMS/3,5,0,0"
 """Old encoders read a Flash Media Server version here and fall back to odd modes below 3,5."""
+
+
+class Command(NamedTuple):
+    """What a peer asks for."""
+
+    name: str
+    transaction: float
+    """What its answer has to carry; 0 wants none."""
+    values: list[AmfValue]
+    """The command object, which only ``connect`` fills, and the arguments."""
+
+
+def read_command(message: Message) -> Command:
+    """The command in a message of type 20 or 17. Raises RtmpError."""
+    payload = message.payload
+    if message.type_id == COMMAND_AMF3 and payload[0] == 0:
+        payload = payload[1:]  # AMF0 follows, as all known senders of type 17 do
+    values = read_values(payload)
+    name = values[0] if values else None
+    if not isinstance(name, str):
+        raise RtmpError("a command without a name", value=name)
+    transaction = values[1] if len(values) > 1 else 0.0
+    if isinstance(transaction, bool) or not isinstance(transaction, float):
+        raise RtmpError(f"command with transaction id {transaction!r:.40}", value=transaction)
+    return Command(name, transaction, values[2:])
 
 
 def write_result(transaction: float, *values: Writable) -> bytes:

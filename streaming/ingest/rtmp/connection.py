@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from streaming.errors import LocalError, PublishRejected, RtmpError
 from streaming.ingest.rtmp import commands, messages
-from streaming.ingest.rtmp.amf0 import AmfValue, read_values
-from streaming.ingest.rtmp.chunk_stream import ChunkReader, ChunkWriter, OrdinaryMedia
+from streaming.ingest.rtmp.amf0 import AmfValue
+from streaming.ingest.rtmp.chunk_stream import ChunkReader, OrdinaryMedia
 from streaming.ingest.rtmp.connection_state import ENDING, TRANSITIONS, State
 from streaming.ingest.rtmp.events import (
     Connected,
@@ -32,16 +32,9 @@ from streaming.ingest.rtmp.events import (
 from streaming.ingest.rtmp.handshake import Handshake
 from streaming.ingest.rtmp.limits import MAX_MESSAGE_STREAMS, RtmpLimits
 from streaming.ingest.rtmp.messages import Message
+from streaming.ingest.rtmp.outgoing import WINDOW_BYTES, Outgoing
 from streaming.ingest.rtmp.publisher_watch import PublisherWatch
 from streaming.ingest.rtmp.stream_name import MAX_NAME_CHARACTERS, read_stream_name
-
-CHUNK_BYTES = 65_536
-"""What we ask for at once: FFmpeg stays at 128-byte chunks until told otherwise, and answers a
-Set Chunk Size with the same value. Reads per second fall to a fifth."""
-
-WINDOW_BYTES = 2_500_000
-"""Asked of the peer, and used for our own acknowledgements until it names another: two to three
-seconds of a usual stream, as other servers do."""
 
 _FLOW_MESSAGES = frozenset({messages.AUDIO, messages.VIDEO, messages.AGGREGATE,
                             messages.DATA_AMF0, messages.DATA_AMF3})  # fmt: skip
@@ -71,16 +64,14 @@ class RtmpConnection:
         self._limits = limits or RtmpLimits()
         self._handshake = Handshake(nonce)
         self._reader = ChunkReader(self._limits.max_media_bytes)
-        self._writer = ChunkWriter()
         self._events: deque[Event] = deque()
-        self._out: list[bytes] = []
+        self._out = Outgoing()
         self._app = ""
         self._tc_url = ""
         self._may_reconnect = False
         self._streams_created = 0
         self._publish_stream = 0
         self._received_bytes = 0
-        self._sent_bytes = 0
         self._messages = 0
         self._quota_start = 0
         self._deferred: list[Message] = []
@@ -130,22 +121,15 @@ class RtmpConnection:
 
     def data_to_send(self) -> bytes:
         """Bytes for the peer, each once."""
-        if not self._out:
-            return b""
-        data = b"".join(self._out)
-        self._out.clear()
-        self._sent_bytes += len(data)
-        return data
+        return self._out.take()
 
     # -- what the shell decides ----------------------------------------------------------------
 
     def accept_publish(self) -> None:
         """Let the publisher in that PublishRequested announced."""
         self._require(State.PUBLISH_PENDING)
-        stream_id = self._publish_stream
-        begin = messages.write_user_control(messages.STREAM_BEGIN, messages.write_uint32(stream_id))
-        self._send_control(messages.USER_CONTROL, begin)
-        self._send_status("status", commands.PUBLISH_START, "publishing")
+        self._out.begin_stream(self._publish_stream)
+        self._out.send_status(self._publish_stream, "status", commands.PUBLISH_START, "publishing")
         self._set_state(State.PUBLISHING)
         self._watch.begin()
         self._set_timeout(self._watch.check_s)
@@ -171,7 +155,7 @@ class RtmpConnection:
         if self.state in (State.HANDSHAKE, State.OPEN):
             self._finish(description)
             return
-        self._send_status("error", code, description)
+        self._out.send_status(self._publish_stream, "error", code, description)
         if self.state is State.PUBLISHING:
             self._events.append(PublishEnded(description))
         self._set_state(State.CLOSING)
@@ -187,13 +171,13 @@ class RtmpConnection:
         if not self._may_reconnect or self.state not in (State.CONNECTED, State.PUBLISHING):
             return False
         more = {"tcUrl": tc_url} if tc_url else {}
-        self._send_status("status", commands.RECONNECT_REQUEST, description, stream_id=0, **more)
+        self._out.send_status(0, "status", commands.RECONNECT_REQUEST, description, **more)
         return True
 
     def statistics(self) -> ConnectionStatistics:
         """Counters so far."""
         return ConnectionStatistics(
-            self.state, self._received_bytes, self._sent_bytes, self._messages
+            self.state, self._received_bytes, self._out.sent_bytes, self._messages
         )
 
     # -- states and time -----------------------------------------------------------------------
@@ -234,7 +218,7 @@ class RtmpConnection:
     def _shake_hands(self, data: bytes) -> bytes:
         answer, rest = self._handshake.receive_data(data)
         if answer:
-            self._out.append(answer)
+            self._out.send_handshake(answer)
         if self._handshake.is_complete:
             self._set_state(State.OPEN)
         return rest
@@ -274,9 +258,7 @@ class RtmpConnection:
             return
         if self._received_bytes - self._acknowledged >= self._window_bytes:
             self._acknowledged = self._received_bytes
-            self._send_control(
-                messages.ACKNOWLEDGEMENT, messages.write_uint32(self._received_bytes)
-            )
+            self._out.acknowledge(self._received_bytes)
         if self.state is not State.PUBLISHING:
             unpublished = self._received_bytes - self._quota_start
             if unpublished > self._limits.max_bytes_before_publish:
@@ -292,26 +274,16 @@ class RtmpConnection:
 
     def _receive_user_control(self, payload: bytes | bytearray) -> None:
         if int.from_bytes(payload[:2], "big") == messages.PING_REQUEST and len(payload) >= 6:
-            pong = messages.write_user_control(messages.PING_RESPONSE, bytes(payload[2:6]))
-            self._send_control(messages.USER_CONTROL, pong)
+            self._out.answer_ping(bytes(payload[2:6]))
 
     def _receive_command(self, message: Message) -> None:
-        payload = message.payload
-        if message.type_id == messages.COMMAND_AMF3 and payload[0] == 0:
-            payload = payload[1:]  # AMF0 follows, as all known senders of type 17 do
-        values = read_values(payload)
-        name = values[0] if values else None
-        if not isinstance(name, str):
-            raise RtmpError("a command without a name", value=name)
-        transaction = values[1] if len(values) > 1 else 0.0
-        if isinstance(transaction, bool) or not isinstance(transaction, float):
-            raise RtmpError(f"command with transaction id {transaction!r:.40}", value=transaction)
+        name, transaction, values = commands.read_command(message)
         if name == "connect":
-            self._connect(transaction, values[2:])
+            self._connect(transaction, values)
         elif self.state is State.OPEN:
             raise RtmpError("a command before connect", value=name)
         else:
-            self._obey(name, transaction, message.stream_id, values[3:])
+            self._obey(name, transaction, message.stream_id, values[1:])
 
     # -- commands ------------------------------------------------------------------------------
 
@@ -323,13 +295,8 @@ class RtmpConnection:
         self._tc_url = _text(asked.get("tcUrl"))
         capabilities = asked.get("capsEx")
         self._may_reconnect = isinstance(capabilities, float) and capabilities % 2 == 1
-        window = messages.write_uint32(WINDOW_BYTES)
-        self._send_control(messages.WINDOW_ACK_SIZE, window)
-        bandwidth = messages.write_peer_bandwidth(WINDOW_BYTES)
-        self._send_control(messages.SET_PEER_BANDWIDTH, bandwidth)
-        self._send_control(messages.SET_CHUNK_SIZE, messages.write_uint32(CHUNK_BYTES))
-        self._writer.chunk_bytes = CHUNK_BYTES
-        self._send_command(commands.write_connect_result(transaction, asked))
+        self._out.open_windows()
+        self._out.send_command(commands.write_connect_result(transaction, asked))
         self._set_state(State.CONNECTED)
         client = _text(asked.get("flashVer"))
         self._events.append(Connected(self._app, self._tc_url, client, asked))
@@ -356,11 +323,11 @@ class RtmpConnection:
             self.close(commands.PLAY_FAILED, reason)
         elif transaction and name not in ("_result", "_error", "onStatus"):
             text = f"{name[:40]!r} is not a command of this server"
-            self._send_command(commands.write_error(transaction, text))
+            self._out.send_command(commands.write_error(transaction, text))
 
     def _answer(self, transaction: float, value: int | None) -> None:
         if transaction:
-            self._send_command(commands.write_result(transaction, None, value))
+            self._out.send_command(commands.write_result(transaction, None, value))
 
     def _create_stream(self, transaction: float) -> None:
         if self._streams_created >= MAX_MESSAGE_STREAMS:
@@ -371,7 +338,7 @@ class RtmpConnection:
     def _publish(self, stream_id: int, stream_name: str) -> None:
         if self.state is not State.CONNECTED:
             text = "this connection publishes already"
-            self._send_status("error", commands.PUBLISH_BAD_NAME, text, stream_id=stream_id)
+            self._out.send_status(stream_id, "error", commands.PUBLISH_BAD_NAME, text)
             return
         self._publish_stream = stream_id
         self._events.append(read_stream_name(self._app, stream_name, self._tc_url))
@@ -382,29 +349,12 @@ class RtmpConnection:
         if self.state is not State.PUBLISHING:
             return
         self._events.append(PublishEnded(f"the publisher sent {command}"))
-        self._send_status("status", commands.UNPUBLISH_SUCCESS, "no longer publishing")
+        self._out.send_status(
+            self._publish_stream, "status", commands.UNPUBLISH_SUCCESS, "no longer publishing"
+        )
         self._set_state(State.CONNECTED)
         self._quota_start = self._received_bytes
         self._set_timeout(self._limits.handshake_timeout_s)
-
-    # -- sending -------------------------------------------------------------------------------
-
-    def _send_control(self, type_id: int, payload: bytes) -> None:
-        self._out.append(self._writer.write(messages.CONTROL_CHUNK_STREAM, type_id, payload))
-
-    def _send_command(self, payload: bytes) -> None:
-        chunk_stream = messages.COMMAND_CHUNK_STREAM
-        self._out.append(self._writer.write(chunk_stream, messages.COMMAND_AMF0, payload))
-
-    def _send_status(
-        self, level: str, code: str, text: str, *, stream_id: int | None = None, **more: str
-    ) -> None:
-        payload = commands.write_status(level, code, text, **more)
-        stream_id = self._publish_stream if stream_id is None else stream_id
-        chunk_stream = messages.STATUS_CHUNK_STREAM
-        self._out.append(
-            self._writer.write(chunk_stream, messages.COMMAND_AMF0, payload, stream_id)
-        )
 
 
 def _text(value: AmfValue) -> str:

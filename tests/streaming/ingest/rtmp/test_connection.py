@@ -4,7 +4,6 @@ import pytest
 
 from streaming.errors import LocalError
 from streaming.ingest.rtmp import commands
-from streaming.ingest.rtmp.connection import CHUNK_BYTES, WINDOW_BYTES
 from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import (
     Connected,
@@ -14,6 +13,7 @@ from streaming.ingest.rtmp.events import (
 )
 from streaming.ingest.rtmp.limits import MAX_BYTES_BEFORE_PUBLISH
 from streaming.ingest.rtmp.messages import Message
+from streaming.ingest.rtmp.outgoing import CHUNK_BYTES, WINDOW_BYTES
 from tests.streaming.ingest.rtmp.wire import (
     AUDIO,
     DATA,
