@@ -1,28 +1,26 @@
 """The fan-out in Python: what the C does, as its specification and where there is no compiler.
 
-Everything happens in `step`, which a thread of its own calls when there is something to do, or
-the owner (``threads`` 0), who then has it deterministic. Datagrams are looked at in `receive`.
+Everything is sent in `step`, which a thread calls when there is something to do
+(python_sender.py), or the owner (``threads`` 0), who then has it deterministic. Datagrams are
+looked at in `receive`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import os
-import select
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from webrtc.errors import LocalError, MediaPacketError, StunError
 from webrtc.fanout_events import Event, FanoutStatistics
-from webrtc.lateness import Lateness
 from webrtc.packet_ring import PacketRing
+from webrtc.python_sender import PythonSender
 from webrtc.python_viewer import PythonViewer
 from webrtc.rtcp import is_rtcp
 from webrtc.stun import (
@@ -39,10 +37,6 @@ from webrtc.viewer_stream import ViewerStream
 MAX_DATAGRAMS: Final = 256
 """Taken from a socket at one go, so that a flood does not hold up the event loop."""
 MAX_DATAGRAM_BYTES: Final = 2048
-KINDS: Final[tuple[Kind, ...]] = ("audio", "video")
-"""In the order in which they are sent: sound is small and nobody forgives a gap in it."""
-BLOCKED_S: Final = 0.02
-"""A socket whose buffer stays full for longer costs the viewers their group of pictures."""
 
 
 class PythonFanout:
@@ -52,33 +46,27 @@ class PythonFanout:
         self._sockets = [socket.socket(fileno=os.dup(number)) for number in sockets]
         for own in self._sockets:
             own.setblocking(False)
-        self._utc_offset_s = utc_offset_s
         self._ids = itertools.count(1)
         self._rings: dict[int, PacketRing] = {}
         self._viewers: dict[int, PythonViewer] = {}
         self._by_address: dict[tuple[int, Address], PythonViewer] = {}
         self._by_username: dict[str, PythonViewer] = {}
         self._events: list[Event] = []
-        self._commands: deque[Callable[[float], None]] = deque()
         self._counts = dict.fromkeys(
             ("packets", "bytes", "resent", "calls", "blocked", "failures", "received", "passed",
              "rejected", "skipped"), 0
         )  # fmt: skip
-        self._lateness: dict[Kind, Lateness] = {kind: Lateness() for kind in KINDS}
         self._changed = threading.Condition(threading.RLock())
-        self._is_closed = False
-        self._thread: threading.Thread | None = None
-        if threads:
-            self._thread = threading.Thread(target=self._run, name="fanout", daemon=True)
-            self._thread.start()
+        self._sender = PythonSender(
+            self._sockets, self._viewers, self._counts, self._changed, utc_offset_s
+        )
+        self._threads = int(threads > 0)
+        if self._threads:
+            self._sender.start()
 
     def close(self) -> None:
         """End the thread, forget everybody."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
+        self._sender.close()
         for own in self._sockets:
             own.close()
         self._sockets.clear()
@@ -117,7 +105,7 @@ class PythonFanout:
             del self._rings[ring]
             for viewer in self._viewers.values():
                 for stream in viewer.streams:
-                    self._command(partial(stream.drop_ring, gone))
+                    self._sender.command(partial(stream.drop_ring, gone))
 
     def _ring(self, number: int) -> PacketRing:
         ring = self._rings.get(number)
@@ -156,13 +144,13 @@ class PythonFanout:
             stream, source = self._viewer(viewer).stream(kind), self._ring(ring)
             if source.clock_rate != stream.settings.clock_rate:
                 raise LocalError("ring and stream have different clock rates", value=ring)
-            self._command(partial(stream.play, source, since))
+            self._sender.command(partial(stream.play, source, since))
 
     def pause(self, viewer: int, kind: Kind) -> None:
         """Stop sending a stream."""
         with self._changed:
             stream = self._viewer(viewer).stream(kind)
-            self._command(stream.pause)
+            self._sender.command(stream.pause)
 
     def set_address(self, viewer: int, address: Address, socket_index: int) -> None:
         """Where it is sent to from now on, and heard from."""
@@ -191,7 +179,7 @@ class PythonFanout:
 
     def set_utc_offset(self, offset_s: float) -> None:
         """UTC minus the monotonic clock."""
-        self._utc_offset_s = offset_s
+        self._sender.utc_offset_s = offset_s
 
     def _viewer(self, number: int) -> PythonViewer:
         viewer = self._viewers.get(number)
@@ -199,82 +187,9 @@ class PythonFanout:
             raise LocalError("no such viewer", value=number)
         return viewer
 
-    def _command(self, command: Callable[[float], None]) -> None:
-        self._commands.append(command)
-        self._changed.notify()
-
-    # -- sending -----------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        with self._changed:
-            while not self._is_closed:
-                due_s = self.step(time.monotonic())
-                wait_s = due_s - time.monotonic()
-                if not self._commands and wait_s > 0:
-                    self._changed.wait(None if wait_s == math.inf else wait_s)
-
     def step(self, now_s: float) -> float:
         """Do everything that is due; gives when to look again if nothing happens before."""
-        with self._changed:
-            while self._commands:
-                self._commands.popleft()(now_s)
-            for kind in KINDS:
-                viewers = [viewer for viewer in self._viewers.values() if viewer.has(kind)]
-                self._serve([v for v in viewers if v.stream(kind).is_due(now_s)], kind, now_s)
-            streams = (s for viewer in self._viewers.values() for s in viewer.streams)
-            return min((stream.wake_s for stream in streams), default=math.inf)
-
-    def _serve(self, viewers: list[PythonViewer], kind: Kind, now_s: float) -> None:
-        """A chunk for each in turn, until none has more to send now."""
-        now_utc = now_s + self._utc_offset_s
-        while viewers:
-            more = []
-            for viewer in viewers:
-                stream = viewer.stream(kind)
-                chunk = stream.next_chunk(
-                    now_s, now_utc, viewer.settings.pace_bitrate, viewer.carried_bitrate
-                )
-                if chunk:
-                    written_s = stream.ended_written_s
-                    self._send(viewer, stream, chunk)
-                    if written_s is not None:
-                        left_s = now_s if self._thread is None else time.monotonic()
-                        self._lateness[kind].observe(left_s - written_s)
-                    more.append(viewer)
-                    continue
-                report = stream.sender_report(now_s, now_utc, viewer.settings.cname)
-                if report is not None:
-                    self._send(viewer, None, [report])
-            viewers = more
-
-    def _send(
-        self, viewer: PythonViewer, stream: ViewerStream | None, datagrams: list[bytes]
-    ) -> None:
-        for datagram in datagrams:
-            if not self._send_one(viewer, datagram):
-                viewer.send_failures += 1
-                self._counts["failures"] += 1
-                if stream is not None:
-                    stream.skip()
-                return
-            self._counts["packets"] += 1
-            self._counts["bytes"] += len(datagram)
-
-    def _send_one(self, viewer: PythonViewer, datagram: bytes) -> bool:
-        """Whether the system took it."""
-        socket_index, address = viewer.place
-        own = self._sockets[socket_index]
-        self._counts["calls"] += 1
-        for _attempt in range(2):
-            try:
-                own.sendto(datagram, address)
-                return True
-            except BlockingIOError:
-                self._counts["blocked"] += 1
-                select.select([], [own], [], BLOCKED_S)
-            except OSError:
-                return False
-        return False
+        return self._sender.step(now_s)
 
     # -- receiving ---------------------------------------------------------------------------
 
@@ -306,7 +221,7 @@ class PythonFanout:
             self._counts["rejected"] += 1
             return True
         viewer.last_seen_s = now_s
-        now_utc = now_s + self._utc_offset_s
+        now_utc = now_s + self._sender.utc_offset_s
         for event in viewer.receive_rtcp(compound, now_s, now_utc, self._ask_again):
             self._tell(event)
         self._changed.notify()
@@ -316,12 +231,12 @@ class PythonFanout:
         self, viewer: PythonViewer, stream: ViewerStream, sequences: tuple[int, ...]
     ) -> None:
         def resend(now_s: float) -> None:
-            now_utc = now_s + self._utc_offset_s
+            now_utc = now_s + self._sender.utc_offset_s
             packets = stream.resend(sequences, now_s, now_utc, viewer.rtt_s)
             self._counts["resent"] += len(packets)
-            self._send(viewer, None, packets)
+            self._sender.send(viewer, None, packets)
 
-        self._command(resend)
+        self._sender.command(resend)
 
     def _take_check(
         self, socket_index: int, datagram: bytes, address: Address, now_s: float
@@ -382,18 +297,17 @@ class PythonFanout:
                 native=False,
                 crypto="cryptography",
                 gso=False,
-                threads=int(self._thread is not None),
+                threads=self._threads,
                 rings=len(self._rings),
                 viewers=len(self._viewers),
-                sound_lateness=self._lateness["audio"].counts(),
-                picture_lateness=self._lateness["video"].counts(),
+                sound_lateness=self._sender.lateness["audio"].counts(),
+                picture_lateness=self._sender.lateness["video"].counts(),
                 **counts,
             )
 
     def thread_ids(self) -> tuple[int, ...]:
         """Of the thread that sends, where there is one."""
-        thread = None if self._is_closed else self._thread
-        number = thread.native_id if thread is not None else None
+        number = self._sender.thread_id
         return (number,) if number is not None else ()
 
 
