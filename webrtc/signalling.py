@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from webrtc.answer import CHANNEL, REJECTED, AnsweredMedia
 from webrtc.audience import Audience
@@ -36,53 +35,18 @@ from webrtc.negotiation import Fit
 from webrtc.offer import Offer, parse_offer
 from webrtc.peer_port import PeerPort
 from webrtc.publication import answer_publication
-from webrtc.publisher import PublishedCounts, Publisher
-from webrtc.reception import Reception, ReceptionStatistics
+from webrtc.publisher import Publisher
+from webrtc.publishers import Publishers
+from webrtc.reception import Reception
 from webrtc.rendition import Rendition
 from webrtc.session import Role, Session, State
 from webrtc.session_table import SessionLimits, SessionTable
+from webrtc.signalling_results import Answer, PatchResult, SignallingStatistics
 from webrtc.subscriber import Subscriber
 from webrtc.subscription import answer_subscription
 
 TIMER_S = 0.05
 """How often `handle_timer` is due: the pace of checks, and how late a lost picture is noticed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a POST is answered with: 201, Location, ETag."""
-
-    session_id: str
-    sdp: str
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class PatchResult:
-    """What a PATCH is answered with: 204, or after a restart 200 with a fragment and new ETag."""
-
-    http_status: int
-    fragment: str = ""
-    etag: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SignallingStatistics:
-    """All peers, now; ``dropped`` since the start."""
-
-    sessions: int
-    half_open: int
-    publishers: int
-    """Connected ones."""
-    viewers: int
-    """Connected ones."""
-    routes: int
-    """Of the flow table: fragments and flows."""
-    dropped: int
-    """Datagrams that belonged to nobody."""
-    reception: ReceptionStatistics
-    published: PublishedCounts
-    """Since the start."""
 
 
 class Signalling:
@@ -110,9 +74,7 @@ class Signalling:
         self._local = LocalSide(port, random_bytes, now)
         self._audience = Audience(on_event)
         self._reception = Reception()
-        self._publishers: dict[str, Publisher] = {}
-        self._published = PublishedCounts()
-        """Of publishers who have gone."""
+        self._publishers = Publishers()
         self._sessions = SessionTable(limits or SessionLimits(), port.table, self._changed)
 
     def __len__(self) -> int:
@@ -281,8 +243,7 @@ class Signalling:
         for event in self._fanout.poll():
             self._take(event, now)
         self._sessions.handle_timer(now)
-        for role in list(self._publishers.values()):
-            role.handle_timer(now)
+        self._publishers.handle_timer(now)
         self._audience.handle_timer(now)
 
     def statistics(self) -> SignallingStatistics:
@@ -298,7 +259,7 @@ class Signalling:
             len(table),
             table.dropped,
             self._reception.statistics(self._audience.summaries()),
-            sum((one.counts() for one in self._publishers.values()), self._published),
+            self._publishers.counts(),
         )
 
     async def wait_closed(self) -> None:
@@ -327,14 +288,12 @@ class Signalling:
             if isinstance(role, Subscriber):
                 self._audience.connect(role)
             elif isinstance(role, Publisher):
-                self._publishers[session.session_id] = role
+                self._publishers.connect(session.session_id, role)
             self._on_event(SessionConnected(session.session_id, session.stream))
         elif session.state is State.CLOSED:
             if isinstance(role, Subscriber):
                 self._audience.remove(role)
-            publisher = self._publishers.pop(session.session_id, None)
-            if publisher is not None:
-                self._published += publisher.counts()
+            self._publishers.remove(session.session_id)
             self._on_event(SessionClosed(session.session_id, session.stream, session.reason))
 
     def _hear(self, session: Session, text: str) -> None:

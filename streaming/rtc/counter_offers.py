@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from streaming.rtc.signal_messages import SignalRequest
 from webrtc.counter_offer import CounterOffer
 from webrtc.errors import SessionNotFound
-from webrtc.signalling import Answer, Signalling
+from webrtc.signalling import Signalling
+from webrtc.signalling_results import Answer
 
 VALID_S: Final = 32.0
 """WHEP promises 30 s; the answer takes a moment."""

@@ -25,7 +25,8 @@ from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from streaming.transcode.messages import SampleMessage, TrackMessage
 from webrtc.errors import SessionNotFound
 from webrtc.events import PublishedSamples, PublishedTracks
-from webrtc.signalling import Answer, Signalling
+from webrtc.signalling import Signalling
+from webrtc.signalling_results import Answer
 
 NOTHING_S: Final = 60.0
 """From the answer to the first media. A browser sends some as soon as it is connected; publishers

@@ -55,7 +55,8 @@ from webrtc.events import (
 from webrtc.fanout import Fanout
 from webrtc.peer_port import PeerPort
 from webrtc.session_table import SessionLimits
-from webrtc.signalling import Answer, Signalling
+from webrtc.signalling import Signalling
+from webrtc.signalling_results import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -33,7 +33,8 @@ from webrtc.offer import OfferedCodec, parse_offer
 from webrtc.rendition import Rendition
 from webrtc.session import JOIN_S, State
 from webrtc.session_table import SessionLimits
-from webrtc.signalling import Answer, Signalling
+from webrtc.signalling import Signalling
+from webrtc.signalling_results import Answer
 from webrtc.subscriber import Subscriber
 from webrtc.viewer_settings import SrtpKeys, SrtpProfile
 

@@ -21,7 +21,7 @@ from segmenter.media import Codec, Sample, Track
 from tests.webrtc.peer_room import PeerRoom, peer_room
 from tests.webrtc.viewer import on_loopback
 from webrtc.events import PublishedSamples, PublishedTracks, SessionClosed
-from webrtc.signalling import Answer
+from webrtc.signalling_results import Answer
 
 
 class WhipClient:

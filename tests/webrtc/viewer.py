@@ -12,7 +12,7 @@ import aioice.ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from tests.webrtc.peer_room import STREAM, PeerRoom
-from webrtc.signalling import Answer
+from webrtc.signalling_results import Answer
 
 
 @contextlib.contextmanager

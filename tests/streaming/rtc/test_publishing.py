@@ -22,7 +22,7 @@ from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE
 from webrtc.errors import MalformedSdp, SessionNotFound
 from webrtc.events import PublishedSamples, PublishedTracks
-from webrtc.signalling import Answer
+from webrtc.signalling_results import Answer
 
 OFFER = SignalRequest(7, "publish", "live/a", body="v=0", key="k", remote="10.0.0.1", rank="backup")
 
