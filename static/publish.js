@@ -6,6 +6,7 @@ import { publish } from "./webrtc.js";
 const RETRY_MS = [1000, 2000, 4000, 8000]; // then the last one
 const FACTS_MS = 1000;
 const FRAME_RATE = 30;
+const CONNECT_MS = 8000; // there is nothing else to fall back to, and a relay may be far away
 
 const $ = (id) => document.getElementById(id);
 const { path, folder } = readPlace(location.pathname, "publish");
@@ -14,6 +15,7 @@ const role = new URLSearchParams(location.search).get("role"); // "backup", or p
 let stream = null;
 let session = null;
 let wanted = false; // the publisher has not said stop
+let run = 0; // of the latest start: what an earlier one still brings is not wanted any more
 let attempt = 0;
 let retryTimer = 0;
 let before = null;
@@ -64,10 +66,20 @@ async function choose(kind) {
   else setState("idle", "Ready.");
 }
 
-function openCamera() {
+async function openCamera() {
+  const wishes = cameraWishes();
+  try {
+    return await navigator.mediaDevices.getUserMedia(wishes);
+  } catch (error) {
+    if (error.name !== "NotFoundError") throw error; // a camera without a microphone is one all the same
+    return navigator.mediaDevices.getUserMedia({ ...wishes, audio: false });
+  }
+}
+
+function cameraWishes() {
   const height = Number($("size").value);
   const exact = (id) => (id ? { deviceId: { exact: id } } : {});
-  return navigator.mediaDevices.getUserMedia({
+  return {
     video: {
       height: { ideal: height },
       width: { ideal: Math.round((height * 16) / 9) },
@@ -75,7 +87,7 @@ function openCamera() {
       ...exact($("cameras").value),
     },
     audio: exact($("microphones").value),
-  });
+  };
 }
 
 async function openScreen() {
@@ -107,15 +119,20 @@ async function listDevices() {
 
 async function start() {
   clearTimeout(retryTimer);
+  const mine = (run += 1);
+  const isLatest = () => mine === run;
   setState("connecting", "Connecting…");
   try {
-    session = await publish(`${folder}whip${role ? `?role=${encodeURIComponent(role)}` : ""}`, stream, {
+    const opened = await publish(`${folder}whip${role ? `?role=${encodeURIComponent(role)}` : ""}`, stream, {
       key: $("key").value,
       simulcast: $("simulcast").checked,
-      on: { state: (state) => changed(state), failed: (reason) => lost(reason) },
+      connectMs: CONNECT_MS,
+      on: { state: (state) => isLatest() && changed(state), failed: (reason) => isLatest() && lost(reason) },
     });
+    if (!isLatest()) return void opened.close();
+    session = opened;
   } catch (error) {
-    lost(error);
+    if (isLatest()) lost(error);
   }
 }
 
@@ -150,6 +167,7 @@ function lost({ kind, status, detail }) {
 
 async function stop() {
   wanted = false;
+  run += 1;
   clearTimeout(retryTimer);
   const old = session;
   session = null;

@@ -14,7 +14,7 @@ const LEADS = 4; // measured for one correction,
 const SLOW_LEADS = 3; // and left out after it: browsers take a second to hold pictures for 100 ms longer
 const LOSSES_MS = 500; // between two looks
 const LOST_MS = 1000; // browsers notice a dead path after 5 s or so; a live one is back in this time
-const RESTART_MS = 4000; // how long a restart may take
+const RESTART_MS = 4000; // how long a restart may take, of a connection that there was
 const RIDS = ["h", "m", "l"];
 const THREE_LAYERS_LINES = 720; // a quarter of less is nothing to look at
 const MAX_VIDEO_BITRATE = 6_000_000; // of a publisher, where the server asks for no less
@@ -103,6 +103,7 @@ class Session {
   #channel = null;
   #isClosed = false;
   #restarted = false;
+  #wasConnected = false;
   #losses = new LossCushion();
   #cushion = 0; // milliseconds
   #watching = 0;
@@ -270,18 +271,21 @@ class Session {
     if (state === "connected") {
       clearTimeout(this.#timer);
       this.#restarted = false;
+      this.#wasConnected = true;
     }
     if (state === "failed") return this.#restart();
-    if (state === "disconnected") this.#timer = setTimeout(() => this.#restart(), LOST_MS);
+    if (state === "disconnected" && !this.#restarted) this.#timer = setTimeout(() => this.#restart(), LOST_MS);
     if (state !== "new" && state !== "closed") this.on.state?.(state);
   }
 
   /** The network has changed: new credentials, then new candidates. */
   async #restart() {
     clearTimeout(this.#timer);
-    if (this.#restarted || !this.#door.isOpen || this.#isClosed) return this.#fail("network", "the connection was lost");
+    const reason = this.#wasConnected ? "the connection was lost" : "no connection within the time";
+    if (this.#restarted || !this.#door.isOpen || this.#isClosed) return this.#fail("network", reason);
     this.#restarted = true;
-    this.#timer = setTimeout(() => this.#fail("network", "the connection was lost"), RESTART_MS);
+    const within = this.#wasConnected ? RESTART_MS : this.connectMs - DIRECT_MS;
+    this.#timer = setTimeout(() => this.#fail("network", reason), within);
     try {
       await this.peer.setLocalDescription(await this.peer.createOffer({ iceRestart: true }));
       const theirs = await this.#door.patch(fragment(this.peer.localDescription.sdp, this.#candidates.splice(0)));
@@ -289,7 +293,7 @@ class Session {
       await this.peer.setRemoteDescription({ type: "answer", sdp });
       this.#trickle();
     } catch (error) {
-      this.#fail(error.kind ?? "network", "the connection was lost", error.status);
+      this.#fail(error.kind ?? "network", reason, error.status);
     }
   }
 

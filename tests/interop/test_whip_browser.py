@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from tests.interop.browser import camera_page, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
@@ -45,6 +45,32 @@ async def test_a_browser_publishes_its_camera_and_another_watches(
         await page.click("#go")  # now it says Stop
         await page.wait_for_selector('#state[data-state="idle"]')
         await asyncio.to_thread(origin.wait_path, "live/cam", "away")
+
+
+NO_MICROPHONE = """() => {
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (wishes) =>
+    wishes.audio ? Promise.reject(new DOMException("", "NotFoundError")) : real(wishes);
+}"""
+
+
+async def test_what_is_stopped_while_it_connects_is_not_published(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    """Of a camera whose machine has no microphone."""
+    async with camera_page(browser, origin.url("/live/shy/publish")) as page:
+        await page.evaluate(NO_MICROPHONE)
+        held: asyncio.Queue[Route] = asyncio.Queue()
+        await page.route("**/whip", held.put)
+        await page.click("#camera")
+        await page.wait_for_selector("#go:not([disabled])")
+        await page.click("#go")
+        offer = await asyncio.wait_for(held.get(), 20)
+        await page.click("#go")  # now it says Stop
+        async with page.expect_request(lambda request: request.method == "DELETE"):
+            await offer.continue_()
+        assert await page.get_attribute("#state", "data-state") == "idle"
+        assert origin.path_record("live/shy") is None
 
 
 async def test_a_browser_publishes_its_screen(origin: OriginProcess, browser: Browser) -> None:
