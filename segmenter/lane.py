@@ -85,6 +85,8 @@ class Lane:
         self._next_ticks = _NEVER
         self._gaps = Gaps(rendition)
         self._is_broken = True
+        self._begins_break = False
+        """The segment in progress begins with a discontinuity."""
         self._state = LaneState.WAITING
         self._segmenter_dropped = 0
         self._end = 0
@@ -146,6 +148,14 @@ class Lane:
         """Whether the next boundary is a discontinuity and ``sample`` at or after it."""
         return sample.dts >= self._next_ticks and self._pending[0][1].is_break
 
+    def _is_at_break(self, sample: Sample) -> bool:
+        """Whether a discontinuity is where all renditions have one; before this sample, where a
+        track that stays as it is, such as sound, ran a frame ahead of the key frame that broke."""
+        if self._is_break(sample):
+            return True
+        has_passed = self._begins_break and not self.expects_break
+        return has_passed and sample.is_sync and sample.dts <= self._segmenter.end
+
     def needs_boundary(self, sample: Sample) -> bool:
         """Whether a segment could begin with ``sample`` if only there were a boundary."""
         if self._state is LaneState.OPEN or sample.dts >= self._next_ticks:
@@ -192,7 +202,7 @@ class Lane:
     def take(self, sample: Sample, now_utc: float) -> list[Event]:
         """A sample of which all boundaries that concern it are known."""
         events: list[Event] = []
-        if sample.discontinuity and self._state is LaneState.OPEN and not self._is_break(sample):
+        if sample.discontinuity and self._state is LaneState.OPEN and not self._is_at_break(sample):
             # What was lost lasts until the next boundary: without a discontinuity in all
             # renditions there can be no hole in the times of this one (RFC 8216bis 4.4.4.3).
             self._set_state(LaneState.BROKEN)
@@ -296,6 +306,7 @@ class Lane:
             self._last_moment = sample.dts + self._longest_ticks
             self.needs_break = self._is_broken = False
             self.is_back |= self._follows_gap(boundary)
+            self._begins_break = boundary.is_break
             self._segmenter.open(boundary, follows=follows)
             self.rendition.open(
                 OpenSegment(

@@ -376,6 +376,20 @@ def test_a_size_change_is_a_discontinuity_with_its_own_init_section_everywhere()
     assert [s.msn for s in stage.segments["audio"] if s.starts_discontinuity] == [breaks[0].msn]
 
 
+def test_sound_that_runs_ahead_of_a_size_change_goes_on_behind_it() -> None:
+    """Publishers interleave: the last frame before the change may end after the key frame began."""
+    stage = WatchedStage(SOURCE, AUDIO)
+    sound = audio(seconds=15)
+    count = sum(sample.dts < (START + 7) * AUDIO.timescale for sample in sound) + 1
+    stage.push(video(seconds=7), sound[:count])
+    smaller = renamed(SMALL, "source")
+    stage.start(smaller, AUDIO)
+    rest = [dataclasses.replace(sound[count], discontinuity=True), *sound[count + 1 :]]
+    stage.push(video(smaller, at=7, breaks=True, seconds=8), rest)
+    assert stage.presentation.statistics().samples_dropped == 0
+    assert all(length > 0.5 for length in stage.lengths("audio"))
+
+
 def test_a_format_change_within_the_first_segment_still_has_a_target_duration() -> None:
     stage = WatchedStage(SOURCE, AUDIO)
     stage.push(video(seconds=1), audio(seconds=1))
