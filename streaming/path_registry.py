@@ -26,6 +26,7 @@ from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import LiveState, SavedPath
 from streaming.live_state.restoring import Restoring, obstacle, restore_origin
 from streaming.origin import NumberFloor
+from streaming.path import BAD_NAME
 from streaming.path_claim import PathClaim
 from streaming.path_entry import PathEntry, PathPublication
 from streaming.path_metrics import path_metrics
@@ -36,6 +37,7 @@ from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import Metric
+from streaming.transcode.written_ladder import may_name_rendition
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class PathRegistry:
         with self._telling_refusals(request), contextlib.ExitStack() as asking:
             asking.enter_context(self._asking(request, settings))
             rank = await self._admit(request)
-            self._paths.check_room(request.path)
+            self._check_room(request.path)
             entry = self._paths.get(request.path)
             if entry is not None:
                 entry.path.check_room(request.protocol, rank)
@@ -132,10 +134,22 @@ class PathRegistry:
         """Whoever was let in takes its slot."""
         settings = path_config(self._config, request.path)
         with self._telling_refusals(request):
+            self._check_room(request.path)
             entry, now = self._paths.ensure(request.path, settings), self._clock()
             slot = entry.path.occupy(publisher, request.remote, request.protocol, now, rank)
         self._news.connected(request, rank)
         return PathPublication(entry, slot, self._clock, self._emit)
+
+    def _check_room(self, name: str) -> None:
+        """Raises PublishRejected where the path cannot be: its URLs may be another's."""
+        self._paths.check_room(name)
+        for other in self._paths:
+            upper, lower = sorted((name, other), key=len)
+            rest = lower.removeprefix(f"{upper}/")
+            ladder = path_config(self._config, upper).ladder
+            if rest != lower and may_name_rendition(rest, ladder):
+                text = f"{lower} cannot be beside {upper}: a rendition of {upper} has that URL"
+                raise PublishRejected(BAD_NAME, text, http_status=409)
 
     @contextlib.contextmanager
     def _telling_refusals(self, request: PublishRequest) -> Iterator[None]:

@@ -12,6 +12,14 @@ from streaming.errors import ConfigError
 from streaming.transcode.planned_rung import PlannedRung, even_size, plan_rung
 
 _TAKEN_NAMES = re.compile(r"(source|audio|webrtc)(\d+|_.*)?", re.IGNORECASE)
+_AUTOMATIC_NAMES = re.compile(r"\d+p")
+
+
+def may_name_rendition(name: str, ladder: str | Sequence[RungConfig]) -> bool:
+    """Whether a path with that ladder may have a rendition of this name, whatever is published."""
+    if _TAKEN_NAMES.fullmatch(name) or _AUTOMATIC_NAMES.fullmatch(name):
+        return True
+    return not isinstance(ladder, str) and any(rung.name == name for rung in ladder)
 
 
 def validate_ladder(ladder: str | Sequence[RungConfig]) -> None:

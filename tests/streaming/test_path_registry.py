@@ -111,6 +111,16 @@ async def test_names_that_cannot_be_paths_are_refused_with_a_reason(
     assert await refusal(scene, request(name)) == name_error(name)
 
 
+@pytest.mark.parametrize("there, asked", [("cam", "cam/720p"), ("cam/audio", "cam")])
+async def test_no_path_is_where_another_has_a_rendition(
+    scene: Scene, there: str, asked: str
+) -> None:
+    await scene.registry.publish(request(there), FakePublisher())
+    text = await refusal(scene, request(asked))
+    assert "a rendition of cam has that URL" in text
+    await scene.registry.publish(request("cam/door/source"), FakePublisher())
+
+
 async def test_a_wrong_key_is_refused_and_the_right_one_taken() -> None:
     scene = Scene(paths={"live/*": PathConfig(publish_key="s3cret", ladder="copy")})
     for key in ("", "s3cre", "s3cret2"):
