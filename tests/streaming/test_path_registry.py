@@ -111,7 +111,7 @@ async def test_names_that_cannot_be_paths_are_refused_with_a_reason(
     assert await refusal(scene, request(name)) == name_error(name)
 
 
-@pytest.mark.parametrize("there, asked", [("cam", "cam/720p"), ("cam/audio", "cam")])
+@pytest.mark.parametrize(("there", "asked"), [("cam", "cam/720p"), ("cam/audio", "cam")])
 async def test_no_path_is_where_another_has_a_rendition(
     scene: Scene, there: str, asked: str
 ) -> None:
