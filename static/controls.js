@@ -72,7 +72,7 @@ export class Controls {
     $("latency").hidden = latency === null;
     $("latency-seconds").textContent = latency === null ? "" : `${latency.toFixed(1)} s`;
     this.player.dataset.live = behind ? "behind" : "edge";
-    $("live-label").textContent = behind ? "Jump to live" : "Live";
+    $("live-label").textContent = behind ? "Go live" : "Live";
   }
 
   /** The browser lets nothing play before a touch. */

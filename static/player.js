@@ -6,7 +6,7 @@ import { PaceKeeper, bufferMark, bufferedAhead } from "./pace_keeper.js";
 import { PathApi } from "./path_api.js";
 import { readPlace } from "./place.js";
 import { Stall } from "./stall.js";
-import { START_LIMIT_MS, StuckWatch, patienceOf } from "./stuck.js";
+import { START_LIMIT_MS, StuckWatch, isBlank, patienceOf } from "./stuck.js";
 import { Talk } from "./talk.js";
 import { WORDS, chatWords, wordsFor } from "./viewer_words.js";
 
@@ -18,6 +18,7 @@ const MAX_MESSAGES = 50;
 const MESSAGES_EVERY_MS = 100; // how late a message may be
 const AHEAD_EVERY_MS = 30_000;
 const NUDGE_EVERY_MS = 200;
+const SLOW_START = 8; // looks for a stream that is about to start: a quarter of a minute, and more
 const BEHIND_S = 4; // further behind its target than this, the live button offers to jump
 
 // A viewing token before the path; whatever is asked for by a relative URL inherits it.
@@ -90,7 +91,8 @@ const talk = new Talk({
 
 const stall = new Stall(() => api.state(), {
   explained: (words) => {
-    controls.show("stalled", ...words);
+    if (status.state !== "stalled" && words === WORDS.buffering) words = WORDS.connecting;
+    controls.show(status.state, ...words);
     status.message = words[0];
   },
   gone: () => failed({ kind: "missing", status: 404, detail: "path has gone" }),
@@ -120,7 +122,8 @@ async function begin() {
     attempt = 0;
     await startEngine(name);
   } else {
-    setState(status.state === "ended" ? "ended" : "waiting", ...wordsFor(answer.code));
+    const code = answer.code === 503 && attempt >= SLOW_START ? "slow" : answer.code;
+    setState(status.state === "ended" ? "ended" : "waiting", ...wordsFor(code));
     retry();
   }
 }
@@ -147,6 +150,7 @@ async function startEngine(name) {
   stopEngine();
   status.engine = name;
   status.starts += 1;
+  stall.begin(); // there may be nothing to show for now, and that is to be told as well
   pace.begin();
   stuck.begin();
   controls.setEngine(name, availableEngines(video));
@@ -167,7 +171,12 @@ async function startEngine(name) {
 
 /** A gap at the very place where a player means to begin can keep it from ever beginning. */
 function restartIfBlank() {
-  if (!engine || status.frames > 0 || video.paused) return;
+  const got = { frames: status.frames, width: video.videoWidth, hasPlayed: video.played.length > 0 };
+  if (!engine || video.paused || !isBlank(got)) return;
+  if (stall.isAway) {
+    startTimer = setTimeout(restartIfBlank, START_LIMIT_MS);
+    return;
+  }
   failed({ kind: "media", status: 0, detail: "nothing to see" });
 }
 
@@ -188,7 +197,7 @@ function useLowLatency(on) {
 function beginAnew() {
   history.replaceState(null, "", parameters.size ? `?${parameters}` : location.pathname);
   stopEngine();
-  setState("loading", "Connecting…");
+  setState("loading", ...WORDS.connecting);
   begin();
 }
 
@@ -355,7 +364,7 @@ setInterval(() => talk.advance(engine?.mediaTime() ?? null), MESSAGES_EVERY_MS);
 
 document.title = `${path} — live`;
 controls.setTitle(path);
-setState("loading", "Connecting…");
+setState("loading", ...WORDS.connecting);
 clock.synchronise();
 setInterval(() => clock.synchronise(), 300_000);
 setInterval(() => status.state === "playing" && measureAhead(), AHEAD_EVERY_MS * (0.8 + 0.4 * Math.random()));

@@ -17,6 +17,7 @@ export class Stall {
   #since = null;
   #starvedSince = null;
   #isOnAir = false;
+  #isAway = false;
   #timer = 0;
 
   /** `askState()` gives the path's state as `PathApi.state` does. `on.explained(words)` is told what to
@@ -32,11 +33,16 @@ export class Stall {
     return this.#isOnAir;
   }
 
+  /** Whether its publisher was away then. */
+  get isAway() {
+    return this.#isAway;
+  }
+
   /** The picture waits from now on. */
   begin() {
     this.end();
     this.#since = this.clock.now();
-    this.#isOnAir = false;
+    this.#isOnAir = this.#isAway = false;
     this.#timer = this.clock.setTimeout(() => this.#ask(), ASK_FIRST_MS);
   }
 
@@ -58,6 +64,7 @@ export class Stall {
     const state = await this.askState();
     if (since === null || since !== this.#since) return; // over meanwhile
     if (this.clock.now() - since >= EXPLAIN_MS) this.on.explained(stallWords(state));
+    this.#isAway = state === "away";
     this.#isOnAir = state === "live"; // a publisher that is back needs a moment
     if (state === "gone") this.on.gone();
     else this.#timer = this.clock.setTimeout(() => this.#ask(), ASK_MS);

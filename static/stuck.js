@@ -12,6 +12,12 @@ export function patienceOf(engine) {
   return engine.lowLatency().on ? NOTHING_LOW_MS : NOTHING_MS;
 }
 
+/** Whether a player that was started a while ago has come to nothing: of sound alone, whose `width` is 0,
+ * no picture is to be expected, only that it plays. */
+export function isBlank({ frames, width, hasPlayed }) {
+  return frames === 0 && (width > 0 || !hasPlayed);
+}
+
 /** Times how long a player has had media to show and has not shown them. */
 export class StuckWatch {
   #since = null;

@@ -5,6 +5,8 @@ export const WORDS = {
   409: ["The stream has not started yet — waiting…", "It will begin here by itself."],
   410: ["The stream is not running at the moment — waiting…", "It will begin here by itself."],
   503: ["The stream is about to start…", "Just a moment."],
+  slow: ["The stream takes long to start — waiting…", "It will begin here by itself."],
+  connecting: ["Connecting…", ""],
   network: ["The server cannot be reached — trying again…", "Please check your connection if this takes long."],
   away: ["The broadcaster's connection was lost — waiting…", "The stream goes on here as soon as they are back."],
   buffering: ["Waiting for more of the picture…", ""],

@@ -71,14 +71,20 @@ async def test_the_controls_fit_the_screen_and_show_latency_and_quality(
             await player.page.mouse.move(30, 30)
             await player.page.mouse.move(40, 40)
             await assert_controls_fit(player.page, width, height)
+        await player.page.keyboard.press("k")
+        await player.page.locator("#live-label").get_by_text("Go live").wait_for()
+        await assert_controls_fit(player.page, *sizes[-1])
 
 
 async def assert_controls_fit(page: Page, width: int, height: int) -> None:
+    end = 0.0
     for name in ("play", "mute", "live", "latency", "quality", "full"):
         box = await page.locator(f"#{name}").bounding_box()
         assert box is not None, name
-        assert box["x"] >= 0, name
-        assert box["x"] + box["width"] <= width, name
+        assert box["x"] >= end, f"{name} lies on what is before it"
+        assert await page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), name
+        end = box["x"] + box["width"]
+        assert end <= width, name
         assert box["y"] + box["height"] <= height, name
     assert "180p" in await page.locator("#quality-label").inner_text()
     assert await page.evaluate("document.documentElement.scrollWidth") <= width

@@ -70,7 +70,7 @@ test("what lasts is explained by what the path does, and asked for again every t
   const { clock, asked, told, stall } = stalling("away");
   stall.begin();
   await clock.advance(3000);
-  assert.deepEqual([told, stall.isOnAir], [[WORDS.away[0]], false]);
+  assert.deepEqual([told, stall.isOnAir, stall.isAway], [[WORDS.away[0]], false, true]);
   asked.state = null;
   await clock.advance(2000);
   asked.state = "starting";
@@ -78,7 +78,7 @@ test("what lasts is explained by what the path does, and asked for again every t
   asked.state = "live";
   await clock.advance(2000);
   assert.deepEqual(told.slice(1), [WORDS.network[0], WORDS[503][0], WORDS.buffering[0]]);
-  assert.deepEqual([asked.count, stall.isOnAir], [5, true]);
+  assert.deepEqual([asked.count, stall.isOnAir, stall.isAway], [5, true, false]);
 });
 
 test("nobody waits for a path that has gone", async () => {

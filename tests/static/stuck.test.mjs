@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StuckWatch, patienceOf } from "../../static/stuck.js";
+import { StuckWatch, isBlank, patienceOf } from "../../static/stuck.js";
 
 test("a player is stuck that stands still for eight seconds while its path has media", () => {
   const watch = new StuckWatch();
@@ -39,4 +39,11 @@ test("how long a player may get nothing depends on what it waits for", () => {
   const webrtc = { name: "webrtc", lowLatency: () => ({ on: true }) };
   assert.ok(patienceOf(low) < patienceOf(plain));
   assert.ok(patienceOf(plain) < patienceOf(webrtc));
+});
+
+test("sound without pictures is no blank player once it plays", () => {
+  assert.equal(isBlank({ frames: 0, width: 0, hasPlayed: true }), false);
+  assert.equal(isBlank({ frames: 0, width: 0, hasPlayed: false }), true);
+  assert.equal(isBlank({ frames: 0, width: 640, hasPlayed: true }), true);
+  assert.equal(isBlank({ frames: 1, width: 640, hasPlayed: true }), false);
 });
