@@ -82,7 +82,8 @@ async def assert_controls_fit(page: Page, width: int, height: int) -> None:
         box = await page.locator(f"#{name}").bounding_box()
         assert box is not None, name
         assert box["x"] >= end, f"{name} lies on what is before it"
-        assert await page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), name
+        fits = "it => it.scrollWidth <= it.clientWidth"
+        assert await page.locator(f"#{name}").evaluate(fits), name
         end = box["x"] + box["width"]
         assert end <= width, name
         assert box["y"] + box["height"] <= height, name
