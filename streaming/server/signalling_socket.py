@@ -28,10 +28,12 @@ from streaming.server.socket_messages import (
     Failed,
     FromClient,
     Happened,
+    Id,
     Join,
     Joined,
     Leave,
     Mute,
+    Numbered,
     Offered,
     Ping,
     Pong,
@@ -52,11 +54,14 @@ MOST_SESSIONS: Final = 32
 RATE: Final = 50.0
 """Messages a second; candidates come in bursts of ten."""
 BURST: Final = 200.0
+OFFER_S: Final = 30.0
+"""How long an offer of ours can be answered."""
 SEND_S: Final = 10.0
 HEARTBEAT_S: Final = 20.0
 """Proxies cut connections that are silent for a minute."""
 
 _decoder = msgspec.json.Decoder(FromClient)
+_numbered = msgspec.json.Decoder(Numbered)
 _encoder = msgspec.json.Encoder()
 
 
@@ -92,6 +97,14 @@ def is_origin_allowed(headers: Mapping[str, str], host: str, origins: frozenset[
     )
 
 
+def _id_of(text: str) -> Id:
+    """Of a message that says nothing else that can be understood; None where it has none."""
+    try:
+        return _numbered.decode(text).id
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return None
+
+
 class SignallingConnection:
     """One client; its reader and its writer."""
 
@@ -111,6 +124,8 @@ class SignallingConnection:
         self._channel = relay.open_channel(self._hear)
         self._paths: dict[str, str] = {}
         """Session to path."""
+        self._offered: dict[str, float] = {}
+        """Those that are offers of ours, and until when they can be answered."""
         self._events: asyncio.Queue[SignalEvent] = asyncio.Queue(4 * MOST_SESSIONS)
         self._tokens = BURST
         self._filled_at = asyncio.get_running_loop().time()
@@ -145,7 +160,7 @@ class SignallingConnection:
         try:
             message = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeEncodeError) as error:
-            await self._send(Failed(None, 400, str(error)))
+            await self._send(Failed(_id_of(text), 400, str(error)))
             return
         match message:
             case Join():
@@ -175,7 +190,15 @@ class SignallingConnection:
             case Leave():
                 await self._answer(message.id, await self._ask("delete", message.session))
 
+    def _forget_offers(self) -> None:
+        """Those that nobody has answered in time."""
+        now = asyncio.get_running_loop().time()
+        for session in [session for session, until in self._offered.items() if now >= until]:
+            del self._offered[session]
+            self._paths.pop(session, None)
+
     async def _join(self, message: Join) -> None:
+        self._forget_offers()
         if len(self._paths) >= MOST_SESSIONS:
             await self._send(Failed(message.id, 429, f"{MOST_SESSIONS} sessions are the most"))
             return
@@ -209,6 +232,8 @@ class SignallingConnection:
         self._paths[answer.session] = message.path
         links = answer.headers.get("Link", "")
         said = Joined if answer.status == 201 else Offered
+        if said is Offered:
+            self._offered[answer.session] = asyncio.get_running_loop().time() + OFFER_S
         await self._send(said(message.id, answer.session, answer.body, links))
 
     async def _resume(self, message: Resume) -> None:
@@ -230,8 +255,11 @@ class SignallingConnection:
         answer = await self._relay.ask(
             verb, path, session, body=text, if_match=if_match, remote=self._remote
         )
-        if answer.status == 404 or (verb == "delete" and answer.status < 300):
+        is_gone = answer.status == 404 and verb != "choose"  # where the rendition may be missing
+        if is_gone or (verb == "delete" and answer.status < 300):
             self._paths.pop(session, None)
+        if verb == "answer" and answer.status < 300:
+            self._offered.pop(session, None)
         return answer
 
     async def _answer(self, number: Any, answer: SignalAnswer) -> None:

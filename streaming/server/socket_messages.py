@@ -10,6 +10,12 @@ Id: TypeAlias = int | str | None
 """Of the client's choosing; its answer carries it."""
 
 
+class Numbered(Struct, frozen=True):
+    """What a message has that cannot be read otherwise."""
+
+    id: Id = None
+
+
 class Join(Struct, tag="join", forbid_unknown_fields=True, frozen=True):
     """An offer to view or publish a path; a viewer that makes none is made one."""
 

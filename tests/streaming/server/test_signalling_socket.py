@@ -199,6 +199,45 @@ async def test_nonsense_is_answered_with_400_and_the_connection_goes_on(
         assert (await socket.receive_json())["type"] == "pong"
 
 
+async def test_what_cannot_be_read_is_answered_with_its_id_where_it_has_one(served: Served) -> None:
+    async with connect(served) as socket:
+        for nonsense in ({"type": "no such thing"}, {"type": "mute", "kind": "smell"}, {}):
+            await socket.send_json({**nonsense, "id": 7})
+            answer = await socket.receive_json()
+            assert (answer["type"], answer["status"], answer["id"]) == ("error", 400, 7)
+        await socket.send_json({"type": "ping", "id": [7]})
+        assert (await socket.receive_json())["id"] is None
+
+
+async def test_a_rendition_that_is_not_there_costs_nobody_the_session(
+    served: Served, peer: Peer
+) -> None:
+    async with connect(served) as socket:
+        await join(socket)
+        peer.answer = SignalAnswer(0, 404, "there is no 'x' to choose")
+        await socket.send_json({"type": "layer", "session": "s1", "encodingId": "x"})
+        assert (await socket.receive_json())["detail"] == "there is no 'x' to choose"
+        peer.answer = SignalAnswer(0, 200)
+        await socket.send_json({"type": "leave", "session": "s1"})
+        assert (await socket.receive_json())["type"] == "done"
+    assert peer.verbs == ["view", "choose", "delete"]
+
+
+async def test_offers_of_ours_that_nobody_answers_count_for_thirty_seconds(
+    served: Served, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streaming.server.signalling_socket.MOST_SESSIONS", 1)
+    async with connect(served) as socket:
+        for wait_s, status in ((30.0, 429), (0.0, None)):
+            monkeypatch.setattr("streaming.server.signalling_socket.OFFER_S", wait_s)
+            await socket.send_json({"type": "join", "path": "live/a"})
+            assert (await socket.receive_json())["type"] == "offer"
+            await socket.send_json({"type": "join", "path": "live/a"})
+            assert (await socket.receive_json()).get("status") == status
+            await socket.send_json({"type": "leave", "session": "o1"})
+            await socket.receive_json()
+
+
 async def test_a_message_beyond_the_bound_ends_the_connection(served: Served) -> None:
     async with connect(served) as socket:
         await socket.send_str("x" * (MOST_MESSAGE_BYTES + 1))
