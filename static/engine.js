@@ -29,6 +29,19 @@ export function levelLabel(height, fps, bitrate) {
   return fps && fps > 31 ? `${height}p${Math.round(fps)}` : `${height}p`;
 }
 
+/** What `levels()` gives, of { id, height, fps, bitrate } in any order, with what is unknown missing. */
+export function listLevels(levels) {
+  return levels
+    .map(({ id, height, fps, bitrate }) => ({
+      id,
+      height: height || 0,
+      fps: fps || 0,
+      bitrate: bitrate || 0,
+      label: levelLabel(height, fps, bitrate),
+    }))
+    .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate);
+}
+
 const APPLE = /^Apple/.test(navigator.vendor);
 const MSE = "ManagedMediaSource" in window || "MediaSource" in window;
 

@@ -1,7 +1,7 @@
 // DASH through Media Source Extensions by dash.js.
 import { MediaPlayer } from "./vendor/dash.mediaplayer.min.js";
 import { beyondGap, capturedAt, growsInPieces, listedRanges, nextPeriodStart, sharesPeriod } from "./dash_timeline.js";
-import { levelLabel, sourceUrl } from "./engine.js";
+import { listLevels, sourceUrl } from "./engine.js";
 
 const EVENTS = MediaPlayer.events;
 const XSDATE = "urn:mpeg:dash:utc:http-xsdate:2014";
@@ -87,15 +87,11 @@ export class DashEngine {
   }
 
   levels() {
-    return this.#representations()
-      .map((one) => ({
-        id: one.id,
-        height: one.height || 0,
-        fps: one.frameRate || 0,
-        bitrate: one.bandwidth || 0,
-        label: levelLabel(one.height, one.frameRate, one.bandwidth),
-      }))
-      .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate);
+    return listLevels(
+      this.#representations().map(({ id, height, frameRate, bandwidth }) => {
+        return { id, height, fps: frameRate, bitrate: bandwidth };
+      }),
+    );
   }
 
   level() {

@@ -1,6 +1,6 @@
 // HLS through Media Source Extensions by hls.js.
 import Hls from "./vendor/hls.min.js";
-import { levelLabel, sourceUrl } from "./engine.js";
+import { listLevels, sourceUrl } from "./engine.js";
 import { LoadWatch } from "./load_watch.js";
 import { patientLoader } from "./patient_loader.js";
 import { Seen } from "./seen.js";
@@ -92,15 +92,11 @@ export class HlsEngine {
   }
 
   levels() {
-    return (this.hls?.levels ?? [])
-      .map((level, id) => ({
-        id,
-        height: level.height || 0,
-        fps: level.frameRate || 0,
-        bitrate: level.bitrate || 0,
-        label: levelLabel(level.height, level.frameRate, level.bitrate),
-      }))
-      .sort((a, b) => b.height - a.height || b.bitrate - a.bitrate);
+    return listLevels(
+      (this.hls?.levels ?? []).map(({ height, frameRate, bitrate }, id) => {
+        return { id, height, fps: frameRate, bitrate };
+      }),
+    );
   }
 
   level() {

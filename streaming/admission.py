@@ -13,8 +13,8 @@ from streaming.config import Config
 from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
 from streaming.ingest.source import ROLE, PublishRequest
-from streaming.path import BAD_NAME
 from streaming.path_name import name_error
+from streaming.publish_codes import BAD_NAME
 from streaming.publisher_slot import Rank
 
 logger = logging.getLogger(__name__)

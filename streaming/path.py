@@ -21,14 +21,10 @@ from streaming.on_air import OnAir, Switch, policy_of
 from streaming.path_state import Cause, PathState, StateChange
 from streaming.path_statistics import PathStatistics
 from streaming.programme import Programme
+from streaming.publish_codes import BAD_NAME, REJECTED, UNPUBLISHED
 from streaming.publisher_slot import PublisherRecord, Rank, Slot, slate_slot
 from streaming.reader import Reader
 from streaming.slate.loop import SlateLoop
-
-BAD_NAME = "NetStream.Publish.BadName"
-REJECTED = "NetStream.Publish.Rejected"
-TAKEN_OVER = "NetStream.Unpublish.Success"
-"""RTMP's reason codes, which every ingest translates for its own publishers."""
 
 NOTHING_CAME = "no media that could be begun with"
 
@@ -92,7 +88,7 @@ class Path:
             self._silence(Cause.PUBLISHER_REPLACED, "taken over", now_utc)
             self._programme.begin(slot, [], now_utc)
             self._take(Cause.PUBLISHER_CONNECTED, f"{protocol} publisher", now_utc)
-        old.publisher.close(TAKEN_OVER, f"another publisher took over {self.name}")
+        old.publisher.close(UNPUBLISHED, f"another publisher took over {self.name}")
         return slot
 
     def check_room(self, protocol: str, rank: Rank = Rank.PRIMARY) -> None:

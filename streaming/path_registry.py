@@ -33,6 +33,7 @@ from streaming.path_metrics import path_metrics
 from streaming.path_sources import PathSources
 from streaming.path_state import PathState
 from streaming.path_table import PathTable
+from streaming.publish_codes import UNPUBLISHED
 from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
@@ -40,8 +41,6 @@ from streaming.shelf_messages import Metric
 from streaming.transcode.written_ladder import may_name_rendition
 
 logger = logging.getLogger(__name__)
-
-CLOSED: Final = "NetStream.Unpublish.Success"
 
 KNOCKS_PER_S: Final = 0.2
 KNOCKS_BURST: Final = 10.0
@@ -308,7 +307,7 @@ class PathRegistry:
         entry = self._paths.get(name)
         if entry is None or not entry.path.has_publisher:
             return False
-        entry.path.kick(CLOSED, "closed by the operator", self._clock())
+        entry.path.kick(UNPUBLISHED, "closed by the operator", self._clock())
         return True
 
     def publisher_sessions(self) -> list[SessionRecord]:
@@ -327,7 +326,7 @@ class PathRegistry:
         """Closes one publisher of a path; False where there is no such one."""
         entry = self._paths.get(name)
         return entry is not None and entry.path.end_session(
-            session, CLOSED, "closed by the operator", self._clock()
+            session, UNPUBLISHED, "closed by the operator", self._clock()
         )
 
     def choose_on_air(self, name: str, rank: Rank | None) -> bool:
@@ -351,7 +350,7 @@ class PathRegistry:
         await self._sources.close()
         if self._restoring is not None:
             await self._restoring.close()
-        await self._paths.close(CLOSED, "the server is shutting down")
+        await self._paths.close(UNPUBLISHED, "the server is shutting down")
 
     # -- after a restart ---------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from streaming.events.event import Emit
 from streaming.live_state.live_state import LiveState
 from streaming.live_state.path_journal import FileNote
 from streaming.origin import NO_FLOOR, NumberFloor
-from streaming.path import BAD_NAME, Path
+from streaming.path import Path
 from streaming.path_entry import PathEntry
 from streaming.path_news import PathNews
 from streaming.pipeline import Pipeline
+from streaming.publish_codes import BAD_NAME
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
 from streaming.slate.rung_strips import RungStrips

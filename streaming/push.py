@@ -11,14 +11,16 @@ import time
 from typing import TYPE_CHECKING
 
 from segmenter.media import Codec, MediaType, Sample, Track
+from streaming.config_paths import TEST_SCHEME
 from streaming.errors import RemoteError
 from streaming.ingest.pacing import Item, Pacer, Tracks
-from streaming.ingest.rtmp import commands, messages
+from streaming.ingest.rtmp import messages
+from streaming.publish_codes import UNPUBLISHED
 from streaming.push_flv import TICKS_PER_MS, write_frame, write_metadata, write_sequence_start
 from streaming.push_progress import PushCounts, PushListener, PushProgress
 from streaming.push_rtmp import CLIENT, PushRefused, Target, parse_target
 from streaming.push_socket import PushSocket
-from streaming.push_source import TEST_SCHEME, ReadAhead, Timed, read_source
+from streaming.push_source import ReadAhead, Timed, read_source
 from streaming.restart_backoff import RestartBackoff
 from streaming.worker_process import redact
 
@@ -228,7 +230,7 @@ class _Sender:
         if not self._reconnect:
             return False
         if isinstance(error, PushRefused):
-            return self._has_published and error.code != commands.UNPUBLISH_SUCCESS
+            return self._has_published and error.code != UNPUBLISHED
         return True
 
 

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import av
 from av.container import InputContainer
 
+from streaming.config_paths import TEST_SCHEME
 from streaming.errors import RemoteError
 from streaming.ingest.demux import Demuxer, is_recording, open_input, read_packets, sentence
 from streaming.ingest.pacing import Item, Reel
@@ -19,7 +20,6 @@ from streaming.utc_clock import steady_utc
 
 T = TypeVar("T")
 
-TEST_SCHEME = "test:"
 AHEAD_ITEMS = 64
 """Read before they are sent: a second of media, so that a slow disk is not seen."""
 _POLL_S = 0.2

@@ -11,7 +11,8 @@ from webrtc.depacketizer import AccessUnits
 from webrtc.jitter_buffer import AUDIO_WAIT_S, VIDEO_WAIT_S, Arrived, JitterBuffer
 from webrtc.media_clock import PictureTimes, SourceClock
 from webrtc.publication import ReceivePlan
-from webrtc.publisher_rtcp import ReceptionReport, SenderReport
+from webrtc.publisher_rtcp import SenderReport
+from webrtc.rtcp import ReportBlock
 from webrtc.rtp_packet import RtpPacket
 
 _ASK_S = 0.5
@@ -139,7 +140,7 @@ class IncomingStream:
         self._last_report = (report.ntp >> 16 & 0xFFFFFFFF, now)
         self.clock.report(report.ntp, report.timestamp)
 
-    def reception(self, now: float) -> ReceptionReport:
+    def reception(self, now: float) -> ReportBlock:
         """What to report since the last time (RFC 3550 A.3); about once a second."""
         expected = self._highest - (self._first_sequence or 0) + 1 if self.received else 0
         lately = expected - self._expected_before
@@ -149,7 +150,7 @@ class IncomingStream:
         self._loss = fraction / 256
         self._bitrate.read(self._received_bytes, now)
         middle, since = self._last_report or (0, now)
-        return ReceptionReport(
+        return ReportBlock(
             self.ssrc,
             fraction,
             expected - self.received,

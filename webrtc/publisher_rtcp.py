@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from webrtc.rtcp import ReportBlock
+
 _SENDER_REPORT: Final = 200
 _RECEIVER_REPORT: Final = 201
 _GOODBYE: Final = 203
@@ -41,23 +43,6 @@ class SenderReport:
     timestamp: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptionReport:
-    """What one source's receiver says of it (RFC 3550 6.4.1)."""
-
-    ssrc: int
-    fraction_lost: int
-    """Of 256."""
-    lost: int
-    highest_sequence: int
-    """32 bits, with the cycles."""
-    jitter: int
-    last_report: int
-    """Middle 32 bits of the last sender report's NTP time; 0 without one."""
-    delay: int
-    """Since then, in units of 2**-16 s."""
-
-
 def compound_parts(compound: bytes) -> list[tuple[int, int, int]]:
     """Type, beginning and end of each packet; what is broken ends it."""
     parts: list[tuple[int, int, int]] = []
@@ -82,7 +67,7 @@ def parse_sender_reports(compound: bytes) -> tuple[list[SenderReport], bool]:
     return reports, says_goodbye
 
 
-def render_receiver_report(ssrc: int, reports: Sequence[ReceptionReport]) -> bytes:
+def render_receiver_report(ssrc: int, reports: Sequence[ReportBlock]) -> bytes:
     """RFC 3550 6.4.2; at most 31 reports."""
     blocks = [
         _BLOCK.pack(

@@ -34,16 +34,21 @@ MAX_STATUSES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
-    """RFC 3550 6.4.1; delays are in units of 2**-16 s."""
+    """What a receiver says of one source (RFC 3550 6.4.1)."""
 
     ssrc: int
     fraction_lost: int
+    """Of 256, since the last report."""
     lost: int
     """Since the beginning; negative where more came than was sent, as some came twice."""
     highest_sequence: int
+    """32 bits, with the cycles."""
     jitter: int
+    """Ticks of the RTP clock."""
     last_report: int
+    """Middle 32 bits of the last sender report's NTP time; 0 without one."""
     delay: int
+    """Since then, in units of 2**-16 s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from streaming.auth.failure_limit import FailureLimit
 from streaming.config_paths import PathConfig
 from streaming.errors import ConfigError, PublishRejected
 from streaming.ingest.source import PublishRequest
-from streaming.path import BAD_NAME
+from streaming.publish_codes import BAD_NAME
 
 if TYPE_CHECKING:  # a sixth of a second, which an origin without hashed keys starts faster by
     from argon2 import PasswordHasher

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 
 from streaming.errors import RemoteError
+from streaming.http_opener import http_opener
 
 CONNECT_TIMEOUT_S = 5.0
 """Also between two reads; a live origin that is silent for longer will not make it in time."""
@@ -49,16 +50,7 @@ class Fetcher:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._opener = urllib.request.OpenerDirector()
-        for handler in (
-            urllib.request.ProxyHandler(),
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(),
-            urllib.request.HTTPRedirectHandler(),
-            urllib.request.HTTPDefaultErrorHandler(),
-            urllib.request.HTTPErrorProcessor(),
-        ):
-            self._opener.add_handler(handler)
+        self._opener = http_opener(urllib.request.ProxyHandler())
 
     def fetch(
         self, url: str, max_bytes: int, byte_range: tuple[int, int] | None = None

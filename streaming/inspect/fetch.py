@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Protocol, cast
 
+from streaming.http_opener import http_opener
 from streaming.inspect.report import Report, UnreadableError
 
 ORIGIN = "https://player.example"
@@ -61,15 +62,7 @@ class HttpFetcher:
     """GET by the standard library: http and https only, wherever redirects point."""
 
     def __init__(self) -> None:
-        self._opener = urllib.request.OpenerDirector()
-        for handler in (
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(),
-            urllib.request.HTTPRedirectHandler(),
-            urllib.request.HTTPDefaultErrorHandler(),
-            urllib.request.HTTPErrorProcessor(),
-        ):
-            self._opener.add_handler(handler)
+        self._opener = http_opener()
 
     def get(self, url: str, byte_range: str = "") -> Answer:
         """See Fetcher."""

@@ -12,8 +12,9 @@ from segmenter.media import Codec, Sample, Track
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config_paths import PathConfig
 from streaming.errors import PublishRejected
-from streaming.path import BAD_NAME, TAKEN_OVER, Path
+from streaming.path import Path
 from streaming.path_state import PathState, StateChange
+from streaming.publish_codes import BAD_NAME, UNPUBLISHED
 from streaming.publisher_slot import Slot
 
 NOW = 1_700_000_000.0
@@ -105,7 +106,7 @@ def test_a_second_publisher_takes_over_and_the_first_is_told() -> None:
     first, first_publisher = scene.occupy()
     scene.publish(first)
     second, _ = scene.occupy(NOW + 10)
-    assert first_publisher.closed == [(TAKEN_OVER, "another publisher took over live/a")]
+    assert first_publisher.closed == [(UNPUBLISHED, "another publisher took over live/a")]
     seen = len(scene.reader.samples)
     scene.path.write(first, [Sample("source", 99_000, 99_000, b"late", True)], NOW + 11)
     assert len(scene.reader.samples) == seen, "a stale slot writes nothing"

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from webrtc.arrival_recorder import MAX_PACKETS, ArrivalRecorder
 from webrtc.publisher_rtcp import (
-    ReceptionReport,
     SenderReport,
     parse_sender_reports,
     render_arrivals,
@@ -19,7 +18,7 @@ from webrtc.publisher_rtcp import (
     render_receiver_report,
 )
 from webrtc.reference_time import read_round_trip_s, render_reference_time
-from webrtc.rtcp import Arrivals, Nack, parse_rtcp, render_sender_report
+from webrtc.rtcp import Arrivals, Nack, ReportBlock, parse_rtcp, render_sender_report
 
 
 def arrivals(packet: bytes) -> Arrivals:
@@ -29,7 +28,7 @@ def arrivals(packet: bytes) -> Arrivals:
 
 
 def test_a_receiver_report_is_read_by_aiortc() -> None:
-    report = ReceptionReport(7, 64, -3, 0x1FFFF, 90, 0x12345678, 65_536)
+    report = ReportBlock(7, 64, -3, 0x1FFFF, 90, 0x12345678, 65_536)
     (read,) = RtcpPacket.parse(render_receiver_report(1, [report]))
     assert isinstance(read, RtcpRrPacket)
     (block,) = read.reports
@@ -40,7 +39,7 @@ def test_a_receiver_report_is_read_by_aiortc() -> None:
 
 
 def test_who_does_not_know_reference_times_reads_the_report_before_them() -> None:
-    report = render_receiver_report(1, [ReceptionReport(7, 0, 0, 1, 0, 0, 0)])
+    report = render_receiver_report(1, [ReportBlock(7, 0, 0, 1, 0, 0, 0)])
     (read,) = RtcpPacket.parse(report + render_reference_time(1, 100.0))
     assert isinstance(read, RtcpRrPacket)
 

@@ -58,6 +58,8 @@ bool refuse(Fanout *fanout, const char *message, PyObject *value);
 PyObject *fanout_poll(Fanout *fanout, double now_s);
 PyObject *fanout_statistics(Fanout *fanout);
 PyObject *fanout_receive(Fanout *fanout, int socket, double now_s, bool has_clock);
+/* A class of the module; -1 with an exception. */
+int module_add_type(PyObject *module, PyType_Spec *spec);
 int fanout_add(PyObject *module);
 int receiver_add(PyObject *module);
 

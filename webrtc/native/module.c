@@ -45,6 +45,18 @@ exec_module(PyObject *module)
     return fanout_add(module) < 0 || receiver_add(module) < 0 ? -1 : 0;
 }
 
+int
+module_add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type == NULL) {
+        return -1;
+    }
+    int result = PyModule_AddType(module, (PyTypeObject *)type);
+    Py_DECREF(type);
+    return result;
+}
+
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, exec_module},
     {0, NULL},

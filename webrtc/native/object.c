@@ -318,11 +318,5 @@ static PyType_Spec spec = {
 int
 fanout_add(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    if (type == NULL) {
-        return -1;
-    }
-    int result = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
-    return result;
+    return module_add_type(module, &spec);
 }

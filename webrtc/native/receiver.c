@@ -123,11 +123,5 @@ static PyType_Spec spec = {
 int
 receiver_add(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    if (type == NULL) {
-        return -1;
-    }
-    int result = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
-    return result;
+    return module_add_type(module, &spec);
 }

@@ -15,9 +15,6 @@ CONNECT_CLOSED = "NetConnection.Connect.Closed"
 RECONNECT_REQUEST = "NetConnection.Connect.ReconnectRequest"
 CALL_FAILED = "NetConnection.Call.Failed"
 PUBLISH_START = "NetStream.Publish.Start"
-PUBLISH_BAD_NAME = "NetStream.Publish.BadName"
-PUBLISH_REJECTED = "NetStream.Publish.Rejected"
-UNPUBLISH_SUCCESS = "NetStream.Unpublish.Success"
 PLAY_FAILED = "NetStream.Play.Failed"
 
 VIDEO_FOURCCS = ("avc1", "hvc1", "av01", "vp09")

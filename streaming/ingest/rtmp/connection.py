@@ -35,6 +35,7 @@ from streaming.ingest.rtmp.messages import Message
 from streaming.ingest.rtmp.outgoing import WINDOW_BYTES, Outgoing
 from streaming.ingest.rtmp.publisher_watch import PublisherWatch
 from streaming.ingest.rtmp.stream_name import MAX_NAME_CHARACTERS, read_stream_name
+from streaming.publish_codes import BAD_NAME, UNPUBLISHED
 
 _FLOW_MESSAGES = frozenset({messages.AUDIO, messages.VIDEO, messages.AGGREGATE,
                             messages.DATA_AMF0, messages.DATA_AMF3})  # fmt: skip
@@ -338,7 +339,7 @@ class RtmpConnection:
     def _publish(self, stream_id: int, stream_name: str) -> None:
         if self.state is not State.CONNECTED:
             text = "this connection publishes already"
-            self._out.send_status(stream_id, "error", commands.PUBLISH_BAD_NAME, text)
+            self._out.send_status(stream_id, "error", BAD_NAME, text)
             return
         self._publish_stream = stream_id
         self._events.append(read_stream_name(self._app, stream_name, self._tc_url))
@@ -349,9 +350,7 @@ class RtmpConnection:
         if self.state is not State.PUBLISHING:
             return
         self._events.append(PublishEnded(f"the publisher sent {command}"))
-        self._out.send_status(
-            self._publish_stream, "status", commands.UNPUBLISH_SUCCESS, "no longer publishing"
-        )
+        self._out.send_status(self._publish_stream, "status", UNPUBLISHED, "no longer publishing")
         self._set_state(State.CONNECTED)
         self._quota_start = self._received_bytes
         self._set_timeout(self._limits.handshake_timeout_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streaming.ingest.rtmp import commands
 from streaming.ingest.rtmp.limits import BITRATE_WINDOW_S, RtmpLimits
+from streaming.publish_codes import REJECTED
 
 _IDLE_CHECKS = 4
 """Looks at a publisher per idle time-out, so a silent one goes at most a quarter late."""
@@ -56,6 +57,6 @@ class PublisherWatch:
             return None
         limit = self._limits.max_bitrate / 1e6
         return (
-            commands.PUBLISH_REJECTED,
+            REJECTED,
             f"{bitrate / 1e6:.1f} Mb/s is over the limit of {limit:g} Mb/s",
         )

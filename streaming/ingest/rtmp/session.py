@@ -15,7 +15,6 @@ from segmenter.errors import SegmenterError
 from segmenter.timeline import RTMP_CLOCK
 from streaming.errors import PublishRejected, StreamingError
 from streaming.ingest.flv import Demuxed, DemuxerStatistics, FlvDemuxer, TracksReady, in_runs
-from streaming.ingest.rtmp import commands
 from streaming.ingest.rtmp.connection import ConnectionStatistics, RtmpConnection
 from streaming.ingest.rtmp.connection_state import State
 from streaming.ingest.rtmp.events import (
@@ -31,6 +30,7 @@ from streaming.ingest.rtmp.messages import Message
 from streaming.ingest.rtmp.paced_socket import Pace, PacedSocket
 from streaming.ingest.rtmp.read_pacer import ReadPacer
 from streaming.ingest.source import Publication, PublishDoor, PublishRequest
+from streaming.publish_codes import REJECTED
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ class RtmpSession(asyncio.Protocol):
     def _refuse_media(self, reason: str) -> None:
         """Close over media that cannot be taken; what follows of them is left unread."""
         self._demuxer = None
-        self._connection.close(commands.PUBLISH_REJECTED, reason)
+        self._connection.close(REJECTED, reason)
 
     async def _ask(self, event: PublishRequested) -> None:
         request = PublishRequest(event.path, event.key, self.remote, "rtmp", event.query)
@@ -267,10 +267,10 @@ class RtmpSession(asyncio.Protocol):
         except PublishRejected as rejection:
             self._reject(event, rejection.code, rejection.description)
         except TimeoutError:
-            self._reject(event, commands.PUBLISH_REJECTED, "the server did not decide in time")
+            self._reject(event, REJECTED, "the server did not decide in time")
         except Exception:
             logger.exception("%s %s: publish request failed", self.remote, event.path)
-            self._reject(event, commands.PUBLISH_REJECTED, _INTERNAL)
+            self._reject(event, REJECTED, _INTERNAL)
         else:
             self._accept(event, publication)
         self._advance()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 from streaming.errors import PublishRejected
-from streaming.ingest.rtmp.commands import PUBLISH_BAD_NAME
 from streaming.ingest.rtmp.events import PublishRequested
+from streaming.publish_codes import BAD_NAME
 
 MAX_NAME_CHARACTERS = 1_024
 """Of app, stream name and tcUrl, queries included: signed URLs of large services have 600."""
@@ -23,15 +23,15 @@ _KEY = "key"
 def read_stream_name(app: str, stream: str, tc_url: str) -> PublishRequested:
     """What the peer wants to publish. Raises PublishRejected when the names are unusable."""
     if max(len(app), len(stream), len(tc_url)) > MAX_NAME_CHARACTERS:
-        raise PublishRejected(PUBLISH_BAD_NAME, "the stream name is too long")
+        raise PublishRejected(BAD_NAME, "the stream name is too long")
     app_name, _, app_query = app.partition("?")
     stream_name, _, stream_query = stream.partition("?")
     parts = [part.strip("/") for part in (app_name, stream_name)]
     path = "/".join(part for part in parts if part)
     if not path:
-        raise PublishRejected(PUBLISH_BAD_NAME, "there is no stream name in the URL")
+        raise PublishRejected(BAD_NAME, "there is no stream name in the URL")
     if not path.isprintable():
-        raise PublishRejected(PUBLISH_BAD_NAME, "the stream name has unprintable characters")
+        raise PublishRejected(BAD_NAME, "the stream name has unprintable characters")
     query: dict[str, str] = {}
     for text in (tc_url.partition("?")[2], app_query, stream_query):
         query.update(_read_query(text))
@@ -42,7 +42,5 @@ def _read_query(text: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError:
-        raise PublishRejected(
-            PUBLISH_BAD_NAME, f"the URL has over {_MAX_PARAMETERS} parameters"
-        ) from None
+        raise PublishRejected(BAD_NAME, f"the URL has over {_MAX_PARAMETERS} parameters") from None
     return dict(pairs)

@@ -14,6 +14,7 @@ from streaming.ingest.rtmp.events import (
 from streaming.ingest.rtmp.limits import MAX_BYTES_BEFORE_PUBLISH
 from streaming.ingest.rtmp.messages import Message
 from streaming.ingest.rtmp.outgoing import CHUNK_BYTES, WINDOW_BYTES
+from streaming.publish_codes import BAD_NAME
 from tests.streaming.ingest.rtmp.wire import (
     AUDIO,
     DATA,
@@ -423,5 +424,5 @@ def test_statistics_count_bytes_and_messages(peer: Peer) -> None:
 
 
 def test_the_reason_codes_are_those_of_the_protocol() -> None:
-    assert commands.PUBLISH_BAD_NAME == "NetStream.Publish.BadName"
+    assert BAD_NAME == "NetStream.Publish.BadName"
     assert commands.CONNECT_CLOSED == "NetConnection.Connect.Closed"
