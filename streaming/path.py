@@ -1,17 +1,17 @@
 """A path: its publishers' slots, and one door for samples.
 
 Its life is in streaming/lifecycle.py; which of several publishers is on air decides
-streaming/on_air.py, and how that reaches readers streaming/programme.py. Sans-IO: time arrives as
-an argument.
+streaming/on_air.py, what follows from that streaming/broadcast.py, and how it reaches readers
+streaming/programme.py. Sans-IO: time arrives as an argument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from segmenter.errors import MediaError
 from segmenter.media import Sample, Track
 from segmenter.timeline import SourceClock
+from streaming.broadcast import Broadcast
 from streaming.byte_rate import ByteRate
 from streaming.config_paths import PathConfig, settings_at_once
 from streaming.errors import PublishRejected
@@ -20,7 +20,6 @@ from streaming.lifecycle import Lifecycle
 from streaming.on_air import OnAir, Switch, policy_of
 from streaming.path_state import Cause, PathState, StateChange
 from streaming.path_statistics import PathStatistics
-from streaming.programme import Programme
 from streaming.publish_codes import BAD_NAME, REJECTED, UNPUBLISHED
 from streaming.publisher_slot import PublisherRecord, Rank, Slot, slate_slot
 from streaming.reader import Reader
@@ -49,10 +48,10 @@ class Path:
         self.config = config
         self.lifecycle = Lifecycle(name, now_utc, on_change)
         """For whoever opens the source and asks for publishers; the states are the path's."""
-        self._on_switch = on_switch
         self._on_left = on_left
         self._on_air = OnAir(policy_of(config), now_utc)
-        self._programme = Programme(self.lifecycle)
+        self._broadcast = Broadcast(self.lifecycle, on_switch, self._expel)
+        self._programme = self._broadcast.programme
         self._away_since_utc = now_utc
         self._publishers = 0
         self._samples_in = 0
@@ -80,14 +79,11 @@ class Path:
         number = self._publishers
         slot = Slot(publisher, remote, protocol, rank, now_utc, self.config.stall_s, number)
         if old is None:
-            self._obey(self._on_air.join(slot, now_utc), now_utc)
+            self._broadcast.obey(self._on_air.join(slot, now_utc), now_utc)
             return slot
         self._on_air.replace(old, slot)
         self._on_left(old, "taken over")
-        if self._programme.slot is old:
-            self._silence(Cause.PUBLISHER_REPLACED, "taken over", now_utc)
-            self._programme.begin(slot, [], now_utc)
-            self._take(Cause.PUBLISHER_CONNECTED, f"{protocol} publisher", now_utc)
+        self._broadcast.replace(old, slot, now_utc)
         old.publisher.close(UNPUBLISHED, f"another publisher took over {self.name}")
         return slot
 
@@ -126,13 +122,14 @@ class Path:
         """
         for index, sample in enumerate(samples):
             if slot is self._programme.slot:  # perhaps since the sample before
-                self._place(slot, samples[index:], now_utc)
+                self._note(slot, samples[index:], now_utc)
+                self._broadcast.place(slot, samples[index:], now_utc)
                 return
             if not self._on_air.holds(slot):
                 return
             self._note(slot, [sample], now_utc)
             if slot.keep(sample, now_utc):
-                self._obey(self._on_air.take_entry(slot, now_utc), now_utc)
+                self._broadcast.obey(self._on_air.take_entry(slot, now_utc), now_utc)
 
     def media_time(self, slot: Slot, track: str, stamp: int) -> int | None:
         """Where a stamp near the latest one of a track is placed, in ticks of the track; None
@@ -148,7 +145,7 @@ class Path:
         if not self._on_air.holds(slot):
             return
         self._on_left(slot, reason)
-        self._obey(self._on_air.leave(slot, reason, now_utc), now_utc, cause)
+        self._broadcast.obey(self._on_air.leave(slot, reason, now_utc), now_utc, cause)
         if not self._on_air.publishers:
             self._away_since_utc = now_utc
 
@@ -171,9 +168,9 @@ class Path:
         slot = None
         if slate is not None:
             slot = slate_slot(slate.tracks, slate.clock, now_utc)
-        self._obey(self._on_air.set_slate(slot, now_utc), now_utc)
+        self._broadcast.obey(self._on_air.set_slate(slot, now_utc), now_utc)
         if is_on_air and slot is not None:
-            self._begin(slot, [], now_utc)
+            self._broadcast.begin(slot, [], now_utc)
 
     @property
     def is_slate_on_air(self) -> bool:
@@ -188,58 +185,6 @@ class Path:
     def run_slate(self, now_utc: float) -> float:
         """Plays what of the slate is due; gives when more is, seconds UTC."""
         return self._programme.run_slate(now_utc)
-
-    def _obey(
-        self, switch: Switch | None, now_utc: float, cause: Cause = Cause.PUBLISHER_REPLACED
-    ) -> None:
-        """Lets another publisher's samples through from now on, or nobody's.
-
-        `cause` is why the one before is off the air.
-        """
-        if switch is None:
-            return
-        self._on_switch(switch)
-        slot = switch.slot
-        if slot is None:
-            self._silence(cause, switch.reason, now_utc)
-            return
-        end_utc = self._programme.end_utc
-        held = slot.kept.take_from(end_utc) if switch.is_urgent else slot.kept.take_newest()
-        self._programme.fall_silent(now_utc)
-        if slot.rank is Rank.SLATE:
-            self._take(Cause.SLATE_ON_AIR, switch.reason, now_utc)
-        elif switch.old is None or not held:
-            if switch.old is not None:
-                self._let_go(cause, switch.reason, now_utc)
-            self._take(Cause.PUBLISHER_CONNECTED, f"{slot.protocol} publisher", now_utc)
-        self._begin(slot, held, now_utc)
-        if slot is self._programme.slot and not slot.is_stalled(now_utc):
-            self._take(Cause.PUBLISHER_RESUMED, switch.reason, now_utc)
-
-    def _begin(self, slot: Slot, held: list[tuple[Sample, float]], now_utc: float) -> None:
-        """Puts a publisher on air; one whose media cannot be placed has to go."""
-        try:
-            self._programme.begin(slot, held, now_utc)
-        except MediaError as error:
-            if slot.rank is Rank.SLATE:
-                raise
-            self._expel(slot, REJECTED, str(error), now_utc)
-
-    def _silence(self, cause: Cause, detail: str, now_utc: float) -> None:
-        """Nobody is on air; whoever is next continues the playlists."""
-        self._programme.fall_silent(now_utc)
-        self._let_go(cause, detail, now_utc)
-
-    def _let_go(self, cause: Cause, detail: str, now_utc: float) -> None:
-        if self.state is PathState.SLATE:  # also with a publisher who had only just its turn
-            cause = Cause.SLATE_GONE
-        self._take(cause, detail, now_utc)
-
-    def _place(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
-        self._note(slot, samples, now_utc)
-        if self.state is PathState.STALLED and not slot.is_stalled(now_utc):
-            self._take(Cause.PUBLISHER_RESUMED, "", now_utc)
-        self._programme.push(samples, now_utc)
 
     def _note(self, slot: Slot, samples: list[Sample], now_utc: float) -> None:
         size_bytes = slot.note(samples, now_utc)
@@ -278,7 +223,7 @@ class Path:
     def handle_timer(self, now_utc: float) -> None:
         """Switches to who is due, and ends the path when nobody came back within `linger_s`."""
         if not self._has_ended:
-            self._obey(self._on_air.handle_timer(now_utc), now_utc)
+            self._broadcast.obey(self._on_air.handle_timer(now_utc), now_utc)
         if self._programme.slot is not None:
             self._judge(self._programme.slot, now_utc)
         if self._has_been_left(now_utc):
@@ -309,8 +254,7 @@ class Path:
     def _wind_up(self, now_utc: float) -> None:
         switch = self._on_air.end_slate("no publisher came back", now_utc)
         if switch is not None:
-            self._on_switch(switch)
-            self._programme.fall_silent(now_utc)
+            self._broadcast.end_slate(switch, now_utc)
         self._take(Cause.NOBODY_CAME_BACK, "", now_utc)
 
     def _end_when_drained(self, now_utc: float) -> None:

@@ -76,6 +76,7 @@ SANS_IO = (
     "streaming/transcode/ladder.py",
     "streaming/transcode/planned_rung.py",
     "streaming/transcode/written_ladder.py",
+    "streaming/broadcast.py",
     "streaming/path.py",
     "streaming/programme.py",
     "streaming/events/event.py",

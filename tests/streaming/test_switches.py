@@ -20,6 +20,7 @@ from segmenter.segment import Event, PartReady
 from segmenter.timeline import RTMP_CLOCK
 from streaming.config_paths import PathConfig
 from streaming.media_store import MediaStore
+from streaming.on_air import Switch
 from streaming.path import Path
 from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
@@ -96,7 +97,8 @@ class Room:
         self.random = Random(seed)
         self.now = START + self.random.uniform(0, 4)
         config = PathConfig(ladder="copy", segment_duration_s=1, **settings)  # type: ignore[arg-type]
-        self.path = Path("live/a", config, self.now, lambda change: None)
+        self.switches: list[Switch] = []
+        self.path = Path("live/a", config, self.now, lambda change: None, self.switches.append)
         self.feed = ShelfFeed(MediaStore())
         self.pipeline = Pipeline(self.path, self.feed, lambda name: 1.0, lambda: self.now)
         self.encoders: list[Encoder] = []
