@@ -26,14 +26,13 @@ from streaming.ingest.source import Publication, Publisher, PublishRequest
 from streaming.live_state.live_state import LiveState, SavedPath
 from streaming.live_state.restoring import Restoring, obstacle, restore_origin
 from streaming.origin import NumberFloor
-from streaming.path import BAD_NAME
 from streaming.path_claim import PathClaim
 from streaming.path_entry import PathEntry, PathPublication
 from streaming.path_metrics import path_metrics
 from streaming.path_sources import PathSources
 from streaming.path_state import PathState
 from streaming.path_table import PathTable
-from streaming.publish_codes import UNPUBLISHED
+from streaming.publish_codes import BAD_NAME, UNPUBLISHED
 from streaming.publisher_slot import Rank
 from streaming.rtc.tap import RtcTap, TapOutlet
 from streaming.shelf_feed import ShelfFeed
