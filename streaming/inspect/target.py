@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 from streaming.inspect.boxes import inspect_boxes
 from streaming.inspect.dash import DashInspector
 from streaming.inspect.dash_latency import DashFollower
-from streaming.inspect.fetch import Fetcher, HttpFetcher, StreamFetcher
+from streaming.inspect.fetch import Answer, Fetcher, HttpFetcher, StreamFetcher
 from streaming.inspect.hls import HlsInspector
 from streaming.inspect.hls_latency import HlsFollower
 from streaming.inspect.latency import LatencyMeter, LatencyReport
@@ -48,9 +49,7 @@ def inspect_url(
     """
     report = Report(url)
     fetcher = fetcher or HttpFetcher()
-    answer = fetcher.get(url)
-    if not 200 <= answer.status < 300:
-        raise UnreadableError(f"{url}: HTTP status {answer.status}")
+    answer = _get(fetcher, url)
     match kind_of(answer.body):
         case "playlist":
             HlsInspector(report, fetcher, clock, wait).inspect(answer, watch_s)
@@ -72,9 +71,7 @@ def follow_url(
     """How late a live HLS or DASH stream is here; see `inspect_url` for the rest."""
     fetcher = fetcher or HttpFetcher()
     meter = LatencyMeter()
-    answer = fetcher.get(url)
-    if not 200 <= answer.status < 300:
-        raise UnreadableError(f"{url}: HTTP status {answer.status}")
+    answer = _get(fetcher, url)
     kind = kind_of(answer.body)
     if kind == "boxes":
         raise UnreadableError(f"{url}: neither a playlist nor an MPD")
@@ -83,6 +80,19 @@ def follow_url(
     return LatencyReport(
         url, follower.kind, follower.rendition, seconds, meter.stages(), meter.troubles
     )
+
+
+def _get(fetcher: Fetcher, url: str) -> Answer:
+    """What is at ``url``; at that of a stream's page its playlist. Raises UnreadableError."""
+    answer = fetcher.get(url)
+    if answer.content_type == "text/html" and urlsplit(answer.url).path.endswith("/"):
+        url = urljoin(answer.url, "index.m3u8")
+        answer = fetcher.get(url)
+    if not 200 <= answer.status < 300:
+        raise UnreadableError(f"{url}: HTTP status {answer.status}")
+    if answer.content_type == "text/html" and kind_of(answer.body) == "boxes":
+        raise UnreadableError(f"{url}: a web page, neither a playlist, an MPD nor an MP4 file")
+    return answer
 
 
 def inspect_file(path: Path) -> Report:

@@ -204,3 +204,19 @@ def test_an_answer_that_is_no_playlist_cannot_be_inspected() -> None:
     origin.change("^index", r"(?s).+", "<html>")
     with pytest.raises(UnreadableError):
         inspect(origin, HLS)
+
+
+def test_the_address_of_a_streams_page_stands_for_its_playlist() -> None:
+    origin = FakeOrigin()
+    origin.set_header("^$", ":status", "200")
+    origin.set_header("^$", "content-type", "text/html")
+    report = inspect(origin, "")
+    assert not report.errors
+    assert "index.m3u8" in origin.asked
+    origin.set_header("^index", ":status", "404")
+    with pytest.raises(UnreadableError, match="index.m3u8: HTTP status 404"):
+        inspect(origin, "")
+    origin.set_header("^page", ":status", "200")
+    origin.set_header("^page", "content-type", "text/html")
+    with pytest.raises(UnreadableError, match="a web page"):
+        inspect(origin, "page.html")
