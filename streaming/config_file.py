@@ -16,8 +16,10 @@ from streaming.auth.publish_keys import check_hash
 from streaming.config import DEMO_PATHS, Config, rtmp_certificate
 from streaming.config_overlay import Overlay, lay_over, overlay_file, read_overlay
 from streaming.config_paths import PathConfig
+from streaming.config_values import PORT
 from streaming.errors import ConfigError
 from streaming.events.event_filter import EventFilter, FilterError
+from streaming.path_name import name_error
 from streaming.transcode.written_ladder import validate_ladder
 from streaming.webhooks.signature import secret_error
 
@@ -115,6 +117,9 @@ def _check_webhooks(config: Config, where: str) -> None:
 def _check_path(name: str, path: PathConfig, where: str, *, has_hook: bool) -> None:
     """What types alone cannot say."""
     try:
+        wrong_name = "" if set(name) & set("*?[") else name_error(name)
+        if wrong_name:
+            raise ConfigError(wrong_name)
         validate_ladder(path.ladder)
         if path.view == "hook" and not has_hook:
             raise ConfigError('view = "hook" needs a url in [auth_hook]')
@@ -157,12 +162,43 @@ def _convert(values: dict[str, Any], where: str) -> Config:
     try:
         return msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_readable(str(error))}") from error
+        name = _wrong_path(values.get("paths"))
+        raise ConfigError(f"{where}: {_readable(str(error), name)}") from error
 
 
-def _readable(message: str) -> str:
+def _wrong_path(tables: Any) -> str:
+    """Name of the path table that cannot be read, which msgspec does not tell; "" if none."""
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        try:
+            msgspec.convert(table, PathConfig)
+        except msgspec.ValidationError:
+            return str(name)
+    return ""
+
+
+def _readable(message: str, path_name: str) -> str:
     text, separator, path = message.partition(" - at `$")
-    return f"{path.rstrip('`').lstrip('.')}: {text}" if separator else text
+    if not separator:
+        return text
+    keys = path.rstrip("`").lstrip(".")
+    if text.startswith("Invalid enum value"):
+        text = f"{text.replace('enum ', '', 1)}; it may be {', '.join(_words_of(keys))}"
+    elif "matching regex" in text and PORT in text:
+        text = "Expected an address and a port up to 65535, such as 0.0.0.0:8080"
+    table = f'paths."{path_name}"'
+    return f"{keys.replace('paths[...]', table, 1)}: {text}"
+
+
+def _words_of(keys: str) -> list[str]:
+    """The words that the setting at these keys may be, each in quotes."""
+    kinds: list[Any] = [Config]
+    for key in re.sub(r"\[[^]]*\]", "", keys).split("."):
+        structs = [kind for kind in kinds if _is_struct(kind)]
+        fields = [one for struct in structs for one in msgspec.structs.fields(struct)]
+        kinds = [
+            kind for one in fields if one.encode_name == key for kind in _nested_types(one.type)
+        ]
+    return [f'"{kind}"' for kind in kinds if isinstance(kind, str)]
 
 
 def _refuse_unknown(values: Any, kind: Any, at: tuple[str, ...], where: str) -> None:

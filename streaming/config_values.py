@@ -8,6 +8,8 @@ from msgspec import Meta
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
-StunServer = Annotated[str, Meta(pattern=r"^$|^(stun:)?(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
-Listen = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5}$")]
-ListenOrNot = Annotated[str, Meta(pattern=r"^((\[[0-9a-fA-F:.]+\]|[^:\[\]]+):[0-9]{1,5})?$")]
+_HOST = r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)"
+PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4})"
+StunServer = Annotated[str, Meta(pattern=rf"^$|^(stun:)?{_HOST}:{PORT}$")]
+Listen = Annotated[str, Meta(pattern=rf"^{_HOST}:{PORT}$")]
+ListenOrNot = Annotated[str, Meta(pattern=rf"^({_HOST}:{PORT})?$")]

@@ -57,6 +57,33 @@ def test_an_unknown_key_of_a_path_names_the_pattern(tmp_path: Path) -> None:
         load(tmp_path, '[paths."live/*"]\nwindows_s = 10\n')
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[paths.a]\n[paths."b/*"]\nladder = "cpy"', r'paths\."b/\*"\.ladder: Invalid value .cpy.'),
+        ('[paths.a]\nladder = "cpy"', 'it may be "auto", "copy", "none"'),
+        ('[paths.a]\nladder = [{name = "b", codec = "vp8"}]', '"h264", "hevc", "av1", "vp9"'),
+        ('log_level = "loud"', 'log_level: .* "debug", "info"'),
+        ("[paths.api]", r'paths\."api": .* reserved'),
+        ('[paths."a b"]', "cannot be a path"),
+        ("[paths.a]\n[paths.b]\nwindow_s = 1", r'paths\."b"\.window_s: Expected'),
+        ('[http]\nlisten = "0.0.0.0:65536"', r"http\.listen: Expected an address and a port up to"),
+        ('[rtmp]\nlisten = "localhost"', r"rtmp\.listen: Expected an address and a port"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_table_and_what_would_be_right(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path, text)
+
+
+def test_every_port_that_there_is_can_be_listened_at(tmp_path: Path) -> None:
+    for port in (0, 1, 80, 8080, 59_999, 60_000, 64_999, 65_499, 65_529, 65_535):
+        listen = f"[::]:{port}"
+        assert load(tmp_path, f'[http]\nlisten = "{listen}"').http.listen == listen
+
+
 def test_an_unknown_key_of_a_rung_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r'"hight".*"height"'):
         load(tmp_path, '[paths.a]\nladder = [{ name = "720p", hight = 720 }]\n')
