@@ -26,7 +26,8 @@ class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """One rung of a written ladder."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
-    """The rendition's name in URLs and logs, such as "720p"."""
+    """The rendition's name in URLs and logs, such as "720p"; the publisher's video as it is has
+    its own there, "source"."""
     copy: bool = False
     """True: the publisher's video as it is; nothing below applies."""
     codec: Literal["h264", "hevc", "av1", "vp9"] = "h264"
