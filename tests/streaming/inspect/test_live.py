@@ -214,7 +214,7 @@ def test_the_address_of_a_streams_page_stands_for_its_playlist() -> None:
     assert not report.errors
     assert "index.m3u8" in origin.asked
     origin.set_header("^index", ":status", "404")
-    with pytest.raises(UnreadableError, match="index.m3u8: HTTP status 404"):
+    with pytest.raises(UnreadableError, match=r"index\.m3u8: HTTP status 404"):
         inspect(origin, "")
     origin.set_header("^page", ":status", "200")
     origin.set_header("^page", "content-type", "text/html")
