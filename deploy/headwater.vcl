@@ -69,7 +69,7 @@ sub vcl_backend_response {
         }
         return (deliver);
     }
-    if (beresp.status == 404 || beresp.status >= 500) {
+    if (beresp.status == 404 || beresp.status == 410 || beresp.status >= 500) {
         # A wait in vain ends for all who waited; else each would now wait anew.
         set beresp.ttl = 0.5s;
         return (deliver);

@@ -95,7 +95,7 @@ const stall = new Stall(() => api.state(), {
     controls.show(status.state, ...words);
     status.message = words[0];
   },
-  gone: () => failed({ kind: "missing", status: 404, detail: "path has gone" }),
+  gone: () => failed({ kind: "missing", status: 410, detail: "path has gone" }),
 });
 
 // -- what the viewer is told ---------------------------------------------------------------------

@@ -12,7 +12,7 @@ MAX_GONE_SERIES: Final = 20_000
 """Three numbered series (init, segments, parts) for each of some 6,000 renditions: about 4 MB."""
 
 MAX_GONE_URLS: Final = 10_000
-"""Dropped URLs without a number are rare (a rendition's playlist): about 2 MB."""
+"""URLs without a number: the playlists and manifests of some 1,500 paths that ended; about 2 MB."""
 
 _NUMBERED: Final = re.compile(r"(.*/)(?:(init-)(\d{1,18})\.mp4|(\d{1,18})(?:\.(\d{1,6}))?\.m4s)")
 

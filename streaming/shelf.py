@@ -38,14 +38,16 @@ class Absence(Enum):
     """Why there is nothing at a URL."""
 
     NEVER = 404
-    GONE = 410
+    GONE = "410 gone"
+    ENDED = "410 ended"
+    """A text, which comes back with its path."""
     STARTING = "503 starting"
     LATE = "503 late"
 
     @property
     def status(self) -> int:
         """The HTTP status that says so."""
-        return 503 if isinstance(self.value, str) else self.value
+        return int(str(self.value)[:3])
 
 
 class Shelf:
@@ -151,13 +153,12 @@ class Shelf:
         self.paths[state.path] = state
 
     def path_gone(self, gone: PathGone) -> None:
-        """Everything of the path goes: media is remembered as gone, playlists are 404 again."""
+        """Everything of the path goes, and is remembered."""
         self.changes += 1
         self.paths.pop(gone.path, None)
         self._resting.discard(gone.path)
         for url in self._urls_of_path.pop(gone.path, ()):
-            if numbered(url) is not None:
-                self._gone.remember(url)
+            self._gone.remember(url)
             self._remove(url)
         for rendition in [r for r in self._renditions.values() if r.path == gone.path]:
             self._close(rendition)
@@ -171,11 +172,13 @@ class Shelf:
         resource = self.get(url)
         if resource is not None:
             return resource
-        if self._gone.has(url):
-            return Absence.GONE
+        is_text = numbered(url) is None
+        has_gone = self._gone.has(url)
         state = self._state_above(url)
-        if state is not None and state.state in ("idle", "starting"):
+        if state is not None and state.state in ("idle", "starting") and (is_text or not has_gone):
             return Absence.STARTING
+        if has_gone:
+            return Absence.ENDED if is_text else Absence.GONE
         return Absence.NEVER
 
     def wanted_path(self, url: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from segmenter.media import Payload
 from segmenter.segment import Part
-from streaming.gone_memory import GoneMemory, numbered
+from streaming.gone_memory import GoneMemory
 from streaming.link import encode_frame
 from streaming.media_feed import FedRendition
 from streaming.media_store import MediaStore, StoreStatistics
@@ -201,8 +201,7 @@ class ShelfFeed:
         for url in self._urls_of_path.pop(path, ()):
             keys.append(url)
             self._forget(url)
-            if numbered(url) is not None:
-                self._gone.remember(url)
+            self._gone.remember(url)
         for name in [name for name in self._renditions if name[0] == path]:
             keys += self._close(self._renditions.pop(name))
         for reader in self._readers:

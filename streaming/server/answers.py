@@ -21,7 +21,7 @@ RETRY_AFTER_S: Final = 1
 """A starting path is playable within about a segment; players wait so long between tries."""
 
 GONE_MAX_AGE_S: Final = 60
-"""What has gone does not come back: caches may answer for us."""
+"""Media that have gone do not come back: caches may answer for us."""
 
 FAILED: Final = ("Failed", "Something went wrong here.")
 """Title and detail of a mistake of ours; the log says more."""
@@ -31,6 +31,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 _ABSENCE_TEXT: Final = {
     Absence.NEVER: "Not found: nothing has been published here.\n",
     Absence.GONE: "Gone: this has left the live window.\n",
+    Absence.ENDED: "Gone: the stream has ended; should it begin again, it will be here.\n",
     Absence.LATE: "Late: what was waited for has not come in time, try again.\n",
     Absence.STARTING: "Starting: the stream is not playable yet, try again in a second.\n",
 }

@@ -158,7 +158,7 @@ async def test_the_origin_alone_says_what_is_kept(cache: Edge, origin: FakeOrigi
             assert origin.targets.count(target) == upstream, (status, cache_control)
 
 
-@pytest.mark.parametrize("status", [404, 503])
+@pytest.mark.parametrize("status", [404, 410, 503])
 async def test_a_wait_in_vain_ends_for_all_who_wait_and_is_soon_forgotten(
     cache: Edge, origin: FakeOrigin, status: int
 ) -> None:

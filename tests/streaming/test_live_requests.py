@@ -172,7 +172,7 @@ def test_a_path_that_goes_lets_go_who_waits_for_what_rests(
     waiting.ask(PLAYLIST)
     live.path_gone(PathGone("live/a"))
     assert waiting.outcomes == [Outcome.CLOSED]
-    assert live.find(PLAYLIST) is Absence.NEVER
+    assert live.find(PLAYLIST) is Absence.ENDED
 
 
 @pytest.mark.parametrize("name", ["08.m4s", "09.m4s", "08.1.m4s", "8.01.m4s"])

@@ -80,19 +80,24 @@ def test_dropped_playlists_have_gone() -> None:
     shelf = new_shelf()
     shelf.put(put("/live/a/720p/index.m3u8", cache="playlist"))
     shelf.drop(Drop("/live/a/720p/index.m3u8"))
-    assert shelf.find("/live/a/720p/index.m3u8") is Absence.GONE
+    assert shelf.find("/live/a/720p/index.m3u8") is Absence.ENDED
+    assert Absence.ENDED.status == Absence.GONE.status == 410
 
 
-def test_a_gone_path_is_404_for_playlists_and_410_for_media() -> None:
+def test_what_a_path_had_has_gone_with_it_until_it_begins_again() -> None:
     shelf = new_shelf()
     shelf.path_state(PathState("live/a", "live"))
     shelf.put(put("/live/a/index.m3u8", cache="playlist"))
     shelf.put(put("/live/a/720p/1.m4s"))
     shelf.path_gone(PathGone("live/a"))
-    assert shelf.find("/live/a/index.m3u8") is Absence.NEVER
+    assert shelf.find("/live/a/index.m3u8") is Absence.ENDED
+    assert shelf.find("/live/a/nothing.m3u8") is Absence.NEVER
     assert shelf.find("/live/a/720p/1.m4s") is Absence.GONE
     assert len(shelf) == 0
     assert shelf.bytes_held == 0
+    shelf.path_state(PathState("live/a", "starting"))
+    assert shelf.find("/live/a/index.m3u8") is Absence.STARTING
+    assert shelf.find("/live/a/720p/1.m4s") is Absence.GONE
 
 
 @pytest.mark.parametrize("state", ["idle", "starting"])

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from streaming.shelf_messages import PathState, SegmentDropped
+from streaming.shelf_messages import PathGone, PathState, SegmentDropped
 from tests.streaming.server.conftest import PLAYLIST, SEGMENT, Serve, Served, playlist
 
 SEGMENT_URL = "/live/a/720p/7.m4s"
@@ -177,6 +177,14 @@ async def test_what_has_gone_is_410(served: Served) -> None:
     served.shelf.put_media(SegmentDropped(1, 7))
     response, _ = await served.get(SEGMENT_URL)
     assert response.status == 410
+    assert "max-age" in response.headers["Cache-Control"]
+
+
+async def test_the_playlist_of_a_stream_that_has_gone_is_410_for_now(served: Served) -> None:
+    served.shelf.path_gone(PathGone("live/a"))
+    response, body = await served.get("/live/a/index.m3u8")
+    assert (response.status, response.headers["Cache-Control"]) == (410, "no-store")
+    assert b"ended" in body
 
 
 async def test_a_starting_path_is_503_and_says_when_to_come_back(served: Served) -> None:
