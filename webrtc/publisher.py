@@ -17,6 +17,7 @@ from typing import Final
 
 from segmenter.media import MediaType, Sample, Track
 from webrtc.arrival_recorder import ArrivalRecorder
+from webrtc.backlog import LOOK_S, Backlog, Verdict, from_key_frame
 from webrtc.dtls import NegotiatedKeys
 from webrtc.errors import MediaPacketError
 from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
@@ -25,7 +26,7 @@ from webrtc.incoming_stream import IncomingStatistics, IncomingStream
 from webrtc.key_frame_grid import KeyFrameGrid
 from webrtc.layer_names import LayerNames
 from webrtc.layer_watch import LayerWatch
-from webrtc.media_clock import PictureTimes
+from webrtc.media_clock import MEDIA_RATE, PictureTimes
 from webrtc.negotiation import REPAIRED_RID, RID
 from webrtc.publication import ReceivePlan
 from webrtc.publisher_rtcp import (
@@ -88,6 +89,8 @@ class Publisher:
         ssrc: int,
         send: Callable[[Flow, bytes], None],
         on_event: Callable[[SignallingEvent], None],
+        *,
+        look_s: float = LOOK_S,
     ) -> None:
         self.stream = stream
         self.grid = KeyFrameGrid()
@@ -117,6 +120,9 @@ class Publisher:
         self._silent: set[str] = set()
         """Layers that are no tracks at present."""
         self._held: list[Sample] = []
+        self._backlog = Backlog(look_s)
+        self._waits_for_key: set[IncomingStream] = set()
+        """What came of these so far is not published."""
         self._ready_by: float | None = None
         self._is_ready = False
         self._next_report = 0.0
@@ -291,6 +297,8 @@ class Publisher:
             self.grid.push(samples[-1].dts, any(each.is_sync for each in samples), now)
         if samples and source.plan.rids:
             samples = self._heard(source, samples, now)
+        if source in self._waits_for_key and (samples := from_key_frame(samples)):
+            self._waits_for_key.discard(source)
         if not samples:
             return
         track = source.track
@@ -305,9 +313,29 @@ class Publisher:
             self._on_event(PublishedSamples(self._session_id, self.stream, tuple(samples)))
             return
         self._held += samples
+        self._backlog.push(samples[-1].dts / MEDIA_RATE - (now - self._began), now)
+        self._begin_if_ready(now)
+
+    def _begin_if_ready(self, now: float) -> None:
+        verdict = self._backlog.verdict(now)
+        if verdict is Verdict.LOOKING:
+            del self._held[:-_MAX_HELD_SAMPLES]
+            return
+        if verdict is Verdict.OLD:
+            self._drop_backlog(now)
+            return
         has_all = len(self._tracks) == self._names.count
-        if has_all or now >= self._ready_by or len(self._held) > _MAX_HELD_SAMPLES:
+        late = self._ready_by is not None and now >= self._ready_by
+        if has_all or late or len(self._held) > _MAX_HELD_SAMPLES:
             self._begin()
+
+    def _drop_backlog(self, now: float) -> None:
+        """What came so far was made before; begin with what comes, pictures with a key frame."""
+        self._backlog = Backlog(0.0)
+        self._held, self._tracks, self._ready_by = [], {}, now + TRACKS_WAIT_S
+        pictures = [s for s in self._sources.values() if s.plan.kind is MediaType.VIDEO]
+        self._waits_for_key.update(pictures)
+        self.ask_for_key_frame()
 
     def _begin(self) -> None:
         self._is_ready = True

@@ -10,6 +10,7 @@ import pytest
 from segmenter.media import Codec, MediaType, Sample
 from tests.webrtc.clips import audio_clip, video_clip
 from tests.webrtc.packets import packet, packets_of, render
+from webrtc.backlog import LOOK_S
 from webrtc.dtls import NegotiatedKeys
 from webrtc.events import PublishedSamples, PublishedTracks, SignallingEvent
 from webrtc.ice import Flow
@@ -36,13 +37,15 @@ MASK = 0xFFFFFFFF
 class Stage:
     """A publisher of ours, and the browser that sends to it."""
 
-    def __init__(self, *plans: ReceivePlan) -> None:
+    def __init__(self, *plans: ReceivePlan, look_s: float = 0.0) -> None:
         self.events: list[SignallingEvent] = []
         self.sent: list[bytes] = []
         self.flows: list[Flow] = []
         """Where each went."""
         self._last: dict[int, int] = {}
-        self.publisher = Publisher("id", "live", plans, 4, self._take_sent, self.events.append)
+        self.publisher = Publisher(
+            "id", "live", plans, 4, self._take_sent, self.events.append, look_s=look_s
+        )
         self.publisher.connect(NegotiatedKeys(OURS, THEIRS), HOME, 0.0)
         self._protect = SrtpSender(THEIRS)
         self.open = SrtpReceiver(OURS).unprotect_rtcp
@@ -424,10 +427,10 @@ def spoken(first: int, count: int) -> list[RtpPacket]:
     ]
 
 
-def watched(first: int, count: int) -> list[list[RtpPacket]]:
-    """So many pictures, 20 ms apart, after `first` others."""
+def watched(first: int, count: int, number: int | None = None) -> list[list[RtpPacket]]:
+    """So many key frames, 20 ms apart, after `first` others; packets count from `number`."""
     made = by_picture(pictures(count=1))[0]
-    number = first * len(made)
+    number = first * len(made) if number is None else number
     return [
         [
             dataclasses.replace(
@@ -469,6 +472,35 @@ def test_what_waited_on_the_way_is_not_moved() -> None:
         stage.send([word, *picture], now=4.0 + n * 0.003)
     assert [s.dts for s in stage.samples("source")] == [n * 1_800 for n in range(225)]
     assert [s.dts for s in stage.samples("audio")] == [n * 1_800 for n in range(225)]
+
+
+def test_what_was_gathered_before_the_connection_is_dropped_for_a_key_frame() -> None:
+    """Seven seconds within a second, as GStreamer sends them; only then comes what is live."""
+    stage = Stage(VIDEO, AUDIO, look_s=LOOK_S)
+    for n, (picture, word) in enumerate(zip(watched(0, 350), spoken(0, 350), strict=True)):
+        stage.send([word, *picture], now=n * 0.002)
+    stage.told()
+    number = watched(350, 1)[0][0].sequence
+    for n, (_, delta) in enumerate(zip(range(20), by_picture(pictures())[1:], strict=False)):
+        at, sequence = (350 + n) * 1_800, number + n
+        picture = dataclasses.replace(delta[0], sequence=sequence, timestamp=at, is_marked=True)
+        stage.send([spoken(350 + n, 1)[0], picture], now=0.7 + n * 0.02)
+        stage.publisher.handle_timer(0.7 + n * 0.02)
+    assert stage.events == []
+    assert any(isinstance(message, PictureLoss) for message in stage.told())
+    for n, picture in enumerate(watched(370, 10, number + 20)):
+        stage.send([*spoken(370 + n, 1), *picture], now=1.1 + n * 0.02)
+    assert stage.tracks == ["source", "audio"]
+    assert stage.samples("source")[0].is_sync
+    assert min(s.dts for s in stage.samples("source")) >= 370 * 1_800
+    assert min(s.dts for s in stage.samples("audio")) >= 349 * 1_800
+
+
+def test_media_that_come_as_they_are_made_are_published_from_the_first_on() -> None:
+    stage = Stage(VIDEO, AUDIO, look_s=LOOK_S)
+    together(stage, 0, 12, spoken(0, 12))
+    assert [s.dts for s in stage.samples("source")] == [n * 1_800 for n in range(12)]
+    assert [s.dts for s in stage.samples("audio")] == [n * 1_800 for n in range(12)]
 
 
 def test_reports_of_a_clock_that_stood_still_do_not_take_the_picture_back() -> None:
