@@ -9,12 +9,8 @@ from segmenter.lane import AUDIO_JOIN_S
 from segmenter.media import Track
 from segmenter.presentation import Presentation, PresentationSettings
 from segmenter.segment import Event, PartReady, PresentationEnded, SegmentReady
-from tests.segmenter.hls.low_latency_watch import (
-    LowLatencyPlaylist,
-    LowLatencyWatch,
-    check_reports,
-    plain_text,
-)
+from tests.segmenter.hls.low_latency_text import LowLatencyPlaylist, plain_text
+from tests.segmenter.hls.low_latency_watch import LowLatencyWatch, check_reports
 from tests.segmenter.made_anew import render_media_playlist
 from tests.segmenter.watched_stage import WatchedStage
 

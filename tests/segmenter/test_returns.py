@@ -18,7 +18,7 @@ from segmenter.codecs.decoders import decoder_of
 from segmenter.codecs.description import describe_track
 from segmenter.media import Codec, MediaType, Track
 from tests.segmenter.codecs.test_description import CONFIGS
-from tests.segmenter.dash.test_low_latency_mpd import MpdStage
+from tests.segmenter.dash.low_latency_mpd_stage import MpdStage
 from tests.segmenter.dash.watch import NAMESPACE
 from tests.segmenter.low_latency_stage import LowLatencyStage
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, audio, renamed, video

@@ -12,7 +12,7 @@ from tests.segmenter.stage import AUDIO, SOURCE
 from tests.webrtc.clips import audio_clip, video_clip
 from tests.webrtc.offers import offer
 from tests.webrtc.peer_room import STREAM, PeerRoom, peer_room
-from tests.webrtc.test_signalling import CLIENT, WHEP, Stage
+from tests.webrtc.signalling_stage import CLIENT, WHEP, Stage
 from tests.webrtc.test_subscription import HEVC, HIGH
 from tests.webrtc.viewer import Viewer, on_loopback
 from webrtc.errors import MalformedSdp, NotLive, UnacceptableOffer

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.webrtc.signalling_stage import Stage
 from tests.webrtc.tcp_viewer import OFFER
-from tests.webrtc.test_signalling import Stage
 from webrtc.ice import Flow, IceCredentials
 from webrtc.session import JOIN_S
 from webrtc.session_table import SessionLimits

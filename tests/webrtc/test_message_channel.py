@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import InitChunk, ShutdownAckChunk, crc32c, seriali
 from tests.webrtc.clips import video_clip
 from tests.webrtc.offers import offer
 from tests.webrtc.peer_room import STREAM, PeerRoom, peer_room
-from tests.webrtc.test_signalling import Stage
+from tests.webrtc.signalling_stage import Stage
 from tests.webrtc.viewer import Viewer, a_viewer
 from webrtc.events import SessionClosed, TextReceived
 from webrtc.message_channel import (

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import itertools
-import re
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from tests.segmenter.stage import AUDIO, SMALL, SOURCE
-from tests.webrtc.checks import nominating_check
-from tests.webrtc.offers import offer
+from tests.webrtc.signalling_stage import (
+    _KEYS,
+    AGAIN,
+    CLIENT,
+    WHEP,
+    WHIP,
+    Stage,
+    fragment,
+    sdp_value,
+)
 from tests.webrtc.test_ice import HOME, check
-from tests.webrtc.test_subscription import HEVC, OPUS
-from webrtc.dtls import NegotiatedKeys
+from tests.webrtc.test_subscription import HEVC
 from webrtc.errors import (
     MalformedSdp,
     NoCommonCodec,
@@ -25,131 +28,11 @@ from webrtc.errors import (
     SessionNotFound,
     TooManySessions,
 )
-from webrtc.events import KeyFrameWanted, RenditionsWanted, SessionClosed, SignallingEvent
-from webrtc.fanout_events import AddressChanged, Bye, Event, PictureLost
-from webrtc.flow_table import FlowTable
-from webrtc.ice import Candidate, Flow, IceCredentials, host_candidate
+from webrtc.events import SessionClosed
+from webrtc.ice import Flow, IceCredentials
 from webrtc.offer import OfferedCodec, parse_offer
-from webrtc.rendition import Rendition
 from webrtc.session import JOIN_S, State
 from webrtc.session_table import SessionLimits
-from webrtc.signalling import Signalling
-from webrtc.signalling_results import Answer
-from webrtc.subscriber import Subscriber
-from webrtc.viewer_settings import SrtpKeys, SrtpProfile
-
-WHEP = offer("chromium-whep")
-WHIP = offer("chromium-whip-simulcast")
-CLIENT = "203.0.113.5"
-AGAIN = IceCredentials("again", "a" * 22)
-
-
-@dataclass
-class FakePort:
-    """A port on which nothing arrives but what the test hands to its table."""
-
-    table: FlowTable = field(default_factory=FlowTable)
-    candidates: tuple[Candidate, ...] = (host_candidate("192.0.2.1", 8189, rank=0),)
-    is_lite: bool = True
-    by_version: dict[int, int] = field(default_factory=lambda: {4: 0})
-    sent: list[tuple[Flow, bytes]] = field(default_factory=list)
-
-    def send(self, flow: Flow, datagram: bytes) -> None:
-        self.sent.append((flow, datagram))
-
-    def media_flow(self, flow: Flow) -> Flow:
-        return flow
-
-
-class FakeFanout:
-    """A fan-out that writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-        self.events: list[Event] = []
-        self._numbers = itertools.count(1)
-
-    def add_viewer(self, settings: object) -> int:
-        number = next(self._numbers)
-        self.calls.append(("add", number))
-        return number
-
-    def play(self, viewer: int, kind: str, ring: int, since: str) -> None:
-        self.calls.append(("play", viewer, kind, ring))
-
-    def pause(self, viewer: int, kind: str) -> None:
-        self.calls.append(("pause", viewer, kind))
-
-    def set_address(self, viewer: int, address: tuple[str, int], socket: int) -> None:
-        self.calls.append(("address", viewer, address, socket))
-
-    def set_ice(self, viewer: int, username: str, password: str) -> None:
-        self.calls.append(("ice", viewer, username))
-
-    def remove_viewer(self, viewer: int) -> None:
-        self.calls.append(("remove", viewer))
-
-    def poll(self) -> list[Event]:
-        events, self.events = self.events, []
-        return events
-
-
-class Stage:
-    """Signalling before fakes, with a clock of the test's own."""
-
-    def __init__(self, limits: SessionLimits | None = None) -> None:
-        self.now = 100.0
-        self.port = FakePort()
-        self.fanout = FakeFanout()
-        self.events: list[SignallingEvent] = []
-        self.signalling = Signalling(
-            self.port, cast(Any, self.fanout), self.events.append,
-            now=lambda: self.now, limits=limits,
-        )  # fmt: skip
-
-    def go_live(self, *tracks: Any) -> None:
-        renditions = [Rendition(track, n + 1, 1_000_000) for n, track in enumerate(tracks)]
-        self.signalling.announce(
-            "live", renditions or [Rendition(SOURCE, 1, 1), Rendition(OPUS, 2, 1)]
-        )
-
-    def subscribe(self, text: str = WHEP) -> Answer:
-        return self.signalling.subscribe("live", text, CLIENT)
-
-    def check(
-        self, session_id: str, flow: Flow = HOME, *, by: IceCredentials | None = None
-    ) -> None:
-        """The peer's nominating check, with the session's newest credentials."""
-        agent = self.signalling.session(session_id).agent
-        raw = nominating_check(by or agent.remote, agent.local)
-        self.port.table.receive(raw, flow, self.now)
-
-    def connect(self, session_id: str) -> Subscriber:
-        """As if DTLS had come up."""
-        session = self.signalling.session(session_id)
-        session.take_keys(_KEYS)
-        assert session.state is State.CONNECTED
-        assert isinstance(session.role, Subscriber)
-        return session.role
-
-    def pass_time(self, seconds: float) -> None:
-        self.now += seconds
-        self.signalling.handle_timer(self.now)
-
-
-_SRTP = SrtpKeys(SrtpProfile.AEAD_AES_128_GCM, bytes(16), bytes(12))
-_KEYS = NegotiatedKeys(_SRTP, _SRTP)
-
-
-def sdp_value(text: str, name: str) -> str:
-    found = re.search(rf"a={name}:(.*)\r\n", text)
-    assert found is not None
-    return found[1]
-
-
-def fragment(ice: IceCredentials | None = None, *lines: str) -> str:
-    head = [f"a=ice-ufrag:{ice.ufrag}", f"a=ice-pwd:{ice.password}"] if ice else []
-    return "\r\n".join([*head, "m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:0", *lines]) + "\r\n"
 
 
 def test_an_answer_has_our_credentials_and_a_check_with_them_is_answered() -> None:
@@ -356,79 +239,6 @@ async def test_a_connected_viewer_plays_and_ends_30_s_after_its_last_check() -> 
     await stage.signalling.wait_closed()
 
 
-async def test_what_the_fan_out_says_reaches_the_session() -> None:
-    stage = Stage()
-    stage.go_live()
-    answer = stage.subscribe()
-    stage.check(answer.session_id)
-    stage.connect(answer.session_id)
-    session = stage.signalling.session(answer.session_id)
-    stage.fanout.events = [AddressChanged(1, ("198.51.100.7", 4), 0)]
-    stage.pass_time(1.0)
-    assert session.flow == Flow(0, "198.51.100.7", 4)
-    assert stage.port.table.endpoint_of(Flow(0, "198.51.100.7", 4)) is session
-    stage.fanout.events = [Bye(1)]
-    stage.pass_time(1.0)
-    assert SessionClosed(answer.session_id, "live", "the viewer has left") in stage.events
-    await stage.signalling.wait_closed()
-
-
-async def test_many_lost_pictures_are_one_request_for_a_key_frame() -> None:
-    stage = Stage()
-    stage.go_live()
-    answers = [stage.subscribe() for _ in range(3)]
-    for port, answer in enumerate(answers):
-        stage.check(answer.session_id, Flow(0, "192.0.2.7", 1 + port))
-        stage.connect(answer.session_id)
-    stage.pass_time(1.0)
-    stage.events.clear()
-    stage.fanout.events = [PictureLost(viewer, "video") for viewer in (1, 2, 3)]
-    stage.pass_time(0.1)
-    stage.fanout.events = [PictureLost(1, "video")]
-    stage.pass_time(0.1)
-    assert stage.events == [KeyFrameWanted("live", SOURCE.name)]
-    stage.pass_time(0.5)
-    assert stage.events == [KeyFrameWanted("live", SOURCE.name)] * 2
-    await stage.signalling.wait_closed()
-
-
-async def test_renditions_are_wanted_while_somebody_connected_is_to_be_sent_them() -> None:
-    stage = Stage()
-    stage.signalling.announce("live", [Rendition(SOURCE, 1, 1), Rendition(OPUS, None, 1)])
-    answer = stage.subscribe()
-    stage.pass_time(0.1)
-    assert stage.events == []
-    stage.check(answer.session_id)
-    stage.connect(answer.session_id)
-    stage.pass_time(0.1)
-    assert stage.events[-1] == RenditionsWanted("live", frozenset({SOURCE.name, OPUS.name}))
-    assert ("play", 1, "audio", 2) not in stage.fanout.calls
-    stage.signalling.announce("live", [Rendition(SOURCE, 1, 1), Rendition(OPUS, 2, 1)])
-    assert stage.fanout.calls[-1] == ("play", 1, "audio", 2)
-    stage.signalling.close(answer.session_id)
-    stage.pass_time(0.1)
-    assert stage.events[-1] == RenditionsWanted("live", frozenset())
-    await stage.signalling.wait_closed()
-
-
-async def test_a_viewer_may_choose_its_rendition() -> None:
-    stage = Stage()
-    stage.signalling.announce(
-        "live", [Rendition(SOURCE, 1, 3_000_000), Rendition(SMALL, 2, 800_000)]
-    )
-    answer = stage.subscribe()
-    stage.check(answer.session_id)
-    role = stage.connect(answer.session_id)
-    assert role.choices == (SMALL.name, SOURCE.name)
-    assert stage.fanout.calls[-1] == ("play", 1, "video", 1)
-    assert role.choose(SMALL.name)
-    assert role.statistics().playing == {"video": SMALL.name}
-    assert (role.statistics().chosen, role.statistics().switches) == (SMALL.name, 1)
-    assert stage.fanout.calls[-1] == ("play", 1, "video", 2)
-    assert not role.choose(AUDIO.name)
-    await stage.signalling.wait_closed()
-
-
 def test_a_check_that_is_not_the_peers_is_not_answered() -> None:
     stage = Stage()
     stage.go_live()
@@ -437,25 +247,6 @@ def test_a_check_that_is_not_the_peers_is_not_answered() -> None:
     forged = check(IceCredentials(agent.local.ufrag, "f" * 24), by=agent.remote)
     assert not stage.signalling.session(answer.session_id).receive_stun(forged, HOME, 1.0)
     assert stage.port.sent == []
-
-
-async def test_what_is_not_there_any_more_is_not_sent() -> None:
-    stage = Stage()
-    stage.go_live()
-    answer = stage.subscribe()
-    stage.check(answer.session_id)
-    stage.connect(answer.session_id)
-    stage.go_live(SOURCE)
-    assert stage.fanout.calls[-1] == ("pause", 1, "audio")
-    await stage.signalling.wait_closed()
-
-
-def test_what_is_there_comes_before_what_could_be_made() -> None:
-    stage = Stage()
-    stage.signalling.announce("live", [Rendition(SOURCE, None, 2_000_000), Rendition(SMALL, 2, 1)])
-    answer = stage.subscribe()
-    role = stage.signalling.session(answer.session_id).role
-    assert cast(Subscriber, role).playing["video"].name == SMALL.name
 
 
 async def test_the_statistics_count_peers_by_what_they_are() -> None:

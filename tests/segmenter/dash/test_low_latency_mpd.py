@@ -2,130 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-from dataclasses import replace
-from datetime import datetime
 from fractions import Fraction
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from lxml import etree
 
 from segmenter.dash.low_latency_mpd import LowLatencyMpd
 from segmenter.errors import UsageError
-from segmenter.fmp4.box_tree import read_boxes, records
-from segmenter.fmp4.boxes import PRODUCER_TIME_CAPTURED
-from segmenter.fmp4.fragment_records import ProducerTime
 from segmenter.lane import AUDIO_JOIN_S
-from segmenter.media import Sample
 from segmenter.presentation import PresentationSettings
-from segmenter.segment import Event
-from segmenter.timed_message import TimedMessage
 from tests.conftest import Golden
-from tests.segmenter.dash.judges import HAS_XSD, broken_rules, validate
+from tests.segmenter.dash.judges import broken_rules, validate
+from tests.segmenter.dash.low_latency_mpd_stage import (
+    INHERITED,
+    MpdStage,
+    first_number,
+    root,
+    staged,
+    templates,
+)
 from tests.segmenter.dash.watch import NAMESPACE, seconds
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, START, Stage, audio, renamed, video
 from tests.segmenter.test_presentation_properties import Scene, cuts, play, scenes
-from tests.segmenter.watched_stage import WatchedStage
-
-TEMPLATES = f".//{NAMESPACE}Representation/{NAMESPACE}SegmentTemplate"
-INHERITED = f".//{NAMESPACE}AdaptationSet/{NAMESPACE}SegmentTemplate"
-
-
-class MpdStage(WatchedStage):
-    """Renders the manifest after each event, and remembers all that it ever said of periods."""
-
-    def __init__(self, *args: object, **options: object) -> None:
-        self.mpd: LowLatencyMpd | None = None
-        self.shown: object = None
-        self.texts: list[str] = []
-        self.periods: dict[str, etree._Element] = {}
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-
-    def _record(self, events: list[Event]) -> list[Event]:
-        super()._record(events)
-        if self.shown is not self.presentation:
-            self.shown, self.mpd = self.presentation, LowLatencyMpd(self.presentation, "/time")
-        assert self.mpd is not None
-        if not self.presentation.target_duration or not any(
-            rendition.is_playable for rendition in self.presentation.renditions.values()
-        ):
-            return events
-        if not self.mpd.update():
-            return events
-        text = self.mpd.render(self.now)
-        if not self.texts or text is not self.texts[-1]:
-            self.texts.append(text)
-            if HAS_XSD:
-                validate(text)
-            self._check(etree.fromstring(text.encode()))
-        return events
-
-    def _check(self, root: etree._Element) -> None:
-        periods = root.findall(f"{NAMESPACE}Period")
-        starts = [seconds(period.attrib["start"]) for period in periods]
-        assert starts == sorted(set(starts)), "D13"
-        for period in periods:
-            known = self.periods.setdefault(period.attrib["id"], period)
-            assert known.attrib["start"] == period.attrib["start"], "D1"
-            assert [etree.tostring(child) for child in known] == [
-                etree.tostring(child) for child in period
-            ], "D1: a period changed"
-            for template in period.findall(TEMPLATES):
-                assert "duration" in template.attrib, "D7"
-                assert template.find(f"{NAMESPACE}SegmentTimeline") is None, "D7"
-                assert "$Number$" in template.attrib["media"], "D7"
-                assert "$Time$" not in template.attrib["media"], "D7"
-
-    def places(self, name: str) -> dict[int, Fraction]:
-        """Where a player takes each segment of a rendition to begin, in fractions of a duration
-        from where it does."""
-        ordered = sorted(self.periods.values(), key=first_number)
-        segments = {segment.msn: segment for segment in self.segments[name]}
-        found = {}
-        for period, following in zip(ordered, [*ordered[1:], None], strict=True):
-            end = first_number(following) if following is not None else 1 << 60
-            for representation in period.iter(f"{NAMESPACE}Representation"):
-                if representation.attrib["id"] != name:
-                    continue
-                (template,) = representation.iter(f"{NAMESPACE}SegmentTemplate")
-                first, duration = (int(template.attrib[k]) for k in ("startNumber", "duration"))
-                offset = int(template.attrib["presentationTimeOffset"])
-                for msn in range(first, min(end, max(segments, default=0) + 1)):
-                    segment = segments.get(msn)
-                    if segment is None or segment.is_gap:
-                        continue
-                    # What came after a break and is too short to begin a period is in none.
-                    if segment.discontinuity == segments[first].discontinuity:
-                        assert int(template.attrib["timescale"]) == segment.timescale, "D12"
-                        place = offset + (msn - first) * duration
-                        found[msn] = Fraction(segment.start - place, duration)
-        return found
-
-
-def first_number(period: etree._Element) -> int:
-    return int(str(period.attrib["id"]).partition(".")[0])
-
-
-def captured(samples: list[Sample]) -> list[Sample]:
-    return [dataclasses.replace(s, captured_utc=s.dts / 90_000) for s in samples]
-
-
-def staged(seconds: float = 30, **cutting: float) -> MpdStage:
-    stage = MpdStage(SOURCE, SMALL, AUDIO, settings=PresentationSettings(**cutting))  # type: ignore[arg-type]
-    stage.push(video(seconds=seconds), video(SMALL, seconds=seconds), audio(seconds=seconds))
-    return stage
-
-
-def root(stage: MpdStage) -> etree._Element:
-    return etree.fromstring(stage.texts[-1].encode())
-
-
-def templates(stage: MpdStage) -> list[etree._Element]:
-    """Of all representations."""
-    return root(stage).findall(TEMPLATES)
 
 
 def test_a_low_latency_manifest_is_the_golden_one_and_valid(golden: Golden) -> None:
@@ -290,78 +189,6 @@ def test_d9_the_service_description_names_a_latency_and_rates() -> None:
         "min": "432",
     }
     assert dict(rate.attrib) == {"max": "1.04", "min": "0.96"}
-
-
-def test_d10_where_prft_is_promised_each_segment_begins_with_it() -> None:
-    stage = MpdStage(SOURCE)
-    stage.push(captured(video(seconds=12)))
-    (reference,) = root(stage).iter(f"{NAMESPACE}ProducerReferenceTime")
-    assert reference.attrib["inband"] == "true"
-    assert reference.attrib["wallClockTime"] == "2027-01-15T08:00:00.000Z"
-    assert int(reference.attrib["presentationTime"]) == START * 90_000
-    assert [child.tag for child in reference] == [f"{NAMESPACE}UTCTiming"]
-    for segment in stage.segments["source"]:
-        boxes = [box.name for box in read_boxes(stage.data["source", segment.name])]
-        assert boxes[:3] == ["styp", "prft", "moof"]
-
-
-def test_d10_segments_say_of_media_and_clock_what_the_manifest_says() -> None:
-    stage = MpdStage(SOURCE, AUDIO)
-    sound = [replace(s, captured_utc=s.dts / 48_000) for s in audio(seconds=12)]
-    stage.push(captured(video(seconds=12)), sound)
-    for representation in root(stage).iter(f"{NAMESPACE}Representation"):
-        name = representation.attrib["id"]
-        (reference,) = representation.findall(f"{NAMESPACE}ProducerReferenceTime")
-        assert reference.attrib["type"] == "captured"
-        wall_utc = datetime.fromisoformat(reference.attrib["wallClockTime"]).timestamp()
-        media_time = int(reference.attrib["presentationTime"])
-        for segment in stage.segments[name]:
-            (said, *_) = records(read_boxes(stage.data[name, segment.name]), ProducerTime)
-            since_s = (said.media_time - media_time) / segment.timescale
-            assert said.utc == pytest.approx(wall_utc + since_s, abs=0.001)
-            assert said.flags == PRODUCER_TIME_CAPTURED
-
-
-def test_d10_each_representation_of_a_period_has_a_reference_of_its_own() -> None:
-    document = root(staged())
-    for period in document.iter(f"{NAMESPACE}Period"):
-        ids = [one.get("id") for one in period.iter(f"{NAMESPACE}ProducerReferenceTime")]
-        assert len(set(ids)) == len(ids) > 1
-        assert document[0][0].get("referenceId") == ids[0]
-
-
-def test_d10_where_capture_is_unknown_nothing_is_promised_inside_segments() -> None:
-    references = root(staged()).iter(f"{NAMESPACE}ProducerReferenceTime")
-    assert {reference.get("inband") for reference in references} == {None}
-
-
-def test_d11_chunks_are_at_most_half_the_target_latency_apart() -> None:
-    stage = staged()
-    target_s = int(root(stage)[0][0].attrib["target"]) / 1000
-    for representation in root(stage).iter(f"{NAMESPACE}Representation"):
-        (resync,) = representation.findall(f"{NAMESPACE}Resync")
-        (template,) = representation.findall(f"{NAMESPACE}SegmentTemplate")
-        assert int(resync.attrib["dT"]) / int(template.attrib["timescale"]) <= target_s / 2
-
-
-def test_d11_segments_have_several_chunks_and_messages_stand_before_their_media() -> None:
-    stage = MpdStage(SOURCE, AUDIO)
-    frames, sound = video(seconds=9), audio(seconds=9)
-    for number in range(9):
-        now_ms = round(stage.now * 1000)
-        assert stage.presentation.tell(TimedMessage(f"1-{number}", number, "chat", now_ms, b"{}"))
-        stage.push(
-            frames[30 * number :][:30], [s for s in sound if s.dts // 48_000 == START + number]
-        )
-    told = 0
-    for name in ("source", "audio"):
-        for segment in stage.segments[name]:
-            boxes = [box.name for box in read_boxes(stage.data[name, segment.name])]
-            assert boxes.count("moof") > 1
-            for box, following in itertools.pairwise(boxes):
-                assert box != "emsg" or following in ("emsg", "moof")
-            told += boxes.count("emsg")
-    assert told >= 2 * 8
 
 
 def test_d12_another_format_is_another_period_with_its_init_section() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segmenter.hls.directives import Answer, Position, Wait, decide, recheck
 from segmenter.hls.rendered_playlist import PlaylistState, Skip
-from tests.segmenter.hls.low_latency_watch import LowLatencyPlaylist
+from tests.segmenter.hls.low_latency_text import LowLatencyPlaylist
 
 
 class Follower:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.segmenter.hls.test_low_latency_rules import returned, staged
+from tests.segmenter.hls.low_latency_stories import returned, staged
 from tests.segmenter.low_latency_stage import LowLatencyStage
 from tests.segmenter.stage import SMALL, SOURCE, video
 from tests.segmenter.test_timed_messages import Talk, message

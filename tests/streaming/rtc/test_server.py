@@ -35,7 +35,7 @@ from streaming.transcode.messages import SampleMessage, TrackMessage
 from tests.segmenter.stage import SMALL, SOURCE
 from tests.webrtc.fanout_stage import loopback
 from tests.webrtc.offers import offer
-from tests.webrtc.test_signalling import FakePort
+from tests.webrtc.signalling_stage import FakePort
 from webrtc.events import KeyFrameWanted
 from webrtc.fanout import Fanout
 from webrtc.session import JOIN_S
