@@ -24,6 +24,8 @@ TESTS = (
     "tests/segmenter/fmp4/test_fragment_runs.py",
     "tests/streaming/ingest/test_flv_batches.py",
     "tests/streaming/ingest/test_flv.py",
+    "tests/streaming/ingest/test_flv_changes.py",
+    "tests/streaming/ingest/test_flv_hostile.py",
     "tests/streaming/ingest/rtmp/test_ordinary_media.py",
     "tests/webrtc/test_fanout.py",
     "tests/webrtc/test_fanout_checks.py",

@@ -16,7 +16,7 @@ from streaming.config_overlay import overlay_file
 from streaming.errors import ConfigError
 from streaming.live_config import SETTING_KEYS, SOURCE_KEYS, LiveConfig
 from streaming.path_registry import ConfigChanges
-from tests.streaming.events.test_sources import Recorder
+from tests.streaming.events.news_scene import Recorder
 from tests.streaming.server.conftest import until
 
 

@@ -9,7 +9,7 @@ from streaming.resource import Resource
 from streaming.shelf import Absence
 from streaming.shelf_messages import Drop, PathGone, PathState, Put, SegmentCompleted, TextsRest
 from streaming.waiting_room import Outcome
-from tests.streaming.server.test_live import FOLDER, PLAYLIST, TARGET, LiveShelf
+from tests.streaming.server.live_site import FOLDER, PLAYLIST, TARGET, LiveShelf
 
 OTHER = "/live/a/b/720p/index.m3u8"
 """Of a path whose name begins like that of the other."""

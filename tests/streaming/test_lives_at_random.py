@@ -25,7 +25,8 @@ from streaming.path_state import TRANSITIONS, Cause, PathState
 from streaming.publisher_slot import Rank
 from streaming.shelf_feed import ShelfFeed
 from tests.segmenter.stage import SOURCE, START
-from tests.streaming.events.test_sources import Recorder, picture
+from tests.streaming.events.news_scene import Recorder
+from tests.streaming.events.test_ingest_exam import picture
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import request
 

@@ -22,7 +22,8 @@ from streaming.path_registry import KNOCKS_BURST, PathRegistry
 from streaming.shelf_feed import ShelfFeed
 from streaming.webhooks.payload import render_payload
 from tests.segmenter.stage import SOURCE, START
-from tests.streaming.events.test_sources import Recorder, picture
+from tests.streaming.events.news_scene import Recorder
+from tests.streaming.events.test_ingest_exam import picture
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import request
 

@@ -18,7 +18,7 @@ from streaming.slate.loop import SlateStrip
 from streaming.transcode.messages import RungStatus, StatusMessage
 from streaming.transcode.transcode_link import TranscodePhase, TranscodeState
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE
-from tests.streaming.test_pipeline import FakeLink, Scene
+from tests.streaming.pipeline_scene import FakeLink, Scene
 
 P = TranscodePhase
 LINE = 2 * 90_000

@@ -18,7 +18,9 @@ from streaming.path_messages import KINDS
 from streaming.path_news import segment_news
 from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
 from tests.segmenter.stage import SOURCE
-from tests.streaming.events.test_sources import AUDIO, NOW, Scene, picture, sound
+from tests.streaming.events.news_scene import AUDIO, Scene
+from tests.streaming.events.test_ingest_exam import picture, sound
+from tests.streaming.events.test_sources import NOW
 from tests.streaming.test_path import FakePublisher
 from tests.streaming.test_path_registry import request
 

@@ -33,7 +33,7 @@ from tests.interop.edge_room import trusting_anyone, write_certificate
 from tests.streaming.auth.tokens import EDDSA, KEYS, hand_made, token
 from tests.streaming.events.happenings import EPOCH
 from tests.streaming.ingest.rtmp import wire
-from tests.streaming.ingest.rtmp.test_server import Client
+from tests.streaming.ingest.rtmp.server_room import Client
 from tests.streaming.server.conftest import Serve, Served
 from tests.streaming.server.test_view_access import Peer, guarded_shelf
 from tests.streaming.test_path import FakePublisher

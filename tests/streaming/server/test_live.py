@@ -4,106 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
-import aiohttp
 import pytest
 
-from streaming.media_store import MediaStore, StoreReader
 from streaming.resource import MediaBodies
-from streaming.shelf import Shelf
 from streaming.shelf_messages import (
-    LivePlaylist,
-    PartAdded,
     PathGone,
-    Put,
-    RenditionOpened,
     SegmentCompleted,
-    SegmentDropped,
 )
-from streaming.store_ledger import Log
-from tests.streaming.server.conftest import Serve, Served, until
-
-FOLDER = "/live/a/720p/"
-PLAYLIST = FOLDER + "index.m3u8"
-PART = b"abcdefgh" * 5_000
-TARGET = 2
-
-FAST = {"Accept": "*/*"}
-SLOW = {"X_Odd": "1"}
-"""A field that the fast path does not know, so that aiohttp answers."""
-
-
-class LiveShelf:
-    """A rendition in progress: segment 7 is finished, 8 has one part."""
-
-    def __init__(self) -> None:
-        self._store, self._log = MediaStore(), Log()
-        reader = StoreReader(self._store.open_reader()).read
-        self.shelf = Shelf(MediaBodies(reader, 4 << 20))
-        self.shelf.put_media(RenditionOpened(1, "live/a", "720p", "video/mp4"))
-        for msn, part in ((7, 0), (7, 1)):
-            self.shelf.put_media(self.part(msn, part))
-        self.shelf.put_media(SegmentCompleted(1, 7))
-        self.shelf.put_media(self.part(8, 0))
-        self.shelf.put(self.playlist(7, 1))
-
-    def part(self, msn: int, part: int) -> PartAdded:
-        offset = self._store.append(self._log, [PART], len(PART), starts_segment=not part)
-        assert offset is not None
-        return PartAdded(1, msn, part, 18_000 * part, offset, len(PART))
-
-    def playlist(
-        self,
-        msn: int,
-        parts: int,
-        *,
-        hint: str = "",
-        is_ended: bool = False,
-        path: str = "live/a",
-    ) -> Put:
-        body = f"#EXTM3U\n# {msn} and {parts} parts\n".encode()
-        live = LivePlaylist(
-            delta=b"#EXTM3U\n#EXT-X-SKIP\n",
-            delta_v2=b"#EXTM3U\n#EXT-X-SKIP v2\n",
-            last_msn=msn,
-            last_parts=2,
-            open_parts=parts,
-            target_duration=TARGET,
-            part_target_s=0.2,
-            is_ended=is_ended,
-            hint="" if is_ended else hint or f"{msn + 1}.{parts}.m4s",
-        )
-        return Put(
-            path=path,
-            url=f"/{path}/720p/index.m3u8",
-            body=body,
-            content_type="application/vnd.apple.mpegurl",
-            cache="playlist",
-            max_age_s=1,
-            live=live,
-        )
-
-
-@pytest.fixture
-def growing() -> LiveShelf:
-    return LiveShelf()
-
-
-@pytest.fixture
-async def site(serve: Serve, growing: LiveShelf) -> Served:
-    return await serve(growing.shelf)
-
-
-Asked = asyncio.Task[tuple[aiohttp.ClientResponse, bytes]]
-
-
-async def asked(site: Served, url: str, headers: dict[str, str]) -> Asked:
-    """A request that has begun to wait."""
-    room = site.site.live.room
-    before = len(room)
-    task = asyncio.create_task(site.get(url, **headers))
-    await until(lambda: len(room) == before + 1 or task.done())
-    assert not task.done(), await task
-    return task
+from tests.streaming.server.conftest import Served, until
+from tests.streaming.server.live_site import (
+    FAST,
+    FOLDER,
+    PART,
+    PLAYLIST,
+    SLOW,
+    TARGET,
+    LiveShelf,
+    asked,
+)
+from tests.streaming.server.live_site import growing as growing
+from tests.streaming.server.live_site import site as site
 
 
 @pytest.mark.parametrize("way", [FAST, SLOW])
@@ -266,86 +186,6 @@ async def gone(reader: asyncio.StreamReader) -> bool:
         return await asyncio.wait_for(reader.read(), 10) == b""
     except ConnectionError:
         return True
-
-
-async def test_d4_a_growing_segment_comes_part_by_part(site: Served, growing: LiveShelf) -> None:
-    url = f"http://127.0.0.1:{site.port}{FOLDER}8.m4s"
-    async with site.client.get(url) as response:
-        assert response.status == 200
-        assert response.headers["Transfer-Encoding"] == "chunked"
-        assert "ETag" not in response.headers
-        assert await response.content.readexactly(len(PART)) == PART
-        site.site.live.put_media(growing.part(8, 1))
-        assert await response.content.readexactly(len(PART)) == PART
-        site.site.live.put_media(SegmentCompleted(1, 8))
-        assert await response.content.read() == b""
-    _, whole = await site.get(FOLDER + "8.m4s")
-    assert whole == 2 * PART
-
-
-async def test_d3_a_segment_is_there_when_it_is_said_to_be_and_neither_before_nor_for_ever(
-    site: Served, growing: LiveShelf
-) -> None:
-    statuses = [(await site.get(f"{FOLDER}{msn}.m4s"))[0].status for msn in (7, 10, 11)]
-    assert statuses == [200, 404, 404]
-    site.site.live.put_media(SegmentDropped(1, 7))
-    assert (await site.get(FOLDER + "7.m4s"))[0].status == 410
-
-
-async def test_the_segment_after_the_growing_one_is_held_until_it_begins(
-    site: Served, growing: LiveShelf
-) -> None:
-    task = await asked(site, FOLDER + "9.m4s", FAST)
-    site.site.live.put_media(SegmentCompleted(1, 8))
-    site.site.live.put(growing.playlist(8, 0))
-    site.site.live.put_media(growing.part(9, 0))
-    site.site.live.put_media(SegmentCompleted(1, 9))
-    _, body = await task
-    assert body == PART
-
-
-async def test_a_segment_that_does_not_begin_in_time_is_not_found(site: Served) -> None:
-    task = await asked(site, FOLDER + "9.m4s", FAST)
-    site.site.live.room.expire(asyncio.get_running_loop().time() + TARGET)
-    response, _ = await task
-    assert response.status == 404
-
-
-async def test_a_range_of_a_growing_segment_waits_for_its_end(
-    site: Served, growing: LiveShelf
-) -> None:
-    task = await asked(site, FOLDER + "8.m4s", {"Range": "bytes=0-9"})
-    site.site.live.put_media(SegmentCompleted(1, 8))
-    response, body = await task
-    assert (response.status, body) == (206, PART[:10])
-
-
-async def test_an_old_client_gets_a_growing_segment_in_one_piece(
-    site: Served, growing: LiveShelf
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
-    writer.write(f"GET {FOLDER}8.m4s HTTP/1.0\r\n\r\n".encode())
-    await until(lambda: len(site.site.live.room) == 1)
-    site.site.live.put_media(SegmentCompleted(1, 8))
-    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
-    writer.close()
-    assert body == PART
-    assert b"chunked" not in head.lower()
-
-
-@pytest.mark.parametrize("loss", ["the path goes", "it becomes a gap"])
-async def test_a_growing_segment_that_is_lost_is_cut_off_and_not_taken_for_whole(
-    site: Served, growing: LiveShelf, loss: str
-) -> None:
-    url = f"http://127.0.0.1:{site.port}{FOLDER}8.m4s"
-    async with site.client.get(url) as response:
-        await response.content.readexactly(len(PART))
-        if loss == "the path goes":
-            site.site.live.path_gone(PathGone("live/a"))
-        else:
-            site.site.live.put(growing.playlist(8, 0))
-        with pytest.raises(aiohttp.ClientError):
-            await response.content.read()
 
 
 @pytest.mark.parametrize("way", [FAST, SLOW])

@@ -8,14 +8,7 @@ import gzip
 import pytest
 
 from tests.streaming.server.conftest import Serve, Served, until
-from tests.streaming.server.test_live import (
-    FAST,
-    FOLDER,
-    PLAYLIST,
-    TARGET,
-    LiveShelf,
-    asked,
-)
+from tests.streaming.server.live_site import FAST, FOLDER, PLAYLIST, TARGET, LiveShelf, asked
 
 NEXT = PLAYLIST + "?_HLS_msn=8&_HLS_part=1"
 

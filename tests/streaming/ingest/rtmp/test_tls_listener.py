@@ -19,7 +19,7 @@ from streaming.ingest.rtmp.server import RtmpServer
 from streaming.tls import Certificate
 from tests.interop.edge_room import trusting_anyone, write_certificate
 from tests.streaming.ingest.pull_fakes import FakeDoor
-from tests.streaming.ingest.rtmp.test_server import START, Client
+from tests.streaming.ingest.rtmp.server_room import START, Client
 from tests.streaming.server.test_tls import renew
 
 ANY_PORT = RtmpConfig(listen="127.0.0.1:0", tls_listen="127.0.0.1:0")
