@@ -1,4 +1,4 @@
-"""Picture and sound of one publisher, brought together by its sender reports."""
+"""Picture and sound of one publisher on one time line: reports, clocks that stood, what waited."""
 
 from __future__ import annotations
 
