@@ -63,6 +63,11 @@ export class Controls {
     this.#renderMenu(levels, selected, active);
   }
 
+  /** Whether what plays has no picture. */
+  setSoundAlone(isAlone) {
+    $("sound-alone").hidden = !isAlone;
+  }
+
   /** Whether the stream offers low latency, and whether it is played so. */
   setLowLatency(lowLatency) {
     this.#lowLatency = lowLatency;

@@ -353,6 +353,7 @@ setInterval(() => {
   status.latency = trueLatency();
   status.target = engine.target();
   if (status.state === "playing") pace.keep(engine);
+  controls.setSoundAlone(status.state === "playing" && !status.frames && !video.videoWidth);
   const behind = status.latency !== null && status.target !== null && status.latency > status.target + BEHIND_S;
   controls.setLatency(status.latency, behind || video.paused);
 }, 500);

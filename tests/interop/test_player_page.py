@@ -10,13 +10,17 @@ from playwright.async_api import Browser, Page
 
 from tests.interop.browser import LAPTOP, PHONE, TV, player_page
 from tests.interop.origin_process import OriginProcess, origin_process
+from tests.interop.rtmp_room import CLIPS
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
 
-CONFIG = """
+CONFIG = f"""
 [paths."demo"]
 source = "test:?width=320&height=180&bitrate_kbps=400"
 ladder = "copy"
+
+[paths."radio"]
+source = "{CLIPS / "audio-only.mp4"}"
 
 [paths."cam"]
 source = "rtsp://127.0.0.1:9/nothing"
@@ -53,6 +57,16 @@ async def test_a_viewer_changes_from_hls_to_dash_by_the_menu_and_the_address_kee
         assert player.page.url.endswith("?engine=dash")
         assert not player.log.exceptions
         assert not player.log.console
+
+
+async def test_sound_without_a_picture_is_called_so(
+    origin: OriginProcess, browser: Browser
+) -> None:
+    async with player_page(browser, origin.url("/radio/"), size=PHONE) as player:
+        await player.page.get_by_text("Sound only").wait_for(timeout=20_000)
+        await player.page.goto(origin.url("/demo/"))
+        await player.wait(lambda seen: seen["frames"] > 20, "pictures")
+        assert not await player.page.get_by_text("Sound only").is_visible()
 
 
 @pytest.mark.parametrize("sizes", [(PHONE,), (LAPTOP, TV)], ids=["phone", "laptop and TV"])
