@@ -2,10 +2,10 @@
 //
 // Sound comes later than its picture: it is made of packets of 10 to 30 ms, which wait for one another in a
 // browser's jitter buffer (20 to 35 ms) and in its output (30 ms in Chromium). Within 20 ms either way is
-// exact. Pictures wait for that where it does not take long: 20 to 35 ms for Opus from a browser. For AAC made
-// into Opus, 60 to 80 ms behind its picture, it would cost more latency than it is worth to most; then both
-// play when they come, as long as nobody notices. People notice sound that is late by more than about 125 ms or
-// early by 45 ms (ITU-R BT.1359).
+// exact. Pictures wait for that where sound is the publisher's own Opus, which takes 20 to 35 ms, and for as long
+// as the browser keeps more of it from its start up to 100. For AAC made into Opus, always 60 to 80 ms behind its
+// picture, it would cost more latency than it is worth to most; then both play when they come, as long as nobody
+// notices. People notice sound that is late by more than about 125 ms or early by 45 ms (ITU-R BT.1359).
 
 export const SCREEN_MS = 12; // until the middle of a screen is drawn, half a refresh, and its dots have turned
 
@@ -13,7 +13,8 @@ const EXACT_MS = 17; // between lead and lag by so much nothing is changed,
 const AIM_MS = 13; // and beyond it this lead is aimed at: as little waiting as will do;
 const WASTED_MS = 4; // with less of it pictures are held too long
 export const REACH_MS = 50; // sound that comes later than that after its picture is not waited for,
-const GIVEN_UP_MS = 65; // and no longer if it comes later than that
+export const PASSED_REACH_MS = 150; // or later than that where it is the publisher's own;
+const STAY_MS = 15; // by so much more it may come later once it is waited for
 const FREE_MS = 22; // of what a browser is told to hold pictures for are there anyway (Chromium)
 const LATE_MS = 120; // sound is noticed to be behind the picture by more,
 const EARLY_MS = 25; // and before it by more
@@ -40,11 +41,11 @@ export function correct(held, lead, expected, reach) {
 /** Within what is exact where that is within reach, else within what is noticed. */
 function exact(held, lead, reach) {
   const { picture, sound } = held;
+  const natural = lead + Math.max(0, picture - FREE_MS);
+  if (natural > (picture > 0 ? reach + STAY_MS : reach)) return noticed(held, lead);
   if (lead > EXACT_MS) {
-    const natural = lead + Math.max(0, picture - FREE_MS);
-    if (natural > (picture > 0 ? Math.max(reach, GIVEN_UP_MS) : reach)) return noticed(held, lead);
     const free = picture > 0 || sound > 0 ? 0 : FREE_MS;
-    const [later, sooner] = holdBack(picture, sound, lead - AIM_MS + free);
+    const [later, sooner] = holdBack(picture, sound, step(lead - AIM_MS) + free);
     return { picture: later, sound: sooner };
   }
   if (picture > 0 && lead < WASTED_MS) {
@@ -65,6 +66,12 @@ function noticed({ picture, sound }, lead) {
 }
 
 const step = (missing) => Math.min(STEP_MS, missing);
+
+/** How much later than its picture sound may come to be waited for; `sound` is what the server says of it:
+ * "passed" is the publisher's own. */
+export function reachOf(sound) {
+  return sound === "passed" ? PASSED_REACH_MS : REACH_MS;
+}
 
 /** What `lead` is to be when `now` is held in the place of `before`. */
 export function expect(lead, before, now) {

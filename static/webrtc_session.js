@@ -4,7 +4,7 @@
 //   answer(sdp)        to that offer; throws WebRtcError
 //   patch(fragment)    the server's own fragment after a restart, else null
 //   layers(), chooseLayer(id), close()
-import { REACH_MS, correct, expect, hold, median } from "./lip_sync.js";
+import { correct, expect, hold, median, reachOf } from "./lip_sync.js";
 import { LossCushion } from "./loss_cushion.js";
 import { apartStreams, fragment, isTaken, preferStereo, withCredentials } from "./sdp_text.js";
 
@@ -111,6 +111,7 @@ class Session {
   #settling = 0; // of which so many are of before it told
   #expected = null; // of the next one
   #held = { picture: 0, sound: 0 }; // milliseconds
+  #sound = null; // "passed" or "made", as the server last said
   #timer = 0;
 
   constructor(door, { connectMs = CONNECT_MS, relayOnly = false, sync = "auto", on = {} } = {}) {
@@ -174,9 +175,12 @@ class Session {
     await this.#door.answer(answer.sdp);
   }
 
-  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected, mediaAheadS, clocks }. */
+  /** Of a viewer: { choices: [{ encodingId, width, height, bitrate }], active, selected, mediaAheadS, clocks,
+   * sound }. */
   async layers() {
-    return this.#door.isOpen && !this.#isClosed ? this.#door.layers().catch(() => null) : null;
+    const layers = this.#door.isOpen && !this.#isClosed ? await this.#door.layers().catch(() => null) : null;
+    if (layers) this.#sound = layers.sound;
+    return layers;
   }
 
   /** Of a viewer: which rendition it wants, by encodingId; null leaves it to the server. */
@@ -205,13 +209,14 @@ class Session {
   }
 
   /** Of a viewer: keeps picture and sound together as its `sync` says; `lead` is what the picture on screen is
-   * ahead of the sound that is heard, milliseconds. To be called about twice a second. */
+   * ahead of the sound that is heard, milliseconds. To be called about twice a second, and `layers` now and
+   * then, which says what sound it is. */
   keepTogether(lead) {
     if (this.sync === "lips") return;
     this.#leads.push(lead);
     if (this.#leads.length < LEADS + this.#settling) return;
     const [before, usual] = [this.#held, median(this.#leads.splice(0).slice(-LEADS))];
-    this.#held = correct(before, usual, this.#expected, this.sync === "latency" ? 0 : REACH_MS);
+    this.#held = correct(before, usual, this.#expected, this.sync === "latency" ? 0 : reachOf(this.#sound));
     this.#expected = expect(usual, before, this.#held);
     this.#settling = this.#held.picture === before.picture && this.#held.sound === before.sound ? 0 : SLOW_LEADS;
     this.#hold();

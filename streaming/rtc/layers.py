@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from webrtc.viewer_settings import Kind
@@ -37,6 +39,9 @@ class Layers(Struct, frozen=True, rename="camel"):
     media_ahead_s: float
     """By how much media time, as sender reports tell it, is ahead of capture, seconds."""
     clocks: dict[Kind, RtpClock]
+    sound: Literal["passed", "made"] | None
+    """Whether its sound is the publisher's own packets, or made for WebRTC, for which it comes later
+    than its picture; null while there is none."""
 
 
 class LayerChoice(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from streaming.rtc.layers import Layer, LayerChoice, Layers, RtpClock
 from streaming.rtc.session_measures import figures_of
 from streaming.rtc.sessions import OpenSessions
 from streaming.rtc.signal_messages import EventKind, SignalAnswer, SignalRequest
+from streaming.rtc.view_plan import AUDIO_NAME
 from webrtc.errors import SessionNotFound
 from webrtc.publisher import Publisher
 from webrtc.signalling import Signalling
@@ -93,7 +94,7 @@ class SessionRequests:
             kind: EventKind = "active" if is_active else "inactive"
             sessions.tell_new(session_id, "activity", is_active, kind)
             layers = self._layers_of(role, session.path)
-            known = layers.active, [each.encoding_id for each in layers.choices]
+            known = layers.active, layers.sound, [each.encoding_id for each in layers.choices]
             sessions.tell_new(session_id, "layers", known, "layers", _json(layers))
 
     def _patch(self, request: SignalRequest) -> SignalAnswer:
@@ -137,6 +138,7 @@ class SessionRequests:
                 kind: RtpClock(settings.clock_rate, settings.timestamp_offset)
                 for kind, settings in viewer.streams.items()
             },
+            sound=_sound_of(viewer),
         )
 
     def _viewer(self, request: SignalRequest) -> Subscriber:
@@ -144,6 +146,13 @@ class SessionRequests:
         if not isinstance(role, Subscriber):
             raise SessionNotFound("it views nothing")
         return role
+
+
+def _sound_of(viewer: Subscriber) -> Literal["passed", "made"] | None:
+    playing = viewer.playing.get("audio")
+    if playing is None or playing.ring is None:
+        return None
+    return "made" if playing.name == AUDIO_NAME else "passed"
 
 
 def _json(value: object) -> str:

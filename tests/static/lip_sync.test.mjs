@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { REACH_MS, correct, expect, hold, median } from "../../static/lip_sync.js";
+import { PASSED_REACH_MS, REACH_MS, correct, expect, hold, median, reachOf } from "../../static/lip_sync.js";
 
 const FREE = { picture: 0, sound: 0 };
 
@@ -87,6 +87,42 @@ test("sound within reach is waited for until both are together exactly, whatever
       assert.deepEqual(seen.at(-1).held, seen.at(-2).held);
     }
   }
+});
+
+test("the publisher's own sound is waited for further, a step at a time", () => {
+  for (const free of [0, 12, 25, 35]) {
+    for (const natural of [18, 51, 85, 120, 150]) {
+      const seen = [...browserLooks(10, () => natural, free, reachOf("passed"))];
+      const { held, lead } = seen.at(-1);
+      assert.ok(Math.abs(lead) <= 17, `${natural} and ${free}: ${lead}`);
+      assert.deepEqual(held, seen.at(-2).held);
+      const steps = seen.slice(1).map((look, n) => look.lead - seen[n].lead);
+      assert.ok(Math.min(...steps) >= -80 - 22, `${steps}`);
+    }
+  }
+});
+
+test("sound that is made, and sound of which nothing is known, is waited for within the usual reach", () => {
+  assert.equal(reachOf("passed"), PASSED_REACH_MS);
+  for (const sound of ["made", null, undefined]) assert.equal(reachOf(sound), REACH_MS);
+});
+
+test("the publisher's own sound that has been kept from its start is let go as the browser lets it go", () => {
+  const seen = [...browserLooks(40, (look) => (look < 8 ? 140 : Math.max(25, 140 - 5 * (look - 8))), 22, PASSED_REACH_MS)];
+  for (const { lead } of seen.slice(6)) assert.ok(Math.abs(lead) <= 20, `${lead}`);
+  assert.ok(seen.at(-1).held.picture <= 45, `${seen.at(-1).held.picture}`);
+});
+
+test("a publisher whose sound is made takes the place of one whose own was waited for", () => {
+  let [held, expected] = [FREE, null];
+  for (let look = 0; look < 20; look += 1) {
+    const lead = (look < 10 ? 90 : 85) - Math.max(0, held.picture - 22);
+    const before = held;
+    held = correct(before, lead, expected, reachOf(look < 10 ? "passed" : "made"));
+    expected = expect(lead, before, held);
+    if (look === 9) assert.ok(held.picture > 0);
+  }
+  assert.deepEqual(held, FREE);
 });
 
 test("sound beyond reach is not waited for but where it would be noticed", () => {

@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from segmenter.media import Sample
+from segmenter.media import Sample, Track
 from streaming.config import IceServerConfig
 from streaming.rtc.messages import (
     KeyFrameAsked,
@@ -24,8 +24,9 @@ from streaming.rtc.signal_messages import (
     TokenShare,
     Verb,
 )
-from streaming.rtc.view_plan import VIDEO_NAME
+from streaming.rtc.view_plan import AUDIO_NAME, VIDEO_NAME
 from streaming.transcode.messages import SampleMessage
+from tests.segmenter.stage import OPUS, SOURCE, renamed
 from tests.streaming.rtc.server_scene import WHEP, WHIP, Scene
 from webrtc.events import KeyFrameWanted
 from webrtc.fanout import Fanout
@@ -230,6 +231,20 @@ def test_a_viewer_is_told_how_far_media_time_is_ahead_of_capture(scene: Scene) -
     answer = scene.ask("layers", session)
     assert answer is not None
     assert '"mediaAheadS":0.6' in answer.body
+
+
+@pytest.mark.parametrize(
+    ("sound", "told"),
+    [(OPUS, '"passed"'), (renamed(OPUS, AUDIO_NAME), '"made"'), (None, "null")],
+    ids=["the publisher's", "made of AAC", "none"],
+)
+def test_a_viewer_is_told_whether_its_sound_is_the_publishers_own(
+    scene: Scene, sound: Track | None, told: str
+) -> None:
+    scene.offer_tracks(tracks=(SOURCE, sound) if sound else (SOURCE,))
+    answer = scene.ask("layers", scene.view().session)
+    assert answer is not None
+    assert f'"sound":{told}' in answer.body
 
 
 def test_a_viewer_is_told_what_its_timestamps_mean(scene: Scene) -> None:
