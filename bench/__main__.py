@@ -25,7 +25,7 @@ from bench import (
     webrtc_whole,
 )
 from bench.figures import Figure, render_table
-from bench.processes import BenchError
+from bench.processes import BenchError, ended_by_signals
 
 RUNS = 5
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     for letter in options.items or BENCHMARKS:
         benchmark = BENCHMARKS[letter]
-        with console.status(f"({letter}) {benchmark.title} …"):
+        with ended_by_signals(), console.status(f"({letter}) {benchmark.title} …"):
             try:
                 figures += benchmark.measure(options.runs, options.seconds or benchmark.seconds)
             except BenchError as error:

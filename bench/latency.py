@@ -33,7 +33,7 @@ from bench.glass.viewing import (
     player_site,
     watch,
 )
-from bench.processes import BenchError, running, wait_until
+from bench.processes import BenchError, ended_by_signals, running, wait_until
 from bench.servers import Server, headwater, headwater_command
 
 SOURCE = "test:?width=640&height=360&bitrate_kbps=1000"
@@ -257,7 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     wanted = [case for case in CASES if case.name.lower().startswith(options.only.lower())]
     try:
-        reports = watch_all(wanted, options.seconds)
+        with ended_by_signals():
+            reports = watch_all(wanted, options.seconds)
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from bench import clips
 from bench.__main__ import main
 from bench.figures import Aim, Figure, render_table
+from bench.processes import read_stat
 from bench.whep_crowd import Arrivals
 
 
@@ -37,6 +41,29 @@ def test_requests_that_wait_are_measured_beside_bare_aiohttp(
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert len(figures) == 12
     assert all(figure["ours_median"] >= 0 for figure in figures)
+
+
+RUNS_A_PROGRAM = """
+import time
+from bench.processes import ended_by_signals, running
+with ended_by_signals(), running(["sleep", "60"]) as tree:
+    print(tree.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_benchmark_that_is_told_to_end_says_so_and_ends_what_it_runs(how: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS_A_PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.send_signal(how)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert said.decode().strip() == f"ended by {how.name}"
+    assert not read_stat(pid)
 
 
 def test_a_ratio_is_that_of_the_medians() -> None:
