@@ -9,8 +9,8 @@
 
 export const SCREEN_MS = 12; // until the middle of a screen is drawn, half a refresh, and its dots have turned
 
-const EXACT_MS = 17; // between lead and lag by so much nothing is changed,
-const AIM_MS = 13; // and beyond it this lead is aimed at: as little waiting as will do;
+const EXACT_MS = 14; // between lead and lag by so much nothing is changed: publishers' reports are 5 ms off,
+const AIM_MS = 12; // and beyond it this lead is aimed at: as little waiting as will do;
 const WASTED_MS = 4; // with less of it pictures are held too long
 export const REACH_MS = 50; // sound that comes later than that after its picture is not waited for,
 export const PASSED_REACH_MS = 150; // or later than that where it is the publisher's own;

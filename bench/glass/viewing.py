@@ -61,8 +61,13 @@ def bare_player(site: str, player: str, stream: str) -> Viewing:
     return Viewing(f"{player} {kind}", f"{site}/index.html?{query}", _BARE)
 
 
-async def watch(browser: Browser, viewing: Viewing, seconds: float) -> GlassReport:
-    """`seconds` of it from the first picture on. Raises ViewingError when none comes."""
+async def watch(
+    browser: Browser, viewing: Viewing, seconds: float, script: str = ""
+) -> GlassReport:
+    """`seconds` of it from the first picture on. Raises ViewingError when none comes.
+
+    ``script`` is JavaScript that runs before the page's own.
+    """
     context = await browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
     try:
         page = await context.new_page()
@@ -71,6 +76,8 @@ async def watch(browser: Browser, viewing: Viewing, seconds: float) -> GlassRepo
         page.on("pageerror", lambda error: said.append(str(error)))
         await page.add_init_script(path=WEB / "glass.js")
         await page.add_init_script(path=WEB / "ears.js")
+        if script:
+            await page.add_init_script(script)
         await page.goto(viewing.url, wait_until="domcontentloaded")
         await page.evaluate(_OBSERVE)
         await _wait_picture(page, viewing, said)
