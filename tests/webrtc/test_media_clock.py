@@ -47,6 +47,16 @@ def test_sender_reports_bring_the_picture_to_its_sound() -> None:
     assert all(after > before for before, after in itertools.pairwise(ticks))
 
 
+def test_a_microphone_that_skipped_is_followed_by_the_next_report() -> None:
+    """What a busy browser loses of its sound, 10 to 40 ms at once, timestamps do not count."""
+    audio, video = audio_and_video(late_s=0.0)
+    for second, skipped_s in enumerate([0.0, 0.0, 0.0, 0.04, 0.04], 1):
+        audio.report(WALL + second * NTP_SECOND, 7_000 + round(48_000 * (second - skipped_s)))
+        video.report(WALL + second * NTP_SECOND, (0xFFFFFF00 + second * 90_000) & 0xFFFFFFFF)
+        video.follow(audio)
+        assert run(video, 3.0)[-1] == 89 * 3_000 - round(skipped_s * MEDIA_RATE)
+
+
 def test_without_both_reports_nothing_moves() -> None:
     audio, video = audio_and_video(late_s=0.2)
     video.report(WALL, 0xFFFFFF00)
