@@ -40,8 +40,8 @@ class Layers(Struct, frozen=True, rename="camel"):
     """By how much media time, as sender reports tell it, is ahead of capture, seconds."""
     clocks: dict[Kind, RtpClock]
     sound: Literal["passed", "made"] | None
-    """Whether its sound is the publisher's own packets, or made for WebRTC, for which it comes later
-    than its picture; null while there is none."""
+    """Whether its sound is the publisher's own packets, or made for WebRTC, for which it comes
+    later than its picture; null while there is none."""
 
 
 class LayerChoice(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
