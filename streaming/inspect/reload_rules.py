@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urljoin
 
 from streaming.inspect.media_rules import WINDOW_TARGETS, at
 from streaming.inspect.playlist import ListedSegment, Playlist
@@ -62,7 +63,9 @@ def _check_same(report: Report, where: str, old: ListedSegment, new: ListedSegme
 
 
 def check_renditions(report: Report, playlists: Mapping[str, Playlist]) -> None:
-    """H21 and H24 to H26 between the renditions of one multivariant playlist."""
+    """H20, H21 and H24 to H26 between the renditions of one multivariant playlist."""
+    for name, playlist in playlists.items():
+        _check_reports(report, name, playlist, playlists)
     items = [(name, playlist) for name, playlist in playlists.items() if playlist.segments]
     if not items:
         return
@@ -80,6 +83,19 @@ def check_renditions(report: Report, playlists: Mapping[str, Playlist]) -> None:
         if _is_dated(playlist) != _is_dated(first):
             report.error("H25", name, f"dates here or in {first_name} only")
         _check_same_content(report, name, playlist, first_name, first)
+
+
+def _check_reports(
+    report: Report, name: str, playlist: Playlist, playlists: Mapping[str, Playlist]
+) -> None:
+    """A rendition that has parts is reported with its last one."""
+    for tag in playlist.all("RENDITION-REPORT"):
+        other = playlists.get(urljoin(name, tag.attributes.get("URI", "")))
+        if other is None or "LAST-PART" in tag.attributes:
+            continue
+        if other.open_parts or any(segment.parts for segment in other.segments):
+            place = f"{name} line {tag.line}"
+            report.error("H20", place, "rendition report without LAST-PART of one that has parts")
 
 
 def _is_dated(playlist: Playlist) -> bool:

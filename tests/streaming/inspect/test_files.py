@@ -115,7 +115,7 @@ FAULTS_MEDIA: list[Fault] = [
     ("H19", "error", "has ended", r"\Z", "#EXT-X-ENDLIST\n"),
     ("H20", "error", "not a relative", r"\.\./360p", "https://x.example/360p"),
     ("H20", "error", "without LAST-MSN", "LAST-MSN=103,", ""),
-    ("H20", "error", "without LAST-PART", ",LAST-PART=0", ""),
+    ("H20", "warning", "without LAST-PART", ",LAST-PART=0", ""),
     ("H21", "error", "rounds to more", "EXTINF:2.000,\n100", "EXTINF:2.500,\n100"),
     ("H21", "error", "no EXT-X-TARGETDURATION", r"^#EXT-X-TARGET.*\n", ""),
     ("H22", "error", "behind the first", r"^(#EXT-X-MEDIA-SEQ.*\n)((?s:.*))\Z", r"\2\1"),

@@ -8,7 +8,7 @@ from itertools import pairwise
 from segmenter.presentation import PresentationSettings
 from segmenter.segment import Event, SegmentReady
 from streaming.inspect.playlist import Playlist, parse_playlist
-from streaming.inspect.reload_rules import check_reload
+from streaming.inspect.reload_rules import check_reload, check_renditions
 from streaming.inspect.report import Report
 from tests.segmenter.made_anew import render_media_playlist
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE, Stage, audio, video
@@ -54,3 +54,15 @@ def test_a_segment_that_stays_keeps_its_init_section() -> None:
         parse_playlist(f'{HEAD}#EXT-X-MAP:URI="{init}.mp4"\n{SEGMENTS}'.encode()) for init in "ab"
     ]
     assert "EXT-X-MAP went from a.mp4 to b.mp4" in complaints(versions)[0]
+
+
+def test_only_a_rendition_that_has_parts_is_reported_with_its_last_one() -> None:
+    """One that has had nothing but gaps for a while has none (RFC 8216bis 4.4.5.4)."""
+    part = '#EXT-X-PART:DURATION=0.2,URI="11.0.m4s"\n'
+    told = '#EXT-X-RENDITION-REPORT:URI="../b/index.m3u8",LAST-MSN=10\n'
+    first = parse_playlist((HEAD + SEGMENTS + part + told).encode())
+    for other, count in (("", 0), (part, 1)):
+        report = Report("test")
+        beside = parse_playlist((HEAD + SEGMENTS + other).encode())
+        check_renditions(report, {"a/index.m3u8": first, "b/index.m3u8": beside})
+        assert [one.rule for one in report.errors] == ["H20"] * count
