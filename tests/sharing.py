@@ -1,9 +1,11 @@
 """Which tests may run side by side (`make test`), on two cores.
 
-Tests of a file stay together, and most that have a browser: one Chromium serves them all, and takes
-up to a core by itself. Two processes share everything. A third one gets what hardly does anything
-for minutes, and a fourth, with low priority, what only computes: what watches the clock does not
-notice either.
+Tests of a file stay together. Three processes share everything, and each begins with what the two
+others leave to it: one what works, the wire first; one what has a browser, for one Chromium serves
+a whole process and takes up to a core; one what hardly does anything for minutes. Who has no more
+of its own takes of the others', and what only computes comes last, so that they end together. It
+is also what a fourth process does all the time, with low priority: what watches the clock does not
+notice.
 """
 
 from __future__ import annotations
@@ -14,14 +16,25 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).parents[1]
-ORDER: Final = ("browser", "soak", "tests/wire/", "tests/interop/")
-"""How groups begin: the longest first, those that compute last."""
+ORDER: Final = (
+    "tests/wire/",
+    "soak",
+    "tests/interop/test_dashboard.py",
+    "tests/interop/test_whip_browser.py",
+    "tests/interop/test_browser_playback.py",
+    "tests/interop/test_whip.py",
+    "tests/interop/test_control.py",
+    "tests/interop/",
+    "tests/streaming/server/test_api.py",
+)
+"""How groups begin: the wire while the soak leaves it the machine, the longest, those that compute
+last."""
 WAITING: Final = frozenset(
     {
         "soak",
@@ -36,20 +49,40 @@ WAITING: Final = frozenset(
         "tests/interop/test_whep_continuity.py",
     }
 )
-"""Groups that take half a core and less, browsers among them. Who has nothing else left takes them,
-too."""
+"""Groups that take half a core and less, browsers among them."""
 PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
-WAITS, COMPUTES = "gw2", "gw3"
-"""Names of the processes that do one thing; all others do whatever there is."""
+Kind = Literal["works", "browses", "waits", "computes"]
+COMPUTES: Final = "gw3"
+"""The process that does one thing."""
+ALL_KINDS: Final[tuple[Kind, ...]] = ("works", "browses", "waits", "computes")
+PREFERENCES: Final[dict[str, tuple[Kind, ...]]] = {
+    "gw0": ALL_KINDS,
+    "gw1": ("browses", "works", "waits", "computes"),
+    "gw2": ("waits", "works", "browses", "computes"),
+}
+"""What the other processes begin with, and what they take then."""
 LOW_PRIORITY: Final = 10
 """A tenth of a core beside two that are busy."""
 _BROWSER = re.compile(r"\bbrowser: Browser\b|\bchromium\(|^from bench\.glass", re.M)
 
 
 def group_of(node_id: str) -> str:
-    """What a test's file belongs to: "soak", "browser", or itself alone."""
-    return _group_of_file(node_id.split("::", 1)[0])
+    """What a test's file belongs to: "soak", or itself alone."""
+    file = node_id.split("::", 1)[0]
+    return "soak" if file.startswith("tests/soak/") else file
+
+
+@functools.cache
+def kind_of(group: str) -> Kind:
+    """What it does most of the time."""
+    if group in WAITING:
+        return "waits"
+    if group.startswith("tests/wire/"):  # a Chromium of its own, at the wire's end
+        return "works"
+    if _BROWSER.search((ROOT / group).read_text("utf-8")):
+        return "browses"
+    return "works" if group.startswith("tests/interop/") else "computes"
 
 
 def order_of(node_id: str) -> int:
@@ -82,12 +115,14 @@ class GroupScheduling(LoadScopeScheduling):
 
 def next_group(groups: Sequence[str], process: str) -> str | None:
     """Which of the groups that are left this process begins; None when it has none to expect."""
-    if process == WAITS:
-        return next((group for group in groups if group in WAITING), None)
     if process == COMPUTES:
-        calm = (group for group in groups if group not in PUNCTUAL)
-        return next((group for group in calm if not group.startswith(ORDER)), None)
-    return next((group for group in groups if group not in WAITING), groups[0] if groups else None)
+        return next((group for group in groups if _is_calm(group)), None)
+    kinds = PREFERENCES.get(process, ALL_KINDS)
+    return min(groups, key=lambda group: kinds.index(kind_of(group)), default=None)
+
+
+def _is_calm(group: str) -> bool:
+    return kind_of(group) == "computes" and group not in PUNCTUAL and not group.startswith(ORDER)
 
 
 def give_way(process: str) -> None:
@@ -101,13 +136,3 @@ def give_way(process: str) -> None:
     os.setsid()
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(LOW_PRIORITY))
-
-
-@functools.cache
-def _group_of_file(file: str) -> str:
-    if file.startswith("tests/soak/"):
-        return "soak"
-    if file in WAITING:
-        return file
-    text = (ROOT / file).read_text("utf-8")
-    return "browser" if _BROWSER.search(text) else file

@@ -2,44 +2,95 @@
 
 from __future__ import annotations
 
-from tests.sharing import PUNCTUAL, ROOT, WAITING, group_of, next_group, order_of
+import itertools
 
-PLAYBACK = "tests/interop/test_browser_playback.py::test_x"
-VIEWING = "tests/wire/test_viewing.py::test_x[a/b]"
-LIGHT_VIEWING = "tests/wire/test_light_viewing.py::test_x"
-SOAK = "tests/soak/test_soak.py::test_x"
-SOURCES = "tests/interop/test_sources.py::test_x"
-DAY = "tests/segmenter/day/test_day.py::test_x"
+import pytest
 
+from tests.sharing import (
+    ORDER,
+    PREFERENCES,
+    PUNCTUAL,
+    ROOT,
+    WAITING,
+    group_of,
+    kind_of,
+    next_group,
+    order_of,
+)
 
-def test_all_that_have_a_browser_stay_together() -> None:
-    assert group_of(PLAYBACK) == group_of(VIEWING) == "browser"
-    assert group_of(LIGHT_VIEWING) == "tests/wire/test_light_viewing.py"
-
-
-def test_what_takes_longest_comes_first_and_what_computes_last() -> None:
-    mixed = [DAY, SOURCES, LIGHT_VIEWING, SOAK, VIEWING]
-    assert sorted(mixed, key=order_of) == [VIEWING, SOAK, LIGHT_VIEWING, SOURCES, DAY]
-
-
-def test_a_third_process_only_waits() -> None:
-    assert next_group(["browser", "soak", "a.py"], "gw2") == "soak"
-    assert next_group(["browser", "a.py"], "gw2") is None
-
-
-def test_a_fourth_process_only_computes() -> None:
-    assert (
-        next_group(["browser", "soak", "tests/interop/a.py", "tests/a.py"], "gw3") == "tests/a.py"
-    )
-    assert next_group(["browser", "soak", "tests/interop/a.py"], "gw3") is None
-    assert next_group([*PUNCTUAL], "gw3") is None
+PLAYBACK = "tests/interop/test_browser_playback.py"
+WIRE = "tests/wire/test_viewing.py"
+OBS = "tests/interop/test_obs.py"
+SOURCES = "tests/interop/test_sources.py"
+DAY = "tests/segmenter/day/test_day.py"
+FOUR = [WIRE, "soak", PLAYBACK, DAY]
 
 
-def test_what_waits_is_left_to_the_third_process_as_long_as_there_is_work() -> None:
-    assert next_group(["soak", "a.py"], "gw0") == "a.py"
-    assert next_group(["soak"], "gw1") == "soak"
-    assert next_group([], "gw1") is None
+def test_tests_of_a_file_stay_together_and_all_of_the_soak() -> None:
+    assert group_of(f"{WIRE}::test_x[a/b]") == WIRE
+    assert group_of("tests/soak/test_soak.py::test_x") == "soak"
+    assert group_of("tests/soak/test_media_times.py::test_x") == "soak"
 
 
-def test_what_is_said_to_wait_is_there() -> None:
-    assert all(group == "soak" or (ROOT / group).is_file() for group in WAITING | PUNCTUAL)
+def test_the_wire_comes_first_and_what_computes_last() -> None:
+    mixed = [DAY, SOURCES, "tests/soak/test_soak.py", PLAYBACK, WIRE]
+    assert sorted(mixed, key=order_of) == [WIRE, "tests/soak/test_soak.py", PLAYBACK, SOURCES, DAY]
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"),
+    [
+        (WIRE, "works"),
+        (OBS, "works"),
+        (PLAYBACK, "browses"),
+        ("tests/webrtc/test_chromium.py", "browses"),
+        ("tests/interop/test_messages.py", "waits"),
+        ("soak", "waits"),
+        (DAY, "computes"),
+    ],
+)
+def test_files_are_of_four_kinds(group: str, kind: str) -> None:
+    assert kind_of(group) == kind
+
+
+@pytest.mark.parametrize(
+    ("process", "begun"),
+    [
+        ("gw0", [WIRE, PLAYBACK, "soak", DAY]),
+        ("gw1", [PLAYBACK, WIRE, "soak", DAY]),
+        ("gw2", ["soak", WIRE, PLAYBACK, DAY]),
+        ("gw3", [DAY]),
+    ],
+)
+def test_each_process_begins_with_its_own_and_goes_on_with_others(
+    process: str, begun: list[str]
+) -> None:
+    left, seen = list(FOUR), []
+    while (group := next_group(left, process)) is not None:
+        left.remove(group)
+        seen.append(group)
+    assert seen == begun
+
+
+def test_of_its_kind_a_process_takes_what_comes_first() -> None:
+    assert next_group([OBS, WIRE], "gw0") == OBS
+    assert next_group([SOURCES, "soak"], "gw2") == SOURCES
+
+
+def test_a_process_in_place_of_one_that_died_does_whatever_there_is() -> None:
+    assert next_group(FOUR, "gw4") == WIRE
+
+
+def test_whoever_gives_way_gets_nothing_that_watches_the_clock_or_takes_long() -> None:
+    assert next_group([*PUNCTUAL, "tests/streaming/server/test_api.py"], "gw3") is None
+
+
+def test_every_kind_is_somebodys_first_choice_but_what_computes() -> None:
+    first = {kinds[0] for kinds in PREFERENCES.values()}
+    assert first == {"works", "browses", "waits"}
+    assert all(sorted(a) == sorted(b) for a, b in itertools.pairwise(PREFERENCES.values()))
+
+
+def test_what_is_named_is_there() -> None:
+    named = {start for start in ORDER if start.endswith(".py")} | WAITING | PUNCTUAL
+    assert all(group == "soak" or (ROOT / group).is_file() for group in named)
