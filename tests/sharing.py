@@ -24,17 +24,18 @@ from xdist.workermanage import WorkerController
 ROOT = Path(__file__).parents[1]
 ORDER: Final = (
     "tests/wire/",
+    "tests/interop/test_worker_bridge.py",
+    "tests/interop/test_whip.py",
     "soak",
     "tests/interop/test_dashboard.py",
     "tests/interop/test_whip_browser.py",
     "tests/interop/test_browser_playback.py",
-    "tests/interop/test_whip.py",
     "tests/interop/test_control.py",
     "tests/interop/",
     "tests/streaming/server/test_api.py",
 )
-"""How groups begin: the wire while the soak leaves it the machine, the longest, those that compute
-last."""
+"""How groups begin: what measures tenths of a second, while the soak leaves it the machine; the
+longest; those that compute last."""
 WAITING: Final = frozenset(
     {
         "soak",
