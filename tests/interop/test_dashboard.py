@@ -3,110 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Error, Locator, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
-from streaming.auth.api_tokens import hash_token, new_token
-from tests.interop.browser import LAPTOP, PlayerPage, player_page
-from tests.interop.origin_process import OriginProcess, origin_process
-from tests.interop.pushing import pushing
+from tests.interop.browser import LAPTOP, player_page
+from tests.interop.dashboard_room import (
+    CONTROL,
+    PATHS,
+    READ,
+    SMALLEST_PHONE,
+    card,
+    dashboard,
+    own_dashboard,
+    publishing,
+    sign,
+)
+from tests.interop.dashboard_room import guarded as guarded
+from tests.interop.dashboard_room import origin as origin
+from tests.interop.origin_process import OriginProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2)]
-
-SOURCE = "test:?width=320&height=180&fps=15&bitrate_kbps=300"
-CONTROL, READ = new_token(), new_token()
-TOKENS = f"""
-[api]
-tokens = [
-  {{ name = "desk", hash = "{hash_token(CONTROL)}", scope = "control" }},
-  {{ name = "guest", hash = "{hash_token(READ)}", scope = "read" }},
-]
-"""
-PATHS = f"""
-[paths.demo]
-source = "{SOURCE}"
-ladder = "copy"
-[paths."live/*"]
-ladder = "copy"
-"""
-TINY = "test:?width=160&height=90&fps=10&bitrate_kbps=100"
-GUARDED = f"""
-[paths.demo]
-source = "{TINY}"
-ladder = "copy"
-[paths.guarded]
-source = "{TINY}"
-ladder = "copy"
-view = "token"
-"""
-WATCH_FOR_GUARDED = """() => {
-  const look = () => (window.wasShown ||= Boolean(document.querySelector('[data-path="guarded"]')));
-  window.wasShown = false;
-  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
-}"""
 STUMBLING_BLOCKS = Path(__file__).with_name("stumbling_blocks.js").read_text("utf-8")
 GROUNDS = {"dark": "rgb(11, 16, 22)", "light": "rgb(243, 246, 249)"}
 """Of static/theme.css, whose contrast tests/static/test_theme.py looks at."""
-SMALLEST_PHONE = (360, 740)
 RESTART_MS = 40_000
 """Until a browser takes a connection for lost, and the player for stuck, on a busy machine."""
 ADVISED_S = 30_000
 """Milliseconds: a publisher is looked at for twelve seconds."""
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
-    """One origin for all tests here, whose commands need a token."""
-    with origin_process(tmp_path_factory.mktemp("origin"), TOKENS + PATHS) as running:
-        running.wait_segments("demo", "source", 3)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginProcess]:
-    """One with a path that only those see who sign in."""
-    with origin_process(tmp_path_factory.mktemp("guarded"), TOKENS + GUARDED) as running:
-        running.wait_path("demo", "live")
-        yield running
-
-
-@contextlib.asynccontextmanager
-async def dashboard(
-    browser: Browser, origin: OriginProcess, size: tuple[int, int] = LAPTOP
-) -> AsyncIterator[PlayerPage]:
-    """The dashboard with its paths on it."""
-    touch = size == SMALLEST_PHONE
-    async with player_page(browser, origin.url("/"), size=size, touch=touch) as opened:
-        await card(opened.page, "demo").wait_for()
-        yield opened
-
-
-def card(page: Page, path: str) -> Locator:
-    return page.locator(f'#paths > [data-path="{path}"]')
-
-
-@contextlib.asynccontextmanager
-async def own_dashboard(
-    folder: Path, browser: Browser, config: str
-) -> AsyncIterator[tuple[OriginProcess, PlayerPage]]:
-    """The dashboard of an origin that a test has for itself."""
-    with origin_process(folder, config) as origin:
-        await asyncio.to_thread(origin.wait_path, "demo", "live")
-        async with dashboard(browser, origin) as opened:
-            yield origin, opened
-
-
-@contextlib.contextmanager
-def publishing(origin: OriginProcess, path: str, query: str = "") -> Iterator[None]:
-    """Somebody publishes to `path`, again and again when closed, as encoders do."""
-    with pushing(origin.rtmp_url(path), SOURCE + query):
-        origin.wait_path(path, "live")
-        yield
 
 
 async def test_a_path_shows_its_picture_its_figures_and_how_they_went(
@@ -321,130 +247,6 @@ async def test_a_session_is_ended_on_the_page_of_its_path(
         restarts = page.locator('[data-id="webrtc"] .restarts')
         await expect(restarts).not_to_have_text("0", timeout=RESTART_MS)
         assert await page.evaluate("document.documentElement.scrollWidth") <= LAPTOP[0]
-
-
-class HeldAnswers:
-    """Answers to some of a page's questions, kept back as they are now until `let_go`."""
-
-    def __init__(self, page: Page, holds: Callable[[Route], bool]) -> None:
-        self.asked = asyncio.Queue[str]()
-        """The last word of each address that was asked for."""
-        self._page = page
-        self._holds = holds
-        self._goes_on = asyncio.Event()
-
-    async def begin(self, pattern: str) -> None:
-        """From now on, of addresses like this."""
-        await self._page.route(re.compile(pattern), self._answer)
-
-    async def wait_asked(self, *names: str) -> None:
-        """Until all of these were asked for once more."""
-        wanted = set(names)
-        async with asyncio.timeout(20):
-            while wanted:
-                wanted.discard(await self.asked.get())
-
-    def let_go(self) -> None:
-        self._goes_on.set()
-
-    async def _answer(self, route: Route) -> None:
-        name = route.request.url.partition("?")[0].rpartition("/")[2]
-        with contextlib.suppress(Error):  # who asked may have gone meanwhile
-            self.asked.put_nowait(name)
-            if not self._holds(route) or self._goes_on.is_set():
-                await route.continue_()
-                return
-            answer = await route.fetch()
-            await self._goes_on.wait()
-            await route.fulfill(response=answer)
-
-
-async def test_no_question_overtakes_another_so_no_old_answer_takes_back_a_newer_one(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    async with dashboard(browser, origin) as opened:
-        page = opened.page
-        await expect(page.locator("#feed-state")).to_have_text("Live")
-        held = HeldAnswers(page, lambda route: True)
-        await held.begin(r"/api/v1/paths\?")
-        await held.wait_asked("paths")
-        with publishing(origin, "live/late"):
-            live = page.locator('.event[data-path="live/late"][data-type="path.state"]').first
-            await expect(live).to_contain_text("Live")
-            assert held.asked.empty(), "asked again before it was answered"
-            held.let_go()
-            await expect(card(page, "live/late")).to_be_visible()
-
-
-async def test_an_answer_that_comes_after_signing_out_shows_nothing(
-    guarded: OriginProcess, browser: Browser
-) -> None:
-    async with dashboard(browser, guarded) as opened:
-        page = opened.page
-        held = HeldAnswers(
-            page, lambda route: READ in route.request.headers.get("authorization", "")
-        )
-        await held.begin(r"/api/v1/(paths|events)\?(limit|wait)")
-        await page.locator("#sign-in").click()
-        await sign(page, READ)
-        await held.wait_asked("paths", "events")
-        await page.locator("#sign-out").click()
-        await expect(page.locator("#sign-in")).to_be_visible()
-        await held.wait_asked("paths", "events")
-        await page.evaluate(WATCH_FOR_GUARDED)
-        held.let_go()
-        for _ in range(2):
-            await held.wait_asked("paths")
-        assert not await page.evaluate("window.wasShown")
-        assert not opened.log.exceptions
-
-
-async def test_signing_out_takes_guarded_paths_off_the_page_before_the_server_says_anything(
-    guarded: OriginProcess, browser: Browser
-) -> None:
-    async with dashboard(browser, guarded) as opened:
-        page = opened.page
-        await page.locator("#sign-in").click()
-        await sign(page, READ)
-        await card(page, "guarded").wait_for()
-        await expect(page.locator("#sign-out")).to_be_focused()
-        await page.locator('.event[data-path="guarded"]').first.wait_for()
-        held = HeldAnswers(page, lambda route: True)
-        await held.begin(r"/api/v1/")
-        await page.locator("#sign-out").click()
-        await held.wait_asked("caller", "paths")
-        await expect(page.locator("#sign-in")).to_be_visible()
-        await expect(page.locator("#sign-in")).to_be_focused()
-        assert "guarded" not in await page.locator("body").inner_text()
-        assert await page.evaluate("document.title") == "Headwater"
-        held.let_go()
-        await expect(card(page, "demo")).to_be_visible()
-        await expect(card(page, "guarded")).to_have_count(0)
-        assert not opened.log.exceptions
-
-
-async def test_the_players_page_asks_about_its_path_one_question_at_a_time(
-    origin: OriginProcess, browser: Browser
-) -> None:
-    async with player_page(browser, origin.url("/")) as opened:
-        page = opened.page
-        held = HeldAnswers(page, lambda route: True)
-        await held.begin(r"/api/v1/paths/demo$")
-        await page.goto(origin.url("/demo/compare"))
-        await held.wait_asked("demo")
-        await page.locator("#stop-all").click()
-        # Sessions are asked about by the same clock: two questions of theirs are four seconds.
-        for _ in range(3):
-            async with page.expect_response("**/api/v1/caller"):
-                pass
-        assert held.asked.empty(), "asked again before it was answered"
-        held.let_go()
-        await held.wait_asked("demo")
-
-
-async def sign(page: Page, token: str) -> None:
-    await page.locator("#sign-token").fill(token)
-    await page.locator("#sign-token").press("Enter")
 
 
 async def test_the_keyboard_alone_asks_and_thinks_better_of_it_on_a_machine_of_ones_own(

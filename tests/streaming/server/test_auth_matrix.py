@@ -33,9 +33,9 @@ from streaming.shelf_feed import ShelfFeed
 from streaming.shelf_messages import PathState
 from tests.streaming.auth.tokens import EDDSA, ES256, KEYS, STRANGER, hand_made, public_pem, token
 from tests.streaming.events.happenings import EPOCH
+from tests.streaming.server.api_origin import Origin
 from tests.streaming.server.conftest import PLAYLIST, Serve, Served, playlist
-from tests.streaming.server.test_api import Origin
-from tests.streaming.server.test_view_access import guarded_shelf
+from tests.streaming.server.guarded_site import guarded_shelf
 from tests.streaming.test_path import FakePublisher
 
 SCOPES: Final = {scope: new_token() for scope in ("read", "control", "admin")}

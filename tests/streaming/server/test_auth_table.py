@@ -35,7 +35,7 @@ from tests.streaming.events.happenings import EPOCH
 from tests.streaming.ingest.rtmp import wire
 from tests.streaming.ingest.rtmp.server_room import Client
 from tests.streaming.server.conftest import Serve, Served
-from tests.streaming.server.test_view_access import Peer, guarded_shelf
+from tests.streaming.server.guarded_site import Peer, guarded_shelf
 from tests.streaming.test_path import FakePublisher
 
 RIGHT, OTHER = "the-right-key", "the-key-of-another-path"

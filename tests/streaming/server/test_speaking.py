@@ -21,10 +21,10 @@ from streaming.message_limits import (
 from streaming.server.api import MOST_OPEN_BODY_BYTES
 from tests.streaming.auth.tokens import EDDSA, KEYS, token
 from tests.streaming.events.happenings import EPOCH
+from tests.streaming.server.api_origin import API_TOKENS, Origin, bearer, call
 from tests.streaming.server.conftest import Serve, Served
-from tests.streaming.server.test_api import API_TOKENS, Origin, bearer, call
+from tests.streaming.server.guarded_site import guarded_shelf
 from tests.streaming.server.test_events import BEGIN, socket
-from tests.streaming.server.test_view_access import guarded_shelf
 
 RULES = AccessRules(
     views=(("live/*", "token"), ("open/*", "open")), api_tokens=API_TOKENS, keys=KEYS

@@ -2,70 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 import socket
 import time
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
-import jwt
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from streaming.auth.access_rules import AccessRules, ViewKey
-from streaming.auth.api_tokens import ApiToken, hash_token, new_token
-from streaming.rtc.signal_messages import SignalAnswer, SignalRequest
+from streaming.auth.access_rules import AccessRules
+from streaming.auth.api_tokens import ApiToken, hash_token
 from streaming.server.access import is_local
-from streaming.server.signal_relay import SignalRelay
 from streaming.shelf import Shelf
-from streaming.shelf_messages import PathState
 from streaming.thumbnail.newest_key_frame import NewestKeyFrame
 from tests.streaming.auth.tokens import (
-    EDDSA,
     ES256,
     KEYS,
     STRANGER,
-    hand_made,
-    public_pem,
-    token,
 )
 from tests.streaming.server.conftest import (
     PLAYLIST,
     SEGMENT,
     Serve,
     Served,
-    filled_shelf,
-    playlist,
 )
-
-RULES = AccessRules(views=(("live/*", "token"), ("open/*", "open")), keys=KEYS)
-PLAYLIST_URL = "/live/a/index.m3u8"
-SEGMENT_URL = "/live/a/720p/7.m4s"
-
-
-class Peer:
-    """A WebRTC process that answers every offer."""
-
-    def __init__(self) -> None:
-        self.asked: list[SignalRequest] = []
-        self.relay = SignalRelay(self._ask)
-
-    def _ask(self, request: SignalRequest) -> None:
-        self.asked.append(request)
-        answer = SignalAnswer(request.id, 201, "v=0", {}, "s1")
-        asyncio.get_running_loop().call_soon(self.relay.receive, answer)
-
-
-@pytest.fixture
-def peer() -> Peer:
-    return Peer()
-
-
-OPERATORS = {"read": new_token(), "control": new_token(), "admin": new_token()}
+from tests.streaming.server.guarded_site import (
+    OPERATORS,
+    PLAYLIST_URL,
+    RULES,
+    SEGMENT_URL,
+    Peer,
+    fresh,
+    guarded_shelf,
+    none,
+)
+from tests.streaming.server.guarded_site import peer as peer
+from tests.streaming.server.guarded_site import served as served
 
 
 @pytest.mark.parametrize("rule", ["token", "hook"])
@@ -97,28 +69,6 @@ async def test_a_guarded_picture_is_shown_to_operators_and_kept_by_no_cache(
     assert (await served.get(PLAYLIST_URL, **bearer))[0].status in (401, 403), "pictures alone"
     response, _ = await served.get("/open/b/thumbnail.jpg", **bearer)
     assert response.headers["Cache-Control"] == "public, max-age=5"
-
-
-def guarded_shelf() -> Shelf:
-    """The filled shelf's path is for tokens; another is open."""
-    shelf = filled_shelf()
-    shelf.path_state(PathState("open/b", "live"))
-    shelf.put(playlist("/open/b/index.m3u8", path="open/b"))
-    return shelf
-
-
-@pytest.fixture
-async def served(serve: Serve, peer: Peer) -> Served:
-    return await serve(guarded_shelf(), signals=peer.relay, webrtc=True, access=RULES)
-
-
-def fresh(**claims: Any) -> str:
-    key = claims.pop("key", EDDSA)
-    return token(key, now=time.time(), **claims)
-
-
-def none() -> str:
-    return hand_made({"alg": "none", "kid": "ed"}, {"path": "*", "exp": time.time() + 60})
 
 
 CREDENTIALS = {
@@ -365,134 +315,6 @@ async def test_a_socket_for_both_families_knows_ipv4_addresses(serve: Serve) -> 
     assert (await served.get(url, X_Forwarded_For="10.0.0.1"))[0].status == 200
     # A program on this machine is told of guarded paths, too.
     assert b"live/a" in (await served.get("/api/v1/paths"))[1]
-
-
-async def test_a_token_by_an_unknown_key_has_the_key_set_read_again(
-    serve: Serve, tmp_path: Any
-) -> None:
-    file = tmp_path / "keys.json"
-    file.write_text(json.dumps({"keys": [public_record(EDDSA)]}))
-    served = await serve(guarded_shelf(), access=AccessRules(views=RULES.views, jwks=str(file)))
-    assert (await served.get(f"/t/{fresh()}{PLAYLIST_URL}"))[0].status == 200
-    file.unlink()  # the keys that were there stay
-    assert (await served.get(f"/t/{fresh(path='live/a')}{PLAYLIST_URL}"))[0].status == 200
-    assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 401
-
-
-async def test_a_key_set_at_a_url_is_read_and_read_again_when_another_key_signs(
-    serve: Serve,
-) -> None:
-    async with key_sets() as (url, sets):
-        served = await serve(guarded_shelf(), access=AccessRules(views=RULES.views, jwks=url))
-        sets[:] = [public_record(EDDSA), {"kty": "oct", "kid": "hs", "k": "YSBzZWNyZXQgb2Y"}]
-        assert (await served.get(f"/t/{fresh()}{PLAYLIST_URL}"))[0].status == 200
-        assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 401
-        sets[:] = [public_record(EDDSA), public_record(ES256)]
-        served.site.access.apply(served.site.access.rules)  # as ten seconds later
-        assert (await served.get(f"/t/{fresh(key=ES256)}{PLAYLIST_URL}"))[0].status == 200
-        # What is at a URL is no secret, so nothing may be signed by it.
-        assert [one.algorithm for one in served.site.access.tokens._keys] == ["EdDSA", "ES256"]
-
-
-@contextlib.asynccontextmanager
-async def key_sets() -> AsyncIterator[tuple[str, list[Any]]]:
-    """A server of the key set that the test puts into the list."""
-    keys: list[Any] = []
-
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        return web.json_response({"keys": keys})
-
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        port = runner.addresses[0][1]
-        yield f"http://127.0.0.1:{port}/keys.json", keys
-    finally:
-        await runner.cleanup()
-
-
-def public_record(key: ViewKey) -> dict[str, Any]:
-    """A key as identity providers publish it."""
-    found: Any = load_pem_public_key(public_pem(key).encode())
-    algorithm = jwt.algorithms.OKPAlgorithm if key is EDDSA else jwt.algorithms.ECAlgorithm
-    return {**json.loads(algorithm.to_jwk(found)), "kid": key.id}
-
-
-@pytest.mark.parametrize("place", ["prefix", "header", "query"])
-async def test_only_so_many_viewers_share_a_token_and_those_who_do_go_on(
-    served: Served, place: str
-) -> None:
-    text = fresh(max_sessions=2)
-    url = {"prefix": f"/t/{text}{PLAYLIST_URL}", "query": f"{PLAYLIST_URL}?token={text}"}.get(
-        place, PLAYLIST_URL
-    )
-    fields = {"Authorization": f"Bearer {text}"} if place == "header" else {}
-
-    async def ask(agent: str) -> int:
-        return (await served.get(url, User_Agent=agent, **fields))[0].status
-
-    assert [await ask(agent) for agent in ("tv", "phone", "tv")] == [200, 200, 200]
-    assert await ask("laptop") == 403
-    assert [await ask(agent) for agent in ("tv", "phone")] == [200, 200]
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("/t/{good}/live/a/index.m3u8", 204),
-        ("/t/{good}/live/a/index.m3u8?_HLS_msn=9", 204),
-        ("/t/{good}/live/a/720p/9999.m4s", 204),
-        ("/t/{other}/live/a/index.m3u8", 403),
-        ("/t/nonsense/live/a/index.m3u8", 401),
-        ("/t/{good}/../live/a/index.m3u8", 403),
-        ("/live/a/index.m3u8", 403),
-        ("", 403),
-    ],
-)
-async def test_a_cache_may_ask_whether_what_it_has_may_be_given(
-    served: Served, url: str, expected: int
-) -> None:
-    original = url.format(good=fresh(), other=fresh(path="other/*"))
-    response, _ = await served.get("/api/v1/authorized", X_Original_URI=original)
-    assert response.status == expected
-
-
-@pytest.mark.parametrize("place", ["prefix", "header", "query", "socket", "join"])
-async def test_the_limit_of_a_token_goes_with_its_offers_under_a_name_that_is_not_the_token(
-    served: Served, peer: Peer, place: str
-) -> None:
-    text = fresh(max_sessions=3)
-    url = f"http://127.0.0.1:{served.port}" + (
-        f"/t/{text}" if place in ("prefix", "socket") else ""
-    )
-    if place in ("socket", "join"):
-        async with served.client.ws_connect(f"{url}/api/v1/signalling") as socket:
-            key = text if place == "join" else ""
-            await socket.send_json({"type": "join", "path": "live/a", "sdp": "v=0", "key": key})
-            await socket.receive_json()
-    else:
-        query = f"?token={text}" if place == "query" else ""
-        headers = {"Content-Type": "application/sdp"}
-        headers |= {"Authorization": f"Bearer {text}"} if place == "header" else {}
-        await served.client.post(f"{url}/live/a/whep{query}", data="v=0", headers=headers)
-    asked = peer.asked[0]
-    assert asked.share is not None
-    assert asked.share.most == 3
-    assert asked.share.name not in text
-    assert len(asked.share.name) == 32
-
-
-async def test_offers_without_a_limit_and_on_open_paths_are_not_counted(
-    served: Served, peer: Peer
-) -> None:
-    for url in (f"/t/{fresh()}/live/a/whep", f"/t/{fresh(max_sessions=1)}/open/b/whep"):
-        target = f"http://127.0.0.1:{served.port}{url}"
-        headers = {"Content-Type": "application/sdp"}
-        async with served.client.post(target, data="v=0", headers=headers) as response:
-            assert response.status == 201
-    assert [one.share for one in peer.asked] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from streaming.auth.api_tokens import ApiToken, hash_token, new_token
 from streaming.auth.hook import HookRules
 from tests.streaming.auth.hook_server import HookServer, hook_server
 from tests.streaming.server.conftest import PLAYLIST, Serve
-from tests.streaming.server.test_view_access import KEYS, PLAYLIST_URL, fresh, guarded_shelf
+from tests.streaming.server.guarded_site import PLAYLIST_URL, fresh, guarded_shelf
+from tests.streaming.server.test_view_access import KEYS
 
 ACTIONS = ("publish", "whip", "read", "whep")
 
