@@ -32,7 +32,7 @@ ORDER: Final = (
     "tests/interop/test_browser_playback.py",
     "tests/interop/test_control.py",
     "tests/interop/",
-    "tests/streaming/server/test_api.py",
+    "tests/streaming/server/test_api_document.py",
 )
 """How groups begin: what measures tenths of a second, while the soak leaves it the machine; the
 longest; those that compute last."""

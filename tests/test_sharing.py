@@ -82,7 +82,7 @@ def test_a_process_in_place_of_one_that_died_does_whatever_there_is() -> None:
 
 
 def test_whoever_gives_way_gets_nothing_that_watches_the_clock_or_takes_long() -> None:
-    assert next_group([*PUNCTUAL, "tests/streaming/server/test_api.py"], "gw3") is None
+    assert next_group([*PUNCTUAL, "tests/streaming/server/test_api_document.py"], "gw3") is None
 
 
 def test_every_kind_is_somebodys_first_choice_but_what_computes() -> None:
