@@ -11,10 +11,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 run: $(STAMPS)/python $(STAMPS)/players
 	exec $(BIN)/headwater serve
 
-# Four processes for two cores: tests/sharing.py. What fails there is run once more with the machine
+# Five processes for two cores: tests/sharing.py. What fails there is run once more with the machine
 # to itself, and must pass then.
 test: setup-test
-	$(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder || { \
+	$(BIN)/pytest -n 5 --dist loadscope --no-loadscope-reorder || { \
 	  echo "Once more what failed, one after the other"; \
 	  $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 

@@ -2,10 +2,10 @@
 
 Tests of a file stay together. Three processes share everything, and each begins with what the two
 others leave to it: one what works, the wire first; one what has a browser, for one Chromium serves
-a whole process and takes up to a core; one what hardly does anything for minutes. Who has no more
-of its own takes of the others', and what only computes comes last, so that they end together. It
-is also what a fourth process does all the time, with low priority: what watches the clock does not
-notice.
+a whole process and takes up to a core; one what waits most of the time. Who has no more of its own
+takes of the others', and what only computes comes last, so that they end together. It is also what
+a fourth process does all the time, with low priority: what watches the clock does not notice. The
+minutes of the soak, which take a third of a core, have a fifth.
 """
 
 from __future__ import annotations
@@ -34,11 +34,9 @@ ORDER: Final = (
     "tests/interop/",
     "tests/streaming/server/test_api_document.py",
 )
-"""How groups begin: what measures tenths of a second, while the soak leaves it the machine; the
-longest; those that compute last."""
+"""How groups begin: what measures tenths of a second, then the longest, those that compute last."""
 WAITING: Final = frozenset(
     {
-        "soak",
         "tests/interop/test_event_follower.py",
         "tests/interop/test_messages.py",
         "tests/interop/test_on_air.py",
@@ -53,14 +51,14 @@ WAITING: Final = frozenset(
 """Groups that take half a core and less, browsers among them."""
 PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
-Kind = Literal["works", "browses", "waits", "computes"]
-COMPUTES: Final = "gw3"
-"""The process that does one thing."""
-ALL_KINDS: Final[tuple[Kind, ...]] = ("works", "browses", "waits", "computes")
+Kind = Literal["works", "browses", "waits", "soaks", "computes"]
+COMPUTES, SOAKS = "gw3", "gw4"
+"""The processes that do one thing."""
+ALL_KINDS: Final[tuple[Kind, ...]] = ("works", "browses", "waits", "soaks", "computes")
 PREFERENCES: Final[dict[str, tuple[Kind, ...]]] = {
     "gw0": ALL_KINDS,
-    "gw1": ("browses", "works", "waits", "computes"),
-    "gw2": ("waits", "works", "browses", "computes"),
+    "gw1": ("browses", "works", "waits", "soaks", "computes"),
+    "gw2": ("waits", "works", "browses", "soaks", "computes"),
 }
 """What the other processes begin with, and what they take then."""
 LOW_PRIORITY: Final = 10
@@ -77,6 +75,8 @@ def group_of(node_id: str) -> str:
 @functools.cache
 def kind_of(group: str) -> Kind:
     """What it does most of the time."""
+    if group == "soak":
+        return "soaks"
     if group in WAITING:
         return "waits"
     if group.startswith("tests/wire/"):  # a Chromium of its own, at the wire's end
@@ -118,6 +118,8 @@ def next_group(groups: Sequence[str], process: str) -> str | None:
     """Which of the groups that are left this process begins; None when it has none to expect."""
     if process == COMPUTES:
         return next((group for group in groups if _is_calm(group)), None)
+    if process == SOAKS:
+        return next((group for group in groups if kind_of(group) == "soaks"), None)
     kinds = PREFERENCES.get(process, ALL_KINDS)
     return min(groups, key=lambda group: kinds.index(kind_of(group)), default=None)
 
