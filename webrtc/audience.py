@@ -14,6 +14,10 @@ _KEY_FRAME_S = 0.5
 """Viewers that lose a picture together are one request; encoders need not make more key frames
 than that (libwebrtc: one in 300 ms)."""
 
+_LACK_S = 2.0
+"""How long a viewer waits for what it can be sent: a ladder's rungs begin a second or two after
+their publisher."""
+
 
 class Audience:
     """Owns the streams' renditions and the subscribers of each; Signalling's alone."""
@@ -24,6 +28,8 @@ class Audience:
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
         self._by_viewer: dict[int, Subscriber] = {}
         self._wanted: dict[str, frozenset[str]] = {}
+        self._lacking: dict[Subscriber, float | None] = {}
+        """Those that cannot be sent what there is now, and since when."""
         self._key_frames: dict[tuple[str, str], None] = {}
         self._asked_at: dict[tuple[str, str], float] = {}
 
@@ -32,6 +38,10 @@ class Audience:
         self._renditions[stream] = tuple(renditions)
         for subscriber in self._subscribers.get(stream, ()):
             subscriber.refresh(renditions)
+            if subscriber.is_lacking:
+                self._lacking.setdefault(subscriber, None)
+            else:
+                self._lacking.pop(subscriber, None)
 
     def withdraw(self, stream: str) -> list[Subscriber]:
         """The stream offers nothing any more; who watched it."""
@@ -53,6 +63,7 @@ class Audience:
 
     def remove(self, subscriber: Subscriber) -> None:
         """It has gone."""
+        self._lacking.pop(subscriber, None)
         watching = self._subscribers.get(subscriber.stream, {})
         watching.pop(subscriber, None)
         if not watching:
@@ -73,6 +84,16 @@ class Audience:
         playing = subscriber.playing.get(kind)
         if playing is not None:
             self._key_frames[subscriber.stream, playing.name] = None
+
+    def take_lacking(self, now: float) -> list[Subscriber]:
+        """Who has lacked for too long what there is, and had better ask anew."""
+        for subscriber, since in self._lacking.items():
+            if since is None:
+                self._lacking[subscriber] = now
+        due = [s for s, since in self._lacking.items() if now - (since or now) >= _LACK_S]
+        for subscriber in due:
+            del self._lacking[subscriber]
+        return due
 
     def handle_timer(self, now: float) -> None:
         """Tell what is wanted."""

@@ -43,7 +43,7 @@ from webrtc.session import Role, Session, State
 from webrtc.session_table import SessionLimits, SessionTable
 from webrtc.signalling_results import Answer, PatchResult, SignallingStatistics
 from webrtc.subscriber import Subscriber
-from webrtc.subscription import answer_subscription
+from webrtc.subscription import answer_subscription, wanted_kinds
 
 TIMER_S = 0.05
 """How often `handle_timer` is due: the pace of checks, and how late a lost picture is noticed."""
@@ -110,8 +110,9 @@ class Signalling:
         media, plans = answer_subscription(offer, tracks, self._random_bytes, worst=worst)
         agent, cname = self._local.new_agent(offer), self._local.new_cname()
         role = Subscriber(
-            self._fanout, stream, plans, renditions, agent, self._port.media_flow, cname
-        )
+            self._fanout, stream, plans, renditions, agent, self._port.media_flow, cname,
+            wanted_kinds(offer),
+        )  # fmt: skip
         session_id = self._local.new_session_id()
         answer = self._open(session_id, stream, client, offer, media, agent, role, cname)
         self._audience.add(role)
@@ -158,6 +159,7 @@ class Signalling:
             agent,
             self._port.media_flow,
             offered.cname,
+            wanted_kinds(answer),
         )
         session = self._admit(
             offered.session_id, offered.stream, client, answer, media, agent, role,
@@ -245,6 +247,8 @@ class Signalling:
         self._sessions.handle_timer(now)
         self._publishers.handle_timer(now)
         self._audience.handle_timer(now)
+        for subscriber in self._audience.take_lacking(now):
+            self._sessions.close_role(subscriber, "the path has other codecs now", now)
 
     def statistics(self) -> SignallingStatistics:
         """The present state."""

@@ -51,7 +51,9 @@ class Subscriber:
         agent: IceAgent,
         media_flow: Callable[[Flow], Flow],
         cname: str,
+        wanted: frozenset[Kind] = frozenset(),
     ) -> None:
+        """``wanted`` is what the viewer would receive, whether or not it was agreed on."""
         self.stream = stream
         self.viewer: int | None = None
         """The fan-out's number of it, once media may flow."""
@@ -71,7 +73,13 @@ class Subscriber:
         self._bitrates: dict[Kind, Bitrate] = {kind: Bitrate() for kind in self._plans}
         self._switches = 0
         self._suited: dict[Kind, list[Rendition]] = {}
+        self._wanted = wanted
+        self._known: frozenset[Kind] = frozenset()
+        """What it lacked when it came."""
         self.refresh(renditions)
+        self._known = self._lacking(renditions)
+        self.is_lacking = False
+        """Whether by now the path has pictures or sound that it could be sent if it asked anew."""
 
     def connect(self, keys: NegotiatedKeys, flow: Flow, now: float) -> None:
         """Let the fan-out send from the last key frame on."""
@@ -116,6 +124,14 @@ class Subscriber:
             suited.sort(key=lambda each: each.bitrate)
             self._suited[kind] = suited
             self._keep_or_replace(kind, suited)
+        self.is_lacking = bool(self._lacking(renditions) - self._known)
+
+    def _lacking(self, renditions: Sequence[Rendition]) -> frozenset[Kind]:
+        """What it wants and there is, and cannot be sent as agreed: pictures in another codec than
+        before, or what there was none of. Opus is made of every sound."""
+        there = {each.track.media_type.value for each in renditions}
+        sent = {kind for kind in self._plans if kind == "audio" or self._suited[kind]}
+        return frozenset(kind for kind in self._wanted - sent if kind in there)
 
     def choose(self, track: str | None) -> bool:
         """Send this video rendition whatever the bandwidth, or None: choose by bandwidth.

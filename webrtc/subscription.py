@@ -122,6 +122,11 @@ def _is_channel(media: OfferedMedia, offer: Offer) -> bool:
     )
 
 
+def wanted_kinds(offer: Offer) -> frozenset[Kind]:
+    """What the viewer would receive, whether or not there is any."""
+    return frozenset(_KINDS[media.kind] for media in offer.media if _wants(media))
+
+
 def _wants(media: OfferedMedia) -> bool:
     is_open = not media.is_rejected and media.direction in ("recvonly", "sendrecv")
     return is_open and media.kind in _KINDS and "SAVPF" in media.protocol

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from tests.segmenter.stage import SOURCE
 from tests.webrtc.signalling_stage import (
     _KEYS,
     AGAIN,
@@ -17,7 +18,7 @@ from tests.webrtc.signalling_stage import (
     sdp_value,
 )
 from tests.webrtc.test_ice import HOME, check
-from tests.webrtc.test_subscription import HEVC
+from tests.webrtc.test_subscription import HEVC, OPUS
 from webrtc.errors import (
     MalformedSdp,
     NoCommonCodec,
@@ -105,6 +106,47 @@ def test_a_viewer_without_our_codec_is_not_acceptable() -> None:
     with pytest.raises(NoCommonCodec) as caught:
         stage.subscribe()
     assert caught.value.value == ["h265"]
+
+
+def test_who_cannot_be_sent_the_next_publisher_s_picture_is_to_ask_anew() -> None:
+    stage = Stage()
+    stage.go_live(SOURCE, OPUS)
+    answer = stage.subscribe()
+    stage.go_live(HEVC, OPUS)
+    stage.pass_time(1.5)
+    stage.go_live(HEVC, OPUS, SOURCE)  # a rung that began later
+    stage.pass_time(3.0)
+    assert len(stage.signalling) == 1
+    stage.go_live(HEVC, OPUS)
+    stage.pass_time(0.05)
+    stage.pass_time(2.1)
+    assert stage.events[-1:] == [
+        SessionClosed(answer.session_id, "live", "the path has other codecs now")
+    ]
+
+
+@pytest.mark.parametrize(("first", "second"), [(OPUS, SOURCE), (SOURCE, OPUS)])
+def test_who_came_before_a_picture_or_sound_began_is_to_ask_anew(first: Any, second: Any) -> None:
+    stage = Stage()
+    stage.go_live(first)
+    stage.subscribe()
+    stage.go_live(first, second)
+    stage.pass_time(0.05)
+    stage.pass_time(2.1)
+    assert len(stage.signalling) == 0
+
+
+def test_who_lacks_something_from_the_beginning_is_left_alone() -> None:
+    stage = Stage()
+    stage.go_live(SOURCE, OPUS)
+    stage.subscribe(WHEP.replace(" opus/", " x-opus/"))
+    stage.go_live(SOURCE, OPUS)
+    stage.pass_time(0.05)
+    stage.pass_time(2.1)
+    stage.go_live(OPUS)  # a camera that is off
+    stage.pass_time(0.05)
+    stage.pass_time(2.1)
+    assert len(stage.signalling) == 1
 
 
 def test_candidates_trickle_in_without_content_or_etag() -> None:
