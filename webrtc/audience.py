@@ -14,6 +14,8 @@ _KEY_FRAME_S = 0.5
 """Viewers that lose a picture together are one request; encoders need not make more key frames
 than that (libwebrtc: one in 300 ms)."""
 
+_LACK_AT_ONCE = 3
+"""So many are asked to come anew each time, sixty a second: joining takes some 10 ms of a core."""
 _LACK_S = 2.0
 """How long a viewer waits for what it can be sent: a ladder's rungs begin a second or two after
 their publisher."""
@@ -91,9 +93,9 @@ class Audience:
             if since is None:
                 self._lacking[subscriber] = now
         due = [s for s, since in self._lacking.items() if now - (since or now) >= _LACK_S]
-        for subscriber in due:
+        for subscriber in due[:_LACK_AT_ONCE]:
             del self._lacking[subscriber]
-        return due
+        return due[:_LACK_AT_ONCE]
 
     def handle_timer(self, now: float) -> None:
         """Tell what is wanted."""

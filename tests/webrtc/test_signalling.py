@@ -136,6 +136,21 @@ def test_who_came_before_a_picture_or_sound_began_is_to_ask_anew(first: Any, sec
     assert len(stage.signalling) == 0
 
 
+def test_a_whole_audience_is_asked_little_by_little() -> None:
+    """Joining takes some 10 ms of a core: a thousand at once would wait for each other."""
+    stage = Stage()
+    stage.go_live(SOURCE)
+    for _ in range(20):
+        stage.subscribe()
+    stage.go_live(SOURCE, OPUS)
+    stage.pass_time(0.05)
+    stage.pass_time(2.1)
+    assert len(stage.signalling) >= 15
+    for _ in range(20):
+        stage.pass_time(0.05)
+    assert len(stage.signalling) == 0
+
+
 def test_who_lacks_something_from_the_beginning_is_left_alone() -> None:
     stage = Stage()
     stage.go_live(SOURCE, OPUS)
