@@ -276,11 +276,21 @@ class Session {
     if (state === "connected") {
       clearTimeout(this.#timer);
       this.#restarted = false;
+      if (!this.#wasConnected) this.#watchEnd();
       this.#wasConnected = true;
     }
     if (state === "failed") return this.#restart();
     if (state === "disconnected" && !this.#restarted) this.#timer = setTimeout(() => this.#restart(), LOST_MS);
     if (state !== "new" && state !== "closed") this.on.state?.(state);
+  }
+
+  /** Browsers tell at once by the DTLS transport that the server has ended it, and of the connection as a whole
+   * when its checks have stayed away for seven seconds. Why, the server says to who asks for a restart. */
+  #watchEnd() {
+    const transport = this.peer.getTransceivers()[0]?.receiver.transport;
+    transport?.addEventListener("statechange", () => {
+      if (transport.state === "closed" && !this.#isClosed) this.#restart();
+    });
   }
 
   /** The network has changed: new credentials, then new candidates. */

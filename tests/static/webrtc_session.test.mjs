@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { openViewer } from "../../static/webrtc_session.js";
+import { WebRtcError, openViewer } from "../../static/webrtc_session.js";
 
 const SDP = "v=0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n";
 
@@ -14,10 +14,14 @@ class Peer extends EventTarget {
   constructor() {
     super();
     Peer.last = this;
+    this.transport = Object.assign(new EventTarget(), { state: "new" });
   }
 
   addTransceiver() {}
   setConfiguration() {}
+  getTransceivers() {
+    return [{ sender: { transport: this.transport }, receiver: { transport: this.transport } }];
+  }
   getReceivers() {
     return [];
   }
@@ -41,19 +45,19 @@ class Peer extends EventTarget {
   }
 }
 
-function door(iceServers) {
-  return { isOpen: true, offer: async () => ({ sdp: SDP, iceServers }), patch: async () => SDP, close: async () => {} };
+function door(iceServers, more = {}) {
+  return { isOpen: true, offer: async () => ({ sdp: SDP, iceServers }), patch: async () => SDP, close: async () => {}, ...more };
 }
 
 /** A viewer's session and the moments, in ms from its beginning, at which it failed. */
-async function opened(t, iceServers) {
+async function opened(t, iceServers, more) {
   globalThis.RTCPeerConnection = Peer;
   globalThis.MediaStream = class {};
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   let now = 0;
   const failures = [];
-  const on = { failed: () => failures.push(now) };
-  await openViewer(door(iceServers), { on });
+  const on = { failed: ({ status }) => failures.push(...(status ? [now, status] : [now])) };
+  await openViewer(door(iceServers, more), { on });
   const pass = async (ms) => {
     for (const end = now + ms; now < end; ) {
       now += 100;
@@ -84,4 +88,18 @@ test("a connection that is lost again while it is restarted has four seconds all
   Peer.last.become("connected");
   await pass(8000);
   assert.deepEqual(failures, []);
+});
+
+test("that the server has ended the session is known at once, not when its checks stay away", async (t) => {
+  const patch = async () => {
+    throw new WebRtcError("missing", 404, "there is no such session");
+  };
+  const { failures, pass } = await opened(t, [], { patch });
+  Peer.last.transport.state = "connected";
+  Peer.last.become("connected");
+  await pass(5000);
+  Peer.last.transport.state = "closed";
+  Peer.last.transport.dispatchEvent(new Event("statechange"));
+  await pass(200);
+  assert.deepEqual(failures, [5100, 404]);
 });
