@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segmenter.codecs import mp3
 from segmenter.codecs.aac import parse_audio_specific_config
 from segmenter.codecs.opus import SAMPLE_RATE as OPUS_SAMPLE_RATE
 from segmenter.codecs.opus import packet_duration
@@ -29,9 +30,9 @@ class AudioClock(TrackClock):
     """Places audio samples back to back, each as long as it decodes to.
 
     A sample's own ``duration`` (ticks of the track) counts if it is set; otherwise AAC's comes
-    from its configuration and Opus' from each packet. When the publisher's stamps run ahead for
-    good, the next sample goes to where they say (a hole); when they stay behind, samples are left
-    out one by one until both agree.
+    from its configuration, MP3's from its rate and Opus' from each packet. When the publisher's
+    stamps run ahead for good, the next sample goes to where they say (a hole); when they stay
+    behind, samples are left out one by one until both agree.
     """
 
     __slots__ = (
@@ -133,6 +134,8 @@ def _frame_ticks(track: Track) -> int:
     """Length of a frame in ticks of the track; 0 where each packet has its own."""
     if track.codec is Codec.OPUS:
         return 0
+    if track.codec is Codec.MP3:
+        return mp3.samples_per_frame(track.sample_rate) * track.timescale // track.sample_rate
     try:
         config = parse_audio_specific_config(track.codec_config)
     except MediaError:

@@ -16,7 +16,7 @@ JavaScript players need.
 Access units have one canonical form: H.264 and H.265 as NAL units prefixed by a 4-byte length,
 parameter sets on the track and not in the samples; AV1 as low-overhead OBUs without temporal
 delimiters; VP8 as frames; VP9 as frames or superframes; AAC as raw data blocks without ADTS; Opus
-as packets.
+as packets; MP3 as frames.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class MediaType(enum.Enum):
 class Codec(enum.Enum):
     """A codec of ours; the value is the word used in config, logs and the API.
 
-    All but VP8 can be packaged: no player of HLS or DASH takes it in fragmented MP4.
+    All but VP8 and MP3 can be packaged: those no player of HLS or DASH takes for granted in
+    fragmented MP4.
     """
 
     H264 = "h264"
@@ -54,11 +55,21 @@ class Codec(enum.Enum):
     VP9 = "vp9"
     AAC = "aac"
     OPUS = "opus"
+    MP3 = "mp3"
 
     @property
     def media_type(self) -> MediaType:
         """Video or audio."""
-        return MediaType.AUDIO if self in (Codec.AAC, Codec.OPUS) else MediaType.VIDEO
+        return MediaType.AUDIO if self in _SOUND else MediaType.VIDEO
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether HLS and DASH may have it as it is."""
+        return self not in _NOT_PACKAGED
+
+
+_SOUND = (Codec.AAC, Codec.OPUS, Codec.MP3)
+_NOT_PACKAGED = (Codec.VP8, Codec.MP3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,8 @@ class Track:
     """One elementary stream of a path; packaged, it becomes one rendition of the same name.
 
     ``codec_config`` is the content (without box header) of avcC, hvcC, av1C or vpcC; for AAC the
-    AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1); for Opus the content of dOps; VP8 has none.
+    AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1); for Opus the content of dOps; VP8 and MP3 have
+    none.
     A change of anything that an init section says makes a new Track of the same name.
     """
 

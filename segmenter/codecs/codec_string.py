@@ -36,6 +36,8 @@ def codec_string(track: Track) -> str:
             return f"mp4a.40.{parse_audio_specific_config(config).object_type}"
         case Codec.OPUS:
             return "opus"
+        case Codec.MP3:
+            return "mp3"
 
 
 def _avc1(config: bytes) -> str:

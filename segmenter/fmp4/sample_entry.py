@@ -30,8 +30,8 @@ _AUDIO_STREAM = 0x15  # stream type 5 (audio), not upstream, reserved bit 1
 def write_sample_entry(track: Track) -> bytes:
     """The sample entry that describes a track; raises UsageError when its codec config is empty, or
     there is no entry for its codec."""
-    if track.codec is Codec.VP8:
-        raise UsageError(f"track {track.name!r}: VP8 is not packaged")
+    if not track.codec.is_packaged:
+        raise UsageError(f"track {track.name!r}: {track.codec.value} is not packaged")
     if not track.codec_config:
         raise UsageError(f"track {track.name!r} has no codec configuration")
     if track.media_type is MediaType.VIDEO:

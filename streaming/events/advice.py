@@ -96,6 +96,16 @@ def not_packaged(reason: str) -> Advice:
     )
 
 
+def sound_not_packaged(reason: str) -> Advice:
+    """The sound reaches WebRTC viewers alone."""
+    return Advice(
+        "not-packaged",
+        f"{reason[:1].upper()}{reason[1:]}.",
+        'Let the publisher send AAC (ffmpeg: -c:a aac), or set audio to "auto".',
+        {},
+    )
+
+
 def timestamp_jump(jumps: int) -> Advice:
     """The publisher's clock jumped."""
     return Advice(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from segmenter.codecs import aac, adts, av1, h264, h265, opus, vp9
+from segmenter.codecs import aac, adts, av1, h264, h265, mp3, opus, vp9
 from segmenter.errors import MediaError
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 
@@ -316,6 +316,20 @@ class _Opus(CanonicalForm):
         return [AccessUnit(data, True, opus.packet_duration(data))]
 
 
+class _Mp3(CanonicalForm):
+    def read(self, data: bytes, is_key: bool) -> list[AccessUnit]:
+        frames = mp3.split_frames(data)
+        first, _ = frames[0]
+        form = (first.sample_rate, first.channels)
+        if self.track is None or form != (self.track.sample_rate, self.track.channels):
+            self.track = self._audio_track(b"", *form)
+        return [
+            AccessUnit(bytes(frame), True, header.samples)
+            for header, frame in frames
+            if (header.sample_rate, header.channels) == form
+        ]
+
+
 _FORMS: dict[Codec, type[CanonicalForm]] = {
     Codec.H264: _H264,
     Codec.H265: _H265,
@@ -323,6 +337,7 @@ _FORMS: dict[Codec, type[CanonicalForm]] = {
     Codec.VP9: _Vp9,
     Codec.AAC: _Aac,
     Codec.OPUS: _Opus,
+    Codec.MP3: _Mp3,
 }
 
 

@@ -28,9 +28,9 @@ _VIDEO_CODECS = {
     b"av01": Codec.AV1,
     b"vp09": Codec.VP9,
 }
-_AUDIO_CODECS = {b"mp4a": Codec.AAC, b"Opus": Codec.OPUS}
+_AUDIO_CODECS = {b"mp4a": Codec.AAC, b"Opus": Codec.OPUS, b".mp3": Codec.MP3}
 _CODECS = {MediaType.VIDEO: _VIDEO_CODECS, MediaType.AUDIO: _AUDIO_CODECS}
-_INSTEAD = {MediaType.VIDEO: "H.264, HEVC, AV1 or VP9", MediaType.AUDIO: "AAC or Opus"}
+_INSTEAD = {MediaType.VIDEO: "H.264, HEVC, AV1 or VP9", MediaType.AUDIO: "AAC, MP3 or Opus"}
 
 _WITH_COMPOSITION_OFFSET = frozenset({Codec.H264, Codec.H265})
 
@@ -65,7 +65,7 @@ def read_enhanced_video(view: memoryview) -> list[FlvPacket]:
 def read_enhanced_audio(view: memoryview) -> list[FlvPacket]:
     """Packets of an audio message with SoundFormat 9.
 
-    Raises MalformedTag, and UnsupportedMedia for a main track in a codec we do not package.
+    Raises MalformedTag, and UnsupportedMedia for a main track in a codec we do not take.
     """
     packet_type, position = _read_mod_ex(view, view[0] & 0x0F, 1)
     packets: list[FlvPacket] = []
@@ -75,8 +75,8 @@ def read_enhanced_audio(view: memoryview) -> list[FlvPacket]:
         if inner_type not in (_SEQUENCE_START, _CODED_FRAMES):
             continue
         codec = _codec_of(fourcc, track_id, MediaType.AUDIO)
-        if codec is None:
-            continue
+        if codec is None or (codec is Codec.MP3 and (track_id or inner_type == _SEQUENCE_START)):
+            continue  # MP3 has no configuration, and of several tracks the first alone is encoded
         kind = PacketKind.CONFIG if inner_type == _SEQUENCE_START else PacketKind.FRAMES
         packets.append(FlvPacket(kind, codec, track_id, True, 0, body))
     return packets

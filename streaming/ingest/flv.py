@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from segmenter.errors import MediaError
-from segmenter.media import MediaType, Payload, Sample, Track
+from segmenter.media import Codec, MediaType, Payload, Sample, Track
 from segmenter.native_choice import native
 from streaming.errors import MalformedTag, RtmpError, UnsupportedMedia
 from streaming.ingest.flv_lane import FlvLane
@@ -55,6 +55,7 @@ _NAMES = {MediaType.VIDEO: "source", MediaType.AUDIO: "audio"}
 _BOTH = frozenset(MediaType)
 _HALF = 1 << 31
 _WRAP = 1 << 32
+_NO_CONFIG = memoryview(b"")
 _TAG_HEADER_BYTES = 11
 _BACK_POINTER_BYTES = 4
 
@@ -240,6 +241,10 @@ class FlvDemuxer:
             self._configure(slot, packet, now_utc, out)
             return
         lane = self._lanes.get(slot)
+        if packet.codec is Codec.MP3 and (lane is None or lane.codec is not Codec.MP3):
+            # Its frames say all that others have a configuration for.
+            self._configure(slot, packet._replace(body=_NO_CONFIG), now_utc, out)
+            lane = self._lanes.get(slot)
         if lane is None or lane.codec is not packet.codec:
             if packet.track_id:
                 self._left_out += 1
@@ -269,7 +274,7 @@ class FlvDemuxer:
     def _configure(
         self, slot: tuple[MediaType, int], packet: FlvPacket, now_utc: float, out: list[Demuxed]
     ) -> None:
-        if not packet.body:
+        if not packet.body and packet.codec is not Codec.MP3:
             raise MalformedTag(f"empty {packet.codec.value} configuration")
         lane = self._lanes.get(slot)
         if lane is None:

@@ -27,6 +27,7 @@ SPOKEN = {
     Codec.VP9: "VP9",
     Codec.AAC: "AAC",
     Codec.OPUS: "Opus",
+    Codec.MP3: "MP3",
 }
 
 

@@ -10,11 +10,13 @@ from streaming.ingest.flv_packet import FlvPacket, PacketKind, read_int24
 _IS_ENHANCED_VIDEO = 0x80
 _ENHANCED_AUDIO = 9
 _AVC, _AAC = 7, 10
+_MP3 = (2, 14)
+"""14 is that of 8 kHz, which the first byte cannot say otherwise."""
 _KEY_FRAME, _COMMAND_FRAME = 1, 5
 _SEQUENCE_HEADER, _CODED = 0, 1
 
 _VIDEO_INSTEAD = "H.264, or HEVC, AV1 or VP9 as Enhanced RTMP"
-_AUDIO_INSTEAD = "AAC, or Opus as Enhanced RTMP"
+_AUDIO_INSTEAD = "AAC or MP3, or Opus as Enhanced RTMP"
 
 _OTHER_VIDEO = {
     1: "JPEG",
@@ -28,7 +30,6 @@ _OTHER_VIDEO = {
 _OTHER_AUDIO = {
     0: "PCM",
     1: "ADPCM",
-    2: "MP3",
     3: "PCM",
     4: "Nellymoser",
     5: "Nellymoser",
@@ -36,7 +37,6 @@ _OTHER_AUDIO = {
     7: "G.711 A-law",
     8: "G.711 mu-law",
     11: "Speex",
-    14: "MP3",
     15: "device-specific",
 }
 
@@ -78,6 +78,8 @@ def read_audio_tag(payload: bytes | bytearray) -> list[FlvPacket]:
     sound_format = payload[0] >> 4
     if sound_format == _ENHANCED_AUDIO:
         return read_enhanced_audio(view)
+    if sound_format in _MP3:
+        return [FlvPacket(PacketKind.FRAMES, Codec.MP3, 0, True, 0, view[1:])]
     if sound_format != _AAC:
         raise _refusal(_OTHER_AUDIO.get(sound_format), "audio", sound_format, _AUDIO_INSTEAD)
     kind = PacketKind.FRAMES if payload[1] == _CODED else PacketKind.CONFIG

@@ -7,6 +7,7 @@ same parameter sets and the slate goes on in the midst of a segment.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -60,6 +61,8 @@ def encode_slate(setup: SlateSetup) -> SlateReady:
 
 
 def _audio(track: Track, setup: SlateSetup, warnings: list[str]) -> SlateStrip:
+    if track.codec is Codec.MP3:  # which is not packaged
+        track = replace(track, codec=Codec.AAC)
     try:
         return encode_sound(track, setup.audio)
     except LocalError as error:

@@ -44,6 +44,11 @@ TOLERANCE_S = 0.003
 """FLV rounds to milliseconds; the timeline mends that for AAC, other codecs may keep it."""
 MOST_SILENCE_S = 2.0
 
+_DECODERS: dict[Codec, Literal["aac", "opus", "mp3float"]] = {
+    Codec.AAC: "aac",
+    Codec.OPUS: "opus",
+    Codec.MP3: "mp3float",
+}
 _FORMATS = {Codec.AAC: "fltp", Codec.OPUS: "flt"}
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
@@ -195,12 +200,11 @@ class AudioTranscoder:
 
 
 def _open_decoder(track: Track) -> AudioCodecContext:
-    name = "opus" if track.codec is Codec.OPUS else "aac"
-    context = cast(AudioCodecContext, CodecContext.create(name, "r"))
+    context = cast(AudioCodecContext, CodecContext.create(_DECODERS[track.codec], "r"))
     context.thread_count = 1
     if track.codec is Codec.OPUS:
         context.extradata = _opus_head(track.codec_config)
-    else:
+    elif track.codec_config:
         context.extradata = track.codec_config
     return context
 

@@ -20,7 +20,7 @@ LONG_GOP_S = 6.0
 BUDGET_SHARE = 0.6
 """Of the machine's cores, for all running ladders: the rest serves viewers and spikes."""
 AUDIO_NAME = "audio"
-"""Of sound that is encoded, too: publishers of AAC and of Opus may follow on each other."""
+"""Of sound that is encoded, too: publishers of AAC, of MP3 and of Opus may follow on each other."""
 BESIDE_AUDIO_NAME = "audio_aac"
 """Of what is made of sound that is copied."""
 MAX_AAC_RATE = 48_000
@@ -31,6 +31,11 @@ NOT_PACKAGED = (
     "ladder encode it"
 )
 NOT_COPIED = "the source is not offered as it is: players take VP8 by WebRTC alone"
+SOUND_NOT_PACKAGED = (
+    "the sound is in no HLS and no DASH, whose players need not take MP3: publish AAC, or let it be "
+    "encoded"
+)
+SOUND_NOT_COPIED = "the sound is not offered as it is: players need not take MP3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def plan_ladder(
     if video is not None and config.ladder != "none":
         budget = min(config.cpu_budget or cores, cores)
         copies_video, rungs = _plan_video(config, video, budget, reasons, layers)
-        if copies_video and video.codec is Codec.VP8:
+        if copies_video and not video.codec.is_packaged:
             copies_video = False
             reasons.append(NOT_PACKAGED if not rungs else NOT_COPIED)
     if copies_video and gop_s is not None and gop_s > LONG_GOP_S:
@@ -114,10 +119,16 @@ def _plan_audio(
 ) -> tuple[bool, PlannedAudio | None]:
     if audio is None or config.audio == "none":
         return False, None
+    is_packaged = audio.codec.is_packaged
+    if config.audio == "copy" and not is_packaged:
+        reasons.append(SOUND_NOT_PACKAGED)
+        return False, None
     if config.audio == "copy" or (config.audio != "encode" and audio.codec is Codec.AAC):
         return True, None
     reasons.append(f"audio is encoded to AAC from {audio.codec.value}")
-    copies = config.audio == "both"
+    copies = config.audio == "both" and is_packaged
+    if config.audio == "both" and not is_packaged:
+        reasons.append(SOUND_NOT_COPIED)
     return copies, PlannedAudio(
         BESIDE_AUDIO_NAME if copies else AUDIO_NAME,
         min(audio.sample_rate or MAX_AAC_RATE, MAX_AAC_RATE),

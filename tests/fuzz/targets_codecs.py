@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from segmenter.codecs import aac, adts, av1, h264, h265, opus, vp8, vp9
+from segmenter.codecs import aac, adts, av1, h264, h265, mp3, opus, vp8, vp9
 from segmenter.codecs.codec_string import codec_string
 from segmenter.codecs.description import describe_track
 from segmenter.errors import MediaError
@@ -106,6 +106,13 @@ def fuzz_opus(data: bytes) -> None:
     assert 0 < opus.packet_duration(data) <= opus.MAX_PACKET_TICKS
 
 
+def fuzz_mp3(data: bytes) -> None:
+    """Frames that follow each other."""
+    frames = mp3.split_frames(data)
+    assert all(header.frame_bytes == len(frame) > 4 for header, frame in frames)
+    assert data.startswith(b"".join(bytes(frame) for _, frame in frames))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "codecs_h264": fuzz_h264,
     "codecs_h265": fuzz_h265,
@@ -114,6 +121,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "codecs_vp9": fuzz_vp9,
     "codecs_aac": fuzz_aac,
     "codecs_opus": fuzz_opus,
+    "codecs_mp3": fuzz_mp3,
 }
 
 
@@ -165,4 +173,5 @@ SEEDS: dict[str, list[bytes]] = {
         bytes.fromhex("fcfffe"),
         bytes.fromhex("ff83040506"),
     ],
+    "codecs_mp3": [2 * bytes.fromhex("ffe318c4").ljust(24, b"\0"), bytes.fromhex("fffb9264")],
 }

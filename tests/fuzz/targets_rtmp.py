@@ -35,6 +35,8 @@ _SESSION = b"".join(
         wire.command("FCUnpublish", 6, None, "foo"),
     )
 )
+_MP3_TAG = b"\x2f\xff\xe3\x18\xc4".ljust(25, b"\0")
+"""A frame of 8 kHz, 8 kbit/s, mono, and a byte too many."""
 _MEDIA = (
     (VIDEO, wire.VIDEO_CONFIG_TAG),
     (AUDIO, wire.AUDIO_CONFIG_TAG),
@@ -155,7 +157,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "rtmp_connection": (_SESSION,),
     "rtmp_flv": tuple(
         len(payload).to_bytes(2, "big") + bytes((type_id, 1)) + payload
-        for type_id, payload in _MEDIA
+        for type_id, payload in (*_MEDIA, (AUDIO, _MP3_TAG), (AUDIO, b"\x91.mp3" + _MP3_TAG[1:]))
     ),
     "rtmp_enhanced": (
         wire.KEY_TAG,

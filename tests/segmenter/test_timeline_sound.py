@@ -30,6 +30,18 @@ def test_opus_packets_say_how_long_they_are() -> None:
     assert [(s.dts - A0, s.duration) for s in out] == [(0, 960), (960, 480), (1_440, 960)]
 
 
+@pytest.mark.parametrize(("rate", "frame"), [(48_000, 1_152), (44_100, 1_152), (22_050, 576)])
+@pytest.mark.parametrize("together", [1, 4])
+def test_mp3_in_flv_milliseconds_is_counted_by_its_frames(
+    rate: int, frame: int, together: int
+) -> None:
+    track = Track("audio", Codec.MP3, rate, b"", sample_rate=rate, channels=2)
+    stamps = [n // together * together * frame * 1_000 // rate for n in range(2_000)]
+    out = push_all(started(track), [audio(stamp) for stamp in stamps])
+    assert [s.dts for s in out] == [int(NOW) * rate + n * frame for n in range(2_000)]
+    assert {s.duration for s in out} == {frame}
+
+
 def test_a_duration_given_with_the_sample_counts() -> None:
     timeline = started(AUDIO)
     out = timeline.push(Sample("audio", 0, 0, b"", True, duration=960), NOW)

@@ -18,7 +18,7 @@ PUBLISH_START = "NetStream.Publish.Start"
 PLAY_FAILED = "NetStream.Play.Failed"
 
 VIDEO_FOURCCS = ("avc1", "hvc1", "av01", "vp09")
-AUDIO_FOURCCS = ("mp4a", "Opus")
+AUDIO_FOURCCS = ("mp4a", "Opus", ".mp3")
 
 _CAN_DECODE, _CAN_FORWARD = 1, 4
 _CODEC_ABILITIES = _CAN_DECODE | _CAN_FORWARD

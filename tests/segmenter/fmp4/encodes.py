@@ -18,7 +18,7 @@ import numpy as np
 
 from segmenter.media import Codec, Sample, Track
 
-PACKAGED = [codec for codec in Codec if codec is not Codec.VP8]
+PACKAGED = [codec for codec in Codec if codec.is_packaged]
 
 WIDTH, HEIGHT, FRAMES, RATE = 160, 96, 30, 25
 SAMPLE_RATE = 48_000

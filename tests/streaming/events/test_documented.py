@@ -103,7 +103,8 @@ def test_each_piece_of_advice_says_what_to_do() -> None:
     makers = [
         advice.gop_too_long(8.0, 2.0), advice.b_frames(), advice.variable_frame_rate(0.02, 0.1),
         advice.missing_audio(announced=True), advice.missing_audio(announced=False),
-        advice.missing_video(), advice.not_packaged("VP8 has no HLS"), advice.timestamp_jump(3),
+        advice.missing_video(), advice.not_packaged("VP8 has no HLS"),
+        advice.sound_not_packaged("MP3 has no HLS"), advice.timestamp_jump(3),
         advice.clock_stood_still(1), advice.av_drift(0.4), advice.av_drift(-0.4),
         advice.adrift(3.0), advice.adrift(-3.0),
     ]  # fmt: skip

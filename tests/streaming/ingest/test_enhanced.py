@@ -100,11 +100,19 @@ def test_a_video_codec_we_do_not_take_is_named(fourcc: bytes) -> None:
         read_video_tag(tag(KEY | SEQUENCE_START, fourcc, b"config"))
 
 
-@pytest.mark.parametrize("fourcc", [b"fLaC", b"ac-3", b"ec-3", b".mp3"])
+@pytest.mark.parametrize("fourcc", [b"fLaC", b"ac-3", b"ec-3"])
 def test_an_audio_codec_we_do_not_take_is_named(fourcc: bytes) -> None:
-    name = fourcc.decode().replace(".", r"\.")
-    with pytest.raises(UnsupportedMedia, match=f"'{name}' is not supported here; send AAC or Opus"):
+    says = f"'{fourcc.decode()}' is not supported here; send AAC, MP3 or Opus"
+    with pytest.raises(UnsupportedMedia, match=says):
         read_audio_tag(tag(AUDIO | SEQUENCE_START, fourcc, b"config"))
+
+
+def test_mp3_has_no_configuration_and_is_taken_for_the_first_track_alone() -> None:
+    frames = read_audio_tag(tag(AUDIO | CODED, b".mp3", b"frame"))
+    assert plain(frames) == [(FRAMES, Codec.MP3, 0, True, 0, b"frame")]
+    assert read_audio_tag(tag(AUDIO | SEQUENCE_START, b".mp3", b"anything")) == []
+    second = tag(AUDIO | AUDIO_MULTICHANNEL + 1, b"\x01.mp3\x01", b"frame")
+    assert read_audio_tag(second) == []
 
 
 # -- ModEx -----------------------------------------------------------------------------------------

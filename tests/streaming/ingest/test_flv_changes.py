@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 import pytest
 
+from segmenter.codecs.mp3 import parse_frame_header
 from segmenter.media import Codec
 from streaming.errors import UnsupportedMedia
 from streaming.ingest.flv import (
@@ -75,6 +76,68 @@ def test_a_change_of_codec_keeps_the_name(publisher: Publisher) -> None:
     assert publisher.shape[-2:] == ["[source audio]", "source"]
     assert publisher.tracks[-1][0].codec is Codec.H265
     assert publisher.samples[-1].is_sync
+
+
+def mp3_frame(head: bytes) -> bytes:
+    return head.ljust(parse_frame_header(head).frame_bytes, b"\0")
+
+
+MP3_FRAME = mp3_frame(b"\xff\xfb\x90\x44")
+MONO_MP3_FRAME = mp3_frame(b"\xff\xfb\x90\xc4")
+SLOW_MP3_FRAME = mp3_frame(b"\xff\xe3\x18\xc4")
+
+
+@pytest.mark.parametrize("head", [b"\x2f", b"\x91.mp3"])
+def test_sound_in_mp3_needs_no_configuration(publisher: Publisher, head: bytes) -> None:
+    publisher.video(VIDEO_CONFIG_TAG)
+    publisher.video(KEY_TAG)
+    for time in (0, 26, 52):
+        publisher.audio(head + MP3_FRAME, time)
+    assert publisher.shape == ["[source audio]", "source", "audio", "audio", "audio"]
+    track = publisher.tracks[0][1]
+    assert (track.codec, track.codec_config, track.timescale) == (Codec.MP3, b"", 44_100)
+    assert (track.sample_rate, track.channels) == (44_100, 2)
+    assert publisher.samples[-1].data == MP3_FRAME
+    assert publisher.samples[-1].dts == publisher.samples[-1].pts == 52
+
+
+def test_several_mp3_frames_of_a_tag_are_several_samples(publisher: Publisher) -> None:
+    publisher.announce(audiocodecid=2.0)
+    publisher.audio(b"\x2f" + 3 * MP3_FRAME + b"\0")
+    assert [sample.data for sample in publisher.samples] == 3 * [MP3_FRAME]
+
+
+def test_another_rate_or_number_of_channels_of_mp3_is_another_track(publisher: Publisher) -> None:
+    publisher.announce(audiocodecid=2.0)
+    for frame in (MP3_FRAME, MONO_MP3_FRAME, MONO_MP3_FRAME, SLOW_MP3_FRAME):
+        publisher.audio(b"\x2f" + frame)
+    assert publisher.shape == ["[audio]", "audio", "[audio]", "audio", "audio", "[audio]", "audio"]
+    forms = [(track.sample_rate, track.channels) for (track,) in publisher.tracks]
+    assert forms == [(44_100, 2), (44_100, 1), (8_000, 1)]
+
+
+def test_mp3_and_aac_may_follow_on_each_other(publisher: Publisher) -> None:
+    publisher.start()
+    publisher.audio(b"\x2f" + MP3_FRAME, 23)
+    publisher.audio(b"\x2f" + MP3_FRAME, 49)
+    publisher.audio(AUDIO_CONFIG_TAG, 75)
+    publisher.audio(SOUND_TAG, 75)
+    publisher.audio(SOUND_TAG, 98)
+    codecs = [tracks[1].codec for tracks in publisher.tracks]
+    assert codecs == [Codec.AAC, Codec.MP3, Codec.AAC]
+    assert publisher.shape[3:] == ["[source audio]"] + 2 * ["audio"] + ["[source audio]"] + 2 * [
+        "audio"
+    ]
+
+
+def test_mp3_that_cannot_be_read_is_left_out_and_costs_nothing_else(publisher: Publisher) -> None:
+    publisher.announce(audiocodecid=2.0)
+    for body in (b"", b"\0", bytes(400), MP3_FRAME[:-1], b"\xff\xfd\x90\x44" + bytes(500)):
+        publisher.audio(b"\x2f" + body)
+    assert publisher.out == []
+    publisher.audio(b"\x2f" + MP3_FRAME)
+    assert publisher.shape == ["[audio]", "audio"]
+    assert publisher.demuxer.statistics().bad_tags == 5
 
 
 def test_changes_without_end_are_refused(publisher: Publisher) -> None:

@@ -46,6 +46,12 @@ def test_aac_tags(packet_type: int, kind: PacketKind) -> None:
     assert plain(packets) == [(kind, Codec.AAC, 0, True, 0, b"aac")]
 
 
+@pytest.mark.parametrize("first", [0x2F, 0x2A, 0xEE])
+def test_mp3_tags_are_frames_without_a_configuration(first: int) -> None:
+    packets = read_audio_tag(bytes((first,)) + b"\xff\xfb")
+    assert plain(packets) == [(PacketKind.FRAMES, Codec.MP3, 0, True, 0, b"\xff\xfb")]
+
+
 @pytest.mark.parametrize(
     "tag", [b"", b"\x17", b"\x17\x01", b"\x17\x01\x00\x00", b"\x1f\x00", b"\x00"]
 )
@@ -69,7 +75,7 @@ def test_a_video_codec_we_do_not_take_is_named_with_what_to_send(tag: bytes, nam
         read_video_tag(tag)
 
 
-@pytest.mark.parametrize(("tag", "name"), [(b"\x2f\x00", "MP3"), (b"\xb2\x00", "Speex")])
+@pytest.mark.parametrize(("tag", "name"), [(b"\x3f\x00", "PCM"), (b"\xb2\x00", "Speex")])
 def test_an_audio_codec_we_do_not_take_is_named_with_what_to_send(tag: bytes, name: str) -> None:
-    with pytest.raises(UnsupportedMedia, match=f"{name} audio .* send AAC, or Opus"):
+    with pytest.raises(UnsupportedMedia, match=f"{name} audio .* send AAC or MP3, or Opus"):
         read_audio_tag(tag)

@@ -34,6 +34,16 @@ def test_a_source_of_h264_and_opus_needs_no_worker() -> None:
     assert plan.made is None
 
 
+def test_mp3_becomes_opus_as_aac_does() -> None:
+    mp3 = Track("audio", Codec.MP3, 44_100, b"", sample_rate=44_100, channels=1)
+    plan = plan_view(CONFIG, plain(SOURCE, mp3), [])
+    assert [track.name for track in plan.offered] == ["source", AUDIO_NAME]
+    assert plan.audio is mp3
+    assert plan.made is not None
+    assert plan.made.encode_audio is not None
+    assert (plan.made.encode_audio.codec, plan.made.encode_audio.channels) == (Codec.OPUS, 1)
+
+
 def test_vp8_passes_as_every_browser_decodes_it() -> None:
     vp8 = replace(SOURCE, codec=Codec.VP8, codec_config=b"")
     plan = plan_view(CONFIG, plain(vp8, OPUS), [])

@@ -125,6 +125,15 @@ def test_other_codecs_get_a_slate_of_their_own(codec: Codec) -> None:
     assert codec_string(strip.track)
 
 
+@pytest.mark.parametrize("rate", [44_100, 22_050, 8_000])
+def test_what_is_not_packaged_gets_a_slate_of_what_is(rate: int) -> None:
+    sound = Track("audio", Codec.MP3, rate, b"", sample_rate=rate, channels=1)
+    [strip] = strips(encode(sound, audio="tone"))
+    assert (strip.track.codec, strip.track.timescale, strip.track.channels) == (Codec.AAC, rate, 1)
+    assert codec_string(strip.track) == "mp4a.40.2"
+    assert max(loudness(strip)) > 0.05
+
+
 def test_a_rate_that_is_a_clock_and_odd_sizes_are_taken_for_what_can_be_encoded() -> None:
     live = replace(SMALL, frame_rate=Fraction(1000), width=321, height=181)
     [strip] = strips(encode(live))

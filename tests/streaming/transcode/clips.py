@@ -16,6 +16,7 @@ from av.codec.context import CodecContext, Flags
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
+from numpy.typing import NDArray
 
 from segmenter.codecs import h264, h265
 from segmenter.codecs.nal_units import split_annex_b, split_length_prefixed
@@ -143,6 +144,26 @@ def opus_clip(seconds: float, start_s: int = EPOCH_S) -> Clip:
         for n, p in enumerate(packets)
     ]
     return Clip(track, samples)
+
+
+def mp3_packets(
+    sound: Sequence[float] | NDArray[np.float64], rate: int, layout: str
+) -> list[tuple[int, bytes]]:
+    """`sound` as an encoder of MP3 sends it: pts already say when the sound is to be heard."""
+    context = av.CodecContext.create("libmp3lame", "w")
+    context.sample_rate, context.layout, context.format = rate, layout, "fltp"
+    context.bit_rate = 128_000 if rate >= 32_000 else 32_000
+    context.open()
+    length = context.frame_size
+    packets: list[Packet[Any]] = []
+    for start in range(0, len(sound) - length + 1, length):
+        piece = np.asarray(sound[start : start + length], np.float32)
+        block = np.tile(piece, (context.layout.nb_channels, 1))
+        frame = AudioFrame.from_ndarray(block, "fltp", layout)
+        frame.sample_rate, frame.pts = rate, start
+        packets += context.encode(frame)
+    packets += context.encode(None)
+    return [(packet.pts or 0, bytes(packet)) for packet in packets]
 
 
 def fast(plan: LadderPlan) -> LadderPlan:

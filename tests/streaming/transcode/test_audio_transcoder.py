@@ -20,7 +20,7 @@ from segmenter.codecs.opus import packet_duration, parse_dops, write_opus_head
 from segmenter.media import Codec, Sample, Track
 from streaming.transcode.audio_transcoder import FRAME_SAMPLES, AudioTranscoder
 from streaming.transcode.ladder import PlannedAudio
-from tests.streaming.transcode.clips import EPOCH_S, opus_clip
+from tests.streaming.transcode.clips import EPOCH_S, mp3_packets, opus_clip
 
 Sound = NDArray[np.float64]
 STEREO = PlannedAudio("audio_aac", 48_000, 2, 128)
@@ -121,6 +121,25 @@ def test_opus_becomes_aac_of_the_same_time_and_length() -> None:
     assert contiguous(made)
     end = clip.samples[-1].pts + 960
     assert abs(made[-1].pts + FRAME_SAMPLES - end) <= FRAME_SAMPLES
+
+
+@pytest.mark.parametrize("codec", [Codec.AAC, Codec.OPUS])
+@pytest.mark.parametrize("rate", [48_000, 44_100, 22_050, 8_000])
+@pytest.mark.parametrize("joined_at", [0, 7])
+def test_mp3_is_heard_when_it_was(rate: int, codec: Codec, joined_at: int) -> None:
+    """Also where the bits of the first frames lie in frames before them."""
+    samples = [
+        Sample("audio", EPOCH_S * rate + pts, EPOCH_S * rate + pts, data, True)
+        for pts, data in mp3_packets(beep(rate, 2.5), rate, "stereo")
+    ]
+    source = Track("audio", Codec.MP3, rate, b"", sample_rate=rate, channels=2)
+    transcoder = AudioTranscoder(source, replace(STEREO, codec=codec))
+    made = transcode(transcoder, samples[joined_at:])
+    assert transcoder.errors == 0
+    again = heard(transcoder.track, made, 2.5)
+    assert float(np.abs(again).max()) > 0.3
+    late = shift(beep(48_000, 2.5), again)
+    assert abs(late) <= 48
 
 
 @pytest.mark.parametrize("rate", [44_100, 22_050, 96_000])

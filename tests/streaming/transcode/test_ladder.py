@@ -8,7 +8,14 @@ import pytest
 from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.config_paths import PathConfig, RungConfig
 from streaming.errors import ConfigError
-from streaming.transcode.ladder import NOT_COPIED, NOT_PACKAGED, LadderPlan, plan_ladder
+from streaming.transcode.ladder import (
+    NOT_COPIED,
+    NOT_PACKAGED,
+    SOUND_NOT_COPIED,
+    SOUND_NOT_PACKAGED,
+    LadderPlan,
+    plan_ladder,
+)
 from streaming.transcode.written_ladder import validate_ladder
 
 HIGH_AVC = bytes((1, 100, 0, 40, 0xFF))
@@ -268,6 +275,30 @@ def test_opus_and_the_aac_made_of_it_may_be_offered_beside_each_other(
     plan = plan_ladder(PathConfig(audio="both"), None, sound, None, 1.0)
     assert (plan.copies_audio, plan.encode_audio is not None) == (True, encodes)
     assert plan.encode_audio is None or plan.encode_audio.name == "audio_aac"
+
+
+MP3 = Track("audio", Codec.MP3, 44_100, b"", sample_rate=44_100, channels=1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [("auto", None), ("encode", None), ("both", SOUND_NOT_COPIED), ("copy", SOUND_NOT_PACKAGED)],
+)
+@pytest.mark.parametrize("ladder", ["auto", "copy", "none"])
+def test_mp3_is_encoded_and_never_offered_as_it_is(
+    setting: Any, reason: str | None, ladder: Any
+) -> None:
+    plan = plan_ladder(PathConfig(audio=setting, ladder=ladder), None, MP3, None, 1.0)
+    assert not plan.copies_audio
+    made = plan.encode_audio
+    assert (made is None) is (setting == "copy")
+    assert made is None or (made.name, made.sample_rate, made.channels) == ("audio", 44_100, 1)
+    assert {SOUND_NOT_COPIED, SOUND_NOT_PACKAGED} & set(plan.reasons) == {reason} - {None}
+
+
+def test_of_mp3_nothing_is_made_where_no_sound_is_wanted() -> None:
+    plan = plan_ladder(PathConfig(audio="none"), None, MP3, None, 1.0)
+    assert (plan.copies_audio, plan.encode_audio, plan.reasons) == (False, None, ())
 
 
 def test_encoded_sound_has_the_name_of_copied_sound_which_players_go_on_with() -> None:

@@ -85,9 +85,9 @@ def test_an_enhanced_encoder_is_told_our_codecs_and_capabilities(asked: dict[str
     peer.connect(**asked)  # type: ignore[arg-type]
     information = peer.said("_result")[0][3]
     assert isinstance(information, dict)
-    assert information["fourCcList"] == ["avc1", "hvc1", "av01", "vp09", "mp4a", "Opus"]
+    assert information["fourCcList"] == ["avc1", "hvc1", "av01", "vp09", "mp4a", "Opus", ".mp3"]
     assert information["videoFourCcInfoMap"] == dict.fromkeys(("avc1", "hvc1", "av01", "vp09"), 5.0)
-    assert information["audioFourCcInfoMap"] == dict.fromkeys(("mp4a", "Opus"), 5.0)
+    assert information["audioFourCcInfoMap"] == dict.fromkeys(("mp4a", "Opus", ".mp3"), 5.0)
     assert information["capsEx"] == 7.0
 
 

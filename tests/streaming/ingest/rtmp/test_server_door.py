@@ -41,9 +41,9 @@ async def test_media_in_flight_while_the_door_closes_are_dropped(room: Room) -> 
 
 async def test_media_we_do_not_take_close_with_the_reason(room: Room) -> None:
     client = await room.publish()
-    client.send(wire.message(wire.AUDIO, b"\x2f\x00\x00"))
-    assert b"MP3 audio is not supported here; send AAC" in await client.wait_closed()
-    assert "MP3" in room.door.publications[0].closed
+    client.send(wire.message(wire.AUDIO, b"\xb2\x00\x00"))
+    assert b"Speex audio is not supported here; send AAC or MP3" in await client.wait_closed()
+    assert "Speex" in room.door.publications[0].closed
 
 
 async def test_a_publication_that_raises_costs_its_publisher_only(
