@@ -33,7 +33,7 @@ export function countLabel(count, one, many = `${one}s`) {
 
 const CODECS = [
   [/^(avc[13]|h264)/, "H.264"], [/^(hvc1|hev1|h265|hevc)/, "H.265"], [/^(av01|av1)/, "AV1"], [/^(vp09|vp9)/, "VP9"],
-  [/^(mp4a\.40|aac)/, "AAC"], [/^opus$/i, "Opus"], [/^(ac-3|ec-3)/, "Dolby"],
+  [/^(mp4a\.40|aac)/, "AAC"], [/^opus$/i, "Opus"], [/^mp3$/, "MP3"], [/^(ac-3|ec-3)/, "Dolby"],
 ];
 
 /** A codec by the name that people know, from its RFC 6381 string or ours. */

@@ -120,7 +120,7 @@ class PathConfig(Struct, forbid_unknown_fields=True, frozen=True):
     "none": audio only; or written rungs."""
     audio: Literal["auto", "both", "copy", "encode", "none"] = "auto"
     """"auto" copies AAC and encodes everything else to AAC; "both" copies everything else as well:
-    Opus and the AAC made of it are then two audio renditions."""
+    Opus and the AAC made of it are then two audio renditions. MP3 is never copied."""
     audio_bitrate_kbps: Annotated[int, Meta(ge=16, le=512)] = 128
     """Of encoded audio, kbit/s."""
     encoder: Literal["auto", "software", "nvenc", "qsv", "vaapi"] = "auto"

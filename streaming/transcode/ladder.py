@@ -32,8 +32,8 @@ NOT_PACKAGED = (
 )
 NOT_COPIED = "the source is not offered as it is: players take VP8 by WebRTC alone"
 SOUND_NOT_PACKAGED = (
-    "the sound is in no HLS and no DASH, whose players need not take MP3: publish AAC, or let it be "
-    "encoded"
+    "the sound is in no HLS and no DASH, whose players need not take MP3: publish AAC, or let it "
+    "be encoded"
 )
 SOUND_NOT_COPIED = "the sound is not offered as it is: players need not take MP3"
 

@@ -121,7 +121,7 @@ test("figures are told as people say them", () => {
   assert.deepEqual([-1, 59, 60, 3700, 90_000].map(durationLabel), ["0 s", "59 s", "1 min", "1 h 1 min", "1 d 1 h"]);
   assert.deepEqual([null, 0.0371, 1.234, 12.34].map(latencyLabel), ["–", "37 ms", "1.23 s", "12.3 s"]);
   assert.deepEqual([countLabel(1, "viewer"), countLabel(0, "viewer")], ["1 viewer", "0 viewers"]);
-  assert.deepEqual(["avc1.64001f", "h264", "hvc1.1", "mp4a.40.2", "opus", "ac-3", "x"].map(codecLabel), ["H.264", "H.264", "H.265", "AAC", "Opus", "Dolby", "X"]);
+  assert.deepEqual(["avc1.64001f", "h264", "hvc1.1", "mp4a.40.2", "opus", "mp3", "ac-3", "x"].map(codecLabel), ["H.264", "H.264", "H.265", "AAC", "Opus", "MP3", "Dolby", "X"]);
   assert.deepEqual(["hls", "webrtc", "srt"].map(protocolLabel), ["HLS", "WebRTC", "SRT"]);
 });
 

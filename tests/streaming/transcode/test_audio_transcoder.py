@@ -123,9 +123,15 @@ def test_opus_becomes_aac_of_the_same_time_and_length() -> None:
     assert abs(made[-1].pts + FRAME_SAMPLES - end) <= FRAME_SAMPLES
 
 
-@pytest.mark.parametrize("codec", [Codec.AAC, Codec.OPUS])
-@pytest.mark.parametrize("rate", [48_000, 44_100, 22_050, 8_000])
-@pytest.mark.parametrize("joined_at", [0, 7])
+@pytest.mark.parametrize(
+    ("rate", "codec", "joined_at"),
+    [
+        (44_100, Codec.AAC, 0),
+        (44_100, Codec.OPUS, 7),
+        (22_050, Codec.AAC, 7),
+        (8_000, Codec.AAC, 0),
+    ],
+)
 def test_mp3_is_heard_when_it_was(rate: int, codec: Codec, joined_at: int) -> None:
     """Also where the bits of the first frames lie in frames before them."""
     samples = [
