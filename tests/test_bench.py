@@ -44,8 +44,9 @@ def test_requests_that_wait_are_measured_beside_bare_aiohttp(
 
 
 RUNS_A_PROGRAM = """
-import time
+import signal, time
 from bench.processes import ended_by_signals, running
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it
 with ended_by_signals(), running(["sleep", "60"]) as tree:
     print(tree.pid, flush=True)
     time.sleep(60)

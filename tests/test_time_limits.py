@@ -37,8 +37,8 @@ def outcomes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Outc
     """How many tests of a file had which outcome."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
-    def run(tests: str, *options: str) -> dict[str, int]:
-        pytester.makeconftest(QUICK)
+    def run(tests: str, *options: str, conftest: str = "") -> dict[str, int]:
+        pytester.makeconftest(QUICK + conftest)
         pytester.makepyfile(IMPORTS + tests)
         without = [f"-pno:{name}" for name in WITHOUT]
         plugins = ("-ptests.attempts", "-ptests.time_limits")
@@ -64,6 +64,26 @@ def test_hangs():
     time.sleep(20)
 """
     assert outcomes(tests) == {"passed": 1, "failed": 1, "rerun": 3}
+
+
+def test_a_failure_may_take_its_time_to_be_told(outcomes: Outcomes) -> None:
+    tests = """
+@pytest.mark.timeout(0.4)
+def test_fails():
+    assert False
+
+def test_after():
+    pass
+"""
+    slow = """
+import time, pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call):
+    time.sleep(0.7 if call.when == "call" else 0)
+    return (yield)
+"""
+    assert outcomes(tests, conftest=slow) == {"passed": 1, "failed": 1}
 
 
 def test_a_test_ends_whose_other_tasks_hear_of_it_first(outcomes: Outcomes) -> None:

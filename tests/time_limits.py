@@ -64,6 +64,16 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     yield
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Nothing is raised in what tells of a test: that would be the end of pytest."""
+    if item.stash.get(_SETTINGS, None) is not None and (call.when != "setup" or call.excinfo):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """What a test leaves behind may take its time, but not for ever."""
