@@ -4,8 +4,8 @@ Tests of a file stay together. Three processes share everything, and each begins
 others leave to it: one what works, the wire first; one what has a browser, for one Chromium serves
 a whole process and takes up to a core; one what waits most of the time. Who has no more of its own
 takes of the others', and what only computes comes last, so that they end together. It is also what
-a fourth process does all the time, with low priority: what watches the clock does not notice. The
-minutes of the soak, which take a third of a core, have a fifth.
+a fourth process does all the time, with low priority: what watches the clock does not notice. A
+fifth has the minutes of the soak, which take a third of a core, then what waits as well.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PUNCTUAL: Final = frozenset({"tests/test_time_limits.py"})
 """Groups whose time limits are tenths of a second: nothing for a process that gives way."""
 Kind = Literal["works", "browses", "waits", "soaks", "computes"]
 COMPUTES, SOAKS = "gw3", "gw4"
-"""The processes that do one thing."""
+"""The processes that leave most to the others."""
 ALL_KINDS: Final[tuple[Kind, ...]] = ("works", "browses", "waits", "soaks", "computes")
 PREFERENCES: Final[dict[str, tuple[Kind, ...]]] = {
     "gw0": ALL_KINDS,
@@ -119,9 +119,14 @@ def next_group(groups: Sequence[str], process: str) -> str | None:
     if process == COMPUTES:
         return next((group for group in groups if _is_calm(group)), None)
     if process == SOAKS:
-        return next((group for group in groups if kind_of(group) == "soaks"), None)
-    kinds = PREFERENCES.get(process, ALL_KINDS)
-    return min(groups, key=lambda group: kinds.index(kind_of(group)), default=None)
+        return _first(groups, ("soaks", "waits"))
+    return _first(groups, PREFERENCES.get(process, ALL_KINDS))
+
+
+def _first(groups: Sequence[str], kinds: Sequence[Kind]) -> str | None:
+    """The first of the first kind that there is."""
+    found = (group for kind in kinds for group in groups if kind_of(group) == kind)
+    return next(found, None)
 
 
 def _is_calm(group: str) -> bool:
