@@ -40,8 +40,6 @@ def pictures_of(tracks: Mapping[str, Track]) -> list[str]:
 
 def is_copied(track: Track, plan: LadderPlan) -> bool:
     """Whether it is packaged as the publisher sent it."""
-    if not track.codec.is_packaged:
-        return False
     return plan.copies_video if track.media_type is MediaType.VIDEO else plan.copies_audio
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -229,6 +231,34 @@ async def test_tracks_that_cannot_be_packaged_cost_the_publisher_its_place(scene
     [(code, why)] = publisher.closed
     assert code == "NetStream.Publish.Rejected"
     assert why
+
+
+@pytest.mark.parametrize(("codec", "advised"), [(Codec.MP3, True), (Codec.AAC, False)])
+async def test_whose_sound_is_copied_nowhere_is_told_what_to_send(
+    codec: Codec, advised: bool
+) -> None:
+    told: list[Mapping[str, Any]] = []
+
+    def emit(
+        kind: str, path: str = "", data: Mapping[str, Any] | None = None, state_version: int = 0
+    ) -> None:
+        if kind == "ingest.advice" and data is not None:
+            told.append(data)
+
+    scene = Scene()
+    scene.now = float(START)
+    config = Config(paths={"*": COPY})
+    scene.registry = PathRegistry(config, scene.feed, lambda: scene.now, emit=emit)
+    publisher = FakePublisher()
+    publication = await scene.registry.publish(request(), publisher)
+    sound = replace(AUDIO, codec=codec, codec_config=b"" if codec is Codec.MP3 else b"\x11\x90")
+    publication.set_tracks([SOURCE, sound], MPEG_TS_CLOCK)
+    await live_for(scene, publication, 14)
+    said = [advice for advice in told if advice["code"] == "not-packaged"]
+    assert bool(said) is advised
+    assert not said or "-c:a aac" in str(said[0])
+    assert publisher.closed == []
+    await scene.registry.close()
 
 
 async def test_an_on_demand_source_is_announced_as_sleeping() -> None:
