@@ -111,8 +111,9 @@ def test_mp3_has_no_configuration_and_is_taken_for_the_first_track_alone() -> No
     frames = read_audio_tag(tag(AUDIO | CODED, b".mp3", b"frame"))
     assert plain(frames) == [(FRAMES, Codec.MP3, 0, True, 0, b"frame")]
     assert read_audio_tag(tag(AUDIO | SEQUENCE_START, b".mp3", b"anything")) == []
-    second = tag(AUDIO | AUDIO_MULTICHANNEL + 1, b"\x01.mp3\x01", b"frame")
-    assert read_audio_tag(second) == []
+    for fourcc, count in ((b".mp3", 0), (b"Opus", 1)):
+        head = bytes((ONE_TRACK | CODED,)) + fourcc + b"\x01"
+        assert len(read_audio_tag(tag(AUDIO | AUDIO_MULTITRACK, head, b"frame"))) == count
 
 
 # -- ModEx -----------------------------------------------------------------------------------------
