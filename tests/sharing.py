@@ -93,7 +93,22 @@ def order_of(node_id: str) -> int:
 
 
 class GroupScheduling(LoadScopeScheduling):
-    """Hands out whole groups. xdist's own gives groups by names that pytest 9.2 no longer takes."""
+    """Hands out whole groups. xdist's own gives groups by names that pytest 9.2 no longer takes, and,
+    of a process that died, those that were done, too: who gets one of these waits for ever."""
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """A process has ended; gives the test that it died of, which is not tried again here."""
+        groups = self.assigned_work.pop(node)
+        left = [test for tests in groups.values() for test, is_done in tests.items() if not is_done]
+        if not left:
+            return None
+        groups[group_of(left[0])][left[0]] = True
+        self.workqueue.update(
+            {group: tests for group, tests in groups.items() if not all(tests.values())}
+        )
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return left[0]
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.sharing import (
     PUNCTUAL,
     ROOT,
     WAITING,
+    GroupScheduling,
     group_of,
     kind_of,
     next_group,
@@ -96,3 +99,41 @@ def test_every_kind_is_somebodys_first_choice_but_what_computes() -> None:
 def test_what_is_named_is_there() -> None:
     named = {start for start in ORDER if start.endswith(".py")} | WAITING | PUNCTUAL
     assert all((ROOT / group).is_file() for group in named)
+
+
+class Process:
+    """What xdist's scheduler tells one of its processes."""
+
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.begun: list[list[int]] = []
+        self.shutting_down = False
+
+    def send_runtest_some(self, tests: list[int]) -> None:
+        self.begun.append(tests)
+
+    def shutdown(self) -> None:
+        self.shutting_down = True
+
+
+def test_what_a_process_left_when_it_died_is_done_by_the_next_one() -> None:
+    config: Any = SimpleNamespace(
+        getvalue=lambda _: ["popen"], option=SimpleNamespace(loadscopereorder=False)
+    )
+    scheduling = GroupScheduling(config)
+    tests = [f"{WIRE}::done", f"{OBS}::deadly", f"{OBS}::after", f"{DAY}::last"]
+
+    def begin(process: Any) -> None:
+        scheduling.add_node(process)
+        scheduling.add_node_collection(process, tests)
+        scheduling.schedule()
+
+    first: Any = Process("gw0")
+    begin(first)
+    scheduling.mark_test_complete(first, 0)
+    assert scheduling.remove_node(first) == tests[1], "it is told of, and not tried again"
+    second: Any = Process("gw5")
+    begin(second)
+    scheduling.mark_test_complete(second, 2)
+    assert second.begun == [[2], [3]]
+    assert not scheduling.workqueue
