@@ -93,8 +93,11 @@ def order_of(node_id: str) -> int:
 
 
 class GroupScheduling(LoadScopeScheduling):
-    """Hands out whole groups. xdist's own gives groups by names that pytest 9.2 no longer takes, and,
-    of a process that died, those that were done, too: who gets one of these waits for ever."""
+    """Hands out whole groups. xdist's own gives groups by names that pytest 9.2 no longer takes.
+
+    Of a process that died it gives away what was done, too, and to a new one a single test, which
+    is not begun before there is another one or none any more: both wait for ever.
+    """
 
     def remove_node(self, node: WorkerController) -> str | None:
         """A process has ended; gives the test that it died of, which is not tried again here."""
@@ -114,10 +117,13 @@ class GroupScheduling(LoadScopeScheduling):
         return group_of(nodeid)
 
     def _reschedule(self, node: WorkerController) -> None:
-        if self.workqueue and not node.shutting_down and self._next_for(node) is None:
-            node.shutdown()
-        else:
+        while not node.shutting_down:
+            if self._next_for(node) is None:
+                node.shutdown()
+                return
             super()._reschedule(node)
+            if self._pending_of(self.assigned_work[node]) > 1:
+                return
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         group = self._next_for(node)

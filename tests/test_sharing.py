@@ -134,6 +134,7 @@ def test_what_a_process_left_when_it_died_is_done_by_the_next_one() -> None:
     assert scheduling.remove_node(first) == tests[1], "it is told of, and not tried again"
     second: Any = Process("gw5")
     begin(second)
+    assert second.begun == [[2], [3]], "a test begins when there is another one"
+    assert not second.shutting_down
     scheduling.mark_test_complete(second, 2)
-    assert second.begun == [[2], [3]]
-    assert not scheduling.workqueue
+    assert second.shutting_down, "or none any more"
