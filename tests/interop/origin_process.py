@@ -59,6 +59,8 @@ class OriginProcess:
     log_file: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     place: OriginPlace = field(default_factory=lambda: OriginPlace())
+    company: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    """Programs that end with the test, whatever becomes of it."""
 
     def kill(self) -> None:
         """Ends all of its processes at once, as a power cut does."""
@@ -259,6 +261,9 @@ def origin_process(
     finally:
         # Its children are in its session: none may outlive a failed test.
         origin.kill()
+        for program in origin.company:
+            program.kill()
+            program.wait()
 
 
 def _spawn(

@@ -42,13 +42,15 @@ RENDITIONS = ("source", "90p", "audio")
 
 
 def push(origin: OriginProcess) -> subprocess.Popen[bytes]:
-    """A live publisher: one key frame each second."""
+    """A live publisher: one key frame each second. It ends with the origin at the latest."""
     inputs = "-re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=sample_rate=48000"
     codecs = "-c:v libx264 -g 25 -preset ultrafast -tune zerolatency -c:a aac"
     url = origin.rtmp_url("live/a")
-    return subprocess.Popen(
+    publisher = subprocess.Popen(
         f"ffmpeg -v error {inputs} {codecs} -f flv {url}".split(), stdin=subprocess.DEVNULL
     )
+    origin.company.append(publisher)
+    return publisher
 
 
 @dataclass(frozen=True)
