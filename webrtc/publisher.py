@@ -99,24 +99,20 @@ class Publisher:
         """Packets that could not be read, or were forged."""
         self.rtt_s: float | None = None
         """Round trip, by its last answer to a reference time; None: it gives none."""
-        self._session_id = session_id
+        self._session_id, self._ssrc = session_id, ssrc
         self._plans = tuple(plans)
-        self._ssrc = ssrc
-        self._send = send
-        self._on_event = on_event
+        self._send, self._on_event = send, on_event
         self._flow: Flow | None = None
         self._receiver: SrtpReceiver | None = None
         self._sender: SrtpSender | None = None
-        self._began = 0.0
         self._sources: dict[int, IncomingStream] = {}
         self._given_up = PublishedCounts()
         """Of sources in whose place there are others."""
         self._repairs: dict[int, IncomingStream] = {}
         self._arrivals = ArrivalRecorder(ssrc)
         self._tracks: dict[str, Track] = {}
-        self._names = LayerNames(plans)
+        self._names, self._watch = LayerNames(plans), LayerWatch()
         self._pictures = PictureTimes()
-        self._watch = LayerWatch()
         self._silent: set[str] = set()
         """Layers that are no tracks at present."""
         self._held: list[Sample] = []
@@ -124,8 +120,7 @@ class Publisher:
         self._waits_for_key: set[IncomingStream] = set()
         """What came of these so far is not published."""
         self._ready_by: float | None = None
-        self._is_ready = False
-        self._next_report = 0.0
+        self._is_ready, self._began, self._next_report = False, 0.0, 0.0
 
     def connect(self, keys: NegotiatedKeys, flow: Flow, now: float) -> None:
         """Media may come."""

@@ -50,22 +50,11 @@ class SignalRelay:
         self._next_id += 1
         number = self._next_id
         future = self._waiting[number] = asyncio.get_running_loop().create_future()
-        self._send(
-            SignalRequest(
-                number,
-                verb,
-                path,
-                session,
-                if_match=if_match,
-                key=key,
-                rank=rank,
-                remote=remote,
-                body=body,
-                channel=channel,
-                share=share,
-                after=after,
-            )
-        )
+        request = SignalRequest(
+            number, verb, path, session, if_match=if_match, key=key, rank=rank, remote=remote,
+            body=body, channel=channel, share=share, after=after,
+        )  # fmt: skip
+        self._send(request)
         try:
             return await _in_time(future)
         finally:
