@@ -87,10 +87,12 @@ class Link(asyncio.Protocol, Generic[M]):
         message_type: Any,
         on_message: Callable[[M], None],
         on_closed: Callable[[], None],
+        on_open: Callable[[Link[M]], None] = lambda link: None,
     ) -> None:
         self._reader: FrameReader[M] = FrameReader(message_type)
         self._on_message = on_message
         self._on_closed = on_closed
+        self._on_open = on_open
         self._transport: asyncio.Transport | None = None
         self._frames: list[bytearray] = []
         self._frames_bytes = 0
@@ -102,18 +104,21 @@ class Link(asyncio.Protocol, Generic[M]):
         message_type: Any,
         on_message: Callable[[M], None],
         on_closed: Callable[[], None],
+        on_open: Callable[[Link[M]], None] = lambda link: None,
     ) -> Link[M]:
-        """Takes over the socket `end`."""
+        """Takes over the socket `end`. `on_open` comes before any message: on a busy loop some
+        have been read when this returns."""
         end.setblocking(False)
         loop = asyncio.get_running_loop()
         _, link = await loop.create_unix_connection(
-            lambda: cls(message_type, on_message, on_closed), sock=end
+            lambda: cls(message_type, on_message, on_closed, on_open), sock=end
         )
         return link
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no asyncio.Transport by type.
         self._transport = cast(asyncio.Transport, transport)
+        self._on_open(self)
 
     def data_received(self, data: bytes) -> None:
         for message in self._reader.receive_data(data):

@@ -225,15 +225,19 @@ class WorkerProcess(Generic[M]):
             await self._end_run(self._process)
 
     async def _attend(self, process: ChildProcess, ours: socket.socket) -> int:
-        loop = asyncio.get_running_loop()
-        self._link = await Link.open(ours, self._message_type, self._receive, self._link_closed)
-        self._alive_at = loop.time()
-        self._allowed_silence_s = self._start_s
-        self._watch()
-        self._on_start()
+        await Link.open(
+            ours, self._message_type, self._receive, self._link_closed, self._link_opened
+        )
         if process.stderr is not None:
             await self._log_stderr(process.stderr)
         return await process.wait()
+
+    def _link_opened(self, link: Link[M]) -> None:
+        self._link = link
+        self._alive_at = asyncio.get_running_loop().time()
+        self._allowed_silence_s = self._start_s
+        self._watch()
+        self._on_start()
 
     async def _end_run(self, process: ChildProcess) -> None:
         if self._watchdog is not None:

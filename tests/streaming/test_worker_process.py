@@ -4,13 +4,15 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
+from streaming import worker_process
 from streaming.fork_server.fork_server import ForkServer, use
 from streaming.fork_server.launch import launch_by_exec
 from streaming.restart_backoff import RestartBackoff
-from streaming.worker_process import WorkerExit, WorkerProcess, redact
+from streaming.worker_process import WorkerExit, WorkerProcess, redact, start_child
 
 Make = Callable[..., "Watched"]
 
@@ -18,7 +20,7 @@ Make = Callable[..., "Watched"]
 class Watched:
     """A WorkerProcess of the echo worker, and all it said."""
 
-    def __init__(self, **options: float) -> None:
+    def __init__(self, **options: Any) -> None:
         self.said: asyncio.Queue[str] = asyncio.Queue()
         self.exits: asyncio.Queue[WorkerExit] = asyncio.Queue()
         self.process: WorkerProcess[str] = WorkerProcess(
@@ -28,7 +30,7 @@ class Watched:
             self.said.put_nowait,
             self.exits.put_nowait,
             backoff=RestartBackoff(first_s=0.01),
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         self.process.start()
 
@@ -38,7 +40,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Watched] = []
     server = use(ForkServer(*launch_by_exec())) if request.param == "fork" else None
 
-    def build(**options: float) -> Watched:
+    def build(**options: Any) -> Watched:
         made.append(Watched(**options))
         return made[-1]
 
@@ -54,6 +56,29 @@ async def test_a_worker_hears_and_answers(make: Make) -> None:
     assert await watched.said.get() == "hello you"
     assert watched.process.send("marco")
     assert await watched.said.get() == "marco"
+
+
+async def test_a_start_is_known_before_the_first_word(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose worker it is sends it what to do then; a word before would be of nobody's work."""
+    async def start_late(*arguments: Any, **options: Any) -> Any:
+        child = await start_child(*arguments, **options)
+        await asyncio.sleep(0.5)  # a busy machine: by now it has said hello
+        return child
+
+    async def open_late(*arguments: Any) -> Any:
+        link = await link_open(*arguments)
+        await asyncio.sleep(0.05)  # and the loop had other things to do
+        return link
+
+    link_open = worker_process.Link.open
+    monkeypatch.setattr(worker_process, "start_child", start_late)
+    monkeypatch.setattr(worker_process.Link, "open", open_late)
+    order: asyncio.Queue[str] = asyncio.Queue()
+    watched = make(on_start=lambda: order.put_nowait("started"))
+    watched.process._on_message = order.put_nowait
+    assert [await order.get(), await order.get()] == ["started", "hello you"]
 
 
 async def test_a_killed_worker_is_started_again_and_its_signal_reported(make: Make) -> None:
