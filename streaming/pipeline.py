@@ -192,8 +192,10 @@ class Pipeline:
         self._origin.handle_timer(now_utc)
         if self._link is not None:
             trouble = self.trouble
-            is_degraded = bool(trouble) or self._link.state.phase in _TROUBLED
-            self._path.set_degraded(is_degraded, trouble or "recovered", now_utc)
+            phase = self._link.state.phase
+            if trouble or phase is not TranscodePhase.STARTING:  # it may crash again at once
+                is_degraded = bool(trouble) or phase in _TROUBLED
+                self._path.set_degraded(is_degraded, trouble or "recovered", now_utc)
 
     def rest(self) -> None:
         """Nobody watches: nothing needs to be rendered until `wake`."""

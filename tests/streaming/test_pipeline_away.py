@@ -96,6 +96,9 @@ def test_the_source_goes_on_while_its_encoder_is_away() -> None:
     assert scene.segments("source") == 4
     assert scene.path.state is PathState.DEGRADED
     assert scene.pipeline.trouble == "signal 9"
+    scene.link.state = TranscodeState(TranscodePhase.STARTING)
+    scene.send(1, "source")
+    assert scene.path.state is PathState.DEGRADED, "it is not back before it runs"
     scene.link.state = TranscodeState(TranscodePhase.RUNNING)
     scene.send(1, "source")
     assert scene.path.state is PathState.LIVE
