@@ -31,6 +31,8 @@ WINDOW = 60
 MOST_ERRORS_IN_A_ROW = 10
 _UNSPECIFIED = 2
 FORMATS = ("rgb24", "yuv420p")
+_RAISED = (Exception, SystemExit)
+"""Whatever a user's code may raise; a script's sys.exit() is meant for the script."""
 
 
 def load_hook(name: str) -> Hook:
@@ -41,8 +43,8 @@ def load_hook(name: str) -> Hook:
     look_where_the_server_was_started()
     try:
         hook: Any = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:  # whatever a user's module may raise
-        raise ConfigError(f'frame_hook "{name}": {type(error).__name__}: {error}') from error
+    except _RAISED as error:
+        raise ConfigError(f'frame_hook "{name}": {_brief(error)}') from error
     if not callable(hook):
         raise ConfigError(f'frame_hook "{name}" is not a function')
     if getattr(hook, "frame_format", FORMATS[0]) not in FORMATS:
@@ -88,8 +90,8 @@ class FrameHook:
         try:
             made = self._hook(image, pts / VIDEO_TIMESCALE)
             problem = _problem(made, image)
-        except Exception as error:  # whatever a user's function may raise
-            made, problem = None, f"{type(error).__name__}: {error}"
+        except _RAISED as error:
+            made, problem = None, _brief(error)
         self._judge((self._clock() - began) * 1000, problem)
         if made is None or problem:
             return frame
@@ -140,6 +142,11 @@ def _matrix(frame: VideoFrame) -> int:
     if frame.colorspace != _UNSPECIFIED:
         return frame.colorspace
     return Colorspace.ITU709 if frame.height >= HD_LINES else Colorspace.ITU601
+
+
+def _brief(error: BaseException) -> str:
+    """On one line, as log and events have it."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
 
 
 def _problem(made: Any, image: Image) -> str:

@@ -146,6 +146,7 @@ def main(arguments: list[str]) -> None:
     """Runs the worker on the descriptor in the first argument."""
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 otherwise introduces itself on stderr
     av.logging.set_level(None)  # FFmpeg's log callback takes the GIL from its own threads
+    sys.stdout = sys.stderr  # which is logged: where a hook's print() would go is nowhere
     worker = Worker(enter_worker(arguments, ToTranscoder))
     worker.run()
     os._exit(0)  # codec threads may be busy; closing them in order gains nothing

@@ -114,6 +114,20 @@ def test_a_hook_that_only_fails_is_bypassed_and_the_last_error_told() -> None:
     assert hook.bypassed == "10 errors in a row, the last: KeyError: 'score'"
 
 
+def test_a_hook_that_exits_costs_no_worker_and_its_words_stay_on_one_line() -> None:
+    """One that is a script calls sys.exit(); the log and the events have a line for each error."""
+
+    def script(image: Any, pts_s: float) -> None:
+        raise SystemExit("no scores:\n  file not found")
+
+    hook = FrameHook(script, 10)
+    frame = picture(0, 160, 120)
+    for _ in range(MOST_ERRORS_IN_A_ROW):
+        assert hook.apply(frame, EPOCH) is frame
+    said = "SystemExit: no scores: file not found"
+    assert hook.bypassed == f"10 errors in a row, the last: {said}"
+
+
 def test_an_error_now_and_then_does_not_bypass_a_hook() -> None:
     calls = iter(range(1000))
 

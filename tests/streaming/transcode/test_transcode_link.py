@@ -149,6 +149,23 @@ async def test_a_hook_in_the_directory_of_the_start_is_called_in_the_worker(
     assert TranscodePhase.DEGRADED not in {state.phase for state in path.states}
 
 
+async def test_what_a_hook_prints_is_in_the_log(
+    clip: Clip,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook = "def draw(image, pts_s):\n    print('score', image.shape)\n"
+    (tmp_path / "chatty.py").write_text(hook)
+    monkeypatch.chdir(tmp_path)
+    path = Path(PathConfig(ladder=LADDER[2:], encoder="software", frame_hook="chatty:draw"))
+    try:
+        await started(path, clip)
+    finally:
+        await path.link.close()
+    assert "worker says: score (" in caplog.text
+
+
 async def test_a_killed_worker_is_replaced_and_goes_on_at_the_next_key_frame(
     path: Path, clip: Clip
 ) -> None:
