@@ -62,6 +62,7 @@ async def test_a_start_is_known_before_the_first_word(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whose worker it is sends it what to do then; a word before would be of nobody's work."""
+
     async def start_late(*arguments: Any, **options: Any) -> Any:
         child = await start_child(*arguments, **options)
         await asyncio.sleep(0.5)  # a busy machine: by now it has said hello
