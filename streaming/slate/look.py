@@ -16,6 +16,7 @@ from streaming.transcode.rung_encoder import Look
 
 _PROFILES: Final = {66: "baseline", 77: "main", 100: "high"}
 _BT709: Final = 1
+_RGB: Final = 0
 _PQ, _HLG = 16, 18
 _PLAIN: Final = Colour(_BT709, _BT709, _BT709)
 
@@ -70,8 +71,8 @@ def look_of_rung(track: Track) -> SlateLook:
 
 
 def _look(colour: Colour, aspect_ratio: Fraction) -> SlateLook:
-    """In place of PQ and HLG, in which eight bits would glare, BT.709."""
-    if colour.transfer in (_PQ, _HLG):
+    """In place of PQ and HLG, in which eight bits would glare, and of RGB, BT.709."""
+    if colour.transfer in (_PQ, _HLG) or colour.matrix == _RGB:
         colour = _PLAIN
     points = (colour.matrix, colour.primaries, colour.transfer)
     return SlateLook(aspect_ratio or Fraction(1), *points)

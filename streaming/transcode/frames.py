@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 from numpy.typing import NDArray
 
 from segmenter.media import VIDEO_TIMESCALE
 from streaming.errors import ConfigError
-from streaming.transcode.rung_encoder import HD_LINES
+from streaming.transcode.rung_encoder import matrix_of
 
 Image = NDArray[np.uint8]
 Hook = Callable[[Image, float], Any]
@@ -29,7 +29,7 @@ Hook = Callable[[Image, float], Any]
 WINDOW = 60
 """Calls whose mean duration is held against the budget: two seconds of most video."""
 MOST_ERRORS_IN_A_ROW = 10
-_UNSPECIFIED = 2
+_RGB = 0
 FORMATS = ("rgb24", "yuv420p")
 _RAISED = (Exception, SystemExit)
 """Whatever a user's code may raise; a script's sys.exit() is meant for the script."""
@@ -116,8 +116,8 @@ class FrameHook:
             width=frame.width // 2 * 2,  # planes of half the size need it; a rung is even anyway
             height=frame.height // 2 * 2,
             format=self._format,
-            src_colorspace=_matrix(frame),
-            dst_colorspace=_matrix(frame),
+            src_colorspace=matrix_of(frame),
+            dst_colorspace=matrix_of(frame),
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG if self._format == "rgb24" else ColorRange.MPEG,
         )
@@ -129,19 +129,13 @@ class FrameHook:
             made = made.reformat(
                 format="yuv420p",
                 src_color_range=ColorRange.JPEG,
-                dst_colorspace=_matrix(source),
+                dst_colorspace=matrix_of(source),
                 dst_color_range=ColorRange.MPEG,
             )
-        made.colorspace, made.color_range = source.colorspace, ColorRange.MPEG
+        matrix = source.colorspace if source.colorspace != _RGB else matrix_of(source)
+        made.colorspace, made.color_range = matrix, ColorRange.MPEG
         made.color_primaries, made.color_trc = source.color_primaries, source.color_trc
         return made
-
-
-def _matrix(frame: VideoFrame) -> int:
-    """swscale's number of the frame's colour matrix: H.273's, and what untagged video means."""
-    if frame.colorspace != _UNSPECIFIED:
-        return frame.colorspace
-    return Colorspace.ITU709 if frame.height >= HD_LINES else Colorspace.ITU601
 
 
 def _brief(error: BaseException) -> str:

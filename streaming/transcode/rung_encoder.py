@@ -14,6 +14,7 @@ from streaming.transcode.canonical import canonical_sample, codec_config_of
 from streaming.transcode.encoders import EncoderChoice, open_encoder
 from streaming.transcode.planned_rung import PlannedRung
 
+_RGB = 0
 _UNSPECIFIED = 2
 _BT709 = 1
 _BT601 = 6
@@ -26,6 +27,14 @@ an untagged HD source must therefore say what it is."""
 def assumed_matrix(height: int) -> int:
     """What players take untagged video of so many lines for."""
     return _BT709 if height >= HD_LINES else _BT601
+
+
+def matrix_of(frame: VideoFrame) -> int:
+    """That of 4:2:0 made of the frame: its own, and what players assume where it says none; RGB,
+    whose "matrix" is that there is none, needs one."""
+    if frame.colorspace in (_UNSPECIFIED, _RGB):
+        return assumed_matrix(frame.height)
+    return frame.colorspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class Look:
         assumed = assumed_matrix(frame.height)
         return cls(
             aspect_ratio,
-            assumed if frame.colorspace == _UNSPECIFIED else frame.colorspace,
+            matrix_of(frame),
             assumed if frame.color_primaries == _UNSPECIFIED else frame.color_primaries,
             assumed if frame.color_trc == _UNSPECIFIED else frame.color_trc,
         )

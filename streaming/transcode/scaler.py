@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
+from streaming.transcode.rung_encoder import matrix_of
+
 PIXEL_FORMAT = "yuv420p"
 
 
@@ -36,6 +38,18 @@ class Cascade:
 
 def _reformat(scaler: VideoReformatter, frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
     width, height = size
+    if frame.format.is_rgb:
+        return scaler.reformat(
+            frame,
+            width,
+            height,
+            PIXEL_FORMAT,
+            dst_colorspace=matrix_of(frame),
+            interpolation=Interpolation.BICUBIC,
+            threads=1,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+        )
     if frame.color_range == ColorRange.JPEG:
         return scaler.reformat(
             frame,

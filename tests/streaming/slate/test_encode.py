@@ -83,6 +83,7 @@ def test_video_has_the_codec_string_size_and_rate_of_the_live_video(live: Track)
         ((1, 1, 1), (1, 1, 1)),
         ((6, 6, 6), (6, 6, 6)),
         ((9, 16, 9), (1, 1, 1)),  # an eight-bit card in PQ would glare
+        ((1, 13, 0), (1, 1, 1)),  # 4:2:0 cannot be RGB
     ],
 )
 def test_video_has_the_colours_and_the_pixel_shape_of_the_live_video(

@@ -91,6 +91,13 @@ def test_colours_survive_the_way_through_rgb(tags: tuple[int, int]) -> None:
         assert abs(before - after)[120:].mean() < 1.5
 
 
+def test_what_a_hook_makes_of_rgb_is_no_longer_said_to_be_rgb() -> None:
+    frame = picture(0, 160, 120).reformat(format="gbrp")
+    frame.colorspace = 0
+    made = FrameHook(lambda image, pts_s: image, 10).apply(frame, EPOCH)
+    assert (made.format.name, made.colorspace) == ("yuv420p", 6)
+
+
 def test_a_hook_that_changes_the_size_is_refused_and_counted() -> None:
     hook = FrameHook(lambda image, pts_s: image[::2], 10)
     frame = picture(0, 160, 120)
