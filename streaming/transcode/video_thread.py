@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from segmenter.media import Sample, Track
 from streaming.errors import ConfigError
+from streaming.transcode.deinterlacer import Deinterlacer
 from streaming.transcode.frames import FrameHook, load_hook
 from streaming.transcode.gop_queue import QueueStatistics
 from streaming.transcode.key_grid import EpochGrid, KeyGrid, SourceKeys
@@ -39,6 +40,7 @@ class _Source:
     """All that lives as long as one source."""
 
     decoder: VideoDecoder
+    deinterlacer: Deinterlacer
     keys: KeyGrid
     ladder: LadderEncoder
     hook: FrameHook | None
@@ -109,7 +111,8 @@ class VideoThread(SourceThread):
             self._flush(source)
         if sample.is_sync:
             source.keys.source_key(sample.pts)
-        self._encode(source, source.decoder.push(sample))
+        for frame in source.decoder.push(sample):
+            self._encode(source, source.deinterlacer.push(frame))
 
     def _begin(self, message: StartMessage) -> None:
         self._shed = self._applied_shed = ()
@@ -131,7 +134,7 @@ class VideoThread(SourceThread):
             on_tracks=self._on_tracks,
             on_failure=self._on_failure,
         )
-        self._source = _Source(VideoDecoder(track), keys, ladder, hook)
+        self._source = _Source(VideoDecoder(track), Deinterlacer(), keys, ladder, hook)
 
     def _load_hook(self, message: StartMessage) -> FrameHook | None:
         self._hook_trouble = ""
@@ -150,14 +153,19 @@ class VideoThread(SourceThread):
                 self._applied_shed = self._shed
                 source.ladder.set_shed(self._applied_shed)
 
+    def _drain(self, source: _Source) -> None:
+        for frame in source.decoder.flush():
+            self._encode(source, source.deinterlacer.push(frame))
+        self._encode(source, source.deinterlacer.flush())
+
     def _flush(self, source: _Source) -> None:
         """Time or format broke: nothing after it may refer to anything before it."""
-        self._encode(source, source.decoder.flush())
+        self._drain(source)
         source.ladder.break_timeline()
         source.keys.restart()
 
     def _end(self) -> None:
         source, self._source = self._source, None
         if source is not None:
-            self._encode(source, source.decoder.flush())
+            self._drain(source)
             source.ladder.stop()

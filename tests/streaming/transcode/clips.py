@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, cast
@@ -41,6 +41,24 @@ def picture(index: int, width: int, height: int) -> VideoFrame:
     return VideoFrame.from_ndarray(flat.reshape(height * 3 // 2, width), format="yuv420p")
 
 
+def woven(index: int, width: int, height: int) -> VideoFrame:
+    """A bright bar that moves by a tenth of the width from field to field, of a frame of two."""
+    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    planes[:height] = 40
+    for field in (0, 1):
+        left = (2 * index + field) * width // 10 % (width - width // 5)
+        planes[field:height:2, left : left + width // 5] = 200
+    return VideoFrame.from_ndarray(planes, format="yuv420p")
+
+
+def comb(frame: VideoFrame) -> float:
+    """How much lines differ from both neighbours, which look like each other: of fields apart."""
+    luma = frame.to_ndarray(format="gray").astype(np.int32)
+    above, line, below = luma[:-2], luma[1:-1], luma[2:]
+    apart = np.minimum(abs(line - above), abs(line - below)) - abs(above - below)
+    return float(np.maximum(apart, 0).mean())
+
+
 def steady(frames: int, frame_rate: Fraction | int, start: int = EPOCH) -> list[int]:
     """pts of constant frame rate, rounded to ticks where the rate is no divisor."""
     return [start + round(n * VIDEO_TIMESCALE / Fraction(frame_rate)) for n in range(frames)]
@@ -66,13 +84,14 @@ def video_clip(
     frame_rate: Fraction | int = 0,
     b_frames: int = 0,
     codec: Codec = Codec.H264,
+    draw: Callable[[int, int, int], VideoFrame] = picture,
     **tags: int | Fraction,
 ) -> Clip:
     """Encodes a picture for each of `pts`, with a key frame every `gop` frames."""
     context = _encoder(codec, size, frame_rate, b_frames, tags)
     packets: list[Packet[Any]] = []
     for index, at in enumerate(pts):
-        frame = picture(index, *size)
+        frame = draw(index, *size)
         frame.pts, frame.time_base = at, TIME_BASE
         frame.pict_type = PictureType.I if index % gop == 0 else PictureType.NONE
         packets += context.encode(frame)
