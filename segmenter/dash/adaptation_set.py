@@ -7,20 +7,21 @@ that nothing that a player knows is ever renamed or moved by an update.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from segmenter.codecs import h264, h265
+from segmenter.codecs.pixels import pixels_of, video_range
 from segmenter.dash.xml_text import Attributes, element, empty_element
-from segmenter.media import Codec, MediaType
+from segmenter.media import Codec, MediaType, Track
 from segmenter.rendition import Rendition
 from segmenter.segment import InitSection
 from segmenter.timed_message import SCHEMES
 
 ROLE_SCHEME = "urn:mpeg:dash:role:2011"
-CHANNELS_SCHEME = "urn:mpeg:mpegB:cicp:ChannelConfiguration"
+CICP = "urn:mpeg:mpegB:cicp:"
+"""Code points of ISO/IEC 23091."""
+CHANNELS_SCHEME = CICP + "ChannelConfiguration"
 
 _VIDEO_SET_IDS = {Codec.H264: 1, Codec.H265: 2, Codec.AV1: 3, Codec.VP9: 4}
 _FIRST_AUDIO_SET_ID = 100
@@ -84,10 +85,10 @@ def _video_set(set_id: int, listings: Sequence[Listing]) -> list[str]:
         own: Attributes = {
             "width": track.width,
             "height": track.height,
-            "sar": _sample_aspect_ratio(track.codec, track.codec_config),
+            "sar": _sample_aspect_ratio(track),
             "frameRate": _frame_rate(track.frame_rate),
         }
-        content += _representation(listing, own, [])
+        content += _representation(listing, own, _dynamics(track))
     return element("AdaptationSet", attributes, content)
 
 
@@ -142,16 +143,23 @@ def _frame_rate(rate: Fraction) -> str | None:
     return str(rate) if rate else None
 
 
-@functools.lru_cache(maxsize=64)
-def _sample_aspect_ratio(codec: Codec, codec_config: bytes) -> str | None:
+def _sample_aspect_ratio(track: Track) -> str | None:
     """Width to height of a sample as the codec configuration says it, if it does."""
-    ratio = Fraction(0)
-    if codec is Codec.H264:
-        ratio = h264.parse_sps(
-            h264.parse_decoder_configuration(codec_config).sps[0]
-        ).sample_aspect_ratio
-    elif codec is Codec.H265:
-        ratio = h265.parse_sps(
-            h265.parse_decoder_configuration(codec_config).sps[0]
-        ).sample_aspect_ratio
+    ratio = pixels_of(track.codec, track.codec_config).sample_aspect_ratio
     return f"{ratio.numerator}:{ratio.denominator}" if ratio else None
+
+
+def _dynamics(track: Track) -> list[str]:
+    """Of high dynamic range its colours; of all else players take what they take for granted."""
+    if video_range(track.codec, track.codec_config) == "SDR":
+        return []
+    colour = pixels_of(track.codec, track.codec_config).colour
+    named = {
+        "ColourPrimaries": colour.primaries,
+        "TransferCharacteristics": colour.transfer,
+        "MatrixCoefficients": colour.matrix,
+    }
+    return [
+        empty_element("SupplementalProperty", {"schemeIdUri": CICP + name, "value": value})
+        for name, value in named.items()
+    ]

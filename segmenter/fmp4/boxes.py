@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from fractions import Fraction
 
 from segmenter.errors import UsageError
 
@@ -62,8 +63,8 @@ def write_mvhd(timescale: int, next_track_id: int) -> bytes:
     )
 
 
-def write_tkhd(track_id: int, width: int, height: int, *, is_audio: bool) -> bytes:
-    """Track header (8.3.2), enabled and in the movie; width and height in pixels."""
+def write_tkhd(track_id: int, width: Fraction | int, height: int, *, is_audio: bool) -> bytes:
+    """Track header (8.3.2), enabled and in the movie; width and height as they are shown."""
     return write_full_box(
         b"tkhd",
         0,
@@ -71,7 +72,7 @@ def write_tkhd(track_id: int, width: int, height: int, *, is_audio: bool) -> byt
         pack("3I4xI8x", 0, 0, track_id, 0),
         pack("hhHxx", 0, 1 if is_audio else 0, 0x100 if is_audio else 0),
         _UNITY_MATRIX,
-        pack("II", width << 16, height << 16),
+        pack("II", min(round(width * 0x10000), 0xFFFFFFFF), height << 16),
     )
 
 
@@ -134,6 +135,11 @@ def write_btrt(bitrate: int) -> bytes:
 def write_colr(primaries: int, transfer: int, matrix: int, *, full_range: bool) -> bytes:
     """Colour information of type nclx (12.1.5), code points of ISO/IEC 23091-2."""
     return write_box(b"colr", b"nclx", pack("3HB", primaries, transfer, matrix, full_range << 7))
+
+
+def write_pasp(across: int, down: int) -> bytes:
+    """Pixel aspect ratio (12.1.4): width and height of one sample, relative to each other."""
+    return write_box(b"pasp", pack("II", across, down))
 
 
 def write_styp(*, is_last_segment: bool = False) -> bytes:

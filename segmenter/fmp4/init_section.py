@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+from segmenter.codecs.pixels import pixels_of
 from segmenter.errors import UsageError
 from segmenter.media import MediaType, Track
 
@@ -44,12 +47,16 @@ def write_init_section(track: Track) -> bytes:
         write_mvhd(track.timescale, TRACK_ID + 1),
         write_box(
             b"trak",
-            write_tkhd(TRACK_ID, track.width, track.height, is_audio=is_audio),
+            write_tkhd(TRACK_ID, _shown_width(track), track.height, is_audio=is_audio),
             _write_mdia(track, is_audio=is_audio),
         ),
         write_box(b"mvex", write_trex(TRACK_ID)),
     )
     return write_brands(b"ftyp", b"iso6", _BRANDS) + moov
+
+
+def _shown_width(track: Track) -> Fraction | int:
+    return track.width * (pixels_of(track.codec, track.codec_config).sample_aspect_ratio or 1)
 
 
 def _write_mdia(track: Track, *, is_audio: bool) -> bytes:

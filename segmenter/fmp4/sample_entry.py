@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from segmenter.codecs.pixels import pixels_of
 from segmenter.errors import UsageError
 from segmenter.media import Codec, MediaType, Track
 
-from .boxes import pack, write_box, write_btrt, write_colr, write_full_box
+from .boxes import pack, write_box, write_btrt, write_colr, write_full_box, write_pasp
 
 VIDEO_ENTRIES = {
     Codec.H264: (b"avc1", b"avcC"),
@@ -48,7 +49,7 @@ def vp9_configuration_record(config: bytes) -> bytes:
 
 
 def _write_visual_entry(track: Track) -> bytes:
-    """VisualSampleEntry (ISO/IEC 14496-12 12.1.3) with its configuration, colr, btrt."""
+    """VisualSampleEntry (ISO/IEC 14496-12 12.1.3) with its configuration, colr, pasp, btrt."""
     entry, configuration = VIDEO_ENTRIES[track.codec]
     config, colour = track.codec_config, b""
     if track.codec is Codec.VP9:
@@ -60,8 +61,16 @@ def _write_visual_entry(track: Track) -> bytes:
         pack("II4xH32xHh", _VISUAL_DPI, _VISUAL_DPI, 1, 0x18, -1),
         write_box(configuration, config),
         colour,
+        _write_pixel_shape(track),
         write_btrt(track.bitrate) if track.bitrate else b"",
     )
+
+
+def _write_pixel_shape(track: Track) -> bytes:
+    """pasp where pixels are not square: decoders in hardware need not tell players what the
+    bitstream says."""
+    shape = pixels_of(track.codec, track.codec_config).sample_aspect_ratio
+    return write_pasp(*shape.as_integer_ratio()) if shape not in (0, 1) else b""
 
 
 def _write_vp9_colour(record: bytes) -> bytes:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from segmenter.codecs.pixels import video_range
 from segmenter.errors import UsageError
 from segmenter.media import Codec, MediaType
 from segmenter.presentation import Presentation
@@ -174,6 +175,8 @@ def _video_variant(rendition: Rendition, audio: _AudioGroup | None) -> Iterator[
         attributes.append(f"RESOLUTION={track.width}x{track.height}")
     if frame_rate := rendition.frame_rate():
         attributes.append(f"FRAME-RATE={frame_rate:.3f}")
+    if (dynamics := video_range(track.codec, track.codec_config)) != "SDR":
+        attributes.append(f"VIDEO-RANGE={dynamics}")  # none means SDR
     if audio is not None:
         attributes.append(f'AUDIO="{audio.name}"')
     yield f"#EXT-X-STREAM-INF:{','.join(attributes)}"
