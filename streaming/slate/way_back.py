@@ -10,6 +10,8 @@ from segmenter.media import VIDEO_TIMESCALE, Sample
 HOLD: Final = 3 * VIDEO_TIMESCALE // 10
 """How long a rung may stand before its encoder's key frame: players of low latency hold back three
 parts of 0.2 s."""
+NEAR: Final = 2 * HOLD // 3
+"""Encoders that are so far behind where the slate is have their key frame within HOLD."""
 PATIENCE: Final = 2 * VIDEO_TIMESCALE
 """Whose encoders have not caught up in so long never will, and behind is better than a slate."""
 
@@ -46,10 +48,11 @@ class WayBack:
         known = [ticks for ticks in behind if ticks is not None]
         if not known or len(known) < len(behind) or self._heard_first is None:
             return False
-        if max(known) > lag + HOLD and newest - self._heard_first <= PATIENCE:
+        is_near = max(known) <= lag + NEAR
+        if not is_near and newest - self._heard_first <= PATIENCE:
             return False
         self.pts = newest + 1
-        self._give_up_at = self.pts + max(lag, *known) + HOLD
+        self._give_up_at = self.pts + (lag if is_near else max(lag, *known)) + HOLD
         self.breaks = False
         return True
 

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from streaming.slate.way_back import HOLD
 from tests.segmenter.stage import SMALL, SOURCE
-from tests.streaming.slate.bridge_scene import BIG, Scene, assert_contiguous, bridged, strip
+from tests.streaming.slate.bridge_scene import (
+    BIG,
+    FRAME,
+    Scene,
+    assert_contiguous,
+    bridged,
+    strip,
+)
 
 
 def test_the_live_picture_is_back_at_the_same_tick_in_all_rungs() -> None:
@@ -111,3 +121,27 @@ def test_whoever_does_not_come_in_time_is_asked_again_and_the_slate_goes_on() ->
     assert len(scene.asked) >= 2
     assert_contiguous(scene)
     assert scene.kinds("360p") == scene.kinds("480p") == "LSL"
+
+
+@pytest.mark.parametrize("behind", range(2, 9))
+def test_nobody_stands_for_longer_than_players_hold_back(behind: int) -> None:
+    """Also when encoders that are nearly there stall just when their key frame is due."""
+    scene = Scene()
+    scene.bridge.set_strips([strip(BIG), strip(SMALL)])
+    scene.run(69)
+    scene.kill()
+    scene.run(27)
+    scene.lags = {"480p": behind, "360p": behind}
+    scene.restart(frames_ago=behind)
+    stands = longest = 0
+    for _ in range(120):
+        if scene.asked:
+            scene.lags = dict.fromkeys(scene.lags, 60 if len(scene.asked) == 1 else 2)
+        before = len(scene.out["480p"])
+        scene.run(1)
+        stands = stands + 1 if len(scene.out["480p"]) == before else 0
+        longest = max(longest, stands)
+    assert len(scene.asked) == 2
+    assert scene.kinds("480p") == "LSL"
+    assert_contiguous(scene)
+    assert longest * FRAME <= HOLD
