@@ -30,6 +30,9 @@ pytestmark = [
 ]
 
 CONFIG = """
+[paths."beside/*"]
+segment_duration_s = 1
+ladder = "copy"
 [paths."live/*"]
 segment_duration_s = 1
 audio = "encode"
@@ -50,12 +53,16 @@ HOLE_S = 0.5
 
 @contextmanager
 def pushing(origin: OriginProcess, rate: int = 25) -> Iterator[None]:
-    """A live publisher of 360p with one key frame each second; bright, unlike the slate."""
+    """A live publisher of 360p with one key frame each second; bright, unlike the slate. The same
+    goes to a path that is copied, whose holes are none of a worker's."""
     inputs = (
         f"-re -f lavfi -i color=white:size=640x360:rate={rate} -f lavfi -i sine=sample_rate=48000"
     )
     codecs = f"-c:v libx264 -g {rate} -preset ultrafast -tune zerolatency -c:a aac"
-    command = f"ffmpeg -v error {inputs} {codecs} -f flv {origin.rtmp_url('live/a')}"
+    outputs = "|".join(f"[f=flv]{origin.rtmp_url(path)}" for path in ("live/a", "beside/a"))
+    command = (
+        f"ffmpeg -v error {inputs} {codecs} -map 0 -map 1 -flags +global_header -f tee {outputs}"
+    )
     process = subprocess.Popen(command.split(), stdin=subprocess.DEVNULL)
     try:
         yield
@@ -130,6 +137,7 @@ def test_the_slate_bridges_killed_workers_in_every_encoded_rendition(tmp_path: P
         for name in RENDITIONS:
             origin.wait_segments("live/a", name, 2)
         wait_strips(origin)
+        witness = LowLatencyReader(origin, "source", "beside/a").start()
         readers = [LowLatencyReader(origin, name).start() for name in RENDITIONS]
         origin.wait_segments("live/a", "360p", 4)
         killed = kill_worker(origin)
@@ -140,12 +148,13 @@ def test_the_slate_bridges_killed_workers_in_every_encoded_rendition(tmp_path: P
         kill_worker(origin)
         wait_back(origin, 2)
         origin.wait_segments("live/a", "360p", 14)
-        for reader in readers:
+        for reader in (*readers, witness):
             reader.stop()
         lists = {name: playlist(origin, name) for name in RENDITIONS}
         pictures = {name: media(origin, name) for name in RENDITIONS}
         record = origin.path_record("live/a")
-        holes = {reader.rendition: round(reader.longest_hole_s(killed.at), 2) for reader in readers}
+        since = killed.at
+        holes = {one.rendition: round(one.longest_hole_s(since, witness), 2) for one in readers}
         print(f"longest holes: {holes}, bridge: {record and record['details']['bridge']}")
         origin.wait_log("the ladder is back")
     for reader in readers:
