@@ -21,7 +21,7 @@ from streaming.cpu_priority import give_up_raising_priority
 from tests import attempts, time_limits
 from tests.interop.browser import CAMERA, chromium
 from tests.interop.heavy_clip import make_clip
-from tests.sharing import GroupScheduling, give_way, order_of
+from tests.sharing import GroupScheduling, have_a_session, order_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(time_limits)
     process = getattr(config, "workerinput", None)
     if process is not None:  # one of xdist's
-        give_way(process["workerid"])
+        have_a_session(process["workerid"])
     else:
         time_limits.adopt_orphans()
         config.add_cleanup(time_limits.end_orphans)

@@ -154,14 +154,16 @@ def _is_calm(group: str) -> bool:
     return kind_of(group) == "computes" and group not in PUNCTUAL and not group.startswith(ORDER)
 
 
-def give_way(process: str) -> None:
-    """Called in each process of xdist's.
+def have_a_session(process: str) -> None:
+    """Called in each process of xdist's: one of its own, and what only computes gives way.
 
     Linux weighs sessions first where it groups them (sched(7), autogroup), processes only inside.
+    Each origin has one, so in one that they share all tests with their browsers, publishers and
+    networks have together as much as a single origin.
     """
+    os.setsid()
     if process != COMPUTES:
         return
     os.nice(LOW_PRIORITY)
-    os.setsid()
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(LOW_PRIORITY))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -99,6 +101,19 @@ def test_every_kind_is_somebodys_first_choice_but_what_computes() -> None:
 def test_what_is_named_is_there() -> None:
     named = {start for start in ORDER if start.endswith(".py")} | WAITING | PUNCTUAL
     assert all((ROOT / group).is_file() for group in named)
+
+
+@pytest.mark.parametrize(("process", "niceness"), [("gw0", 0), ("gw3", 10)])
+def test_each_process_has_a_session_and_what_computes_gives_way(
+    process: str, niceness: int
+) -> None:
+    code = (
+        "import os, tests.sharing; before = os.nice(0)\n"
+        f"tests.sharing.have_a_session({process!r})\n"
+        "print(os.getsid(0) == os.getpid(), os.nice(0) - before)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    assert said.split() == ["True", str(niceness)]
 
 
 class Process:

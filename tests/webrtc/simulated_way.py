@@ -13,6 +13,7 @@ import itertools
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tests.webrtc.fanout_stage import (
     RTX_SSRC,
@@ -45,8 +46,17 @@ RUNGS = (600_000, 2_500_000)
 
 @dataclass
 class _Missing:
+    since: float
     asked_at: float
     tries: int = 1
+
+
+class Wait(NamedTuple):
+    """For a packet that was lost: from when to when, and how often it was asked for."""
+
+    since: float
+    until: float
+    tries: int
 
 
 @dataclass
@@ -71,6 +81,8 @@ class Receiver:
     """Packets that were missing at first."""
     repaired: int = 0
     """Packets that came by RTX."""
+    waits: list[Wait] = field(default_factory=list)
+    """Those that are over."""
 
     def take(self, packet: Packet, now: float) -> None:
         self._note_arrival(packet, now)
@@ -101,9 +113,11 @@ class Receiver:
     def _look_for_gaps(self, sequence: int, now: float) -> None:
         assert self.highest is not None
         for number in range(self.highest + 1, sequence):
-            self.missing[number] = _Missing(now - 1.0, 0)
+            self.missing[number] = _Missing(now, now - 1.0, 0)
             self.lost += 1
-        self.missing.pop(sequence, None)
+        came = self.missing.pop(sequence, None)
+        if came is not None:
+            self.waits.append(Wait(came.since, now, came.tries))
         self.highest = max(self.highest, sequence)
 
     def _show(self, timestamp: int, now: float) -> None:

@@ -16,6 +16,7 @@ import itertools
 import json
 import re
 import secrets
+import socket
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator
@@ -42,6 +43,11 @@ STALL_S: Final = 0.1
 """Nothing at all came for so long, of 25 pictures a second with five packets each: whoever sends,
 carries or receives did not have its turn. Losses are never so many in a row."""
 TURN_S: Final = 0.02
+UNLUCKY_TRIES: Final = 3
+"""Questions and answers each get lost with the way's chance, so of many packets some are asked for
+so often; in each run others, and all the more where the machine is slow to ask."""
+RECEIVE_BYTES: Final = 4_000_000
+"""What comes while we have not our turn is not to be lost here."""
 FEEDBACK_S: Final = 0.1
 CHECK_S: Final = 2.5
 """As often as Chromium checks a pair that works."""
@@ -84,6 +90,7 @@ class LightViewer(asyncio.DatagramProtocol):
         self._checked = asyncio.Event()
         self.first_picture = asyncio.Event()
         self._arrivals: list[float] = []
+        self._late_turns: list[tuple[float, float]] = []
         self._dtls = DtlsTransport(
             self._certificate,
             is_server=False,
@@ -112,15 +119,26 @@ class LightViewer(asyncio.DatagramProtocol):
         return [(a, b) for a, b in itertools.pairwise(times) if b - a > STALL_S]
 
     def held_up_s(self, since: float) -> float:
-        """The same as `frozen_s` without what the machine itself stood still: how long packets came
-        and no picture did."""
+        """The same as `frozen_s` without what the machine itself stood still, and what the way lost
+        again and again: how long packets came and no picture did."""
         times = [since, *(at for at, _ in self.receiver.shown if at >= since), self.now]
-        stalls, total = self.stalls(since), 0.0
+        excused, total = self._excused(since), 0.0
         for began, ended in itertools.pairwise(times):
-            stalled = sum(max(0.0, min(b, ended) - max(a, began)) for a, b in stalls)
+            stalled = sum(max(0.0, min(b, ended) - max(a, began)) for a, b in excused)
             gap = ended - began - stalled
             total += gap if gap > FREEZE_S else 0.0
         return total
+
+    def _excused(self, since: float) -> list[tuple[float, float]]:
+        """When nothing came, we had not our turn, or what was sent again was lost twice; spans that
+        do not overlap."""
+        unlucky = [(w.since, w.until) for w in self.receiver.waits if w.tries >= UNLUCKY_TRIES]
+        merged: list[tuple[float, float]] = []
+        for begin, end in sorted(self.stalls(since) + self._late_turns + unlucky):
+            after = max(begin, merged[-1][1]) if merged else begin
+            if end > after:
+                merged.append((after, end))
+        return merged
 
     def pictures(self, since: float) -> int:
         """How many were whole."""
@@ -171,6 +189,8 @@ class LightViewer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        own = transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
 
     def error_received(self, error: Exception) -> None:
         """An ICMP error, as when the server restarts."""
@@ -213,7 +233,10 @@ class LightViewer(asyncio.DatagramProtocol):
                 if feedback is not None:
                     next_feedback = now + FEEDBACK_S
                     self._send(self._seals.protect_rtcp(feedback))
+            due = self.now + TURN_S
             await asyncio.sleep(TURN_S)
+            if self.now > due + TURN_S:
+                self._late_turns.append((due, self.now))
 
     async def _request(self, method: str, url: str, body: bytes | None) -> str:
         headers = {"Content-Type": "application/sdp"} if body else {}

@@ -93,8 +93,10 @@ def _make_namespace(name: str) -> None:
 def _program(seed: int, namespaces: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     arguments = [str(seed), VIEWER, OUTSIDE, *namespaces]
     command = [sys.executable, "-m", "tests.wire.program", *arguments]
+    pipe = subprocess.PIPE
+    # A wire waits for nobody: a session of its own has its turn whatever its ends do (sched(7)).
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=pipe, stdout=pipe, text=True, start_new_session=True
     ) as program:
         assert program.stdout is not None
         if not program.stdout.readline():
