@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +24,7 @@ from streaming.cli_output import (
 from streaming.config import Config
 from streaming.config_example import render_example
 from streaming.config_secrets import effective
+from streaming.config_warnings import find_warnings
 from streaming.errors import ConfigError
 from streaming.live_state.state_dir import find_state_dir
 
@@ -48,7 +48,7 @@ def check(
     settings = read_config(config)
     where = str(config) if config else "defaults and environment"
     try:
-        warnings = check_sources(settings)
+        warnings = find_warnings(settings)
         for key in access_rules(settings).keys:
             check_key(key)
     except ConfigError as error:
@@ -71,28 +71,3 @@ def where_kept(config: Config) -> str:
     """Where live windows survive a restart, for people."""
     root = find_state_dir(config.state_dir, os.environ)
     return "in memory alone" if root is None else f"in {root}"
-
-
-def check_sources(config: Config) -> list[str]:
-    """What may go wrong with the sources to pull. Raises ConfigError for what cannot work."""
-    warnings = []
-    for name, path in config.paths.items():
-        try:
-            warning = _check_source(path.source) if path.source else ""
-        except ConfigError as error:
-            raise ConfigError(f'paths."{name}".source: {error}') from error
-        if warning:
-            warnings.append(f'paths."{name}".source: {warning}')
-    return warnings
-
-
-def _check_source(url: str) -> str:
-    # Here, because these import FFmpeg, which a configuration without sources does not need.
-    from streaming.ingest.demux import file_of, scheme_of
-    from streaming.ingest.test_source import parse_test_url
-
-    if url.startswith("test:"):
-        parse_test_url(url)
-    elif scheme_of(url) == "file" and not Path(file_of(url)).exists():
-        return f"{file_of(url)} does not exist"
-    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -69,6 +70,7 @@ def _build(
     if overlay is not None:
         lay_over(values, overlay)
     config = _convert(values, where)
+    _check_listeners(config, where)
     _check_proxies(config, where)
     _check_webhooks(config, where)
     _check_certificates(config, where)
@@ -84,6 +86,17 @@ def _check_proxies(config: Config, where: str) -> None:
         except ValueError:
             reason = f"{text!r} is neither an address nor a network"
             raise ConfigError(f"{where}: http.trusted_proxies: {reason}") from None
+
+
+def _check_listeners(config: Config, where: str) -> None:
+    """Two cannot have one TCP port at one address."""
+    listens = {"http.listen": config.http.listen, "rtmp.tls_listen": config.rtmp.tls_listen}
+    listens |= {"rtmp.listen": config.rtmp.listen} if config.rtmp.enabled else {}
+    webrtc = config.webrtc
+    listens |= {"webrtc.listen": webrtc.listen} if webrtc.enabled and webrtc.tcp else {}
+    for (key, one), (other_key, other) in itertools.combinations(listens.items(), 2):
+        if one and one == other and not one.endswith(":0"):
+            raise ConfigError(f"{where}: {other_key} and {key} are both {one}")
 
 
 def _check_certificates(config: Config, where: str) -> None:
@@ -135,6 +148,9 @@ def _check_path(name: str, path: PathConfig, where: str, *, has_hook: bool) -> N
             raise ConfigError("slate_always leaves nothing to pull on demand for")
         if path.source_on_demand and not path.source:
             raise ConfigError("source_on_demand needs a source")
+        if path.part_duration_s > path.segment_duration_s:
+            lengths = f"{path.part_duration_s:g} is longer than segment_duration_s"
+            raise ConfigError(f"part_duration_s {lengths} {path.segment_duration_s:g}")
         if path.frame_hook and not _HOOK.fullmatch(path.frame_hook):
             raise ConfigError(f'frame_hook "{path.frame_hook}" is not "module:function"')
     except ConfigError as error:

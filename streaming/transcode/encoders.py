@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext, Flags
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
@@ -92,13 +93,17 @@ def _try_encoder(name: str) -> str:
 def _encode_one(name: str) -> str:
     rung = PlannedRung("try", Codec.H264, 640, 360, 1, 1000, 1100, 1100)
     try:
-        context = open_encoder(name, rung, Fraction(30), lambda context: None)
-        frame = VideoFrame(rung.width, rung.height, "yuv420p")
-        frame.pts, frame.time_base = 0, context.time_base
-        packets = [*context.encode(frame), *context.encode(None)]
+        packets = _packets_of_one(name, rung)
     except ENCODER_ERRORS as error:
         return _brief(error)
     return "" if packets else "it made nothing of a frame"
+
+
+def _packets_of_one(name: str, rung: PlannedRung) -> list[Packet[Any]]:
+    context = open_encoder(name, rung, Fraction(30), lambda context: None)
+    frame = VideoFrame(rung.width, rung.height, "yuv420p")
+    frame.pts, frame.time_base = 0, context.time_base
+    return [*context.encode(frame), *context.encode(None)]
 
 
 def _brief(error: Exception) -> str:
@@ -106,6 +111,23 @@ def _brief(error: Exception) -> str:
     if isinstance(error, UnknownCodecError):
         return "this FFmpeg has none"
     return (isinstance(error, FFmpegError) and error.strerror) or str(error).splitlines()[0]
+
+
+def refusal(name: str, rung: PlannedRung, error: Exception) -> str:
+    """Why the encoder `name` did not open for `rung`, with the words that only it knows."""
+    words = [f'{key} "{word}"' for key in ("preset", "profile") if (word := getattr(rung, key))]
+    told = f" with {' and '.join(words)}" if words else ""
+    return f"{name}{told}: {_brief(error)}"
+
+
+def why_software_refuses(rung: PlannedRung) -> str:
+    """Why the encoder that works everywhere does not work for `rung`; empty when it does."""
+    name = _SOFTWARE[rung.codec]
+    try:
+        _packets_of_one(name, rung)
+    except ENCODER_ERRORS as error:
+        return refusal(name, rung, error)
+    return ""
 
 
 def open_encoder(

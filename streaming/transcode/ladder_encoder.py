@@ -9,7 +9,7 @@ from fractions import Fraction
 from av.video.frame import PictureType, VideoFrame
 
 from segmenter.media import VIDEO_TIMESCALE, Sample, Track
-from streaming.transcode.encoders import ENCODER_ERRORS, choose_encoder, software_encoder
+from streaming.transcode.encoders import ENCODER_ERRORS, choose_encoder, refusal, software_encoder
 from streaming.transcode.frames import FrameHook
 from streaming.transcode.key_grid import FrameDivider, KeyGrid
 from streaming.transcode.planned_rung import PlannedRung
@@ -135,7 +135,7 @@ class LadderEncoder:
         try:
             return RungEncoder(planned, choice, rate, look)
         except ENCODER_ERRORS as error:
-            failure = f"{choice.name}: {error}"
+            failure = refusal(choice.name, planned, error)
         try:
             return RungEncoder(planned, software_encoder(planned.codec, failure), rate, look)
         except ENCODER_ERRORS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from segmenter.media import Codec, Track
+from segmenter.media import VIDEO_TIMESCALE, Codec, Track
 from streaming.config_paths import RungConfig
 
 UNKNOWN_FRAME_RATE = Fraction(30)
@@ -83,6 +83,12 @@ def plan_rung(rung: RungConfig, video: Track, width: int, height: int) -> Planne
         is_packaged=not rung.webrtc,
     )
     return replace(planned, cores=_encode_cores(planned, fps))
+
+
+def plan_example(rung: RungConfig) -> PlannedRung:
+    """The rung of a source that every encoder can take, to see whether one takes its words."""
+    video = Track("example", Codec.H264, VIDEO_TIMESCALE, b"", 640, 360, UNKNOWN_FRAME_RATE)
+    return plan_rung(rung, video, video.width, video.height)
 
 
 def frame_rate(video: Track) -> Fraction:

@@ -96,8 +96,59 @@ def test_a_source_that_is_not_there_yet_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ('slate = "gone.png"', "slate: gone.png does not exist"),
+        ('slate = "card"\nslate_audio = "gone.wav"', "slate_audio: gone.wav does not exist"),
+        ('frame_hook = "no_such:draw"', "frame_hook: there is no module no_such here"),
+        ('frame_hook = "json:dumps"\nladder = "copy"', "frame_hook: it is never called"),
+        (
+            'frame_hook = "json:dumps"\nladder = [{ name = "a", copy = true }]',
+            "frame_hook: it is never called",
+        ),
+        (
+            'ladder = [{ name = "a", codec = "av1", preset = "veryfast" }]',
+            'ladder: rung "a" cannot be encoded in software: libsvtav1 with preset "veryfast": '
+            "Invalid argument",
+        ),
+        (
+            'ladder = [{ name = "a", profile = "hihg" }]',
+            'rung "a" cannot be encoded in software: libx264 with profile "hihg"',
+        ),
+    ],
+)
+def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path, table: str, why: str) -> None:
+    done = check(tmp_path, f"[paths.a]\n{table}\n")
+    assert done.exit_code == 0
+    assert f'paths."a".{why}' in done.stderr or why in done.stderr
+    assert "avcodec_open2" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'frame_hook = "json:dumps"',
+        'frame_hook = "json:dumps"\nladder = [{ name = "a", copy = true }, { name = "b" }]',
+        'slate = "card"\nslate_audio = "tone"',
+        'ladder = [{ name = "a", preset = "faster", profile = "high", codec = "h264" }]',
+        'ladder = [{ name = "a", preset = "7", codec = "vp9" }, { name = "b", codec = "hevc" }]',
+    ],
+)
+def test_what_can_be_meant_is_none(tmp_path: Path, table: str) -> None:
+    assert check(tmp_path, f"[paths.a]\n{table}\n").stderr == ""
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
+        (
+            "[paths.a]\nsegment_duration_s = 1\npart_duration_s = 3\n",
+            'paths."a": part_duration_s 3 is longer than segment_duration_s 1',
+        ),
+        (
+            '[http]\nlisten = "[::]:81"\n[rtmp]\nlisten = "[::]:81"\n',
+            "rtmp.listen and http.listen are both [::]:81",
+        ),
         ('[paths.a]\nsource = "gopher://x/y"\n', 'paths."a".source: cannot pull gopher://'),
         ('[paths.a]\nsource = "test:?widht=3"\n', "widht"),
         ("[paths.a]\nladder = []\n", "at least one rung"),
