@@ -47,7 +47,12 @@ class Boundaries:
         return self._next_msn <= number_at(time, timescale)
 
     def make(
-        self, time: int, timescale: int, previous_end: int | None, expected_end: int | None
+        self,
+        time: int,
+        timescale: int,
+        previous_end: int | None,
+        expected_end: int | None,
+        rounding: int = 0,
     ) -> Boundary:
         """A segment begins at ``time``; ``previous_end`` is given where time breaks."""
         is_break = previous_end is not None
@@ -68,6 +73,7 @@ class Boundaries:
             is_break,
             time if previous_end is None else previous_end,
             expected_end,
+            0 if is_break else rounding,
         )
         self._next_msn += 1
         self.count += 1

@@ -8,6 +8,10 @@ after a restart, cut alike. On the track that leads a segment begins
   the target duration allows (EARLY): GOPs of 1.9 s, or a scene cut between key frames,
 - at any sample, when the segment would otherwise break the target duration (FORCED): a GOP that
   is too long. It is the only way to keep RFC 8216bis 4.4.3.1; that segment is not independent.
+
+Renditions of one source begin on the same tick. The source's samples are placed by their dts, the
+same pictures on encoded rungs by their pts, and both may be rounded (RTMP: to milliseconds): other
+video tracks begin with their picture next to the boundary (``first_ticks``), and take its time.
 """
 
 from __future__ import annotations
@@ -20,13 +24,18 @@ from fractions import Fraction
 
 from segmenter.media import Sample
 
-FIRST_SEGMENT_LIMIT_S = 10
+FIRST_SEGMENT_LIMIT_S = Fraction(21, 2)
 """Until the first segment is complete no target duration binds; ten seconds of waiting for a key
-frame is what encoders' defaults (x264: 250 frames) need, and more than viewers accept."""
+frame is what encoders' defaults (x264: 250 frames, of 24 a second) need, and more than viewers
+accept."""
 
 BOUNDARY_MARGIN_S = Fraction(3, 20)
 """Other tracks begin at their first sample after the boundary, so their segments may be longer by
 one frame: 128 ms of AAC at 8 kHz, or video at 7 frames/s."""
+
+ROUNDING_S = Fraction(1, 200)
+"""A picture's stamps on two tracks may differ by less: a millisecond or two from rounding, as much
+again where layers of one camera are placed by their own sender reports."""
 
 GOPS_REMEMBERED = 16
 """The next GOP is taken to be as long as the longest of these: half a minute at the usual 2 s."""
@@ -65,10 +74,16 @@ class Boundary:
     """Where the media before it ended: ``time``, unless time broke here."""
     expected_end: int | None = None
     """Where the segment will probably end; None: nobody knows."""
+    rounding: int = 0
+    """Pictures of other tracks so little before ``time`` are of that time."""
 
     def ticks(self, timescale: int) -> int:
         """The first tick of another track that is not before the boundary."""
         return -(-self.time * timescale // self.timescale)
+
+    def first_ticks(self, timescale: int) -> int:
+        """The first tick of another video track whose picture is not before the boundary."""
+        return -(-(self.time - self.rounding) * timescale // self.timescale)
 
     def previous_end_ticks(self, timescale: int) -> int:
         """``previous_end`` in ticks of another track, rounded up."""
@@ -109,8 +124,9 @@ class BoundaryRule:
         self._nominal_limit = longest_ticks(
             target_duration_for(segment_duration, segment_duration), timescale
         )
-        self._limit = max(FIRST_SEGMENT_LIMIT_S * timescale, self._nominal_limit)
+        self._limit = max(int(FIRST_SEGMENT_LIMIT_S * timescale), self._nominal_limit)
         self._counts_gops = counts_gops
+        self._rounding = math.floor(ROUNDING_S * timescale) if counts_gops else 0
         self._gops: deque[int] = deque(maxlen=GOPS_REMEMBERED)
         self._last_sync: int | None = None
         self._last_dts: int | None = None
@@ -145,6 +161,10 @@ class BoundaryRule:
     def last_moment(self) -> int:
         """The latest time at which the segment in progress may end."""
         return self._last_moment
+
+    def rounding_at(self, time: int) -> int:
+        """How much before ``time`` other tracks may have the picture that is here at ``time``."""
+        return min(self._step // 2, self._rounding) if time == self._last_dts else 0
 
     def expected_end(self) -> int | None:
         """Where the segment in progress will end if key frames come as they did last.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from fractions import Fraction
 from segmenter.boundary import Boundary
 from segmenter.errors import UsageError
 from segmenter.gaps import Gaps
+from segmenter.lane_state import TRANSITIONS, LaneState
 from segmenter.media import MediaType, Sample, Track
 from segmenter.rendition import OpenSegment, Rendition
 from segmenter.segment import (
@@ -35,27 +35,6 @@ FILL_S = 3.0
 
 _NEVER = 1 << 62
 """Later than any media time, and within 64 bits with one added (C)."""
-
-
-class LaneState(enum.Enum):
-    """Whether samples are taken.
-
-    WAITING ──sample at a boundary──▶ OPEN ──hole, stall or end──▶ WAITING
-                                       └──it alone breaks──▶ BROKEN ──boundary──▶ WAITING
-    """
-
-    WAITING = "waiting"
-    """No segment is in progress."""
-    OPEN = "open"
-    BROKEN = "broken"
-    """The segment in progress gets no more samples, and ends at the next boundary."""
-
-
-_TRANSITIONS = {
-    LaneState.WAITING: {LaneState.OPEN},
-    LaneState.OPEN: {LaneState.WAITING, LaneState.BROKEN},
-    LaneState.BROKEN: {LaneState.WAITING},
-}
 
 
 class Lane:
@@ -194,7 +173,7 @@ class Lane:
 
     def expect(self, boundary: Boundary) -> None:
         """A boundary is ahead, after those expected before."""
-        ticks = boundary.ticks(self.timescale)
+        ticks = self._first_ticks(boundary)
         self._pending.append((ticks, boundary))
         if len(self._pending) == 1:
             self._next_ticks = ticks
@@ -253,7 +232,7 @@ class Lane:
         crossed = list(self._pending)
         self._pending.clear()
         self._next_ticks = _NEVER
-        events = self._finish(crossed[0], None, now_utc)
+        events = self._finish(crossed[0][1], None, now_utc)
         events += self._gaps.pass_by([boundary for _, boundary in crossed], self.init, now_utc)
         return events
 
@@ -296,18 +275,19 @@ class Lane:
         follows = self._continues(crossed, sample)
         joins = follows or self._may_join(sample, ticks, boundary)
         meets = joins and len(crossed) == 1 and not boundary.is_break
+        begins = self._begins(sample, boundary)
         if meets and self._state is not LaneState.WAITING:
-            meets = sample.dts - self._segmenter.start <= self._longest_ticks
-        events = self._finish(crossed[0], sample.dts if meets else None, now_utc)
+            meets = begins - self._segmenter.start <= self._longest_ticks
+        events = self._finish(crossed[0][1], begins if meets else None, now_utc)
         events += self._gaps.pass_by([boundary for _, boundary in crossed], self.init, now_utc)
         if joins:
             self._gaps.join()
-            self._segment_start = sample.dts
-            self._last_moment = sample.dts + self._longest_ticks
+            self._segment_start = begins
+            self._last_moment = begins + self._longest_ticks
             self.needs_break = self._is_broken = False
             self.is_back |= self._follows_gap(boundary)
             self._begins_break = boundary.is_break
-            self._segmenter.open(boundary, follows=follows)
+            self._segmenter.open(boundary, begins, follows=follows)
             self.rendition.open(
                 OpenSegment(
                     boundary.msn,
@@ -319,6 +299,20 @@ class Lane:
             )
             self._set_state(LaneState.OPEN)
         return events
+
+    def _first_ticks(self, boundary: Boundary) -> int:
+        """A sample from there on is not before the boundary."""
+        if self.track.media_type is MediaType.VIDEO:
+            return boundary.first_ticks(self.timescale)
+        return boundary.ticks(self.timescale)
+
+    def _begins(self, sample: Sample, boundary: Boundary) -> int:
+        """Where its segment begins: at the boundary, if it is of the next picture after that."""
+        ticks = boundary.ticks(self.timescale)
+        if self.track.media_type is not MediaType.VIDEO or boundary.is_break:
+            return sample.dts
+        late = sample.dts - ticks
+        return ticks if late <= max(self._join_ticks, self._segmenter.frame) else sample.dts
 
     def _follows_gap(self, boundary: Boundary) -> bool:
         """Whether the segment that begins comes after a gap of the same discontinuity."""
@@ -338,14 +332,12 @@ class Lane:
             return _NEVER
         return (2 * self.rendition.target_duration + 1) * self.timescale // 2 - 1
 
-    def _finish(
-        self, crossed: tuple[int, Boundary], end: int | None, now_utc: float
-    ) -> list[Event]:
+    def _finish(self, boundary: Boundary, end: int | None, now_utc: float) -> list[Event]:
         """Close the segment in progress; after a hole it lasts up to the boundary."""
         if self._state is LaneState.WAITING:
             return []
-        ticks, boundary = crossed
         if end is None:
+            ticks = boundary.ticks(self.timescale)
             end = min(self._segmenter.end, ticks) if boundary.is_break else ticks
         events = self._close(end, now_utc)
         self._set_state(LaneState.WAITING)
@@ -386,12 +378,12 @@ class Lane:
             track, init, self._part_duration_s, self.rendition.part_target_ms, self.messages
         )
         self._pending = deque(
-            (boundary.ticks(track.timescale), boundary) for _, boundary in self._pending
+            (self._first_ticks(boundary), boundary) for _, boundary in self._pending
         )
         self._next_ticks = self._pending[0][0] if self._pending else _NEVER
         self.rendition.change_track(track, init.codecs)
 
     def _set_state(self, state: LaneState) -> None:
-        if state not in _TRANSITIONS[self._state]:
+        if state not in TRANSITIONS[self._state]:
             raise UsageError(f"lane {self.rendition.name!r}: {self._state} to {state}")
         self._state = state

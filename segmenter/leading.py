@@ -136,7 +136,9 @@ class Leading:
             if is_break or self.break_wanted:
                 previous_end = min(self.watermark, time)
         rule.start(time)
-        boundary = boundaries.make(time, lane.timescale, previous_end, rule.expected_end())
+        boundary = boundaries.make(
+            time, lane.timescale, previous_end, rule.expected_end(), rule.rounding_at(time)
+        )
         if former is None or boundary.is_break:
             self.break_due = self.break_wanted = self.is_pausing = False
             self._begin_period(boundary, follows_gap=False)

@@ -65,6 +65,7 @@ class TrackSegmenter:
         self._samples: list[Sample] = []
         self._is_settled = False
         self._boundary: Boundary | None = None
+        self._begins = 0
         self._start: int | None = None
         self._is_independent = False
         self._parts: list[Part] = []
@@ -95,11 +96,18 @@ class TrackSegmenter:
             return last.dts + (last.duration or self._assumed_duration())
         return self._end if self._end is not None else 0
 
-    def open(self, boundary: Boundary, *, follows: bool) -> None:
-        """Begin a segment. ``follows``: its first sample continues the segment before."""
+    @property
+    def frame(self) -> int:
+        """Ticks from one sample to the next, as far as it is known."""
+        return self._assumed_duration()
+
+    def open(self, boundary: Boundary, begins: int, *, follows: bool) -> None:
+        """Begin a segment. ``begins``: dts for its first sample; ``follows``: that continues the
+        segment before, and begins where it ends if that has gone out."""
         if self._boundary is not None:
             raise UsageError(f"segment {self._boundary.msn} is still open")
         self._boundary = boundary
+        self._begins = begins
         self._start = None
         self._parts = []
         self._part_count = self._size_bytes = self._sample_count = 0
@@ -113,6 +121,8 @@ class TrackSegmenter:
         """
         samples = self._samples
         events: list[Event] = []
+        if self._start is None and sample.dts != self._begins:
+            sample = _moved(sample, self._begins, sample.pts)
         if samples:
             if sample.dts <= samples[-1].dts:
                 self.dropped += 1
@@ -328,23 +338,28 @@ class TrackSegmenter:
             if self._start is None:
                 return sample
             shown -= sample.dts - end
-        duration = sample.dts + sample.duration - end if sample.duration else 0
-        return Sample(
-            sample.track,
-            end,
-            shown,
-            sample.data,
-            sample.is_sync,
-            max(duration, 0),
-            sample.discontinuity,
-            sample.captured_utc,
-        )
+        return _moved(sample, end, shown)
 
     def _is_jitter(self, ticks: int) -> bool:
         return ticks <= self._assumed_duration() // 2
 
     def _assumed_duration(self) -> int:
         return self._frame or self._track.timescale // ASSUMED_RATE
+
+
+def _moved(sample: Sample, dts: int, pts: int) -> Sample:
+    """The same at another time, ending as it did."""
+    duration = sample.dts + sample.duration - dts if sample.duration else 0
+    return Sample(
+        sample.track,
+        dts,
+        pts,
+        sample.data,
+        sample.is_sync,
+        max(duration, 0),
+        sample.discontinuity,
+        sample.captured_utc,
+    )
 
 
 def _announced_frame(track: Track) -> int:

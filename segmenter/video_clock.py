@@ -17,8 +17,10 @@ ASSUMED_FRAMES_PER_SECOND = 30
 class VideoClock(TrackClock):
     """Places video samples: dts shifted by a constant so that the first dts is its pts.
 
-    Frame times are kept, whatever their rate. A dts which does not rise is nudged to one tick
-    after the one before it, and its pts by as much. Durations are left 0: unknown until the next.
+    Frame times are kept, whatever their rate. The dts of later sync samples is their pts, too,
+    where the source's ticks were too coarse for both. A dts which does not rise is nudged to one
+    tick after the one before it, and its pts by as much. Durations are left 0: unknown until the
+    next.
     """
 
     __slots__ = (
@@ -27,6 +29,7 @@ class VideoClock(TrackClock):
         "_last_delta",
         "_last_dts",
         "_last_pts",
+        "_rounding",
         "_shift",
         "_start_pts",
         "_wrap_mask",
@@ -39,6 +42,7 @@ class VideoClock(TrackClock):
         rate = track.frame_rate or ASSUMED_FRAMES_PER_SECOND
         self._assumed_duration = int(track.timescale / rate) or 1
         self._composition_limit = clock.ticks(COMPOSITION_LIMIT_MS)
+        self._rounding = 2 * track.timescale // clock.timescale
         self._wrap_mask = (1 << clock.wrap_bits) - 1 if clock.wrap_bits else 0
         self._shift = 0
         self._start_pts = 0
@@ -93,6 +97,8 @@ class VideoClock(TrackClock):
             self.counts.dropped += 1
             return None
         frontier = self.frontier
+        if sample.is_sync and abs(pts - dts) <= self._rounding and pts >= frontier:
+            dts = pts
         if dts < frontier:
             pts += frontier - dts
             dts = frontier

@@ -148,7 +148,8 @@ place_video(Line *line, const Sample *sample, int64_t source, Sample *placed)
         !is_within(composition, -line->composition_limit, line->composition_limit) ||
         !media_time(line, source, &position) || !media_time(line, source + composition, &pts) ||
         __builtin_add_overflow(position, line->shift, &dts) || dts < line->frontier ||
-        (pts < line->start_pts && line->start_pts <= dts) || dts == INT64_MAX) {
+        (pts < line->start_pts && line->start_pts <= dts) || dts == INT64_MAX ||
+        (sample->is_sync && pts != dts)) {
         return false;
     }
     if (line->last_dts >= 0) {

@@ -69,10 +69,29 @@ def test_a_frame_that_would_break_the_target_duration_is_forced() -> None:
     assert made.judge(at(last, sync=False)) is Cut.FORCED
 
 
-def test_the_first_segment_may_last_ten_seconds() -> None:
+def test_the_first_segment_may_last_as_long_as_encoders_leave_between_key_frames() -> None:
     made = rule(target_duration=0)
-    assert made.judge(at(9.9, sync=False)) is Cut.NO
-    assert made.judge(at(10, sync=False)) is Cut.FORCED
+    assert made.judge(at(250 * 1.001 / 24, sync=False)) is Cut.NO
+    assert made.judge(at(10.5, sync=False)) is Cut.FORCED
+
+
+def test_only_where_a_picture_leads_may_others_have_it_a_little_earlier() -> None:
+    made = rule()
+    for number in range(3):
+        made.judge(at(number / 30, sync=number == 0))
+    assert made.rounding_at(round(2 / 30 * SCALE)) == 450
+    assert made.rounding_at(round(1.5 / 30 * SCALE)) == 0
+    sound = BoundaryRule(TWO, SCALE, 2, counts_gops=False)
+    for number in range(3):
+        sound.judge(at(number / 30, sync=True))
+    assert sound.rounding_at(round(2 / 30 * SCALE)) == 0
+
+
+def test_of_fast_pictures_the_one_before_is_never_taken_for_the_one_at_the_boundary() -> None:
+    made = rule()
+    for number in range(3):
+        made.judge(at(number / 1000, sync=number == 0))
+    assert made.rounding_at(round(2 / 1000 * SCALE)) == 45
 
 
 @pytest.mark.parametrize(
@@ -114,4 +133,10 @@ def test_a_segment_that_audio_leads_is_expected_to_end_on_the_line() -> None:
 def test_another_track_begins_at_its_first_tick_not_before_the_boundary() -> None:
     boundary = Boundary(1, 90_001, 90_000, 0, is_break=False, previous_end=90_001)
     assert boundary.ticks(48_000) == 48_001
+    assert boundary.ticks(90_000) == 90_001
+
+
+def test_another_picture_may_be_before_the_boundary_by_its_rounding() -> None:
+    boundary = Boundary(1, 90_001, 90_000, 0, is_break=False, previous_end=90_001, rounding=90)
+    assert boundary.first_ticks(90_000) == 89_911
     assert boundary.ticks(90_000) == 90_001

@@ -198,7 +198,7 @@ def test_a_lone_frame_is_a_part_of_some_length_and_what_it_stands_beyond_is_miss
     track = dataclasses.replace(SOURCE, frame_rate=Fraction(fps))
     segmenter = TrackSegmenter(track, INIT, 0.2)
     first, *_ = video(seconds=1)
-    segmenter.open(boundary(first.dts), follows=False)
+    segmenter.open(boundary(first.dts), first.dts, follows=False)
     segmenter.push(dataclasses.replace(first, duration=duration))
     (*_, ready) = segmenter.close(first.dts + 90_000)
     assert isinstance(ready, SegmentReady)
@@ -211,7 +211,7 @@ def test_a_lone_frame_is_a_part_of_some_length_and_what_it_stands_beyond_is_miss
 def test_parts_are_no_shorter_than_a_tick_of_whatever_comes_back() -> None:
     slow = dataclasses.replace(AUDIO, timescale=4, sample_rate=4)
     segmenter = TrackSegmenter(slow, INIT, 0.2, part_target_ms=216)
-    segmenter.open(Boundary(1, 0, 4, 0, is_break=False, previous_end=0), follows=False)
+    segmenter.open(Boundary(1, 0, 4, 0, is_break=False, previous_end=0), 0, follows=False)
     segmenter.push(Sample("audio", 0, 0, b"x", True, 1024))
     (*_, ready) = segmenter.close(1024 + 700)
     assert isinstance(ready, SegmentReady)
@@ -221,7 +221,7 @@ def test_parts_are_no_shorter_than_a_tick_of_whatever_comes_back() -> None:
 def test_without_parts_none_are_told_as_missing() -> None:
     segmenter = TrackSegmenter(SOURCE, INIT, 0.0)
     first, *_ = video(seconds=1)
-    segmenter.open(boundary(first.dts), follows=False)
+    segmenter.open(boundary(first.dts), first.dts, follows=False)
     segmenter.push(first)
     (*_, ready) = segmenter.close(first.dts + 90_000)
     assert isinstance(ready, SegmentReady)
@@ -240,7 +240,7 @@ def test_frames_as_long_as_a_segment_are_parts_as_long_as_it() -> None:
 
 def test_what_is_told_as_missing_is_bounded() -> None:
     segmenter = TrackSegmenter(SOURCE, INIT, 0.2)
-    segmenter.open(boundary(video()[0].dts), follows=False)
+    segmenter.open(boundary(video()[0].dts), video()[0].dts, follows=False)
     for sample in video(seconds=1):
         segmenter.push(sample)
     (*_, ready) = segmenter.close(video()[0].dts + 3600 * 90_000)

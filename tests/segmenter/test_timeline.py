@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from segmenter.errors import UsageError
@@ -152,6 +154,26 @@ def test_b_frames_are_shifted_so_that_the_first_dts_is_its_pts() -> None:
     out = push_all(started(VIDEO), reordered(1_000, 3))
     assert out[0].dts == out[0].pts
     assert [(s.pts - s.dts) // 3_600 for s in out[:8]] == [0, 2, -1, -1, 2, -1, -1, 0]
+
+
+@pytest.mark.parametrize("cut", [round, int])
+def test_the_dts_of_every_key_frame_is_its_pts_though_both_are_whole_milliseconds(
+    cut: Callable[[float], int],
+) -> None:
+    keys = [50 * n * 1001 / 30 for n in range(60)]
+    samples = [video(cut(at), key=True, offset=cut(at + 1001 / 15) - cut(at)) for at in keys]
+    out = push_all(started(VIDEO), samples)
+    assert len(out) == 60
+    assert len({s.pts - s.dts for s in samples}) == 2
+    assert all(s.dts == s.pts for s in out)
+    assert [s.pts - V0 for s in out] == [s.pts * 90 for s in samples]
+
+
+def test_leading_pictures_of_a_later_open_gop_keep_their_key_frame_apart() -> None:
+    gop = [video(0, key=True, offset=40), video(40, offset=120), video(80, offset=0)]
+    opened = [video(120, key=True, offset=120), video(160, offset=0), video(200, offset=0)]
+    out = push_all(started(VIDEO), [*gop, *opened])
+    assert [(s.pts - s.dts) // 3_600 for s in out] == [0, 2, -1, 2, -1, -1]
 
 
 def test_b_frames_keep_their_distance_to_audio() -> None:

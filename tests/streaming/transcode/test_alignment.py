@@ -1,0 +1,89 @@
+"""Renditions of one path begin their segments on the same tick, whatever the source's key frames.
+
+A source as RTMP brings it, in whole milliseconds, is copied; rungs have its pictures at their
+times of showing, as `RungEncoder` gives them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import pytest
+
+from segmenter.media import Sample
+from segmenter.timeline import RTMP_CLOCK, Timeline
+from streaming.transcode.key_grid import FrameDivider, SourceKeys
+from tests.segmenter.stage import SOURCE, START, Stage
+
+NTSC = Fraction(30_000, 1001)
+FILM = Fraction(24_000, 1001)
+LATE_S = 0.15
+
+
+def pushed(rate: Fraction, gop: int, b_frames: int, seconds: int) -> list[Sample]:
+    """The source's samples in media time, in decode order; closed GOPs."""
+    timeline = Timeline(0.0)
+    timeline.start([dataclasses.replace(SOURCE, frame_rate=rate)], RTMP_CLOCK)
+    samples: list[Sample] = []
+    delay = 1 if b_frames else 0
+    for number, shown in enumerate(decode_order(int(seconds * rate), gop, b_frames)):
+        dts, pts = round(1000 * number / rate), round(1000 * (shown + delay) / rate)
+        sample = Sample("source", dts, pts, bytes(1000), shown % gop == 0)
+        samples += timeline.push(sample, START + dts / 1000)
+    return samples
+
+
+def decode_order(count: int, gop: int, b_frames: int) -> list[int]:
+    """Pictures by their places in the order of showing."""
+    order: list[int] = []
+    for first in range(0, count, gop):
+        last = min(first + gop, count)
+        order.append(first)
+        for before in range(first + 1, last, b_frames + 1):
+            shown_last = min(before + b_frames, last - 1)
+            order += [shown_last, *range(before, shown_last)]
+    return order
+
+
+def encoded(source: list[Sample], rate: Fraction, divisor: int) -> list[Sample]:
+    """What a rung at ``1 / divisor`` of the source's rate has of it."""
+    keys, divider = SourceKeys(), FrameDivider(divisor, rate)
+    for sample in source:
+        if sample.is_sync:
+            keys.source_key(sample.pts)
+    samples = []
+    for sample in sorted(source, key=lambda sample: sample.pts):
+        is_key = keys.is_key(sample.pts)
+        if divider.keeps(sample.pts, is_key):
+            samples.append(Sample(f"by{divisor}", sample.pts, sample.pts, bytes(300), is_key))
+    return samples
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("b_frames", [0, 2, 3])
+@pytest.mark.parametrize(
+    ("rate", "gop"),
+    [
+        (Fraction(30), 60), (Fraction(30), 900), (Fraction(25), 1000), (Fraction(60), 1800),
+        (Fraction(50), 250), (Fraction(24), 48), (Fraction(24), 480), (FILM, 48), (FILM, 250),
+        (FILM, 700), (NTSC, 50), (NTSC, 250), (NTSC, 1000), (2 * NTSC, 250), (2 * NTSC, 1300),
+        (Fraction(15), 500),
+    ],
+)  # fmt: skip
+def test_segments_of_all_rungs_begin_on_the_same_tick(
+    rate: Fraction, gop: int, b_frames: int, is_known: bool
+) -> None:
+    source = pushed(rate, gop, b_frames, seconds=45)
+    said = rate if is_known else Fraction(0)
+    rungs = {f"by{divisor}": encoded(source, said, divisor) for divisor in (1, 2, 3)}
+    rates = {"source": said, **{name: said / int(name[2:]) for name in rungs}}
+    stage = Stage(*(dataclasses.replace(SOURCE, name=n, frame_rate=r) for n, r in rates.items()))
+    stage.push(source, *rungs.values(), late=dict.fromkeys(rungs, LATE_S))
+    stage.wait(2)
+    stage.pause()
+    wanted = [(s.start, s.end, s.is_independent) for s in stage.segments["source"][:-1]]
+    assert len(wanted) >= 4
+    for name in rungs:
+        got = [(s.start, s.end, s.is_independent) for s in stage.segments[name]]
+        assert got[: len(wanted)] == wanted, name
