@@ -19,6 +19,10 @@ from av.video.stream import VideoStream
 
 from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
 from streaming.errors import RemoteError
+from streaming.transcode.deinterlacer import Deinterlacer
+from streaming.transcode.rung_encoder import Look
+from streaming.transcode.scaler import PIXEL_FORMAT, Cascade
+from streaming.transcode.video_decoder import DecodedFrame
 
 MAX_DECODE_ERRORS = 100
 """In a row: broken pictures happen after a loss, but 100 of them are a source that is not one."""
@@ -81,39 +85,33 @@ class AudioRecoder:
 class VideoRecoder:
     """Owns a decoder and an H.264 encoder for one stream; a demuxer calls it.
 
-    Key frames lie at least every two seconds of the source's own time.
+    Key frames lie at least every two seconds of the source's own time. Interlaced frames become
+    whole ones; colours and the shape of pixels are what they were, and said to be so: the encoder
+    is therefore opened with the first frame, which tells them.
     """
 
     def __init__(self, stream: VideoStream, name: str) -> None:
         self._decoder = _Decoder(stream)
-        context = stream.codec_context
-        width, height = context.width // 2 * 2, context.height // 2 * 2
-        if not width or not height:
+        self._stream, self._name = stream, name
+        self._context = context = stream.codec_context
+        self._size = context.width // 2 * 2, context.height // 2 * 2
+        if not all(self._size):
             raise RemoteError(f"{context.name} video without a size")
-        rate = stream.average_rate or Fraction(0)
-        bitrate = int(width * height * float(rate or _ASSUMED_FPS) * _BITS_PER_PIXEL)
-        self._encoder = _open_h264(width, height, rate, bitrate)
         # Not each frame's own, which PyAV leaves out of those that a flush gives.
         self._time_base = stream.time_base or Fraction(1, VIDEO_TIMESCALE)
         self._next_key = -(1 << 62)
-        self.track = Track(
-            name=name,
-            codec=Codec.H264,
-            timescale=VIDEO_TIMESCALE,
-            codec_config=self._encoder.extradata or b"",
-            width=width,
-            height=height,
-            frame_rate=rate,
-            bitrate=bitrate,
-            language=stream.language or "",
-        )
+        self._last: int | None = None
+        self._deinterlacer = Deinterlacer()
+        self._scaler = Cascade([self._size])
+        self._encoder: VideoCodecContext | None = None
+        self.track: Track | None = None
 
     def read(self, packet: Packet[Stream]) -> list[Sample]:
         """Samples in ticks of 90 kHz. Raises RemoteError when nothing can be decoded."""
         samples: list[Sample] = []
         for frame in self._decoder.decode(packet):
             assert isinstance(frame, VideoFrame)
-            samples += self._encode(frame)
+            samples += self._take(frame)
         return samples
 
     def flush(self) -> list[Sample]:
@@ -121,25 +119,57 @@ class VideoRecoder:
         samples: list[Sample] = []
         for frame in self._decoder.decode(None):
             assert isinstance(frame, VideoFrame)
-            samples += self._encode(frame)
-        return samples + self._samples(self._encoder.encode(None))
+            samples += self._take(frame)
+        samples += self._encode(self._deinterlacer.flush())
+        return samples + (self._samples(self._encoder.encode(None)) if self._encoder else [])
 
-    def _encode(self, frame: VideoFrame) -> list[Sample]:
+    def _take(self, frame: VideoFrame) -> list[Sample]:
         if frame.pts is None:
             return []
         ticks = round(frame.pts * self._time_base * VIDEO_TIMESCALE)
-        picture = frame.reformat(self.track.width, self.track.height, "yuv420p")
-        picture.pts, picture.time_base = ticks, Fraction(1, VIDEO_TIMESCALE)
-        # A step back is a source that began anew.
-        is_key = not self._next_key - _GOP_TICKS <= ticks < self._next_key
-        picture.pict_type = PictureType.I if is_key else PictureType.NONE
-        if is_key:
-            self._next_key = (ticks // _GOP_TICKS + 1) * _GOP_TICKS
-        return self._samples(self._encoder.encode(picture))
+        whole: list[DecodedFrame] = []
+        if self._last is not None and ticks <= self._last:
+            whole = self._deinterlacer.flush()
+        self._last = ticks
+        return self._encode(whole + self._deinterlacer.push(DecodedFrame(frame, ticks, 0.0)))
+
+    def _encode(self, frames: Iterable[DecodedFrame]) -> list[Sample]:
+        samples: list[Sample] = []
+        for frame in frames:
+            encoder = self._encoder = self._encoder or self._open(frame.frame)
+            (picture,) = self._scaler.scale(frame.frame, [True])
+            assert picture is not None
+            picture.pts, picture.time_base = frame.pts, Fraction(1, VIDEO_TIMESCALE)
+            # A step back is a source that began anew.
+            is_key = not self._next_key - _GOP_TICKS <= frame.pts < self._next_key
+            picture.pict_type = PictureType.I if is_key else PictureType.NONE
+            if is_key:
+                self._next_key = (frame.pts // _GOP_TICKS + 1) * _GOP_TICKS
+            samples += self._samples(encoder.encode(picture))
+        return samples
+
+    def _open(self, frame: VideoFrame) -> VideoCodecContext:
+        rate = self._stream.average_rate or Fraction(0)
+        width, height = self._size
+        bitrate = int(width * height * float(rate or _ASSUMED_FPS) * _BITS_PER_PIXEL)
+        look = Look.of(frame, self._context.sample_aspect_ratio or Fraction(1))
+        encoder = _open_h264(width, height, rate, bitrate, look)
+        self.track = Track(
+            name=self._name,
+            codec=Codec.H264,
+            timescale=VIDEO_TIMESCALE,
+            codec_config=encoder.extradata or b"",
+            width=width,
+            height=height,
+            frame_rate=rate,
+            bitrate=bitrate,
+            language=self._stream.language or "",
+        )
+        return encoder
 
     def _samples(self, packets: Iterable[Packet[Stream]]) -> list[Sample]:
         return [
-            Sample(self.track.name, packet.dts, packet.pts, bytes(packet), packet.is_keyframe)
+            Sample(self._name, packet.dts, packet.pts, bytes(packet), packet.is_keyframe)
             for packet in packets
             if packet.dts is not None and packet.pts is not None
         ]
@@ -177,10 +207,13 @@ def _open_aac(layout: str) -> AudioCodecContext:
     return encoder
 
 
-def _open_h264(width: int, height: int, rate: Fraction, bitrate: int) -> VideoCodecContext:
+def _open_h264(
+    width: int, height: int, rate: Fraction, bitrate: int, look: Look
+) -> VideoCodecContext:
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, PIXEL_FORMAT
+    look.apply_to(encoder)
     encoder.time_base = Fraction(1, VIDEO_TIMESCALE)
     encoder.framerate = rate or Fraction(_ASSUMED_FPS)
     encoder.bit_rate = bitrate
