@@ -23,6 +23,11 @@ TOLERANCE = Fraction(2, 5)
 """Of a duration: how far a segment may begin from its place. Half of it is allowed, and the other
 tracks of the period may begin later than the one that is looked at here."""
 
+FIRST_TOLERANCE = Fraction(1, 20)
+"""The same of a period's second segment, as the first says little of the grid: where publishers come
+between two lines, it ends with the first key frame on one. Players ask for each segment of the period
+as late as they were told by it, and aim at less than a second."""
+
 STUB = Fraction(1, 4)
 """Of a duration: a first segment after a break that lasts less begins no period. Publishers who
 come back shortly before the next segment is due send such ones, often without sound."""
@@ -69,7 +74,8 @@ class LowLatencyPeriod:
     def suits(self, beginning: Beginning) -> bool:
         """Whether a segment is where the clock says it is."""
         off = abs(beginning.start_s - self.place_s(beginning.msn))
-        return off <= TOLERANCE * self.duration_s
+        is_second = beginning.msn == self.first_msn + 1
+        return off <= (FIRST_TOLERANCE if is_second else TOLERANCE) * self.duration_s
 
 
 class LowLatencyPeriods:
@@ -174,7 +180,15 @@ class LowLatencyPeriods:
             return settled
         if latest.discontinuity != beginning.discontinuity:
             return self._periods[-1].duration_s if self._periods else settled
-        return max(beginning.start_s - latest.start_s, settled / 4)
+        lasted = beginning.start_s - latest.start_s
+        if lasted < settled and self._is_first_since_break(latest):
+            return settled
+        return max(lasted, settled / 4)
+
+    def _is_first_since_break(self, beginning: Beginning) -> bool:
+        """As far as periods tell: it may have begun at any moment."""
+        same = [p for p in self._periods if p.discontinuity == beginning.discontinuity]
+        return len(same) == 1 and same[0].first_msn == beginning.msn
 
     @property
     def _settled_s(self) -> Fraction:

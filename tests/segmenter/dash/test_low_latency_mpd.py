@@ -158,6 +158,20 @@ def test_d6_segments_of_any_rhythm_are_within_half_a_duration_of_their_place(
     assert len(stage.periods) <= 2
 
 
+@pytest.mark.parametrize("first_s", [0.1, 0.6, 1.0, 1.3, 1.7, 1.95])
+def test_d3_the_grid_is_that_of_whole_segments_whenever_a_publisher_came(first_s: float) -> None:
+    """Its first one ends with the first key frame on a line: who asked by that for all that follow
+    would ask for each up to 0.8 s late, as late as players are at all."""
+    stage = MpdStage(SOURCE, AUDIO)
+    begin = 4.0 - first_s
+    pictures = video(at=begin, seconds=first_s, gop=300) + video(at=4.0, seconds=30)
+    stage.push(pictures, audio(at=begin, seconds=30))
+    places = stage.places("source")
+    assert len(places) >= 14
+    assert max(abs(place) for place in list(places.values())[1:]) <= Fraction(1, 20)
+    assert len(stage.periods) <= 2
+
+
 def test_d5_no_timeline_lists_what_has_only_begun() -> None:
     assert not list(root(staged()).iter(f"{NAMESPACE}SegmentTimeline"))
 
