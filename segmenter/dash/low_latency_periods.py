@@ -24,9 +24,9 @@ TOLERANCE = Fraction(2, 5)
 tracks of the period may begin later than the one that is looked at here."""
 
 FIRST_TOLERANCE = Fraction(1, 20)
-"""The same of a period's second segment, as the first says little of the grid: where publishers come
-between two lines, it ends with the first key frame on one. Players ask for each segment of the period
-as late as they were told by it, and aim at less than a second."""
+"""The same of a period's second segment, as the first says little of the grid: where a publisher
+comes between two lines, it ends with the first key frame on one. Players ask for each segment of
+the period as late as they were told by it, and aim at less than a second."""
 
 STUB = Fraction(1, 4)
 """Of a duration: a first segment after a break that lasts less begins no period. Publishers who
