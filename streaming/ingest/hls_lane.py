@@ -43,6 +43,8 @@ class Chunk:
 
     items: list[Item]
     stretch: tuple[int, int]
+    missing_s: float = 0.0
+    """Of a gap, which holds nothing: how long it lasts."""
 
 
 class Lane:
@@ -124,10 +126,16 @@ class Lane:
 
     def _take(self, segment: MediaSegment) -> None:
         """Fetches and reads one segment; one that cannot be had is a gap."""
+        stretch = (self._follower.restarts, segment.discontinuity_sequence)
+        gap = Chunk([], stretch, segment.duration_s)
+        if segment.is_gap:
+            self._put(gap)
+            return
         try:
             init = self._fetch_init(segment.init) if segment.init else b""
             data = self._fetch(segment.place)
         except FetchError:
+            self._put(gap)
             return
         try:
             items = self._reader.read(data, init)
@@ -135,10 +143,10 @@ class Lane:
             self._broken += 1
             if self._broken >= MAX_BROKEN:
                 raise RemoteError(f"{segment.place.url}: {error}") from error
+            self._put(gap)
             return
         self._broken = 0
-        epoch = self._follower.restarts
-        self._put(Chunk(items, (epoch, segment.discontinuity_sequence)))
+        self._put(Chunk(items, stretch))
 
     def _fetch_init(self, place: ByteRange) -> bytes:
         if place not in self._inits:

@@ -47,11 +47,13 @@ class MediaSegment:
     init: ByteRange | None
     """The media initialization section (EXT-X-MAP); None for transport streams."""
     discontinuity_sequence: int
+    is_gap: bool = False
+    """There is nothing to fetch (EXT-X-GAP)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaPlaylist:
-    """What a media playlist lists; gaps are left out."""
+    """What a media playlist lists."""
 
     segments: tuple[MediaSegment, ...]
     first_msn: int
@@ -142,8 +144,6 @@ def _media_playlist(playlist: m3u8.M3U8, url: str) -> MediaPlaylist:
         # The tag before the first segment is counted in EXT-X-DISCONTINUITY-SEQUENCE already.
         sequence += bool(segment.discontinuity and index)
         place = _place(url, segment.uri, segment.byterange, ends)
-        if segment.gap_tag:
-            continue
         init = segment.init_section
         segments.append(
             MediaSegment(
@@ -152,6 +152,7 @@ def _media_playlist(playlist: m3u8.M3U8, url: str) -> MediaPlaylist:
                 duration_s=float(segment.duration or 0),
                 init=_place(url, init.uri, init.byterange, {}) if init and init.uri else None,
                 discontinuity_sequence=sequence,
+                is_gap=bool(segment.gap_tag),
             )
         )
     return MediaPlaylist(

@@ -1,8 +1,9 @@
 """Another origin's HLS presentation into the outlet: lanes merged, stretches joined, in real time.
 
 A live playlist comes in bursts of whole segments; what is sent is paced by the samples' own time,
-about three target durations behind the origin's live edge. Where the origin breaks its timestamps
-(EXT-X-DISCONTINUITY) ours go on: the new stretch begins where the old one ended.
+about three target durations behind the origin's live edge. Of two lanes neither goes ahead of the
+other, but where one has a gap (EXT-X-GAP), which may last for minutes. Where the origin breaks its
+timestamps (EXT-X-DISCONTINUITY) ours go on: the new stretch begins where the old one ended.
 """
 
 from __future__ import annotations
@@ -90,6 +91,9 @@ class _Inflow:
         self.shift = 0
         self.end = 0
         """Where its samples end so far, ticks of 90 kHz in the joined time."""
+        self.is_silent = False
+        """From a gap until its next segment, which is there long before its time: for so long
+        nobody waits for it."""
 
 
 class _Merge:
@@ -107,18 +111,25 @@ class _Merge:
             for inflow in self._inflows:
                 self._fill(inflow)
             heads = [i for i in self._inflows if i.waiting]
-            if not heads:
+            if heads:
+                self._pass_on(min(heads, key=_next_dts))
+            elif all(i.has_ended for i in self._inflows):
                 return
-            self._pass_on(min(heads, key=_next_dts))
 
     def _fill(self, inflow: _Inflow) -> None:
-        """Waits until the lane has something, or has ended."""
+        """Waits until the lane has something, has ended, or has nothing for others to wait for."""
         waited_s = 0.0
         while not inflow.waiting and not inflow.has_ended:
             self._outlet.note_alive()
+            others_go_on = any(i.waiting for i in self._inflows)
             try:
-                news = inflow.lane.chunks.get(timeout=_POLL_S)
+                if inflow.is_silent and others_go_on:
+                    news = inflow.lane.chunks.get_nowait()
+                else:
+                    news = inflow.lane.chunks.get(timeout=_POLL_S)
             except queue.Empty as nothing:
+                if inflow.is_silent:
+                    return
                 waited_s += _POLL_S
                 if waited_s > NO_SEGMENT_S:
                     raise RemoteError(f"no segment for {NO_SEGMENT_S:.0f} s") from nothing
@@ -132,6 +143,8 @@ class _Merge:
 
     def _place(self, inflow: _Inflow, chunk: Chunk) -> None:
         """Moves a chunk into the joined time and lets it wait."""
+        inflow.is_silent = chunk.missing_s > 0
+        inflow.end += round(chunk.missing_s * VIDEO_TIMESCALE)
         samples = [item for item in chunk.items if isinstance(item, Sample)]
         if chunk.stretch != inflow.stretch and samples:
             self._join(inflow, chunk.stretch, min(s.dts for s in samples))
@@ -161,7 +174,7 @@ class _Merge:
         if isinstance(item, Sample):
             self._feed.take(item)
             return
-        # The other lanes' are known already, because each of them has something waiting.
+        # The other lanes' are known already, because each of them has something waiting, or a gap.
         self._feed.take(tuple(track for i in self._inflows for track in i.tracks))
 
 

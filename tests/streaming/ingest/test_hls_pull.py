@@ -128,7 +128,7 @@ all.mp4
     assert playlist.segments[0].init == ByteRange(at, 0, 700)
 
 
-def test_gaps_are_left_out_and_discontinuities_counted() -> None:
+def test_gaps_are_told_and_discontinuities_counted() -> None:
     text = """#EXTM3U
 #EXT-X-TARGETDURATION:4
 #EXT-X-MEDIA-SEQUENCE:7
@@ -144,7 +144,8 @@ def test_gaps_are_left_out_and_discontinuities_counted() -> None:
 9.ts"""
     playlist = parse_playlist(text, URL)
     assert isinstance(playlist, MediaPlaylist)
-    assert [(s.msn, s.discontinuity_sequence) for s in playlist.segments] == [(7, 2), (9, 3)]
+    seen = [(s.msn, s.discontinuity_sequence, s.is_gap) for s in playlist.segments]
+    assert seen == [(7, 2, False), (8, 2, True), (9, 3, False)]
 
 
 def test_an_encrypted_playlist_is_refused_with_its_method() -> None:

@@ -79,10 +79,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
     served.close()
 
 
-def package(clip: str, folder: Path, kind: str, streams: str = "va") -> None:
+def package(clip: str, folder: Path, kind: str, streams: str = "va", *, seconds: str = "2") -> None:
     """FFmpeg's own HLS muxer on one of the clips: index.m3u8 and its segments in `folder`."""
     folder.mkdir()
-    options = {"hls_time": "2", "hls_list_size": "0", "hls_segment_type": kind}
+    options = {"hls_time": seconds, "hls_list_size": "0", "hls_segment_type": kind}
     options["hls_playlist_type"] = "vod"
     with (
         av.open(CLIPS / clip) as read,
@@ -208,6 +208,79 @@ def test_a_segment_that_is_missing_is_a_gap_and_not_the_end(server: Server, tmp_
     origin = pull(f"{server.url}/v/index.m3u8")
     steps = [b - a for a, b in itertools.pairwise(stamps(origin, "source"))]
     assert max(steps) == 183_000
+
+
+MULTIVARIANT = """#EXTM3U
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",DEFAULT=YES,URI="a/index.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=1000,CODECS="avc1.42c01e,mp4a.40.2",RESOLUTION=320x180,AUDIO="a"
+v/index.m3u8
+"""
+
+
+def pull_to_the_end(url: str) -> FakeOrigin:
+    """Of a stream that was live when it was first looked at."""
+    origin = FakeOrigin()
+    with pytest.raises(RemoteError, match="the stream has ended"):
+        read_hls(url, origin.outlet, loop=False, pause=lambda _: None)
+    return origin
+
+
+class Camera:
+    """Serves a presentation whose picture stands still at the origin, while its sound goes on."""
+
+    def __init__(self, server: Server, root: Path) -> None:
+        package("two-second-gop.mp4", root / "v", "fmp4", "v")
+        package("two-second-gop.mp4", root / "a", "fmp4", "a", seconds="1")
+        (root / "index.m3u8").write_text(MULTIVARIANT)
+        self._server = server
+        whole = (root / "v/index.m3u8").read_text().replace("PLAYLIST-TYPE:VOD", "X")
+        head, *segments = whole.replace("#EXT-X-ENDLIST\n", "").split("#EXTINF")
+        self.head, self.segments = head, [f"#EXTINF{segment}" for segment in segments]
+
+    def serve(self, meanwhile: list[str], until_sound: str, afterwards: list[str]) -> None:
+        """The picture's playlist is the second one once that much of the sound was asked for."""
+        shown, later = (self.head + "".join(listed) for listed in (meanwhile, afterwards))
+
+        def answer() -> bytes:
+            is_back = until_sound in self._server.requests
+            return (later + "#EXT-X-ENDLIST\n" if is_back else shown).encode()
+
+        self._server.overrides["v/index.m3u8"] = answer
+
+
+def test_sound_goes_on_over_a_gap_of_the_picture_however_long(
+    server: Server, tmp_path: Path
+) -> None:
+    """A camera that is off for a while; the sound's last segment is only fetched once what is
+    before it has been sent, as the queue is short."""
+    camera = Camera(server, tmp_path)
+    first, second, third = camera.segments
+    listed = [first, "#EXT-X-GAP\n" + second]
+    camera.serve(listed, "a/index5.m4s", [*listed, third])
+    origin = pull_to_the_end(f"{server.url}/index.m3u8")
+    pictures = [dts - stamps(origin, "source")[0] for dts in stamps(origin, "source")]
+    assert pictures == [n * 3_000 for n in (*range(60), *range(120, 180))]
+    steps = [b - a for a, b in itertools.pairwise(stamps(origin, "audio"))]
+    assert len(steps) > 270
+    assert set(steps) <= {1_919, 1_920, 1_921}
+
+
+def test_a_picture_that_is_away_when_we_come_joins_the_sound_at_its_own_time(
+    server: Server, tmp_path: Path
+) -> None:
+    camera = Camera(server, tmp_path)
+    first, second, third = camera.segments
+    listed = ["#EXT-X-GAP\n" + first, "#EXT-X-GAP\n" + second]
+    camera.serve(listed, "a/index5.m4s", [*listed, third])
+    origin = pull_to_the_end(f"{server.url}/index.m3u8")
+    assert [[track.name for track in tracks] for tracks in origin.tracks] == [
+        ["audio"],
+        ["source", "audio"],
+    ]
+    assert len(stamps(origin, "source")) == 60
+    sound = stamps(origin, "audio")
+    assert stamps(origin, "source")[0] - sound[0] == pytest.approx(4 * 90_000, abs=4_000)
+    assert len(sound) > 270
 
 
 def test_a_server_error_is_tried_again(server: Server, tmp_path: Path) -> None:
