@@ -25,6 +25,7 @@ from streaming.errors import ConfigError, RemoteError
 from streaming.ingest.canonical import MAX_FRAME_RATE, StreamFacts, canonical_form
 from streaming.ingest.pacing import Item, Tracks
 from streaming.ingest.recode import AudioRecoder, VideoRecoder
+from streaming.ingest.rotation import rotation_of
 
 OPEN_TIMEOUT_S = 10.0
 """TCP gives up a lost SYN after some seconds; a camera that wakes takes about five."""
@@ -128,8 +129,9 @@ class Demuxer:
 
     def __init__(self, container: InputContainer) -> None:
         self._readers: dict[int, StreamReader] = {}
+        rotation = rotation_of(container)
         for name, stream in _choose(container):
-            self._readers[stream.index] = _open_reader(stream, name)
+            self._readers[stream.index] = _open_reader(stream, name, rotation)
         for stream in container.streams:
             if stream.index not in self._readers:
                 stream.discard = Discard.all
@@ -137,7 +139,7 @@ class Demuxer:
             raise RemoteError("the source has neither video nor audio")
         self.streams = [container.streams[index] for index in self._readers]
         self.recoded = {
-            stream.type: stream.codec_context.name
+            stream.type: _kind(stream, rotation)
             for stream in self.streams
             if not isinstance(self._readers[stream.index], _CopyReader)
         }
@@ -235,9 +237,16 @@ def _choose(container: InputContainer) -> list[tuple[str, Stream]]:
     return [("source", s) for s in videos[:1]] + [("audio", s) for s in container.streams.audio[:1]]
 
 
-def _open_reader(stream: Stream, name: str) -> StreamReader:
+def _kind(stream: Stream, rotation: int) -> str:
+    turned = "rotated " if rotation and isinstance(stream, VideoStream) else ""
+    return turned + stream.codec_context.name
+
+
+def _open_reader(stream: Stream, name: str, rotation: int) -> StreamReader:
     if stream.codec_context is None:
         raise RemoteError(f"the {stream.type} codec of the source is unknown")
+    if rotation and isinstance(stream, VideoStream):
+        return VideoRecoder(stream, name, rotation)
     codec = _CODECS.get(stream.codec_context.codec.canonical_name)
     if codec is not None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -19,6 +20,7 @@ from av.video.stream import VideoStream
 
 from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
 from streaming.errors import RemoteError
+from streaming.ingest.rotation import Turn
 from streaming.transcode.deinterlacer import Deinterlacer
 from streaming.transcode.rung_encoder import Look
 from streaming.transcode.scaler import PIXEL_FORMAT, Cascade
@@ -90,11 +92,14 @@ class VideoRecoder:
     is therefore opened with the first frame, which tells them.
     """
 
-    def __init__(self, stream: VideoStream, name: str) -> None:
+    def __init__(self, stream: VideoStream, name: str, rotation: int = 0) -> None:
         self._decoder = _Decoder(stream)
         self._stream, self._name = stream, name
         self._context = context = stream.codec_context
+        self._turn = Turn(rotation)
         self._size = context.width // 2 * 2, context.height // 2 * 2
+        if self._turn.swaps_sides:
+            self._size = self._size[::-1]
         if not all(self._size):
             raise RemoteError(f"{context.name} video without a size")
         # Not each frame's own, which PyAV leaves out of those that a flush gives.
@@ -131,7 +136,8 @@ class VideoRecoder:
         if self._last is not None and ticks <= self._last:
             whole = self._deinterlacer.flush()
         self._last = ticks
-        return self._encode(whole + self._deinterlacer.push(DecodedFrame(frame, ticks, 0.0)))
+        whole += self._deinterlacer.push(DecodedFrame(frame, ticks, 0.0))
+        return self._encode(replace(one, frame=self._turn.apply(one.frame)) for one in whole)
 
     def _encode(self, frames: Iterable[DecodedFrame]) -> list[Sample]:
         samples: list[Sample] = []
@@ -152,7 +158,8 @@ class VideoRecoder:
         rate = self._stream.average_rate or Fraction(0)
         width, height = self._size
         bitrate = int(width * height * float(rate or _ASSUMED_FPS) * _BITS_PER_PIXEL)
-        look = Look.of(frame, self._context.sample_aspect_ratio or Fraction(1))
+        shape = self._context.sample_aspect_ratio or Fraction(1)
+        look = Look.of(frame, 1 / shape if self._turn.swaps_sides else shape)
         encoder = _open_h264(width, height, rate, bitrate, look)
         self.track = Track(
             name=self._name,

@@ -38,6 +38,23 @@ def write(path: Path, codec: str, frames: Sequence[VideoFrame], **settings: Any)
     return path
 
 
+def turned(path: Path, degrees: int) -> Path:
+    """A clip that a phone took: brighter from left to right as it lies in the file."""
+    ramp = np.full((240, 160), 128, np.uint8)
+    ramp[:160] = np.linspace(30, 200, 160, dtype=np.uint8)
+    with av.open(path, "w") as out:
+        stream: Any = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 160, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.set_display_rotation(degrees)
+        for number in range(10):
+            frame = VideoFrame.from_ndarray(ramp, format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
 def recoded(path: Path) -> tuple[Track, list[Sample]]:
     with open_input(str(path)) as container:
         demuxer = Demuxer(container)
@@ -84,3 +101,32 @@ def test_colours_are_those_of_the_source(
         dst_color_range=ColorRange.JPEG,
     )
     assert abs(shown.mean(axis=(0, 1)) - RED).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("degrees", "bright", "shape"),
+    [
+        (90, "top", Fraction(3, 4)),
+        (180, "left", Fraction(4, 3)),
+        (-90, "bottom", Fraction(3, 4)),
+    ],
+)
+def test_what_a_phone_took_sideways_is_turned_upright(
+    degrees: int, bright: str, shape: Fraction, tmp_path: Path
+) -> None:
+    """The file says so in its header (ISO/IEC 14496-12 8.3.2), which RTMP has no place for."""
+    clip = turned(tmp_path / "phone.mp4", degrees)
+    with open_input(str(clip)) as container:
+        assert Demuxer(container).recoded == {"video": "rotated h264"}
+    track, samples = recoded(clip)
+    assert pixels_of(track.codec, track.codec_config).sample_aspect_ratio == shape
+    frames = decode(track, samples)
+    assert [b.pts - a.pts for a, b in itertools.pairwise(frames)] == [3600] * 9
+    luma = frames[-1].to_ndarray(format="gray").astype(int)
+    sides = {"top": luma[:20], "bottom": luma[-20:], "left": luma[:, :20], "right": luma[:, -20:]}
+    assert max(sides, key=lambda side: float(sides[side].mean())) == bright
+
+
+def test_what_lies_as_it_is_to_be_seen_is_copied(tmp_path: Path) -> None:
+    with open_input(str(turned(tmp_path / "clip.mp4", 0))) as container:
+        assert not Demuxer(container).recoded
