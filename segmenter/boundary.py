@@ -8,6 +8,7 @@ after a restart, cut alike. On the track that leads a segment begins
   the target duration allows (EARLY): GOPs of 1.9 s, or a scene cut between key frames,
 - at any sample, when the segment would otherwise break the target duration (FORCED): a GOP that
   is too long. It is the only way to keep RFC 8216bis 4.4.3.1; that segment is not independent.
+  Among B-frames it is the last sample that is shown after all before it, as far as can be told.
 
 Renditions of one source begin on the same tick. The source's samples are placed by their dts, the
 same pictures on encoded rungs by their pts, and both may be rounded (RTMP: to milliseconds): other
@@ -24,10 +25,10 @@ from fractions import Fraction
 
 from segmenter.media import Sample
 
-FIRST_SEGMENT_LIMIT_S = Fraction(21, 2)
+FIRST_SEGMENT_LIMIT_S = 11
 """Until the first segment is complete no target duration binds; ten seconds of waiting for a key
-frame is what encoders' defaults (x264: 250 frames, of 24 a second) need, and more than viewers
-accept."""
+frame is what encoders' defaults (x264: 250 frames, of 24 a second, and a run of B-frames) need,
+and more than viewers accept."""
 
 BOUNDARY_MARGIN_S = Fraction(3, 20)
 """Other tracks begin at their first sample after the boundary, so their segments may be longer by
@@ -36,6 +37,10 @@ one frame: 128 ms of AAC at 8 kHz, or video at 7 frames/s."""
 ROUNDING_S = Fraction(1, 200)
 """A picture's stamps on two tracks may differ by less: a millisecond or two from rounding, as much
 again where layers of one camera are placed by their own sender reports."""
+
+WATCH_S = 1
+"""For so long before a forced cut the order of pictures is followed: more than any encoder's run
+of B-frames, which are 16 at most, and less than the shortest segment."""
 
 GOPS_REMEMBERED = 16
 """The next GOP is taken to be as long as the longest of these: half a minute at the usual 2 s."""
@@ -124,7 +129,7 @@ class BoundaryRule:
         self._nominal_limit = longest_ticks(
             target_duration_for(segment_duration, segment_duration), timescale
         )
-        self._limit = max(int(FIRST_SEGMENT_LIMIT_S * timescale), self._nominal_limit)
+        self._limit = max(FIRST_SEGMENT_LIMIT_S * timescale, self._nominal_limit)
         self._counts_gops = counts_gops
         self._rounding = math.floor(ROUNDING_S * timescale) if counts_gops else 0
         self._gops: deque[int] = deque(maxlen=GOPS_REMEMBERED)
@@ -133,20 +138,22 @@ class BoundaryRule:
         self._step = 0
         self.start_time = 0
         self.next_line = 0
-        self._last_moment = 0
+        self._last_moment = self._watched_from = 0
+        self._last_shown = self._last_ordered = self._longest_run = 0
         if target_duration:
             self.set_target_duration(target_duration)
 
     def set_target_duration(self, target_duration: int) -> None:
         """From now on no segment may be longer than this allows (seconds)."""
         self._limit = self._nominal_limit = longest_ticks(target_duration, self._timescale)
-        self._last_moment = self.start_time + self._limit
+        self._set_last_moment()
 
     def start(self, time: int, *, is_early: bool = False) -> None:
         """A segment begins at ``time``; one that is early stands for the line just ahead."""
         self.start_time = time
         self.next_line = self.line_after(time + Fraction(self._line_ticks, 2) if is_early else time)
-        self._last_moment = time + self._limit
+        self._last_shown = self._longest_run = 0
+        self._set_last_moment()
 
     def line_after(self, time: int | Fraction) -> int:
         """The first tick at or after the next line of the grid."""
@@ -195,14 +202,32 @@ class BoundaryRule:
                 return Cut.DUE
             if self._gops and dts + max(self._gops) > self.start_time + self._nominal_limit:
                 return Cut.EARLY
-        if dts + (sample.duration or self._step) > self._last_moment:
+        end = dts + (sample.duration or self._step)
+        return self._judge_late(sample, end) if end > self._watched_from else Cut.NO
+
+    def _judge_late(self, sample: Sample, end: int) -> Cut:
+        """Whether this is the last sample at which the segment may end, or the last that is shown
+        after all before it."""
+        if end > self._last_moment:
             return Cut.FORCED
-        return Cut.NO
+        if sample.pts <= self._last_shown:
+            return Cut.NO
+        if self._last_shown:
+            self._longest_run = max(self._longest_run, sample.dts - self._last_ordered)
+        self._last_shown, self._last_ordered = sample.pts, sample.dts
+        return Cut.FORCED if sample.dts + self._longest_run > self._last_moment else Cut.NO
+
+    def _set_last_moment(self) -> None:
+        """And from when on samples are followed: not before a key frame that is expected."""
+        self._last_moment = self.start_time + self._limit
+        early = self._last_moment - WATCH_S * self._timescale
+        self._watched_from = max(early, self.expected_end() or early)
 
     def _count_gop(self, dts: int) -> None:
         if self._last_sync is not None:
             self._gops.append(dts - self._last_sync)
         self._last_sync = dts
+        self._set_last_moment()
 
 
 def grid_ticks(segment_duration_s: float, timescale: int) -> int:

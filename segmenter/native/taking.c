@@ -8,13 +8,13 @@
 
 #define MAX_LANES 32
 
-static PyObject *n_counts_gops, *n_last_dts, *n_last_moment, *n_last_push_utc, *n_next_line,
+static PyObject *n_counts_gops, *n_last_dts, *n_watched_from, *n_last_push_utc, *n_next_line,
     *n_step;
 
 typedef struct {
     PyObject *lanes, *leader, *rule;
     bool counts_gops;
-    int64_t last_dts, step, next_line, last_moment, watermark;
+    int64_t last_dts, step, next_line, watched_from, watermark;
     double now_utc;
     Lane known[MAX_LANES];
     size_t count;
@@ -31,7 +31,7 @@ taking_init(void)
 {
     static const Name names[] = {
         {&n_counts_gops, "_counts_gops"}, {&n_last_dts, "_last_dts"},
-        {&n_last_moment, "_last_moment"}, {&n_last_push_utc, "last_push_utc"},
+        {&n_watched_from, "_watched_from"}, {&n_last_push_utc, "last_push_utc"},
         {&n_next_line, "next_line"}, {&n_step, "_step"},
     };
     return intern_names(names, sizeof names / sizeof *names);
@@ -78,7 +78,7 @@ is_within_segment(const Run *run, const Sample *sample)
         __builtin_add_overflow(sample->dts, sample->duration ? sample->duration : step, &end)) {
         return false;
     }
-    return end <= run->last_moment;
+    return end <= run->watched_from;
 }
 
 /* Whether the leading track has passed a sample of another (Lanes._drain). */
@@ -195,7 +195,7 @@ begin(Run *run, PyObject *leader_name)
         result = read_int(run->rule, n_next_line, &run->next_line);
     }
     if (result == 1) {
-        result = read_int(run->rule, n_last_moment, &run->last_moment);
+        result = read_int(run->rule, n_watched_from, &run->watched_from);
     }
     if (result == 1) {
         run->leading = find(run, leader_name);

@@ -69,10 +69,23 @@ def test_a_frame_that_would_break_the_target_duration_is_forced() -> None:
     assert made.judge(at(last, sync=False)) is Cut.FORCED
 
 
+def shown(seconds: float, place: float) -> Sample:
+    return Sample("source", round(seconds * SCALE), round(place * SCALE), b"", False, 3000)
+
+
+def test_among_b_frames_the_last_one_shown_after_all_before_it_is_forced() -> None:
+    made = rule()
+    order = [n + at for n in range(0, 90, 3) for at in (3, 1, 2)]  # P, and two B-frames
+    cuts = [made.judge(shown((n + 1) / 30, place / 30)) for n, place in enumerate(order)]
+    first = cuts.index(Cut.FORCED)
+    assert order[first] % 3 == 0
+    assert longest_ticks(2, SCALE) - 9000 < (first + 1) * 3000 <= longest_ticks(2, SCALE)
+
+
 def test_the_first_segment_may_last_as_long_as_encoders_leave_between_key_frames() -> None:
     made = rule(target_duration=0)
     assert made.judge(at(250 * 1.001 / 24, sync=False)) is Cut.NO
-    assert made.judge(at(10.5, sync=False)) is Cut.FORCED
+    assert made.judge(at(11, sync=False)) is Cut.FORCED
 
 
 def test_only_where_a_picture_leads_may_others_have_it_a_little_earlier() -> None:
