@@ -9,7 +9,7 @@ from collections import deque
 from fractions import Fraction
 from typing import Protocol
 
-from segmenter.boundary import grid_ticks
+from segmenter.boundary import grid_ticks, longest_ticks, target_duration_for
 from segmenter.media import VIDEO_TIMESCALE
 
 MOST_PENDING_KEYS = 64
@@ -25,6 +25,10 @@ class KeyGrid(Protocol):
     def is_key(self, pts: int) -> bool:
         """Whether the frame with this pts, in presentation order, becomes a key frame."""
 
+    def is_steady(self, pts: int) -> bool:
+        """Whether the next key frame is expected to come, after the frame with this pts, before
+        a segment has to end without one."""
+
     def restart(self) -> None:
         """Time broke: the next frame becomes a key frame."""
 
@@ -32,9 +36,13 @@ class KeyGrid(Protocol):
 class SourceKeys:
     """On the source's own key frames; where one was lost, on the first frame after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, segment_duration_s: float) -> None:
+        duration = Fraction(segment_duration_s)
+        self._longest = longest_ticks(target_duration_for(duration, duration), VIDEO_TIMESCALE)
         self._pending: deque[int] = deque(maxlen=MOST_PENDING_KEYS)
         self._first = True
+        self._last: int | None = None
+        self._gop = 0
 
     def source_key(self, pts: int) -> None:
         self._pending.append(pts)
@@ -45,11 +53,18 @@ class SourceKeys:
         while self._pending and self._pending[0] <= pts:
             self._pending.popleft()
             due = True
+        if due:
+            self._gop = pts - self._last if self._last is not None else 0
+            self._last = pts
         return due
+
+    def is_steady(self, pts: int) -> bool:
+        return self._last is not None and pts - self._last < self._gop <= self._longest
 
     def restart(self) -> None:
         self._pending.clear()
         self._first = True
+        self._last = None
 
 
 class EpochGrid:
@@ -70,6 +85,10 @@ class EpochGrid:
         due = line != self._last
         self._last = line
         return due
+
+    def is_steady(self, pts: int) -> bool:
+        """Always: they are made where they have to be."""
+        return True
 
     def restart(self) -> None:
         self._last = None

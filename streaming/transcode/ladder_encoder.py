@@ -92,6 +92,7 @@ class LadderEncoder:
         if self._hook is not None:
             frame = self._hook.apply(frame, decoded.pts)
         is_key = self._keys.is_key(decoded.pts)
+        is_steady = self._keys.is_steady(decoded.pts)
         if self._key_asked_from is not None and decoded.pts >= self._key_asked_from:
             is_key, self._key_asked_from = True, None
         wanted = [self._takes(rung, decoded, is_key) for rung in self._rungs]
@@ -102,7 +103,7 @@ class LadderEncoder:
                 image.pict_type = PictureType.I if is_key else PictureType.NONE
         for rung, image in zip(self._rungs, scaled, strict=True):
             if image is not None:
-                _hand_over(rung, image, decoded, is_key)
+                _hand_over(rung, image, decoded, is_key=is_key, is_steady=is_steady)
 
     def break_timeline(self) -> None:
         """Lets all encoders finish what they have; each rung's next frame says discontinuity."""
@@ -152,6 +153,11 @@ class LadderEncoder:
         return rung.running and rung.divider.keeps(decoded.pts, is_key)
 
 
-def _hand_over(rung: _Rung, image: VideoFrame, decoded: DecodedFrame, is_key: bool) -> None:
+def _hand_over(
+    rung: _Rung, image: VideoFrame, decoded: DecodedFrame, *, is_key: bool, is_steady: bool
+) -> None:
     broken, rung.discontinuity = rung.discontinuity, False
-    rung.thread.put(ScaledFrame(image, decoded.pts, is_key, decoded.captured_utc, broken))
+    lasts = is_steady or rung.thread.encoder.rung.fps_divisor == 1
+    rung.thread.put(
+        ScaledFrame(image, decoded.pts, is_key, decoded.captured_utc, broken, lasts=lasts)
+    )

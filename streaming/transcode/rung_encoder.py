@@ -75,6 +75,9 @@ class ScaledFrame:
     is_key: bool
     captured_utc: float
     discontinuity: bool
+    lasts: bool = True
+    """Until the next one of this rung: no segment will begin with a picture of the source between
+    them, of which there are some where the rung is at a fraction of its rate."""
 
 
 class RungEncoder:
@@ -134,15 +137,16 @@ class RungEncoder:
             pts=source.pts if pts is None else pts,
             data=canonical_sample(rung.codec, self.choice.name, data),
             is_sync=is_key,
-            duration=self._duration(source.pts),
+            duration=self._duration(source),
             discontinuity=source.discontinuity,
             captured_utc=source.captured_utc,
         )
 
-    def _duration(self, dts: int) -> int:
+    def _duration(self, frame: ScaledFrame) -> int:
         """Said only where the source keeps to a grid of whole ticks, so that it is always true."""
-        last, self._last_pts = self._last_pts, dts
-        return self._ticks if last is not None and dts - last == self._ticks else 0
+        last, self._last_pts = self._last_pts, frame.pts
+        is_even = last is not None and frame.pts - last == self._ticks
+        return self._ticks if is_even and frame.lasts else 0
 
     def _learn_track(self) -> Track:
         """Opens the encoder, or where that does not tell, encodes a frame with another one."""

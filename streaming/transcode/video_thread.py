@@ -121,9 +121,8 @@ class VideoThread(SourceThread):
             return
         track = message.video.to_track()
         hook = self._load_hook(message)
-        keys: KeyGrid = (
-            SourceKeys() if message.follow_source else EpochGrid(message.segment_duration_s)
-        )
+        grid = SourceKeys if message.follow_source else EpochGrid
+        keys: KeyGrid = grid(message.segment_duration_s)
         ladder = LadderEncoder(
             track,
             message.rungs,

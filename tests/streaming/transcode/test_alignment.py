@@ -19,6 +19,7 @@ from tests.segmenter.stage import SOURCE, START, Stage
 NTSC = Fraction(30_000, 1001)
 FILM = Fraction(24_000, 1001)
 LATE_S = 0.15
+SEGMENT_S = 2.0
 
 
 def pushed(rate: Fraction, gop: int, b_frames: int, seconds: int) -> list[Sample]:
@@ -48,16 +49,34 @@ def decode_order(count: int, gop: int, b_frames: int) -> list[int]:
 
 def encoded(source: list[Sample], rate: Fraction, divisor: int) -> list[Sample]:
     """What a rung at ``1 / divisor`` of the source's rate has of it."""
-    keys, divider = SourceKeys(), FrameDivider(divisor, rate)
+    keys, divider = SourceKeys(SEGMENT_S), FrameDivider(divisor, rate)
     for sample in source:
         if sample.is_sync:
             keys.source_key(sample.pts)
-    samples = []
+    samples: list[Sample] = []
     for sample in sorted(source, key=lambda sample: sample.pts):
         is_key = keys.is_key(sample.pts)
+        is_steady = divisor == 1 or keys.is_steady(sample.pts)
         if divider.keeps(sample.pts, is_key):
-            samples.append(Sample(f"by{divisor}", sample.pts, sample.pts, bytes(300), is_key))
+            said = ticks(rate, divisor) if is_steady else 0
+            step = sample.pts - samples[-1].pts if samples else 0
+            samples.append(
+                Sample(
+                    f"by{divisor}",
+                    sample.pts,
+                    sample.pts,
+                    bytes(300),
+                    is_key,
+                    duration=said if step == said else 0,
+                )
+            )
     return samples
+
+
+def ticks(rate: Fraction, divisor: int) -> int:
+    """Of a frame, where that is a whole number; else 0."""
+    frame = 90_000 * divisor / rate if rate else Fraction(0)
+    return int(frame) if frame.denominator == 1 else 0
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -10,31 +10,46 @@ from streaming.transcode.key_grid import EpochGrid, FrameDivider, SourceKeys
 
 
 def test_the_first_frame_is_a_key_frame_wherever_it_is() -> None:
-    assert SourceKeys().is_key(777)
+    assert SourceKeys(2.0).is_key(777)
     assert EpochGrid(2.0).is_key(777)
 
 
 def test_a_key_frame_that_was_lost_is_made_up_for_by_the_frame_after_it() -> None:
-    keys = SourceKeys()
+    keys = SourceKeys(2.0)
     for pts in (0, 9000):
         keys.source_key(pts)
     assert [pts for pts in (0, 3000, 6000, 12_000, 15_000) if keys.is_key(pts)] == [0, 12_000]
 
 
 def test_keys_decoded_ahead_of_their_presentation_wait_for_it() -> None:
-    keys = SourceKeys()
+    keys = SourceKeys(2.0)
     keys.source_key(0)
     keys.source_key(9000)
     assert [pts for pts in (0, 3000, 6000, 9000) if keys.is_key(pts)] == [0, 9000]
 
 
 def test_after_a_restart_old_keys_are_forgotten() -> None:
-    keys = SourceKeys()
+    keys = SourceKeys(2.0)
     keys.source_key(0)
     keys.source_key(500_000)
     keys.restart()
     keys.source_key(900_000)
     assert [pts for pts in (900_000, 903_000) if keys.is_key(pts)] == [900_000]
+
+
+def test_keys_are_steady_while_each_comes_before_a_segment_has_to_end() -> None:
+    keys = SourceKeys(2.0)
+    told = []
+    for second in (0, 2, 4, 9, 11):
+        keys.source_key(second * VIDEO_TIMESCALE)
+    for half in range(25):
+        keys.is_key(half * VIDEO_TIMESCALE // 2)
+        told.append(keys.is_steady(half * VIDEO_TIMESCALE // 2))
+    # From the second key on, as long as the next one may come; after a long GOP, not.
+    assert [n / 2 for n, is_steady in enumerate(told) if is_steady] == [
+        *(2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5), *(11, 11.5, 12)
+    ]  # fmt: skip
+    assert EpochGrid(2.0).is_steady(777)
 
 
 @given(st.lists(st.integers(1, 400_000), min_size=1, max_size=50), st.integers(0, 2**47))

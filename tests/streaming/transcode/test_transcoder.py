@@ -191,6 +191,18 @@ def test_durations_are_not_guessed_where_it_does_not() -> None:
     assert {s.duration for s in made.samples["low"]} == {0}
 
 
+@pytest.mark.parametrize(
+    ("gop", "said"), [(10, [0] * 5 + [7200] * 30), (70, [0] * 35)], ids=["short GOPs", "long"]
+)
+def test_at_half_the_rate_durations_are_said_where_no_segment_can_begin_between(
+    gop: int, said: list[int]
+) -> None:
+    clip = video_clip(steady(70, 25), gop=gop, frame_rate=25)
+    half = RungConfig(name="low", height=64, fps_divisor=2)
+    made = transcode(start_message(plan_for(clip.track, COPY, half), clip.track), clip.samples)
+    assert [s.duration for s in made.samples["low"]][: len(said)] == said
+
+
 def test_capture_times_stay_with_their_frames() -> None:
     clip = video_clip(steady(12, 30), gop=12, frame_rate=30, b_frames=1)
     samples = [replace(s, captured_utc=s.pts / VIDEO_TIMESCALE) for s in clip.samples]
