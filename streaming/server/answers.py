@@ -86,9 +86,9 @@ def _range_response(value: str, resource: Resource, headers: dict[str, str]) -> 
     try:
         wanted = parse_range(value, size)
     except RangeNotSatisfiable:
-        headers["Content-Range"] = f"bytes */{size}"
-        headers["Content-Type"] = _TEXT
-        return Response(status=416, text="No byte of that range exists.\n", headers=headers)
+        # Kept as long as media it would be what a cache has for everybody.
+        size_header = {"Content-Range": f"bytes */{size}"}
+        return text_response(416, "No byte of that range exists.\n", size_header)
     if wanted is None:
         return _body_response(200, resource.load(), headers)
     first, end = wanted

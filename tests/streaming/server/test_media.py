@@ -95,6 +95,8 @@ async def test_a_range_without_a_byte_is_416(served: Served, value: str) -> None
     response, _ = await served.get(SEGMENT_URL, Range=value)
     assert response.status == 416
     assert response.headers["Content-Range"] == f"bytes */{len(SEGMENT)}"
+    assert response.headers["Cache-Control"] == "no-store", "a cache would keep it for all"
+    assert "ETag" not in response.headers
 
 
 @pytest.mark.parametrize("value", ["bytes=0-1,5-6", "bytes=5-2", "bytes=-", "lines=1-2", "bytes=x"])
