@@ -153,6 +153,9 @@ async def test_viewers_go_on_while_the_browser_stops_its_best_layer(
             await page.evaluate(SET_BEST, False)
             await asyncio.to_thread(wait_tracks, origin, path, ["source_2"])
             await player.wait_pictures(60)
+            # A hole that ends in the segment after the one that it begins in leaves no gap.
+            gap = (f"/{path}/source/index.m3u8", b"EXT-X-GAP")
+            await asyncio.to_thread(origin.wait_listed, *gap)
             await page.evaluate(SET_BEST, True)
             await asyncio.to_thread(wait_tracks, origin, path, ["source", "source_2"])
             await player.wait_pictures(60)
