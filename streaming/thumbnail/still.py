@@ -11,9 +11,10 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorRange, Colorspace
 
 from streaming.errors import RemoteError
+from streaming.transcode.rung_encoder import matrix_of
 
 WIDTH: Final = 320
 """Pixels; twice what the smallest card of the dashboard shows, for screens with twice as many."""
@@ -52,7 +53,16 @@ def _first_picture(container: InputContainer, context: VideoCodecContext) -> Vid
 
 
 def _encode(frame: VideoFrame, size: tuple[int, int]) -> bytes:
-    small = frame.reformat(*size, "yuvj420p", dst_color_range=ColorRange.JPEG)
+    """JPEG has the full range and the matrix of BT.601 (ITU-T T.871), whatever the video has."""
+    is_full = frame.format.is_rgb or frame.color_range == ColorRange.JPEG
+    small = frame.reformat(
+        *size,
+        "yuvj420p",
+        src_colorspace=matrix_of(frame),
+        dst_colorspace=Colorspace.ITU601,
+        src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
     small.pts = None
     context = VideoCodecContext.create("mjpeg", "w")
     context.width, context.height = size

@@ -12,6 +12,8 @@ import av
 import numpy as np
 import pytest
 from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 
 from segmenter.media import Codec
 from streaming.thumbnail.still import NoPictureError, key_frame_jpeg
@@ -51,6 +53,27 @@ def test_it_looks_as_the_video_does(
     media = b"".join(first_part(size=size, sample_aspect_ratio=Fraction(aspect)))
     frame = decoded(key_frame_jpeg(media))
     assert (frame.width, frame.height) == expected
+
+
+@pytest.mark.parametrize("colour_range", ["MPEG", "JPEG"])
+@pytest.mark.parametrize(("lines", "matrix"), [(360, "ITU601"), (720, "ITU709")])
+def test_its_colours_are_those_of_the_video(lines: int, matrix: str, colour_range: str) -> None:
+    red = (200, 40, 40)
+
+    def draw(index: int, width: int, height: int) -> VideoFrame:
+        frame = VideoFrame.from_ndarray(np.full((height, width, 3), red, np.uint8), "rgb24")
+        return frame.reformat(
+            format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange[colour_range]
+        )
+
+    media = first_part(size=(640, lines), draw=draw, color_range=ColorRange[colour_range].value)
+    shown = decoded(key_frame_jpeg(b"".join(media))).to_ndarray(
+        format="rgb24",
+        src_colorspace="ITU601",
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    assert abs(shown.mean(axis=(0, 1)) - red).max() < 4
 
 
 def test_what_has_no_picture_says_so() -> None:
