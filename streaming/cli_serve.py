@@ -31,13 +31,19 @@ def run_origin(file: Path | None) -> int:
     return 0
 
 
+MOST_WATCHED = 4
+"""Addresses in the banner; the dashboard has the others."""
+
+
 def banner(config: Config) -> Panel:
     """What to open and where to push."""
     scheme = "https" if config.http.tls_certificate else "http"
     page = f"{scheme}://{reachable(config.http.listen)}"
     lines = [f"Open      [bold]{page}/[/]"]
     live = [name for name, path in config.paths.items() if path.source and "*" not in name]
-    lines += [f"Watch     [bold]{page}/{name}/[/]" for name in live[:4]]
+    lines += [f"Watch     [bold]{page}/{name}/[/]" for name in live[:MOST_WATCHED]]
+    if len(live) > MOST_WATCHED:
+        lines.append(f"          and {len(live) - MOST_WATCHED} more, all on the first page")
     if config.rtmp.enabled:
         target = f"rtmp://{reachable(config.rtmp.listen)}/live"
         lines.append(f"Push to   [bold]{target}[/]  stream key [bold]foo[/]")

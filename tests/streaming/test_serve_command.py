@@ -59,6 +59,12 @@ def test_patterns_and_paths_without_a_source_are_nothing_to_watch() -> None:
     assert watch == ["Watch     http://127.0.0.1:8080/cam/"]
 
 
+def test_sources_beyond_the_first_are_counted() -> None:
+    lines = shown(Config(paths={f"cam{n}": PathConfig(source="test:") for n in range(7)}))
+    assert sum(line.startswith("Watch") for line in lines) == 4
+    assert "and 3 more, all on the first page" in lines
+
+
 # -- check -----------------------------------------------------------------------------------------
 
 
