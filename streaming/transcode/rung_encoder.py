@@ -19,6 +19,9 @@ _UNSPECIFIED = 2
 _BT709 = 1
 _BT601 = 6
 _LIMITED = 1
+SLOWEST_SAID = 1
+"""Frames per second. A slide that stands for seconds may end in another segment than it began in:
+what lasts as long as was said would make one beyond its target duration."""
 HD_LINES = 720
 """Players take untagged video of this height for BT.709 and smaller for BT.601; a small rung of
 an untagged HD source must therefore say what it is."""
@@ -178,5 +181,8 @@ def _first_access_unit(context: VideoCodecContext, rung: PlannedRung) -> bytes:
 
 
 def _whole_ticks(frame_rate: Fraction) -> int:
-    ticks = VIDEO_TIMESCALE / frame_rate if frame_rate else Fraction(0)
+    """A frame's duration, 0 where it is not to be said."""
+    if frame_rate < SLOWEST_SAID:
+        return 0
+    ticks = VIDEO_TIMESCALE / frame_rate
     return int(ticks) if ticks.denominator == 1 else 0

@@ -184,6 +184,13 @@ def test_durations_are_said_where_the_source_keeps_a_grid_of_ticks() -> None:
     assert [s.duration for s in made.samples["low"]] == [0] + [3000] * 9
 
 
+def test_durations_of_slides_are_left_to_who_cuts_segments() -> None:
+    """One in five seconds made segments of five seconds where the target duration was two."""
+    clip = video_clip(steady(4, Fraction(1, 5)), gop=1, frame_rate=Fraction(1, 5))
+    made = transcode(start_message(two_rungs(clip), clip.track), clip.samples)
+    assert {s.duration for s in made.samples["low"]} == {0}
+
+
 def test_durations_are_not_guessed_where_it_does_not() -> None:
     milliseconds = [EPOCH + round(n * 1000 / 30) * 90 for n in range(10)]
     clip = video_clip(milliseconds, gop=10, frame_rate=30)
