@@ -148,6 +148,8 @@ def _check_path(name: str, path: PathConfig, where: str, *, has_hook: bool) -> N
             raise ConfigError("slate_always leaves nothing to pull on demand for")
         if path.source_on_demand and not path.source:
             raise ConfigError("source_on_demand needs a source")
+        if path.ladder == "none" and path.audio == "none":
+            raise ConfigError('ladder = "none" and audio = "none" leave nothing to see or hear')
         if path.part_duration_s > path.segment_duration_s:
             lengths = f"{path.part_duration_s:g} is longer than segment_duration_s"
             raise ConfigError(f"part_duration_s {lengths} {path.segment_duration_s:g}")

@@ -10,7 +10,7 @@ from segmenter.media import Sample, Track
 from segmenter.timed_message import TimedMessage
 from segmenter.timeline import SourceClock
 from streaming.config_paths import TEST_SCHEME
-from streaming.events.advice import ADVICE, not_packaged, sound_not_packaged
+from streaming.events.advice import ADVICE, not_packaged, nothing_offered, sound_not_packaged
 from streaming.events.advice_memory import AdviceMemory
 from streaming.events.event import Emit
 from streaming.events.ingest_exam import EXAM_CODES, IngestExam
@@ -24,7 +24,7 @@ from streaming.pipeline import Pipeline
 from streaming.publisher_slot import Rank, Slot
 from streaming.slate.rung_strips import RungStrips
 from streaming.slate.source import SlateSource
-from streaming.transcode.ladder import NOT_PACKAGED, SOUND_NOT_PACKAGED
+from streaming.transcode.ladder import NOT_PACKAGED, NOTHING_OFFERED, SOUND_NOT_PACKAGED
 
 RESTARTED: Final = "worker.restarted"
 REST_AFTER_S: Final = 30.0
@@ -225,6 +225,8 @@ class PathPublication:
                 verdict.append(not_packaged(NOT_PACKAGED))
             if SOUND_NOT_PACKAGED in reasons:
                 verdict.append(sound_not_packaged(SOUND_NOT_PACKAGED))
+            if NOTHING_OFFERED in reasons:
+                verdict.append(nothing_offered(NOTHING_OFFERED))
             for advice in self._advice.news(role, verdict, EXAM_CODES):
                 data = {**advice.data(), "role": role}
                 self._emit(ADVICE, self._path.name, data, self._path.state_version)

@@ -42,7 +42,7 @@ from streaming.slate.bridge import LadderBridge
 from streaming.slate.bridge_outcome import BridgeStatistics, KeyFrameWanted, Outcome, TracksNow
 from streaming.slate.loop import SlateStrip
 from streaming.slate.messages import LadderToCover
-from streaming.transcode.ladder import plan_ladder
+from streaming.transcode.ladder import NOTHING_OFFERED, plan_ladder
 from streaming.transcode.transcode_link import (
     TranscodeLink,
     TranscodePhase,
@@ -245,7 +245,9 @@ class Pipeline:
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the encoder right now, for people; "" when nothing is."""
+        """What is wrong with what is made of the source, for people; "" when nothing is."""
+        if NOTHING_OFFERED in self._plan.reasons:
+            return NOTHING_OFFERED
         if self._link is None:
             return ""
         state = self._link.state

@@ -106,6 +106,16 @@ def sound_not_packaged(reason: str) -> Advice:
     )
 
 
+def nothing_offered(reason: str) -> Advice:
+    """The path's settings leave out all that comes."""
+    return Advice(
+        "not-packaged",
+        f"{reason[:1].upper()}{reason[1:]}.",
+        'Publish what the path is for, or set ladder and audio to "auto".',
+        {},
+    )
+
+
 def timestamp_jump(jumps: int) -> Advice:
     """The publisher's clock jumped."""
     return Advice(

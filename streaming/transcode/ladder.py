@@ -35,6 +35,10 @@ SOUND_NOT_PACKAGED = (
     "the sound is in no HLS and no DASH, whose players need not take MP3: publish AAC, or let it "
     "be encoded"
 )
+NOTHING_OFFERED = (
+    "there is nothing for HLS and DASH: all that is published is left out by the path's ladder and "
+    "audio"
+)
 SOUND_NOT_COPIED = "the sound is not offered as it is: players need not take MP3"
 
 
@@ -99,8 +103,18 @@ def plan_ladder(
             reasons.append(NOT_PACKAGED if not rungs else NOT_COPIED)
     if copies_video and gop_s is not None and gop_s > LONG_GOP_S:
         reasons.append(f"the source's key frames are {gop_s:.1f} s apart: so long are segments")
+    if video is not None and config.ladder == "none":
+        reasons.append('the picture is left out: ladder = "none"')
+    if not (copies_video or rungs or copies_audio or encode_audio) and _leaves_out_all(
+        config, video, audio
+    ):
+        reasons.append(NOTHING_OFFERED)
     total = ladder_cores(video, rungs) if video is not None and rungs else 0.0
     return LadderPlan(tuple(rungs), copies_video, copies_audio, encode_audio, total, tuple(reasons))
+
+
+def _leaves_out_all(config: PathConfig, video: Track | None, audio: Track | None) -> bool:
+    return (video is None or config.ladder == "none") and (audio is None or config.audio == "none")
 
 
 def _plan_video(
@@ -117,7 +131,10 @@ def _plan_video(
 def _plan_audio(
     config: PathConfig, audio: Track | None, reasons: list[str]
 ) -> tuple[bool, PlannedAudio | None]:
-    if audio is None or config.audio == "none":
+    if audio is None:
+        return False, None
+    if config.audio == "none":
+        reasons.append('the sound is left out: audio = "none"')
         return False, None
     is_packaged = audio.codec.is_packaged
     if config.audio == "copy" and not is_packaged:

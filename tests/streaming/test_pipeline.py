@@ -14,6 +14,7 @@ from streaming.path_state import PathState
 from streaming.pipeline import Pipeline
 from streaming.rtc.tap import RtcTap
 from streaming.status import path_state_message
+from streaming.transcode.ladder import NOTHING_OFFERED
 from streaming.transcode.messages import RungStatus, StatusMessage
 from tests.segmenter.stage import AUDIO, SMALL, SOURCE
 from tests.streaming.pipeline_scene import CLOCK, LADDER, FakeLink, Scene
@@ -27,6 +28,18 @@ def test_a_copy_ladder_needs_no_worker() -> None:
     assert FakeLink.made == []
     assert not scene.pipeline.is_encoding
     assert scene.segments("source") == 3
+
+
+def test_a_path_that_leaves_out_all_that_is_published_says_so() -> None:
+    """Players were told for ever that the stream is about to start."""
+    scene = Scene(ladder="none")
+    scene.publish(SOURCE)
+    scene.send(3, "source")
+    record = path_state_message(
+        scene.path, scene.pipeline, scene.path.statistics(scene.now), scene.pipeline.statistics()
+    )
+    assert (record.state, record.reason) == ("starting", NOTHING_OFFERED)
+    assert 'the picture is left out: ladder = "none"' in record.details["ladder"]
 
 
 def test_everyone_may_see_what_the_ladder_takes_and_by_what_its_rungs_are_encoded() -> None:

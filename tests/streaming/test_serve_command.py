@@ -152,6 +152,10 @@ def test_what_can_be_meant_is_none(tmp_path: Path, table: str) -> None:
             'paths."a": part_duration_s 3 is longer than segment_duration_s 1',
         ),
         (
+            '[paths.a]\nladder = "none"\naudio = "none"\n',
+            'paths."a": ladder = "none" and audio = "none" leave nothing',
+        ),
+        (
             '[http]\nlisten = "[::]:81"\n[rtmp]\nlisten = "[::]:81"\n',
             "rtmp.listen and http.listen are both [::]:81",
         ),

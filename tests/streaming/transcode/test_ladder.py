@@ -11,6 +11,7 @@ from streaming.errors import ConfigError
 from streaming.transcode.ladder import (
     NOT_COPIED,
     NOT_PACKAGED,
+    NOTHING_OFFERED,
     SOUND_NOT_COPIED,
     SOUND_NOT_PACKAGED,
     LadderPlan,
@@ -298,7 +299,27 @@ def test_mp3_is_encoded_and_never_offered_as_it_is(
 
 def test_of_mp3_nothing_is_made_where_no_sound_is_wanted() -> None:
     plan = plan_ladder(PathConfig(audio="none"), None, MP3, None, 1.0)
-    assert (plan.copies_audio, plan.encode_audio, plan.reasons) == (False, None, ())
+    assert (plan.copies_audio, plan.encode_audio) == (False, None)
+    assert plan.reasons == ('the sound is left out: audio = "none"', NOTHING_OFFERED)
+
+
+@pytest.mark.parametrize(
+    ("settings", "video", "audio", "offers"),
+    [
+        ({"audio": "none"}, source(), AAC, True),
+        ({"audio": "none"}, None, AAC, False),
+        ({"ladder": "none"}, source(), AAC, True),
+        ({"ladder": "none"}, source(), None, False),
+        ({"ladder": "none", "audio": "none"}, source(), AAC, False),
+        ({}, None, AAC, True),
+        ({"ladder": "copy", "audio": "copy"}, None, MP3, True),  # that has words of its own
+    ],
+)
+def test_it_is_said_where_a_path_leaves_out_all_that_comes(
+    settings: dict[str, Any], video: Track | None, audio: Track | None, offers: bool
+) -> None:
+    plan = plan_ladder(PathConfig(**settings), video, audio, None, 4.0)
+    assert (NOTHING_OFFERED not in plan.reasons) is offers
 
 
 def test_encoded_sound_has_the_name_of_copied_sound_which_players_go_on_with() -> None:
