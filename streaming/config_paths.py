@@ -49,7 +49,7 @@ class RungConfig(Struct, forbid_unknown_fields=True, frozen=True):
     profile: str = ""
     """The codec's profile; "" is the encoder's choice."""
     b_frames: Annotated[int, Meta(ge=0, le=16)] = 0
-    """B-frames between others; more than 0 costs latency."""
+    """B-frames between others, of h264 and hevc alone; more than 0 costs latency."""
     lookahead: Annotated[int, Meta(ge=0, le=250)] = 0
     """Frames the encoder may look ahead; more than 0 costs latency."""
     webrtc: bool = False

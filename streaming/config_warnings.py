@@ -13,6 +13,7 @@ from streaming.config_paths import PathConfig, RungConfig
 from streaming.errors import ConfigError
 
 _MADE_PICTURES = ("", "card")
+_REORDERING = ("h264", "hevc")
 _MADE_SOUNDS = ("silence", "tone")
 
 
@@ -41,6 +42,8 @@ def _path_warnings(path: PathConfig) -> Iterator[str]:
         yield from _hook_warnings(path)
     if not isinstance(path.ladder, str):
         for rung in path.ladder:
+            if rung.b_frames and rung.codec not in _REORDERING:
+                yield f'ladder: rung "{rung.name}": {rung.codec} has no B-frames'
             if warning := _check_rung(rung):
                 yield f'ladder: rung "{rung.name}" cannot be encoded in software: {warning}'
 
@@ -71,7 +74,7 @@ def _hook_warnings(path: PathConfig) -> Iterator[str]:
 
 def _check_rung(rung: RungConfig) -> str:
     """Of words that only the encoder knows, whether it does."""
-    if rung.copy or not (rung.preset or rung.profile):
+    if rung.copy or not (rung.preset or rung.profile or rung.b_frames or rung.lookahead):
         return ""
     from streaming.transcode.encoders import why_software_refuses
     from streaming.transcode.planned_rung import plan_example

@@ -213,6 +213,8 @@ def _x264(rung: PlannedRung, frame_rate: Fraction) -> dict[str, str]:
 
 
 def _x265(rung: PlannedRung) -> dict[str, str]:
+    """It does not open unless it looks further ahead than there are B-frames."""
+    lookahead = max(rung.lookahead, rung.b_frames + 1) if rung.b_frames else rung.lookahead
     parameters = [
         "log-level=none",
         "info=0",
@@ -221,7 +223,7 @@ def _x265(rung: PlannedRung) -> dict[str, str]:
         "scenecut=0",
         "open-gop=0",
         f"bframes={rung.b_frames}",
-        f"rc-lookahead={max(rung.lookahead, rung.b_frames)}",
+        f"rc-lookahead={lookahead}",
         "frame-threads=1",
         "b-adapt=0",
         f"cutree={int(rung.lookahead > 0)}",

@@ -118,6 +118,10 @@ def test_a_source_that_is_not_there_yet_is_a_warning(tmp_path: Path) -> None:
             "Invalid argument",
         ),
         (
+            'ladder = [{ name = "a", codec = "vp9", b_frames = 2 }]',
+            'ladder: rung "a": vp9 has no B-frames',
+        ),
+        (
             'ladder = [{ name = "a", profile = "hihg" }]',
             'rung "a" cannot be encoded in software: libx264 with profile "hihg"',
         ),
@@ -137,6 +141,7 @@ def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path, table: str, why
         'frame_hook = "json:dumps"\nladder = [{ name = "a", copy = true }, { name = "b" }]',
         'slate = "card"\nslate_audio = "tone"',
         'ladder = [{ name = "a", preset = "faster", profile = "high", codec = "h264" }]',
+        'ladder = [{ name = "a", codec = "hevc", b_frames = 2 }, { name = "b", lookahead = 20 }]',
         'ladder = [{ name = "a", preset = "7", codec = "vp9" }, { name = "b", codec = "hevc" }]',
     ],
 )

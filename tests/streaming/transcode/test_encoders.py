@@ -142,6 +142,17 @@ def noise(index: int, width: int, height: int) -> VideoFrame:
     return VideoFrame.from_ndarray(planes.reshape(height * 3 // 2, width), format="yuv420p")
 
 
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265], ids=lambda codec: codec.value)
+@pytest.mark.parametrize("b_frames", [1, 2, 3, 8, 16])
+def test_b_frames_need_no_word_about_lookahead(codec: Codec, b_frames: int) -> None:
+    """x265 does not open where it would look ahead for no more than these."""
+    encoder = encoder_of(replace(RUNG, codec=codec, b_frames=b_frames))
+    samples = [s for n in range(24) for s in encoder.push(scaled(picture(n, 160, 96), n))]
+    samples += encoder.flush()
+    assert sorted(s.pts for s in samples) == [n * VIDEO_TIMESCALE // FPS for n in range(24)]
+    assert [s.pts for s in samples] != sorted(s.pts for s in samples)
+
+
 @pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.value)
 def test_a_frame_in_is_an_access_unit_out_unless_lookahead_is_asked_for(codec: Codec) -> None:
     encoder = encoder_of(replace(RUNG, codec=codec, preset=PRESETS.get(codec, "ultrafast")))
