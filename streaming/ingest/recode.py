@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -21,7 +23,9 @@ from av.video.stream import VideoStream
 from segmenter.media import VIDEO_TIMESCALE, Codec, Sample, Track
 from streaming.errors import RemoteError
 from streaming.ingest.rotation import Turn
+from streaming.transcode import encoders, video_decoder
 from streaming.transcode.deinterlacer import Deinterlacer
+from streaming.transcode.planned_rung import even_size
 from streaming.transcode.rung_encoder import Look
 from streaming.transcode.scaler import PIXEL_FORMAT, Cascade
 from streaming.transcode.video_decoder import DecodedFrame
@@ -35,6 +39,8 @@ _GOP_TICKS = 2 * VIDEO_TIMESCALE
 _BITS_PER_PIXEL = 0.1
 """At 30 fps this gives 2.8 Mb/s for 720p, what a veryfast encoder needs to look like its source."""
 _ASSUMED_FPS = 30
+MOST_LINES = 1080
+"""Of the shorter side: real time is what counts, and what a phone takes in 4K fits no stream."""
 
 
 class AudioRecoder:
@@ -97,11 +103,11 @@ class VideoRecoder:
         self._stream, self._name = stream, name
         self._context = context = stream.codec_context
         self._turn = Turn(rotation)
-        self._size = context.width // 2 * 2, context.height // 2 * 2
+        if not context.width or not context.height:
+            raise RemoteError(f"{context.name} video without a size")
+        self._size = _size_to_encode(context.width, context.height)
         if self._turn.swaps_sides:
             self._size = self._size[::-1]
-        if not all(self._size):
-            raise RemoteError(f"{context.name} video without a size")
         # Not each frame's own, which PyAV leaves out of those that a flush gives.
         self._time_base = stream.time_base or Fraction(1, VIDEO_TIMESCALE)
         self._next_key = -(1 << 62)
@@ -186,8 +192,13 @@ class _Decoder:
     """A stream's decoder that bears a broken packet, but not a hundred in a row."""
 
     def __init__(self, stream: VideoStream | AudioStream) -> None:
-        self._context = stream.codec_context
-        self._context.thread_count = 1
+        self._context = context = stream.codec_context
+        context.thread_count = 1
+        if isinstance(stream, VideoStream) and isinstance(context, VideoCodecContext):
+            rate = stream.average_rate or Fraction(0)
+            context.thread_count = _threads(
+                context.width, context.height, rate, video_decoder.MPIXELS_PER_THREAD
+            )
         self._errors = 0
 
     def decode(self, packet: Packet[Stream] | None) -> Iterable[AudioFrame | VideoFrame]:
@@ -202,6 +213,16 @@ class _Decoder:
             return []
         self._errors = 0
         return frames
+
+
+def _size_to_encode(width: int, height: int) -> tuple[int, int]:
+    shrink = min(Fraction(1), Fraction(MOST_LINES, min(width, height)))
+    return even_size(width * shrink, width), even_size(height * shrink, height)
+
+
+def _threads(width: int, height: int, rate: Fraction, mpixels_per_thread: int) -> int:
+    mpixels_per_s = width * height * float(rate or _ASSUMED_FPS) / 1e6
+    return max(1, min(math.ceil(mpixels_per_s / mpixels_per_thread), os.cpu_count() or 1, 8))
 
 
 def _open_aac(layout: str) -> AudioCodecContext:
@@ -220,11 +241,11 @@ def _open_h264(
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, PIXEL_FORMAT
+    encoder.thread_count = _threads(width, height, rate, encoders.MPIXELS_PER_THREAD)
     look.apply_to(encoder)
     encoder.time_base = Fraction(1, VIDEO_TIMESCALE)
     encoder.framerate = rate or Fraction(_ASSUMED_FPS)
     encoder.bit_rate = bitrate
-    encoder.thread_count = 1
     encoder.flags |= Flags.global_header
     encoder.options = {
         "preset": "veryfast",

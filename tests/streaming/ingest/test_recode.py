@@ -130,3 +130,14 @@ def test_what_a_phone_took_sideways_is_turned_upright(
 def test_what_lies_as_it_is_to_be_seen_is_copied(tmp_path: Path) -> None:
     with open_input(str(turned(tmp_path / "clip.mp4", 0))) as container:
         assert not Demuxer(container).recoded
+
+
+def test_what_is_larger_than_a_stream_needs_is_made_small_enough_to_keep_up(
+    tmp_path: Path,
+) -> None:
+    frames = [woven(n, 3840, 2160) for n in range(3)]
+    track, samples = recoded(
+        write(tmp_path / "uhd.mkv", "mjpeg", [f.reformat(format="yuvj420p") for f in frames])
+    )
+    assert (track.width, track.height) == (1920, 1080)
+    assert len(decode(track, samples)) == 3
