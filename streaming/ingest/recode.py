@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -106,8 +105,6 @@ class VideoRecoder:
         if not context.width or not context.height:
             raise RemoteError(f"{context.name} video without a size")
         self._size = _size_to_encode(context.width, context.height)
-        if self._turn.swaps_sides:
-            self._size = self._size[::-1]
         # Not each frame's own, which PyAV leaves out of those that a flush gives.
         self._time_base = stream.time_base or Fraction(1, VIDEO_TIMESCALE)
         self._next_key = -(1 << 62)
@@ -142,8 +139,7 @@ class VideoRecoder:
         if self._last is not None and ticks <= self._last:
             whole = self._deinterlacer.flush()
         self._last = ticks
-        whole += self._deinterlacer.push(DecodedFrame(frame, ticks, 0.0))
-        return self._encode(replace(one, frame=self._turn.apply(one.frame)) for one in whole)
+        return self._encode(whole + self._deinterlacer.push(DecodedFrame(frame, ticks, 0.0)))
 
     def _encode(self, frames: Iterable[DecodedFrame]) -> list[Sample]:
         samples: list[Sample] = []
@@ -151,6 +147,7 @@ class VideoRecoder:
             encoder = self._encoder = self._encoder or self._open(frame.frame)
             (picture,) = self._scaler.scale(frame.frame, [True])
             assert picture is not None
+            picture = self._turn.apply(picture)
             picture.pts, picture.time_base = frame.pts, Fraction(1, VIDEO_TIMESCALE)
             # A step back is a source that began anew.
             is_key = not self._next_key - _GOP_TICKS <= frame.pts < self._next_key
@@ -162,7 +159,7 @@ class VideoRecoder:
 
     def _open(self, frame: VideoFrame) -> VideoCodecContext:
         rate = self._stream.average_rate or Fraction(0)
-        width, height = self._size
+        width, height = self._size[::-1] if self._turn.swaps_sides else self._size
         bitrate = int(width * height * float(rate or _ASSUMED_FPS) * _BITS_PER_PIXEL)
         shape = self._context.sample_aspect_ratio or Fraction(1)
         look = Look.of(frame, 1 / shape if self._turn.swaps_sides else shape)
