@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import io
 from fractions import Fraction
 from typing import Any
@@ -15,22 +13,17 @@ from segmenter.codecs.pixels import pixels_of, video_range
 from segmenter.fmp4.init_section import write_init_section
 from segmenter.hls.multivariant_playlist import render_multivariant_playlist
 from segmenter.media import Codec, Sample, Track
-from tests.segmenter.codecs.encodes import encode_video
 from tests.segmenter.dash.judges import validate
 from tests.segmenter.fmp4.chunks import write_chunk
 from tests.segmenter.made_anew import render_mpd
 from tests.segmenter.stage import SOURCE, Stage, video
+from tests.streaming.transcode.clips import steady, video_clip
 
 
-@functools.cache
-def source(codec: Codec, parameters: str) -> tuple[Track, bytes]:
-    """A track of the stage's size and its first picture, as FFmpeg's muxer has them."""
-    name, box = {Codec.H264: ("libx264", "avcC"), Codec.H265: ("libx265", "hvcC")}[codec]
-    options = (("preset", "ultrafast"), (f"{name[3:]}-params", f"log-level=none:{parameters}"))
-    encoded = encode_video(name, 1280, 720, frames=1, options=options)
-    track = dataclasses.replace(SOURCE, codec=codec, codec_config=encoded.box(box))
-    with av.open(io.BytesIO(encoded.mp4)) as container:
-        return track, bytes(next(container.demux(video=0)))
+def source(codec: Codec, **tags: int | Fraction) -> tuple[Track, bytes]:
+    """A track of the stage's size and its first picture, as an encoder that was told so has it."""
+    clip = video_clip(steady(1, 30), size=(1280, 720), codec=codec, frame_rate=30, **tags)
+    return clip.track, clip.samples[0].data
 
 
 def played(track: Track, picture: bytes) -> Any:
@@ -44,7 +37,7 @@ def played(track: Track, picture: bytes) -> Any:
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
 def test_pixels_that_are_not_square_are_said_to_be_so_in_the_init_section(codec: Codec) -> None:
     """Decoders in hardware need not tell a player what the bitstream says of it."""
-    track, picture = source(codec, "sar=4/3" if codec is Codec.H264 else "sar=14")
+    track, picture = source(codec, sample_aspect_ratio=Fraction(4, 3))
     assert pixels_of(track.codec, track.codec_config).sample_aspect_ratio == Fraction(4, 3)
     init = write_init_section(track)
     shape = init.index(b"pasp")
@@ -60,12 +53,13 @@ def test_of_square_pixels_nothing_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("transfer", "says"),
-    [("smpte2084", "PQ"), ("arib-std-b67", "HLG"), ("bt2020-10", "SDR")],
+    [(16, "PQ"), (18, "HLG"), (14, "SDR"), (1, "SDR")],
+    ids=["SMPTE 2084", "ARIB B67", "BT.2020", "BT.709"],
 )
-def test_high_dynamic_range_is_told_to_players(transfer: str, says: str) -> None:
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
+def test_high_dynamic_range_is_told_to_players(codec: Codec, transfer: int, says: str) -> None:
     """Without VIDEO-RANGE a variant is SDR (RFC 8216bis 4.4.6.2)."""
-    colours = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
-    track, _ = source(Codec.H265, colours)
+    track, _ = source(codec, color_primaries=9, color_trc=transfer, colorspace=9)
     assert video_range(track.codec, track.codec_config) == says
     stage = Stage(track)
     stage.push(video(track))
