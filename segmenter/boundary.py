@@ -20,7 +20,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from segmenter.media import Sample
@@ -79,8 +79,9 @@ class Boundary:
     """Where the media before it ended: ``time``, unless time broke here."""
     expected_end: int | None = None
     """Where the segment will probably end; None: nobody knows."""
-    rounding: int = 0
-    """Pictures of other tracks so little before ``time`` are of that time."""
+    rounding: int = field(default=0, compare=False)
+    """Pictures of other tracks so little before ``time`` are of that time; after a restart, which
+    nothing but a break follows, that does not matter."""
 
     def ticks(self, timescale: int) -> int:
         """The first tick of another track that is not before the boundary."""
