@@ -25,9 +25,9 @@ class KeyGrid(Protocol):
     def is_key(self, pts: int) -> bool:
         """Whether the frame with this pts, in presentation order, becomes a key frame."""
 
-    def is_steady(self, pts: int) -> bool:
-        """Whether the next key frame is expected to come, after the frame with this pts, before
-        a segment has to end without one."""
+    def is_clear(self, pts: int, ticks: int) -> bool:
+        """Whether no segment is expected to begin within so many ticks after this frame, with a
+        key frame or without one."""
 
     def restart(self) -> None:
         """Time broke: the next frame becomes a key frame."""
@@ -58,8 +58,11 @@ class SourceKeys:
             self._last = pts
         return due
 
-    def is_steady(self, pts: int) -> bool:
-        return self._last is not None and pts - self._last < self._gop <= self._longest
+    def is_clear(self, pts: int, ticks: int) -> bool:
+        end = pts + ticks
+        if self._last is None or (self._pending and self._pending[0] < end):
+            return False
+        return end - self._last <= self._gop <= self._longest
 
     def restart(self) -> None:
         self._pending.clear()
@@ -86,9 +89,8 @@ class EpochGrid:
         self._last = line
         return due
 
-    def is_steady(self, pts: int) -> bool:
-        """Always: they are made where they have to be."""
-        return True
+    def is_clear(self, pts: int, ticks: int) -> bool:
+        return (pts + ticks - 1) // self._step == pts // self._step
 
     def restart(self) -> None:
         self._last = None

@@ -92,7 +92,6 @@ class LadderEncoder:
         if self._hook is not None:
             frame = self._hook.apply(frame, decoded.pts)
         is_key = self._keys.is_key(decoded.pts)
-        is_steady = self._keys.is_steady(decoded.pts)
         if self._key_asked_from is not None and decoded.pts >= self._key_asked_from:
             is_key, self._key_asked_from = True, None
         wanted = [self._takes(rung, decoded, is_key) for rung in self._rungs]
@@ -103,7 +102,7 @@ class LadderEncoder:
                 image.pict_type = PictureType.I if is_key else PictureType.NONE
         for rung, image in zip(self._rungs, scaled, strict=True):
             if image is not None:
-                _hand_over(rung, image, decoded, is_key=is_key, is_steady=is_steady)
+                self._hand_over(rung, image, decoded, is_key)
 
     def break_timeline(self) -> None:
         """Lets all encoders finish what they have; each rung's next frame says discontinuity."""
@@ -152,12 +151,12 @@ class LadderEncoder:
             rung.running = rung.wanted and is_key
         return rung.running and rung.divider.keeps(decoded.pts, is_key)
 
-
-def _hand_over(
-    rung: _Rung, image: VideoFrame, decoded: DecodedFrame, *, is_key: bool, is_steady: bool
-) -> None:
-    broken, rung.discontinuity = rung.discontinuity, False
-    lasts = is_steady or rung.thread.encoder.rung.fps_divisor == 1
-    rung.thread.put(
-        ScaledFrame(image, decoded.pts, is_key, decoded.captured_utc, broken, lasts=lasts)
-    )
+    def _hand_over(
+        self, rung: _Rung, image: VideoFrame, decoded: DecodedFrame, is_key: bool
+    ) -> None:
+        broken, rung.discontinuity = rung.discontinuity, False
+        encoder = rung.thread.encoder
+        lasts = encoder.rung.fps_divisor == 1 or self._keys.is_clear(decoded.pts, encoder.ticks)
+        rung.thread.put(
+            ScaledFrame(image, decoded.pts, is_key, decoded.captured_utc, broken, lasts=lasts)
+        )

@@ -97,7 +97,8 @@ class RungEncoder:
         self.choice = choice
         self._frame_rate = frame_rate
         self._look = look
-        self._ticks = _whole_ticks(frame_rate)
+        self.ticks = _whole_ticks(frame_rate)
+        """How long a frame lasts; 0 where that is not to be said."""
         self._context: VideoCodecContext | None = None
         self._waiting: deque[ScaledFrame] = deque()
         self._last_pts: int | None = None
@@ -148,8 +149,8 @@ class RungEncoder:
     def _duration(self, frame: ScaledFrame) -> int:
         """Said only where the source keeps to a grid of whole ticks, so that it is always true."""
         last, self._last_pts = self._last_pts, frame.pts
-        is_even = last is not None and frame.pts - last == self._ticks
-        return self._ticks if is_even and frame.lasts else 0
+        is_even = last is not None and frame.pts - last == self.ticks
+        return self.ticks if is_even and frame.lasts else 0
 
     def _learn_track(self) -> Track:
         """Opens the encoder, or where that does not tell, encodes a frame with another one."""

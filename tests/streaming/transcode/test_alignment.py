@@ -7,6 +7,8 @@ times of showing, as `RungEncoder` gives them.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections import deque
 from fractions import Fraction
 
 import pytest
@@ -39,37 +41,51 @@ def decode_order(count: int, gop: int, b_frames: int) -> list[int]:
     """Pictures by their places in the order of showing."""
     order: list[int] = []
     for first in range(0, count, gop):
-        last = min(first + gop, count)
-        order.append(first)
-        for before in range(first + 1, last, b_frames + 1):
-            shown_last = min(before + b_frames, last - 1)
-            order += [shown_last, *range(before, shown_last)]
+        order += gop_order(first, min(first + gop, count), b_frames)
     return order
 
 
-def encoded(source: list[Sample], rate: Fraction, divisor: int) -> list[Sample]:
-    """What a rung at ``1 / divisor`` of the source's rate has of it."""
-    keys, divider = SourceKeys(SEGMENT_S), FrameDivider(divisor, rate)
-    for sample in source:
-        if sample.is_sync:
-            keys.source_key(sample.pts)
+def gop_order(first: int, last: int, b_frames: int) -> list[int]:
+    """Those of one GOP."""
+    order = [first]
+    for before in range(first + 1, last, b_frames + 1):
+        shown_last = min(before + b_frames, last - 1)
+        order += [shown_last, *range(before, shown_last)]
+    return order
+
+
+def encoded(
+    source: list[Sample],
+    rate: Fraction,
+    divisor: int,
+    *,
+    name: str,
+    b_frames: int = 0,
+    segment_s: float = SEGMENT_S,
+) -> list[Sample]:
+    """What a rung at ``1 / divisor`` of the source's rate has of it, as `LadderEncoder` and
+    `RungEncoder` make it."""
+    keys, divider = SourceKeys(segment_s), FrameDivider(divisor, rate)
+    ahead = deque(sample.pts for sample in source if sample.is_sync)
+    said = ticks(rate, divisor)
+    kept: list[tuple[int, bool, bool]] = []
+    for pts in sorted(sample.pts for sample in source):
+        while ahead and ahead[0] <= pts:
+            keys.source_key(ahead.popleft())
+        is_key = keys.is_key(pts)
+        if divider.keeps(pts, is_key):
+            kept.append((pts, is_key, divisor == 1 or keys.is_clear(pts, said)))
+    firsts = [n for n, (_, is_key, _) in enumerate(kept) if is_key]
+    order: list[int] = []
+    for first, last in itertools.pairwise([*firsts, len(kept)]):
+        order += gop_order(first, last, b_frames)
     samples: list[Sample] = []
-    for sample in sorted(source, key=lambda sample: sample.pts):
-        is_key = keys.is_key(sample.pts)
-        is_steady = divisor == 1 or keys.is_steady(sample.pts)
-        if divider.keeps(sample.pts, is_key):
-            said = ticks(rate, divisor) if is_steady else 0
-            step = sample.pts - samples[-1].pts if samples else 0
-            samples.append(
-                Sample(
-                    f"by{divisor}",
-                    sample.pts,
-                    sample.pts,
-                    bytes(300),
-                    is_key,
-                    duration=said if step == said else 0,
-                )
-            )
+    for number, shown in enumerate(order):
+        dts, _, lasts = kept[number]
+        is_even = number > 0 and dts - kept[number - 1][0] == said
+        pts, is_key, _ = kept[shown]
+        duration = said if is_even and lasts else 0
+        samples.append(Sample(name, dts, pts, bytes(30), is_key, duration))
     return samples
 
 
@@ -84,10 +100,10 @@ def ticks(rate: Fraction, divisor: int) -> int:
 @pytest.mark.parametrize(
     ("rate", "gop"),
     [
-        (Fraction(30), 60), (Fraction(30), 900), (Fraction(25), 1000), (Fraction(60), 1800),
-        (Fraction(50), 250), (Fraction(24), 48), (Fraction(24), 480), (FILM, 48), (FILM, 250),
-        (FILM, 700), (NTSC, 50), (NTSC, 250), (NTSC, 1000), (2 * NTSC, 250), (2 * NTSC, 1300),
-        (Fraction(15), 500),
+        (Fraction(30), 60), (Fraction(30), 900), (Fraction(25), 25), (Fraction(25), 1000),
+        (Fraction(60), 1800), (Fraction(50), 250), (Fraction(24), 48), (Fraction(24), 480),
+        (FILM, 48), (FILM, 250), (FILM, 700), (NTSC, 50), (NTSC, 250), (NTSC, 1000),
+        (2 * NTSC, 250), (2 * NTSC, 1300), (Fraction(15), 500),
     ],
 )  # fmt: skip
 def test_segments_of_all_rungs_begin_on_the_same_tick(
@@ -95,8 +111,9 @@ def test_segments_of_all_rungs_begin_on_the_same_tick(
 ) -> None:
     source = pushed(rate, gop, b_frames, seconds=45)
     said = rate if is_known else Fraction(0)
-    rungs = {f"by{divisor}": encoded(source, said, divisor) for divisor in (1, 2, 3)}
-    rates = {"source": said, **{name: said / int(name[2:]) for name in rungs}}
+    names = {f"by{divisor}": divisor for divisor in (1, 2, 3)}
+    rungs = {name: encoded(source, said, divisor, name=name) for name, divisor in names.items()}
+    rates = {"source": said, **{name: said / divisor for name, divisor in names.items()}}
     stage = Stage(*(dataclasses.replace(SOURCE, name=n, frame_rate=r) for n, r in rates.items()))
     stage.push(source, *rungs.values(), late=dict.fromkeys(rungs, LATE_S))
     stage.wait(2)

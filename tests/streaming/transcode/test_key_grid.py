@@ -37,19 +37,40 @@ def test_after_a_restart_old_keys_are_forgotten() -> None:
     assert [pts for pts in (900_000, 903_000) if keys.is_key(pts)] == [900_000]
 
 
-def test_keys_are_steady_while_each_comes_before_a_segment_has_to_end() -> None:
+def test_no_segment_begins_while_each_key_comes_before_one_has_to_end() -> None:
     keys = SourceKeys(2.0)
-    told = []
-    for second in (0, 2, 4, 9, 11):
-        keys.source_key(second * VIDEO_TIMESCALE)
-    for half in range(25):
-        keys.is_key(half * VIDEO_TIMESCALE // 2)
-        told.append(keys.is_steady(half * VIDEO_TIMESCALE // 2))
+    told, half = [], VIDEO_TIMESCALE // 2
+    pending = [second * VIDEO_TIMESCALE for second in (0, 2, 4, 9, 11)]
+    for pts in range(0, 25 * half, half):
+        while pending and pending[0] <= pts:
+            keys.source_key(pending.pop(0))
+        keys.is_key(pts)
+        told.append(keys.is_clear(pts, half))
     # From the second key on, as long as the next one may come; after a long GOP, not.
-    assert [n / 2 for n, is_steady in enumerate(told) if is_steady] == [
+    assert [n / 2 for n, is_clear in enumerate(told) if is_clear] == [
         *(2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5), *(11, 11.5, 12)
     ]  # fmt: skip
-    assert EpochGrid(2.0).is_steady(777)
+
+
+def test_a_segment_begins_with_the_next_key_even_between_two_frames_of_a_rung() -> None:
+    keys = SourceKeys(2.0)
+    for pts in (0, 75_600):  # 21 frames of 25 a second
+        keys.source_key(pts)
+        keys.is_key(pts)
+    last = 75_600 + 20 * 3600
+    assert keys.is_clear(last - 7200, 7200)
+    assert keys.is_clear(last, 3600)
+    assert not keys.is_clear(last, 7200)
+    keys.source_key(75_600 + 3 * 3600)  # sooner than expected, and known before it is shown
+    assert keys.is_clear(75_600, 7200)
+    assert not keys.is_clear(75_600 + 7200, 7200)
+
+
+def test_a_segment_begins_on_each_line_of_the_grid() -> None:
+    grid, line = EpochGrid(2.0), 2 * VIDEO_TIMESCALE
+    assert grid.is_clear(line, line)
+    assert grid.is_clear(line - 7200, 7200)
+    assert not grid.is_clear(line - 3600, 7200)
 
 
 @given(st.lists(st.integers(1, 400_000), min_size=1, max_size=50), st.integers(0, 2**47))

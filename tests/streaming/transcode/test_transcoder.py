@@ -199,7 +199,13 @@ def test_durations_are_not_guessed_where_it_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gop", "said"), [(10, [0] * 5 + [7200] * 30), (70, [0] * 35)], ids=["short GOPs", "long"]
+    ("gop", "said"),
+    [
+        (10, [0] * 5 + [7200] * 30),
+        (25, [0] * 14 + [7200] * 11 + [0, 0] + [7200] * 9),
+        (70, [0] * 35),
+    ],
+    ids=["short GOPs", "of odd lengths", "long"],
 )
 def test_at_half_the_rate_durations_are_said_where_no_segment_can_begin_between(
     gop: int, said: list[int]
