@@ -53,6 +53,8 @@ class Boundaries:
         previous_end: int | None,
         expected_end: int | None,
         rounding: int = 0,
+        *,
+        is_key: bool = False,
     ) -> Boundary:
         """A segment begins at ``time``; ``previous_end`` is given where time breaks."""
         is_break = previous_end is not None
@@ -74,6 +76,7 @@ class Boundaries:
             time if previous_end is None else previous_end,
             expected_end,
             0 if is_break else rounding,
+            is_key,
         )
         self._next_msn += 1
         self.count += 1

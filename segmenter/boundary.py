@@ -82,6 +82,8 @@ class Boundary:
     rounding: int = field(default=0, compare=False)
     """Pictures of other tracks so little before ``time`` are of that time; after a restart, which
     nothing but a break follows, that does not matter."""
+    is_key: bool = field(default=False, compare=False)
+    """The picture that leads there is a key frame. Matters where ``rounding`` does."""
 
     def ticks(self, timescale: int) -> int:
         """The first tick of another track that is not before the boundary."""
@@ -90,6 +92,11 @@ class Boundary:
     def first_ticks(self, timescale: int) -> int:
         """The first tick of another video track whose picture is not before the boundary."""
         return -(-(self.time - self.rounding) * timescale // self.timescale)
+
+    def is_before(self, sample: Sample, timescale: int) -> bool:
+        """Whether a sample at or after ``first_ticks`` begins the segment: just before a key frame
+        only another one does, for that may be the picture before it, on a clock that is late."""
+        return sample.is_sync or not self.is_key or sample.dts >= self.ticks(timescale)
 
     def previous_end_ticks(self, timescale: int) -> int:
         """``previous_end`` in ticks of another track, rounded up."""
@@ -173,6 +180,10 @@ class BoundaryRule:
     def rounding_at(self, time: int) -> int:
         """How much before ``time`` other tracks may have the picture that is here at ``time``."""
         return min(self._step // 2, self._rounding) if time == self._last_dts else 0
+
+    def is_key_at(self, time: int) -> bool:
+        """Whether there is a key frame at ``time``, as far as samples were judged."""
+        return time == self._last_sync
 
     def expected_end(self) -> int | None:
         """Where the segment in progress will end if key frames come as they did last.

@@ -28,6 +28,16 @@ class Gaps:
         """Whether there is a segment that may be joined."""
         return self._due is not None
 
+    def listed_end(self, timescale: int) -> int:
+        """Where what is listed ends, in ticks of a track, rounded up; 0 before anything is."""
+        last = self._rendition.segments[-1] if self._rendition.segments else None
+        return -(-last.end * timescale // last.timescale) if last is not None else 0
+
+    def lead_to(self, boundary: Boundary) -> bool:
+        """Whether the segment that begins comes after a gap of the same discontinuity."""
+        last = self._rendition.segments[-1] if self._rendition.segments else None
+        return last is not None and last.is_gap and last.discontinuity == boundary.discontinuity
+
     def join(self) -> None:
         """It has media after all."""
         self._due = None

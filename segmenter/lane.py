@@ -186,10 +186,10 @@ class Lane:
             # renditions there can be no hole in the times of this one (RFC 8216bis 4.4.4.3).
             self._set_state(LaneState.BROKEN)
             self._is_broken = True
-        if sample.dts >= self._next_ticks:
+        if self._is_past(sample):
             for silent in self._silence_before(sample):
                 events += self.take(silent, now_utc)
-            if sample.dts >= self._next_ticks:
+            if self._is_past(sample):
                 events += self._cross(sample, now_utc)
         elif self._state is LaneState.OPEN and not self.has_room(sample):
             # After a hole, and the boundaries that it should have crossed were never made.
@@ -253,7 +253,7 @@ class Lane:
         self._is_broken = True
         if self._pending:
             return self.pass_over(now_utc)
-        events = self._close(None, now_utc)
+        events = self._close(min(self._segmenter.end, self._last_moment), now_utc)
         self._set_state(LaneState.WAITING)
         return events
 
@@ -268,24 +268,26 @@ class Lane:
     def _cross(self, sample: Sample, now_utc: float) -> list[Event]:
         """The sample is at or after the next boundary, perhaps after several."""
         crossed = []
-        while self._pending and sample.dts >= self._pending[0][0]:
+        while self._is_past(sample):
             crossed.append(self._pending.popleft())
-        self._next_ticks = self._pending[0][0] if self._pending else _NEVER
+            self._next_ticks = self._pending[0][0] if self._pending else _NEVER
         ticks, boundary = crossed[-1]
-        follows = self._continues(crossed, sample)
+        begins = self._begins(sample, boundary)
+        follows = self._continues(crossed, begins)
         joins = follows or self._may_join(sample, ticks, boundary)
         meets = joins and len(crossed) == 1 and not boundary.is_break
-        begins = self._begins(sample, boundary)
         if meets and self._state is not LaneState.WAITING:
             meets = begins - self._segmenter.start <= self._longest_ticks
         events = self._finish(crossed[0][1], begins if meets else None, now_utc)
         events += self._gaps.pass_by([boundary for _, boundary in crossed], self.init, now_utc)
         if joins:
             self._gaps.join()
+            if not follows and not boundary.is_break:
+                begins = self._after_listed(begins, sample)
             self._segment_start = begins
             self._last_moment = begins + self._longest_ticks
             self.needs_break = self._is_broken = False
-            self.is_back |= self._follows_gap(boundary)
+            self.is_back |= self._gaps.lead_to(boundary)
             self._begins_break = boundary.is_break
             self._segmenter.open(boundary, begins, follows=follows)
             self.rendition.open(
@@ -299,6 +301,12 @@ class Lane:
             )
             self._set_state(LaneState.OPEN)
         return events
+
+    def _is_past(self, sample: Sample) -> bool:
+        """Whether the next boundary is not after ``sample``."""
+        if sample.dts < self._next_ticks:
+            return False
+        return self._pending[0][1].is_before(sample, self.timescale)
 
     def _first_ticks(self, boundary: Boundary) -> int:
         """A sample from there on is not before the boundary."""
@@ -314,16 +322,17 @@ class Lane:
         late = sample.dts - ticks
         return ticks if late <= max(self._join_ticks, self._segmenter.frame) else sample.dts
 
-    def _follows_gap(self, boundary: Boundary) -> bool:
-        """Whether the segment that begins comes after a gap of the same discontinuity."""
-        last = self.rendition.segments[-1] if self.rendition.segments else None
-        return last is not None and last.is_gap and last.discontinuity == boundary.discontinuity
+    def _after_listed(self, begins: int, sample: Sample) -> int:
+        """Not before what is listed ends, unless that is far into the sample."""
+        end = self._gaps.listed_end(self.timescale)
+        return max(begins, min(end, sample.dts + self._segmenter.frame // 2))
 
-    def _continues(self, crossed: list[tuple[int, Boundary]], sample: Sample) -> bool:
-        """Whether the sample goes on from the segment in progress without a hole to speak of."""
+    def _continues(self, crossed: list[tuple[int, Boundary]], begins: int) -> bool:
+        """Whether a segment that begins there goes on from the one in progress without a hole to
+        speak of."""
         if self._state is not LaneState.OPEN or len(crossed) > 1 or crossed[0][1].is_break:
             return False
-        return sample.dts - self._segmenter.start <= self._longest_ticks
+        return begins - self._segmenter.start <= self._longest_ticks
 
     @property
     def _longest_ticks(self) -> int:

@@ -137,7 +137,12 @@ class Leading:
                 previous_end = min(self.watermark, time)
         rule.start(time)
         boundary = boundaries.make(
-            time, lane.timescale, previous_end, rule.expected_end(), rule.rounding_at(time)
+            time,
+            lane.timescale,
+            previous_end,
+            rule.expected_end(),
+            rule.rounding_at(time),
+            is_key=rule.is_key_at(time),
         )
         if former is None or boundary.is_break:
             self.break_due = self.break_wanted = self.is_pausing = False

@@ -99,6 +99,8 @@ class TrackSegmenter:
     @property
     def frame(self) -> int:
         """Ticks from one sample to the next, as far as it is known."""
+        if not self._frame and len(self._samples) > 1:
+            return self._samples[-1].dts - self._samples[-2].dts
         return self._assumed_duration()
 
     def open(self, boundary: Boundary, begins: int, *, follows: bool) -> None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+
+from segmenter.presentation import PresentationSettings
 from tests.segmenter.stage import (
     AUDIO,
     SMALL,
@@ -100,6 +107,68 @@ def test_a_short_hole_in_the_video_is_no_gap() -> None:
     stage.push([s for s in video(seconds=12) if not 4.5 <= s.dts / 90_000 - START < 5.5])
     assert stage.gaps("source") == []
     assert stage.starts("source") == [0, 2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("part_duration_s", [0.0, 0.5])
+@pytest.mark.parametrize(("fps", "divisor"), [(12, 3), (10, 3), (5, 3), (6, 2)])
+def test_a_rung_of_few_frames_a_second_goes_on_where_a_segment_begins_between_two(
+    fps: int, divisor: int, part_duration_s: float, is_known: bool
+) -> None:
+    small = replace(SMALL, frame_rate=Fraction(fps, divisor) if is_known else Fraction(0))
+    cutting = PresentationSettings(part_duration_s=part_duration_s, window_s=60)
+    stage = WatchedStage(SOURCE, small, settings=cutting)
+    frames = video(seconds=45, gop=15 * fps, fps=fps)
+    rung = [replace(s, track="360p", duration=0) for s in frames[::divisor]]
+    stage.push(frames, rung, late={"360p": 0.3})
+    stage.wait(4)
+    stage.end()
+    assert stage.starts("360p") == stage.starts("source")
+    assert stage.gaps("360p") == []
+    assert stage.presentation.statistics().samples_dropped == 0
+
+
+@pytest.mark.parametrize("fps", [30, 60])
+@pytest.mark.parametrize("apart_ms", [-2, -1, 0, 1, 12, 14, 16])
+def test_a_layer_on_a_clock_of_its_own_begins_its_segments_with_its_key_frames(
+    apart_ms: int, fps: int
+) -> None:
+    stage = WatchedStage(SOURCE, SMALL)
+    frames = [replace(sample, duration=0) for sample in video(seconds=9, gop=2 * fps, fps=fps)]
+    dts = [sample.dts + 90 * apart_ms * 60 // fps for sample in frames]
+    layer = [replace(s, track="360p", dts=t, pts=t) for s, t in zip(frames, dts, strict=True)]
+    stage.push(frames, layer)
+    stage.end()
+    assert all(segment.is_independent for segment in stage.segments["360p"])
+    assert stage.starts("360p")[-3:] == stage.starts("source")[-3:]
+
+
+def test_the_last_frame_of_a_slow_rung_does_not_outlast_the_target_duration() -> None:
+    small = replace(SMALL, frame_rate=Fraction(4))
+    stage = WatchedStage(SOURCE, small)
+    frames = video(seconds=25, gop=100, fps=12)
+    kept = [sample for n, sample in enumerate(frames) if n % 100 % 3 == 0]
+    rung = [replace(sample, track="360p", duration=0) for sample in kept]
+    stage.push(frames, rung, late={"360p": 0.6})
+    stage.end()
+    assert max(segment.duration_s for segment in stage.segments["360p"]) < 8.5
+    assert stage.starts("360p") == stage.starts("source")
+
+
+@pytest.mark.parametrize("late_s", [n / 30 for n in range(36, 60)])
+def test_a_rung_that_is_late_and_ahead_of_the_lines_that_audio_cuts_on_never_goes_back(
+    late_s: float,
+) -> None:
+    cutting = PresentationSettings(segment_duration_s=0.5, part_duration_s=0)
+    stage = WatchedStage(SOURCE, SMALL, AUDIO, settings=cutting, apart_s=None)
+    frames = video(at=0.1, seconds=9.5)
+    rung = [replace(sample, track="360p", duration=0) for sample in frames]
+    stage.push(frames, rung, audio(at=0.1, seconds=14), late={"360p": late_s})
+    stage.wait(4)
+    stage.end()
+    assert stage.presentation.statistics().stand_ins == 1
+    for one, two in pairwise(stage.segments["360p"]):
+        assert one.end <= two.start
 
 
 def test_a_long_hole_in_the_video_is_filled_with_gaps_on_the_grid() -> None:
