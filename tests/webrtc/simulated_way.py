@@ -83,6 +83,8 @@ class Receiver:
     """Packets that came by RTX."""
     waits: list[Wait] = field(default_factory=list)
     """Those that are over."""
+    _next: dict[int, int] = field(default_factory=dict)
+    """Packet that is missing to the timestamp of a picture that is there but for that."""
 
     def take(self, packet: Packet, now: float) -> None:
         self._note_arrival(packet, now)
@@ -99,6 +101,8 @@ class Receiver:
         if packet.marker:
             self.ends[packet.timestamp] = sequence
         self._show(packet.timestamp, now)
+        if sequence in self._next:
+            self._show(self._next.pop(sequence), now)
 
     def _note_arrival(self, packet: Packet, now: float) -> None:
         (number,) = struct.unpack("!H", packet.elements[3])
@@ -123,7 +127,10 @@ class Receiver:
     def _show(self, timestamp: int, now: float) -> None:
         """A picture is whole when everything between the one before and its marker is there."""
         end, there = self.ends.get(timestamp), self.units[timestamp]
-        if end is None or len(there) < end - min(there) + 1 or min(there) - 1 in self.missing:
+        if end is None or len(there) < end - min(there) + 1:
+            return
+        if min(there) - 1 in self.missing:
+            self._next[min(there) - 1] = timestamp
             return
         if timestamp not in self.seen:
             self.seen.add(timestamp)
