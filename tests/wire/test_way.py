@@ -63,18 +63,6 @@ def test_as_much_is_lost_as_was_asked_for_and_each_run_the_same(loss: float) -> 
     assert lost[0] / 20_000 == pytest.approx(loss, rel=0.2)
 
 
-def test_losses_come_in_spells_and_are_as_many() -> None:
-    wire = direction(Way(loss=0.05, spell_s=0.25))
-    lost = []
-    for number in range(20_000):
-        wire.push(UDP_PACKET, number * 0.001)
-        lost.append(wire.statistics.lost)
-    in_quarters = [b - a for a, b in zip(lost[::250], lost[249::250], strict=True)]
-    assert lost[-1] / 20_000 == pytest.approx(0.05, rel=0.2)
-    assert all(in_quarters[::2])
-    assert not any(in_quarters[1::2])
-
-
 def test_what_passes_is_the_rate_after_the_bucket_is_empty() -> None:
     wire = direction(Way(rate=1_000_000, burst_bytes=3_000))
     for _ in range(20):

@@ -16,8 +16,6 @@ class Way:
 
     loss: float = 0.0
     """Fraction of packets that is lost, each for itself."""
-    spell_s: float = 0.0
-    """Losses come in spells: twice the fraction for so long, then none; 0: all the time."""
     delay_s: float = 0.0
     jitter_s: float = 0.0
     """Added to the delay, between 0 and this; packets keep their order."""
@@ -76,7 +74,7 @@ class WireDirection:
         counts.pushed += 1
         if way.blocks_udp and packet[PROTOCOL_AT] == UDP:
             counts.blocked += 1
-        elif way.loss and self._random.random() < _loss(way, now):
+        elif way.loss and self._random.random() < way.loss:
             counts.lost += 1
         elif way.rate and self._queued_bytes + len(packet) > way.queue_bytes:
             counts.overflowed += 1
@@ -130,9 +128,3 @@ class WireDirection:
         if self._flying:
             arrives_at = max(arrives_at, self._flying[-1][0])
         self._flying.append((arrives_at, packet))
-
-
-def _loss(way: Way, now: float) -> float:
-    if not way.spell_s:
-        return way.loss
-    return 2 * way.loss if now % (2 * way.spell_s) < way.spell_s else 0.0
