@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
 import re
 import secrets
 import socket
@@ -27,6 +28,8 @@ from pylibsrtp import Error, Policy, Session
 from tests.webrtc.checks import nominating_check
 from tests.webrtc.fanout_stage import libsrtp_of, nack, read_packet
 from tests.webrtc.simulated_way import Receiver
+from tests.wire import playout
+from tests.wire.playout import Picture, Span
 from webrtc.dtls import Certificate, DtlsTransport, NegotiatedKeys
 from webrtc.ice import IceCredentials, new_credentials
 from webrtc.offer import parse_offer
@@ -43,15 +46,17 @@ STALL_S: Final = 0.1
 """Nothing at all came for so long, of 25 pictures a second with five packets each: whoever sends,
 carries or receives did not have its turn. Losses are never so many in a row."""
 TURN_S: Final = 0.02
-UNLUCKY_TRIES: Final = 2
-"""A tenth of what is asked for is so again, as either way loses a twentieth; where that was a
-picture's last packet, which is missed with the next one, pictures stand still for 0.22 s."""
 LATE_S: Final = 0.05
-"""A turn that comes later than this holds up what is asked for."""
-RECOVERY_S: Final = 0.15
-"""After it had not its turn a viewer asks for what it lacks, and has that a round trip later."""
+"""A turn that comes later than this finds what came meanwhile only then, and asks only then."""
+HOLD_BACK_S: Final = 0.25
+"""As our player has pictures wait where so much is lost (static/loss_cushion.js): until three
+resends came. That is up to 40 ms until a picture's last packet is missed, up to 20 until it is
+asked for, a round trip of 50; and twice 70 until it is asked for anew. A browser asks every 120, so
+that Chromium waits for 310 ms there."""
+FRAME_S: Final = 0.04
 RECEIVE_BYTES: Final = 4_000_000
 """What comes while we have not our turn is not to be lost here."""
+CLOCK_RATE: Final = 90_000
 FEEDBACK_S: Final = 0.1
 CHECK_S: Final = 2.5
 """As often as Chromium checks a pair that works."""
@@ -123,27 +128,31 @@ class LightViewer(asyncio.DatagramProtocol):
         return [(a, b) for a, b in itertools.pairwise(times) if b - a > STALL_S]
 
     def held_up_s(self, since: float) -> float:
-        """The same as `frozen_s` without what the machine itself stood still, and what the way lost
-        again and again: how long packets came and no picture did."""
+        """The same as `frozen_s` without what the machine itself stood still: how long packets came
+        and no picture did."""
         times = [since, *(at for at, _ in self.receiver.shown if at >= since), self.now]
-        excused, total = self._excused(since), 0.0
+        stalls, total = self.stalls(since), 0.0
         for began, ended in itertools.pairwise(times):
-            stalled = sum(max(0.0, min(b, ended) - max(a, began)) for a, b in excused)
+            stalled = sum(max(0.0, min(b, ended) - max(a, began)) for a, b in stalls)
             gap = ended - began - stalled
             total += gap if gap > FREEZE_S else 0.0
         return total
 
-    def _excused(self, since: float) -> list[tuple[float, float]]:
-        """When nothing came or we had not our turn, and until that was made good, or what was sent
-        again was lost, too; spans that do not overlap."""
-        unlucky = [(w.since, w.until) for w in self.receiver.waits if w.tries >= UNLUCKY_TRIES]
-        still = [(a, b + RECOVERY_S) for a, b in self.stalls(since) + self._late_turns]
-        merged: list[tuple[float, float]] = []
-        for begin, end in sorted(still + unlucky):
-            after = max(begin, merged[-1][1]) if merged else begin
-            if end > after:
-                merged.append((after, end))
-        return merged
+    def still(self, since: float) -> list[Span]:
+        """When nothing came since then, or we had not our turn."""
+        late = [turn for turn in self._late_turns if turn[1] > since]
+        return playout.merged(self.stalls(since) + late)
+
+    def player_froze_s(self, since: float) -> float:
+        """How long a player that holds pictures back stood still since then."""
+        whole = {timestamp: at for at, timestamp in self.receiver.shown}
+        first = max((t for t, at in whole.items() if at < since), key=lambda t: whole[t])
+        pictures = [
+            Picture(signed_32(timestamp - first) / CLOCK_RATE, whole.get(timestamp, math.inf))
+            for timestamp in self.receiver.units
+            if signed_32(timestamp - first) >= 0
+        ]
+        return playout.frozen_s(pictures, self.now, HOLD_BACK_S, FRAME_S, self.still(since))
 
     def pictures(self, since: float) -> int:
         """How many were whole."""
@@ -268,3 +277,8 @@ async def a_light_viewer(endpoint: str) -> AsyncIterator[LightViewer]:
         yield viewer
     finally:
         await viewer.close()
+
+
+def signed_32(difference: int) -> int:
+    """Between two timestamps, which wrap."""
+    return (difference + 0x8000_0000 & 0xFFFF_FFFF) - 0x8000_0000
