@@ -52,6 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("shared")
 
 
+def pytest_keyboard_interrupt() -> None:
+    """Ctrl-C is for xdist's processes as well, each of which has a session of its own."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        time_limits.pass_interrupt_on()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--update-golden`` writes what the code makes now; look at the diff before committing."""
     parser.addoption(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,3 +153,49 @@ def test_a_program_that_ends_by_itself_meanwhile_ends_no_run(
     monkeypatch.setattr(time_limits, "_children", lambda: seen.pop(0))
     time_limits.end_orphans()
     assert seen == []
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """20 s at most."""
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+INTERRUPTED = """
+from tests import sharing
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        sharing.have_a_session("gw0")
+
+def pytest_keyboard_interrupt():
+    time_limits.pass_interrupt_on()
+"""
+
+
+def test_an_interrupt_reaches_processes_with_a_session_of_their_own(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal tells only the first one, which would wait for ten seconds."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    pytester.makeconftest("from tests import time_limits\n" + INTERRUPTED)
+    tests = """
+def test_waits():
+    Path("began").touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        Path("told").touch()
+        raise
+"""
+    pytester.makepyfile(IMPORTS + tests)
+    without = [f"-pno:{name}" for name in WITHOUT]
+    command, quiet = [sys.executable, "-m", "pytest", "-n1", *without], subprocess.DEVNULL
+    run = pytester.popen(command, quiet, quiet, quiet, start_new_session=True)
+    wait_until((pytester.path / "began").exists)
+    os.killpg(run.pid, signal.SIGINT)
+    run.wait(5)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert (pytester.path / "told").exists()

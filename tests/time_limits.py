@@ -102,6 +102,13 @@ def end_orphans() -> None:
                 os.waitpid(pid, 0)
 
 
+def pass_interrupt_on() -> None:
+    """Tells children that have a session of their own what the terminal told only this process."""
+    for pid in _children():
+        with contextlib.suppress(ProcessLookupError):  # no group of its own: it was told, too
+            os.killpg(pid, signal.SIGINT)
+
+
 def _children() -> list[int]:
     """Children of ours; theirs are ours when they end."""
     own = Path(f"/proc/{os.getpid()}/task")
