@@ -73,7 +73,8 @@ class Segment:
     msn: int
     """Media sequence number: the same number is the same boundary in every rendition."""
     start: int
-    """Ticks: tfdt of its first sample, which is also its earliest presentation time."""
+    """Ticks: tfdt of its first sample, which is also its earliest presentation time, but where a
+    rung has no picture at a boundary between key frames."""
     duration: int
     """Ticks: up to the start of the next segment, unless a gap or a discontinuity follows."""
     timescale: int

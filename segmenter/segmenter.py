@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
 from fractions import Fraction
 
-from segmenter.boundary import Boundary
+from segmenter.boundary import ROUNDING_S, Boundary
 from segmenter.codecs.silence import silence_of
 from segmenter.errors import UsageError
 from segmenter.fmp4.fragment import ProducerReference, write_fragment
@@ -65,7 +66,7 @@ class TrackSegmenter:
         self._samples: list[Sample] = []
         self._is_settled = False
         self._boundary: Boundary | None = None
-        self._begins = 0
+        self._begins = self._shift = 0
         self._start: int | None = None
         self._is_independent = False
         self._parts: list[Part] = []
@@ -93,7 +94,7 @@ class TrackSegmenter:
         """Where the media so far ends: the last sample's end, as far as it is known."""
         if self._samples:
             last = self._samples[-1]
-            return last.dts + (last.duration or self._assumed_duration())
+            return last.dts + self._shift + (last.duration or self._assumed_duration())
         return self._end if self._end is not None else 0
 
     @property
@@ -109,7 +110,7 @@ class TrackSegmenter:
         if self._boundary is not None:
             raise UsageError(f"segment {self._boundary.msn} is still open")
         self._boundary = boundary
-        self._begins = begins
+        self._begins, self._shift = begins, 0
         self._start = None
         self._parts = []
         self._part_count = self._size_bytes = self._sample_count = 0
@@ -124,7 +125,9 @@ class TrackSegmenter:
         samples = self._samples
         events: list[Event] = []
         if self._start is None and sample.dts != self._begins:
-            sample = _moved(sample, self._begins, sample.pts)
+            sample = self._begun(sample)
+        elif self._shift:
+            sample = replace(sample, dts=sample.dts - self._shift)
         if samples:
             if sample.dts <= samples[-1].dts:
                 self.dropped += 1
@@ -328,6 +331,21 @@ class TrackSegmenter:
         for silent in self._silence.samples(sample.track, end, sample.dts):
             events += self.push(silent)
         return events + self.push(sample)
+
+    def _begun(self, sample: Sample) -> Sample:
+        """The first sample of a segment, where that begins.
+
+        If the picture is late for that, those after it follow it in the rhythm that they have:
+        one that lasted longer would leave parts that no whole number of pictures fills.
+        """
+        start = self._begins
+        if self._end is not None and self._is_jitter(start - self._end):
+            start = self._end
+        late = sample.dts - start
+        if late <= ROUNDING_S * self._track.timescale:
+            return _moved(sample, start, sample.pts)
+        self._shift = late
+        return replace(sample, dts=start)
 
     def _joined(self, sample: Sample, end: int) -> Sample:
         """The sample after a part that has gone out, moved to its end.

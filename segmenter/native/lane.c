@@ -6,7 +6,7 @@
 
 static PyObject *n_append, *n_end, *n_is_open, *n_is_settled, *n_last_moment, *n_last_push_utc,
     *n_longest_part, *n_next_ticks, *n_part_duration_s, *n_popleft, *n_queue, *n_queued_bytes,
-    *n_samples, *n_segmenter, *n_start, *n_timescale;
+    *n_samples, *n_segmenter, *n_shift, *n_start, *n_timescale;
 
 int
 lane_init(void)
@@ -17,8 +17,8 @@ lane_init(void)
         {&n_last_push_utc, "last_push_utc"}, {&n_longest_part, "_longest_part"},
         {&n_next_ticks, "_next_ticks"}, {&n_part_duration_s, "_part_duration_s"},
         {&n_popleft, "popleft"}, {&n_queue, "queue"}, {&n_queued_bytes, "queued_bytes"},
-        {&n_samples, "_samples"}, {&n_segmenter, "_segmenter"}, {&n_start, "_start"},
-        {&n_timescale, "timescale"},
+        {&n_samples, "_samples"}, {&n_segmenter, "_segmenter"}, {&n_shift, "_shift"},
+        {&n_start, "_start"}, {&n_timescale, "timescale"},
     };
     return intern_names(names, sizeof names / sizeof *names);
 }
@@ -43,10 +43,14 @@ load_parts(Lane *lane)
 static int
 load_samples(Lane *lane)
 {
-    int64_t start;
+    int64_t start, shift;
     int result = read_int(lane->segmenter, n_start, &start);
     if (result != 1) { /* None: the first sample of a segment is never ordinary */
         return result;
+    }
+    result = read_int(lane->segmenter, n_shift, &shift);
+    if (result != 1 || shift != 0) { /* samples that are to be moved are not, either */
+        return result == 1 ? 0 : result;
     }
     lane->count = PyList_Size(lane->samples);
     if (lane->count == 0) {

@@ -16,6 +16,7 @@ import pytest
 from segmenter.media import Sample
 from segmenter.timeline import RTMP_CLOCK, Timeline
 from streaming.transcode.key_grid import FrameDivider, SourceKeys
+from tests.segmenter.low_latency_stage import LowLatencyStage
 from tests.segmenter.stage import SOURCE, START, Stage
 
 NTSC = Fraction(30_000, 1001)
@@ -128,3 +129,25 @@ def test_segments_of_all_rungs_begin_on_the_same_tick(
         for segment, other in zip(segments, stage.segments[name], strict=False):
             assert (other.start, other.end) == (segment.start, segment.end), name
             assert other.is_independent >= segment.is_independent, name
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize(
+    ("rate", "gop"),
+    [(Fraction(30), 900), (Fraction(25), 1000), (Fraction(60), 1800), (FILM, 700), (NTSC, 1000)],
+)
+def test_parts_keep_their_length_where_segments_begin_between_two_pictures_of_a_rung(
+    rate: Fraction, gop: int, b_frames: int
+) -> None:
+    source = pushed(rate, gop, b_frames, seconds=40)
+    names = {f"by{divisor}": divisor for divisor in (1, 2, 3)}
+    rungs = {name: encoded(source, rate, divisor, name=name) for name, divisor in names.items()}
+    rates = {"source": rate, **{name: rate / divisor for name, divisor in names.items()}}
+    tracks = (dataclasses.replace(SOURCE, name=n, frame_rate=r) for n, r in rates.items())
+    stage = LowLatencyStage(*tracks, apart_s=None)
+    stage.push(source, *rungs.values(), late=dict.fromkeys(rungs, LATE_S))
+    stage.pause()
+    assert len(stage.segments["by3"]) >= 4
+    assert {name: watch.odd_parts for name, watch in stage.low_latency_watches.items()} == {
+        name: [] for name in rates
+    }
