@@ -230,6 +230,20 @@ async def test_a_thumbnail_is_a_picture_that_caches_may_keep_for_seconds(
         assert (await served.get(nothing))[0].status == 404
 
 
+ORIGIN_METRICS = (
+    Metric("headwater_rtmp_connections", "Open.", 3.0, {"app": 'q"uote'}),
+    Metric("headwater_parts_total", "Parts.", 9.0, {}, "counter"),
+    Metric(
+        "headwater_late_seconds",
+        "Late.",
+        1.5,
+        {"path": "live/a"},
+        "histogram",
+        ((0.1, 2), (math.inf, 3)),
+    ),
+)
+
+
 async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Served) -> None:
     served.site.totals = Totals(
         delivery=(
@@ -240,20 +254,7 @@ async def test_metrics_carry_what_all_processes_and_the_origin_count(served: Ser
         viewers={"live/a": 4},
         viewers_by={"live/a": {"dash": 1, "webrtc": 3}},
     )
-    served.site.metrics = Metrics(
-        (
-            Metric("headwater_rtmp_connections", "Open.", 3.0, {"app": 'q"uote'}),
-            Metric("headwater_parts_total", "Parts.", 9.0, {}, "counter"),
-            Metric(
-                "headwater_late_seconds",
-                "Late.",
-                1.5,
-                {"path": "live/a"},
-                "histogram",
-                ((0.1, 2), (math.inf, 3)),
-            ),
-        )
-    )
+    served.site.metrics = Metrics(ORIGIN_METRICS)
     response, body = await served.get("/metrics")
     lines = body.decode().splitlines()
     assert response.headers["Content-Type"].startswith("text/plain")
