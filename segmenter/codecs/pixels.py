@@ -9,19 +9,21 @@ from segmenter.codecs.picture import NO_VUI_PICTURE, VuiPicture
 from segmenter.errors import MediaError
 from segmenter.media import Codec
 
-_PQ, _HLG = 16, 18
+PQ, HLG = 16, 18
+"""Transfer characteristics of high dynamic range (ITU-T H.273)."""
 
 
 @functools.lru_cache(maxsize=256)
 def pixels_of(codec: Codec, codec_config: bytes) -> VuiPicture:
     """As the configuration has it; nothing where that is silent, or cannot be read."""
     try:
-        return _pixels_of(codec, codec_config)
+        return read_pixels(codec, codec_config)
     except (MediaError, IndexError):
         return NO_VUI_PICTURE
 
 
-def _pixels_of(codec: Codec, config: bytes) -> VuiPicture:
+def read_pixels(codec: Codec, config: bytes) -> VuiPicture:
+    """The same; NO_VUI_PICTURE itself where there is nothing to read. Raises MediaError."""
     if codec is Codec.H264:
         avc = h264.parse_sps(h264.parse_decoder_configuration(config).sps[0])
         return VuiPicture(avc.sample_aspect_ratio, avc.colour)
@@ -39,4 +41,4 @@ def _pixels_of(codec: Codec, config: bytes) -> VuiPicture:
 def video_range(codec: Codec, codec_config: bytes) -> str:
     """In the words of HLS (RFC 8216bis 4.4.6.2): SDR, PQ or HLG."""
     transfer = pixels_of(codec, codec_config).colour.transfer
-    return {_PQ: "PQ", _HLG: "HLG"}.get(transfer, "SDR")
+    return {PQ: "PQ", HLG: "HLG"}.get(transfer, "SDR")

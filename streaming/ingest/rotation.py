@@ -10,6 +10,9 @@ from av.container import InputContainer
 from av.filter.graph import Graph
 from av.video.frame import VideoFrame
 
+from streaming.transcode.filter_graph import open_graph
+from streaming.transcode.rung_encoder import keep_colours
+
 _FILTERS = {90: ("transpose=cclock",), 180: ("hflip", "vflip"), 270: ("transpose=clock",)}
 
 
@@ -41,24 +44,9 @@ class Turn:
         """The frame as it is to be seen, its colours as they were; its pts is to be set anew."""
         if not self._filters:
             return frame
-        graph = self._graph = self._graph or self._open(frame)
+        graph = self._graph = self._graph or open_graph(frame, Fraction(1), *self._filters)
         frame.time_base = Fraction(1)
         graph.vpush(frame)
         turned = graph.vpull()
-        turned.color_range, turned.colorspace = frame.color_range, frame.colorspace
-        turned.color_primaries, turned.color_trc = frame.color_primaries, frame.color_trc
+        keep_colours(frame, turned)
         return turned
-
-    def _open(self, frame: VideoFrame) -> Graph:
-        graph = Graph()
-        graph.threads = 1
-        nodes = [
-            graph.add_buffer(
-                width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)
-            )
-        ]
-        for filter_ in self._filters:
-            name, _, arguments = filter_.partition("=")
-            nodes.append(graph.add(name, arguments or None))
-        graph.link_nodes(*nodes, graph.add("buffersink")).configure()
-        return graph

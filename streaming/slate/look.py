@@ -8,16 +8,15 @@ from typing import Final
 
 from av.video.codeccontext import VideoCodecContext
 
-from segmenter.codecs import av1, h264, h264_sps, h265, h265_parameter_sets, vp9
-from segmenter.codecs.picture import Colour
+from segmenter.codecs import h264, h264_sps
+from segmenter.codecs.picture import NO_VUI_PICTURE, Colour
+from segmenter.codecs.pixels import HLG, PQ, read_pixels
 from segmenter.errors import MediaError
 from segmenter.media import Codec, Track
-from streaming.transcode.rung_encoder import Look
+from streaming.transcode.rung_encoder import RGB_MATRIX, Look
 
 _PROFILES: Final = {66: "baseline", 77: "main", 100: "high"}
 _BT709: Final = 1
-_RGB: Final = 0
-_PQ, _HLG = 16, 18
 _PLAIN: Final = Colour(_BT709, _BT709, _BT709)
 
 
@@ -57,22 +56,15 @@ def look_of_rung(track: Track) -> SlateLook:
 
     Raises MediaError for parameter sets that no encoder of ours wrote.
     """
-    config = track.codec_config
-    if track.codec is Codec.H264:
-        avc = h264_sps.parse_sps(h264.parse_decoder_configuration(config).sps[0])
-        return _look(avc.colour, avc.sample_aspect_ratio)
-    if track.codec is Codec.H265:
-        hevc = h265_parameter_sets.parse_sps(h265.parse_decoder_configuration(config).sps[0])
-        return _look(hevc.colour, hevc.sample_aspect_ratio)
-    if track.codec is Codec.VP9:
-        return _look(vp9.parse_decoder_configuration(config).colour, Fraction(1))
-    header = av1.parse_decoder_configuration(config).sequence_header
-    return _look(header.colour if header is not None else _PLAIN, Fraction(1))
+    picture = read_pixels(track.codec, track.codec_config)
+    if picture is NO_VUI_PICTURE:
+        return _look(_PLAIN, Fraction(1))
+    return _look(picture.colour, picture.sample_aspect_ratio)
 
 
 def _look(colour: Colour, aspect_ratio: Fraction) -> SlateLook:
     """In place of PQ and HLG, in which eight bits would glare, and of RGB, BT.709."""
-    if colour.transfer in (_PQ, _HLG) or colour.matrix == _RGB:
+    if colour.transfer in (PQ, HLG) or colour.matrix == RGB_MATRIX:
         colour = _PLAIN
     points = (colour.matrix, colour.primaries, colour.transfer)
     return SlateLook(aspect_ratio or Fraction(1), *points)

@@ -10,9 +10,12 @@ from av.filter.graph import Graph
 from av.video.frame import VideoFrame
 
 from segmenter.media import VIDEO_TIMESCALE
+from streaming.transcode.filter_graph import open_graph
+from streaming.transcode.rung_encoder import keep_colours
 from streaming.transcode.video_decoder import DecodedFrame
 
-_FILTER = "mode=send_frame:parity=auto:deint=interlaced"
+_TIME_BASE = Fraction(1, VIDEO_TIMESCALE)
+_FILTER = "bwdif=mode=send_frame:parity=auto:deint=interlaced"
 """One frame of each, so that the frame rate stays; progressive ones among them are passed on."""
 
 
@@ -38,7 +41,7 @@ class Deinterlacer:
         if self._graph is not None and shape != self._shape:
             made = self.flush()
         if self._graph is None:
-            self._graph, self._shape = _open_graph(frame), shape
+            self._graph, self._shape = open_graph(frame, _TIME_BASE, _FILTER), shape
         self._inside[decoded.pts] = decoded
         frame.pts, frame.time_base = decoded.pts, _TIME_BASE
         self._graph.vpush(frame)
@@ -68,21 +71,5 @@ class Deinterlacer:
         assert frame.time_base is not None
         pts = round(frame.pts * frame.time_base / _TIME_BASE)
         source = self._inside.pop(pts)
-        frame.color_range = source.frame.color_range
-        frame.colorspace = source.frame.colorspace
-        frame.color_primaries = source.frame.color_primaries
-        frame.color_trc = source.frame.color_trc
+        keep_colours(source.frame, frame)
         return DecodedFrame(frame, pts, source.captured_utc)
-
-
-_TIME_BASE = Fraction(1, VIDEO_TIMESCALE)
-
-
-def _open_graph(frame: VideoFrame) -> Graph:
-    graph = Graph()
-    graph.threads = 1
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=_TIME_BASE
-    )
-    graph.link_nodes(source, graph.add("bwdif", _FILTER), graph.add("buffersink")).configure()
-    return graph

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from segmenter.media import VIDEO_TIMESCALE
 from streaming.errors import ConfigError
-from streaming.transcode.rung_encoder import matrix_of
+from streaming.transcode.rung_encoder import RGB_MATRIX, matrix_of
 
 Image = NDArray[np.uint8]
 Hook = Callable[[Image, float], Any]
@@ -29,7 +29,6 @@ Hook = Callable[[Image, float], Any]
 WINDOW = 60
 """Calls whose mean duration is held against the budget: two seconds of most video."""
 MOST_ERRORS_IN_A_ROW = 10
-_RGB = 0
 FORMATS = ("rgb24", "yuv420p")
 _RAISED = (Exception, SystemExit)
 """Whatever a user's code may raise; a script's sys.exit() is meant for the script."""
@@ -132,7 +131,7 @@ class FrameHook:
                 dst_colorspace=matrix_of(source),
                 dst_color_range=ColorRange.MPEG,
             )
-        matrix = source.colorspace if source.colorspace != _RGB else matrix_of(source)
+        matrix = source.colorspace if source.colorspace != RGB_MATRIX else matrix_of(source)
         made.colorspace, made.color_range = matrix, ColorRange.MPEG
         made.color_primaries, made.color_trc = source.color_primaries, source.color_trc
         return made

@@ -14,7 +14,8 @@ from streaming.transcode.canonical import canonical_sample, codec_config_of
 from streaming.transcode.encoders import EncoderChoice, open_encoder
 from streaming.transcode.planned_rung import PlannedRung
 
-_RGB = 0
+RGB_MATRIX = 0
+"""H.273's word for "there is none": the planes are green, blue and red."""
 _UNSPECIFIED = 2
 _BT709 = 1
 _BT601 = 6
@@ -35,9 +36,15 @@ def assumed_matrix(height: int) -> int:
 def matrix_of(frame: VideoFrame) -> int:
     """That of 4:2:0 made of the frame: its own, and what players assume where it says none; RGB,
     whose "matrix" is that there is none, needs one."""
-    if frame.colorspace in (_UNSPECIFIED, _RGB):
+    if frame.colorspace in (_UNSPECIFIED, RGB_MATRIX):
         return assumed_matrix(frame.height)
     return frame.colorspace
+
+
+def keep_colours(source: VideoFrame, made: VideoFrame) -> None:
+    """What a filter made of a frame has its colours, which filters do not always tell."""
+    made.color_range, made.colorspace = source.color_range, source.colorspace
+    made.color_primaries, made.color_trc = source.color_primaries, source.color_trc
 
 
 @dataclass(frozen=True, slots=True)
