@@ -40,7 +40,7 @@ again where layers of one camera are placed by their own sender reports."""
 
 WATCH_S = 1
 """For so long before a forced cut the order of pictures is followed: more than any encoder's run
-of B-frames, which are 16 at most, and less than the shortest segment."""
+of B-frames, which are 16 at most, and less than the shortest limit."""
 
 GOPS_REMEMBERED = 16
 """The next GOP is taken to be as long as the longest of these: half a minute at the usual 2 s."""

@@ -370,16 +370,7 @@ class TrackSegmenter:
 def _moved(sample: Sample, dts: int, pts: int) -> Sample:
     """The same at another time, ending as it did."""
     duration = sample.dts + sample.duration - dts if sample.duration else 0
-    return Sample(
-        sample.track,
-        dts,
-        pts,
-        sample.data,
-        sample.is_sync,
-        max(duration, 0),
-        sample.discontinuity,
-        sample.captured_utc,
-    )
+    return replace(sample, dts=dts, pts=pts, duration=max(duration, 0))
 
 
 def _announced_frame(track: Track) -> int:
